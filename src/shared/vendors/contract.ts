@@ -1,0 +1,178 @@
+/**
+ * What a vendor folder offers, in words that belong to no vendor. A folder under `vendors/` knows the
+ * wire (paths, signatures, shapes) and nothing of Clockwork; a second vendor of a role is one new folder
+ * that offers the same interface.
+ */
+
+/** The roles a vendor can play. Also the names of the queues (`clockwork.vendors.vendor`). */
+export type Role = "stripe" | "health" | "pharmacy" | "crm";
+
+/** A webhook as it arrived: the bytes that were signed, never a re-serialised copy. */
+export interface RawWebhook {
+  body: Uint8Array;
+  headers: Headers;
+}
+
+/** A JSON value that may be stored in `tasks.data`. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/**
+ * What a webhook says, reduced to what may be kept: ids, states and times.
+ * A medical fact (drug, dose, address, name, free text) must never be put in `attributes`.
+ */
+export interface VendorEvent {
+  /** The dedupe key: the vendor's event id, or what stands in for it where there is none. */
+  id: string;
+  /** The event type in lower case with dots, e.g. `invoice.paid`, `order.fulfillment`. */
+  type: string;
+  attributes: Record<string, Json>;
+}
+
+/** The inbound side of a vendor. */
+export interface WebhookConnector {
+  /** Task steps are named `<source>.<event type>`, e.g. `stripe.invoice.paid`, `pharmacy.order.placed`. */
+  source: string;
+  /** The answer to a signed body that cannot be read: 400, or 200 where a 4xx would make the vendor drop or stall. */
+  unreadableStatus: 200 | 400;
+  /**
+   * True when one of `secrets` signed exactly these bytes, within the replay window where the vendor
+   * signs a timestamp. Never throws. An empty secret list or an empty header is false.
+   */
+  verify(webhook: RawWebhook, secrets: readonly string[], now: Date): Promise<boolean>;
+  /** Throws {@link UnreadableEvent} for a signed body that is not an event of this vendor. */
+  read(webhook: RawWebhook): VendorEvent;
+}
+
+/** A signed body that is not JSON, not the vendor's shape, or has no id to know it by. */
+export class UnreadableEvent extends Error {
+  override name = "UnreadableEvent";
+}
+
+/**
+ * Why a call to a vendor failed. Never carries the vendor's own words: they can hold clinical facts.
+ * - `refused`: the vendor understood and said no (4xx). Asking again the same way is useless.
+ * - `rate_limited`: 429. Surely not done.
+ * - `unreachable`: the request was surely never handled (connection refused, DNS, token refused with 5xx).
+ * - `unanswered`: timed out, connection lost or 5xx. It may or may not have been done.
+ */
+export type VendorFailure = "refused" | "rate_limited" | "unreachable" | "unanswered";
+
+export class VendorError extends Error {
+  override name = "VendorError";
+  readonly vendor: Role;
+  readonly failure: VendorFailure;
+  /** The operation, e.g. `create order`. Ours, never the vendor's text. */
+  readonly operation: string;
+  readonly details: { status?: number; code?: string; retryAfterSeconds?: number };
+
+  constructor(vendor: Role, failure: VendorFailure, operation: string, details: VendorError["details"] = {}) {
+    super(`${vendor}: ${operation} ${failure}${details.status ? ` (${details.status})` : ""}`);
+    this.vendor = vendor;
+    this.failure = failure;
+    this.operation = operation;
+    this.details = details;
+  }
+}
+
+/** Where a parcel goes. Read from the health record at the moment of use; never stored. */
+export interface ShippingAddress {
+  name: string | null;
+  street1: string;
+  street2: string | null;
+  city: string;
+  state: string;
+  postalCode: string;
+  country: string;
+}
+
+/** A prescription as the health record tells it. Unknown is null, and null never counts as valid. */
+export interface Prescription {
+  id: string;
+  patientId: string;
+  /** FHIR status: active, on-hold, cancelled, completed, entered-in-error, stopped, draft, unknown, … */
+  status: string;
+  intent: string;
+  codes: { system: string; code: string }[];
+  /** FHIR dateTime as written: a year, year-month, date or instant. */
+  writtenOn: string | null;
+  /** FHIR dateTime as written. */
+  validUntil: string | null;
+  /** All fills, the first one included. */
+  fillsAllowed: number | null;
+  /** Completed dispenses that name this prescription. */
+  fillsDispensed: number;
+  /** Days one fill lasts. */
+  daysSupply: number | null;
+}
+
+/** The health record: owner of addresses and of prescriptions on file. */
+export interface HealthRecord {
+  /** The address in use for shipping now, or null when there is none that is complete. */
+  getShippingAddress(patientId: string): Promise<ShippingAddress | null>;
+  /** Every prescription on file, whatever its status. An unknown patient gives `refused`. */
+  listPrescriptions(patientId: string): Promise<Prescription[]>;
+  /** One prescription, or null when it was deleted or never was. */
+  getPrescription(prescriptionId: string): Promise<Prescription | null>;
+}
+
+/** Where an order stands, for every pharmacy. In order of progress; the last three end it. */
+export const PHARMACY_ORDER_STATES = [
+  "accepted",
+  "needs_attention",
+  "filling",
+  "shipped",
+  "out_for_delivery",
+  "delivered",
+  "returned",
+  "canceled",
+  "failed",
+] as const;
+export type PharmacyOrderState = (typeof PHARMACY_ORDER_STATES)[number];
+
+export interface PharmacyOrder {
+  id: string;
+  /** Our reference, given when the order was created. */
+  reference: string | null;
+  patientId: string | null;
+  state: PharmacyOrderState;
+  carrier: string | null;
+  trackingNumber: string | null;
+}
+
+export interface PharmacyPrescription {
+  id: string;
+  /** The health record's id of the same prescription. */
+  reference: string | null;
+  active: boolean;
+  fillsRemaining: number | null;
+}
+
+/** The pharmacy: fills and ships. */
+export interface Pharmacy {
+  /** The pharmacy's copy of a prescription, by the health record's id; null while it has not arrived. */
+  findPrescription(query: { patientId: string; reference: string }): Promise<PharmacyPrescription | null>;
+  /** Not idempotent at the vendor: only ever called through the effects ledger. */
+  createOrder(order: {
+    patientId: string;
+    prescriptionId: string;
+    reference: string;
+    address: ShippingAddress;
+  }): Promise<PharmacyOrder>;
+  getOrder(orderId: string): Promise<PharmacyOrder | null>;
+  /** Orders of the patient with our reference, through a list that shows the vendor's own latest writes. Oldest first. */
+  findOrders(query: { patientId: string; reference: string }): Promise<PharmacyOrder[]>;
+  /** Refused when it is too late. Cancelling a canceled order is the same as cancelling it once. */
+  cancelOrder(orderId: string): Promise<PharmacyOrder>;
+}
+
+/** The CRM: talks to customers; owner of email and phone. Never told a medical fact. */
+export interface Crm {
+  /** `id` is the idempotency key; `at` the moment it happened (an event over 72 h old starts no campaign). */
+  sendEvent(event: {
+    personId: string;
+    id: string;
+    name: string;
+    at: Date;
+    data: Record<string, string | number | boolean | null>;
+  }): Promise<void>;
+}
