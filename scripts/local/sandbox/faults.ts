@@ -105,7 +105,8 @@ export function withFaults(
   return async (c, next) => {
     const name = typeof operation === "string" ? operation : await operation(c);
     // Hono can only run `next` during the request: a late commit reads the body first and replays it.
-    await c.req.raw.clone().arrayBuffer();
+    // A body that `operation` read through Hono is kept by Hono.
+    if (!c.req.raw.bodyUsed) await c.req.raw.clone().arrayBuffer();
     const response = await faults.run(
       name,
       async () => {

@@ -72,11 +72,12 @@ export class Outbox {
     const round = this.#waiting.splice(0);
     if (this.faults.shuffled) shuffle(round, this.#deps.random);
     const deliveries: Delivery[] = [];
+    const again: OutboxMessage[] = [];
     let stalled = false;
     const worker = async () => {
       for (let message = round.shift(); message; message = round.shift()) {
         if (stalled) {
-          this.#waiting.push(message);
+          again.push(message);
           continue;
         }
         const delivery = await this.#deliver(message);
@@ -86,13 +87,15 @@ export class Outbox {
         } else if (delivery.status !== null && this.#rules.givesUpOn(delivery.status)) {
           this.givenUp.add(message.id);
         } else {
-          this.#waiting.push(message);
+          again.push(message);
           stalled = this.#rules.headOfLine;
         }
       }
     };
     const workers = this.#rules.headOfLine ? 1 : concurrency;
     await Promise.all(Array.from({ length: workers }, worker));
+    // Before what was pushed meanwhile: a later event must not overtake the one that holds it back.
+    this.#waiting.unshift(...again);
     return deliveries;
   }
 

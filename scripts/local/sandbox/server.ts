@@ -22,12 +22,12 @@ export interface Sandbox {
   outbox: Outbox;
 }
 
-/** Serves a sandbox on loopback; port 0 picks a free one. */
+/** Serves a sandbox on loopback; port 0 picks a free one. Rejects when the port is taken. */
 export async function serveSandbox(
   app: SandboxApp,
   port = 0,
 ): Promise<{ url: string; close(): Promise<void> }> {
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port }, (info) =>
       resolve({
         url: `http://127.0.0.1:${info.port}`,
@@ -37,6 +37,7 @@ export async function serveSandbox(
             server.close(() => done());
           }),
       }));
+    server.once("error", reject);
   });
 }
 

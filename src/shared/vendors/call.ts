@@ -7,7 +7,8 @@ export const CALL_TIMEOUT_MS = 15_000;
 
 /**
  * One HTTP call to a vendor, with a time limit and every failure as a {@link VendorError}.
- * A status that `accept` lists is an answer for the caller to read; other 4xx are `refused`.
+ * A status that `accept` lists is an answer for the caller to read; other 3xx and 4xx are `refused`.
+ * A redirect is not followed: fetch would turn a redirected POST into a GET, whose 200 looks like success.
  * The body of a failure is never read into the error.
  */
 export async function callVendor(
@@ -20,12 +21,17 @@ export async function callVendor(
   const { accept = [], timeoutMs = CALL_TIMEOUT_MS, ...request } = init;
   let response: Response;
   try {
-    response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) });
+    response = await fetch(url, {
+      redirect: "manual",
+      ...request,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
   } catch (error) {
     throw new VendorError(vendor, neverSent(error) ? "unreachable" : "unanswered", operation);
   }
   if (response.ok || accept.includes(response.status)) return response;
-  await response.body?.cancel();
+  // A body that breaks off while it is thrown away changes nothing: the status was heard.
+  await response.body?.cancel().catch(() => {});
   throw statusError(vendor, operation, response.status, response.headers.get("retry-after"));
 }
 
@@ -49,11 +55,15 @@ function parseRetryAfter(value: string | null | undefined): number | undefined {
   return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : undefined;
 }
 
-/** Connection refused or host unknown: Node gives a cause with a code, Deno says it in the message. */
+/**
+ * True when no request was sent: no connection was made. Node gives the cause a code. Deno has no codes;
+ * its HTTP client names the phase that failed, in the message or (Deno 2.9.6) in the cause's message.
+ * A URL in that message cannot hold these words: its spaces are encoded.
+ */
 function neverSent(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const cause = error.cause;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(code) ||
-    /ECONNREFUSED|Connection refused|dns error/i.test(error.message);
+  const cause = error.cause instanceof Error ? error.cause : undefined;
+  const code = cause && "code" in cause ? String(cause.code) : "";
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code) ||
+    /client error \(Connect\)|error trying to connect/.test(`${error.message} ${cause?.message ?? ""}`);
 }

@@ -1,0 +1,126 @@
+import { Faults } from "./faults.ts";
+import { makeOutbox, pushChange } from "./medplum/deliveries.ts";
+import {
+  afterMove,
+  dispenseResource,
+  type NewPatient,
+  patientResource,
+  PHARMACY_ORDER_SYSTEM,
+  prescriptionResource,
+  type PrescriptionTerms,
+  type SandboxAddress,
+  withTerms,
+} from "./medplum/resources.ts";
+import { makeRoutes } from "./medplum/routes.ts";
+import { FhirStore, type ResourceType, uuid } from "./medplum/store.ts";
+import { randomId, type Sandbox, type SandboxDeps } from "./server.ts";
+
+export type NewPrescription = Pick<PrescriptionTerms, "rxnorm" | "drug"> & Partial<PrescriptionTerms> & {
+  patientId: string;
+  id?: string;
+};
+
+export type MedplumSandbox = ReturnType<typeof makeMedplumSandbox>;
+
+/**
+ * The health record's stand-in: FHIR R4 as Medplum serves it, with rest-hook subscriptions for the three types
+ * it knows. Its actions are what people at the clinic do; they go past the faults and end, like every write over
+ * HTTP, in a delivery that waits in `outbox`. Actions on what is not there throw.
+ */
+export function makeMedplumSandbox(deps: SandboxDeps) {
+  const { now, random } = deps;
+  const faults = new Faults(random);
+  const outbox = makeOutbox(deps);
+  const clientId = uuid(random);
+  const clientSecret = randomId(random, "", 40);
+  const tokens = new Map<string, number>();
+  /** Ids of the active Subscriptions; a type that is taken out sends no more. */
+  const subscriptions = new Map<ResourceType, string>([
+    ["Patient", uuid(random)],
+    ["MedicationRequest", uuid(random)],
+    ["MedicationDispense", uuid(random)],
+  ]);
+
+  const store: FhirStore = new FhirStore({
+    now,
+    random,
+    author: `ClientApplication/${clientId}`,
+    onChange(change) {
+      const subscriptionId = subscriptions.get(change.type);
+      if (subscriptionId === undefined) return;
+      pushChange({ store, outbox, secret: deps.webhook.secret, subscriptionId }, change);
+    },
+  });
+
+  function updatePrescription(id: string, patch: Partial<PrescriptionTerms>): void {
+    store.update("MedicationRequest", id, withTerms(store.get("MedicationRequest", id), patch));
+  }
+
+  const sandbox = {
+    app: makeRoutes({ store, faults, now, random, credentials: { clientId, clientSecret }, tokens }),
+    faults,
+    outbox,
+    /** The credentials that `/oauth2/token` takes. */
+    clientId,
+    clientSecret,
+    /** For looking, and for ending tokens or subscriptions early. */
+    state: {
+      patients: store.current.Patient,
+      prescriptions: store.current.MedicationRequest,
+      dispenses: store.current.MedicationDispense,
+      history: store.history,
+      subscriptions,
+      tokens,
+    },
+
+    createPatient(patient: NewPatient): string {
+      return store.create("Patient", patientResource(patient, now()), patient.id).id;
+    },
+
+    /** The old address stays on the Patient with `use=old`. */
+    moveHouse(patientId: string, address: SandboxAddress): void {
+      store.update("Patient", patientId, afterMove(store.get("Patient", patientId), address, now()));
+    },
+
+    /** An active order, unless `status` says otherwise; repeats, expiry and days' supply only when given. */
+    writePrescription({ patientId, id, ...given }: NewPrescription): string {
+      const patient = store.get("Patient", patientId);
+      const terms = { repeats: null, validUntil: null, daysSupply: null, status: "active", ...given };
+      const body = prescriptionResource({ patient, terms, writtenAt: now() });
+      return store.create("MedicationRequest", body, id).id;
+    },
+
+    updatePrescription,
+
+    cancelPrescription(id: string): void {
+      updatePrescription(id, { status: "cancelled" });
+    },
+
+    deleteResource(type: ResourceType, id: string): void {
+      store.delete(type, store.get(type, id).id);
+    },
+
+    /** A completed fill, once per pharmacy order: a second call gives the id of the first. */
+    recordDispense({ patientId, prescriptionId, pharmacyOrderId }: {
+      patientId: string;
+      prescriptionId: string;
+      pharmacyOrderId: string;
+    }): string {
+      for (const { id, identifier } of store.current.MedicationDispense.values()) {
+        const ours = identifier?.some(({ system, value }) =>
+          system === PHARMACY_ORDER_SYSTEM && value === pharmacyOrderId
+        );
+        if (ours) return id;
+      }
+      const prescription = store.get("MedicationRequest", prescriptionId);
+      if (prescription.subject?.reference !== `Patient/${patientId}`) {
+        throw new Error(`MedicationRequest/${prescriptionId} is not for Patient/${patientId}`);
+      }
+      return store.create(
+        "MedicationDispense",
+        dispenseResource({ prescription, pharmacyOrderId, at: now() }),
+      ).id;
+    },
+  } satisfies Sandbox & Record<string, unknown>;
+  return sandbox;
+}

@@ -1,0 +1,107 @@
+import type { FhirStore, Resource, ResourceType } from "./store.ts";
+
+/** Medplum's limits: docs, Search. */
+const DEFAULT_COUNT = 20;
+const MAX_COUNT = 1000;
+const MAX_OFFSET = 10_000;
+
+type Test = (resource: Resource, value: string) => boolean;
+
+const byId: Test = ({ id }, value) => value.split(",").includes(id);
+const byStatus: Test = ({ status }, value) => value.split(",").includes(status ?? "");
+const bySubject: Test = ({ subject }, value) => subject?.reference === value;
+const byIdentifier: Test = ({ identifier }, value) =>
+  (identifier ?? []).some((one) => value === one.value || value === `${one.system}|${one.value}`);
+const byPrescription: Test = ({ authorizingPrescription }, value) =>
+  (authorizingPrescription ?? []).some(({ reference }) => reference === value);
+
+const PARAMETERS: Record<ResourceType, Record<string, Test>> = {
+  Patient: { _id: byId, identifier: byIdentifier },
+  MedicationRequest: { _id: byId, subject: bySubject, status: byStatus, identifier: byIdentifier },
+  MedicationDispense: {
+    _id: byId,
+    subject: bySubject,
+    status: byStatus,
+    identifier: byIdentifier,
+    prescription: byPrescription,
+  },
+};
+
+const COMPARE: Record<string, (a: number, b: number) => boolean> = {
+  ge: (a, b) => a >= b,
+  gt: (a, b) => a > b,
+  le: (a, b) => a <= b,
+  lt: (a, b) => a < b,
+};
+
+/** A search that Medplum answers with 400. */
+export class BadSearch extends Error {
+  override name = "BadSearch";
+}
+
+/** One page of a search as a Bundle; `url` is the request's, which the links repeat. Unknown parameters throw. */
+export function search(store: FhirStore, type: ResourceType, url: URL): Record<string, unknown> {
+  const query = url.searchParams;
+  const count = Math.min(wholeNumber(query, "_count", DEFAULT_COUNT), MAX_COUNT);
+  const offset = wholeNumber(query, "_offset", 0);
+  if (offset > MAX_OFFSET) throw new BadSearch("Search offset exceeds maximum");
+  const sort = query.get("_sort");
+  if (sort !== null && !/^-?_lastUpdated$/.test(sort)) throw new BadSearch("Unknown sort");
+  const cursor = query.get("_cursor");
+  if (cursor !== null && sort !== "_lastUpdated") throw new BadSearch("Cursor needs _sort=_lastUpdated");
+
+  const found = [...store.current[type].values()].filter((resource) => matches(type, resource, query));
+  if (sort) found.sort((a, b) => (sort.startsWith("-") ? -1 : 1) * (cursorOf(a) < cursorOf(b) ? -1 : 1));
+  const rest = cursor === null
+    ? found.slice(offset)
+    : found.filter((resource) => cursorOf(resource) > cursor);
+  const page = rest.slice(0, count);
+  const last = page.at(-1);
+
+  const link = [{ relation: "self", url: url.href }];
+  if (rest.length > count && last) {
+    const next = new URL(url);
+    if (sort === "_lastUpdated") next.searchParams.set("_cursor", cursorOf(last));
+    else next.searchParams.set("_offset", String(offset + count));
+    link.push({ relation: "next", url: next.href });
+  }
+  return {
+    resourceType: "Bundle",
+    type: "searchset",
+    entry: page.map((resource) => ({
+      fullUrl: `${url.origin}/fhir/R4/${type}/${resource.id}`,
+      search: { mode: "match" },
+      resource,
+    })),
+    link,
+  };
+}
+
+function matches(type: ResourceType, resource: Resource, query: URLSearchParams): boolean {
+  for (const [name, value] of query) {
+    if (["_count", "_offset", "_sort", "_cursor"].includes(name)) continue;
+    const test = name === "_lastUpdated" ? byLastUpdated : PARAMETERS[type][name];
+    if (!test) throw new BadSearch(`Unknown search parameter for ${type}`);
+    if (!test(resource, value)) return false;
+  }
+  return true;
+}
+
+const byLastUpdated: Test = ({ meta }, value) => {
+  const compare = COMPARE[value.slice(0, 2)];
+  const bound = Date.parse(value.slice(2));
+  if (!compare || Number.isNaN(bound)) throw new BadSearch("Invalid _lastUpdated");
+  return compare(Date.parse(meta.lastUpdated), bound);
+};
+
+/** Where a resource stands in the order of last update; opaque to clients. ISO instants sort as text. */
+function cursorOf({ meta, id }: Resource): string {
+  return `1-${meta.lastUpdated}-${id}`;
+}
+
+function wholeNumber(query: URLSearchParams, name: string, otherwise: number): number {
+  const value = query.get(name);
+  if (value === null) return otherwise;
+  if (!/^\d{1,9}$/.test(value)) throw new BadSearch(`Invalid ${name}`);
+  return Number(value);
+}

@@ -1,0 +1,147 @@
+import { z } from "zod";
+import { randomId } from "../server.ts";
+
+/** The types that Clockwork has to do with, and what the fault operations call them. */
+export const RESOURCE_TYPES = {
+  Patient: { one: "patient", many: "patients" },
+  MedicationRequest: { one: "prescription", many: "prescriptions" },
+  MedicationDispense: { one: "dispense", many: "dispenses" },
+} as const;
+export type ResourceType = keyof typeof RESOURCE_TYPES;
+
+const periodSchema = z.looseObject({ start: z.string().optional(), end: z.string().optional() });
+const referenceSchema = z.looseObject({ reference: z.string() });
+
+/** A resource as written: the fields the sandbox itself looks at; the rest is carried as it came. */
+export const bodySchema = z.looseObject({
+  id: z.string().optional(),
+  status: z.string().optional(),
+  intent: z.string().optional(),
+  subject: referenceSchema.optional(),
+  identifier: z.array(z.looseObject({ system: z.string().optional(), value: z.string().optional() }))
+    .optional(),
+  authorizingPrescription: z.array(referenceSchema).optional(),
+  dispenseRequest: z.looseObject({ validityPeriod: periodSchema.optional() }).optional(),
+  name: z.array(z.looseObject({ family: z.string().optional(), given: z.array(z.string()).optional() }))
+    .optional(),
+  address: z.array(z.looseObject({ use: z.string().optional(), period: periodSchema.optional() })).optional(),
+});
+export type ResourceBody = z.output<typeof bodySchema>;
+
+export type Resource = ResourceBody & {
+  resourceType: ResourceType;
+  id: string;
+  meta: { versionId: string; lastUpdated: string; author: { reference: string } };
+};
+
+export type Interaction = "create" | "update" | "delete";
+
+/** One state of a resource. `resource` is null where it was deleted. */
+export interface Version {
+  interaction: Interaction;
+  versionId: string;
+  lastUpdated: string;
+  resource: Resource | null;
+}
+
+export interface Change {
+  type: ResourceType;
+  id: string;
+  version: Version;
+}
+
+export interface StoreDeps {
+  now: () => Date;
+  random: () => number;
+  author: string;
+  onChange: (change: Change) => void;
+}
+
+/** The resources with all their versions. Ids and version ids are uuids, as at Medplum. */
+export class FhirStore {
+  /** The live resources, by id. */
+  readonly current = {
+    Patient: new Map<string, Resource>(),
+    MedicationRequest: new Map<string, Resource>(),
+    MedicationDispense: new Map<string, Resource>(),
+  } satisfies Record<ResourceType, Map<string, Resource>>;
+  /** Every version, oldest first, by `Type/id`. Deleted resources keep theirs. */
+  readonly history = new Map<string, Version[]>();
+  readonly #deps: StoreDeps;
+
+  constructor(deps: StoreDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws when the id is, or was, taken. */
+  create(type: ResourceType, body: ResourceBody, id = uuid(this.#deps.random)): Resource {
+    if (this.history.has(`${type}/${id}`)) throw new Error(`${type}/${id} exists`);
+    return this.#write(type, id, body, "create");
+  }
+
+  /** A new version; writing what is there already makes none. Throws for a resource that is not there. */
+  update(type: ResourceType, id: string, body: ResourceBody): Resource {
+    const held = this.get(type, id);
+    if (contentOf(held) === contentOf({ ...body, resourceType: type, id })) return held;
+    return this.#write(type, id, body, "update");
+  }
+
+  /** Deleting twice is the same as deleting once. */
+  delete(type: ResourceType, id: string): void {
+    if (!this.current[type].delete(id)) return;
+    const version = { interaction: "delete", ...this.#stamp(), resource: null } as const;
+    this.#append(type, id, version);
+  }
+
+  /** The live resource; throws when it is not there. */
+  get(type: ResourceType, id: string): Resource {
+    const resource = this.current[type].get(id);
+    if (!resource) throw new Error(`no ${type}/${id}`);
+    return resource;
+  }
+
+  isDeleted(type: ResourceType, id: string): boolean {
+    return this.history.has(`${type}/${id}`) && !this.current[type].has(id);
+  }
+
+  #write(type: ResourceType, id: string, body: ResourceBody, interaction: "create" | "update"): Resource {
+    const stamp = this.#stamp();
+    const { resourceType: _type, id: _id, meta: _meta, ...content } = body;
+    const resource: Resource = {
+      resourceType: type,
+      id,
+      meta: { ...stamp, author: { reference: this.#deps.author } },
+      ...structuredClone(content),
+    };
+    this.current[type].set(id, resource);
+    this.#append(type, id, { interaction, ...stamp, resource });
+    return resource;
+  }
+
+  #append(type: ResourceType, id: string, version: Version): void {
+    const key = `${type}/${id}`;
+    this.history.set(key, [...(this.history.get(key) ?? []), version]);
+    this.#deps.onChange({ type, id, version });
+  }
+
+  #stamp() {
+    return { versionId: uuid(this.#deps.random), lastUpdated: this.#deps.now().toISOString() };
+  }
+}
+
+export function uuid(random: () => number): string {
+  const hex = randomId(random, "", 32, "0123456789abcdef");
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20)]
+    .join("-");
+}
+
+/** Everything but `meta`, whatever the order of the fields. */
+function contentOf({ meta: _meta, ...content }: ResourceBody): string {
+  return JSON.stringify(
+    content,
+    (_key, value: unknown) =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : value,
+  );
+}

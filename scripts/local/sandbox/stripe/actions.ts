@@ -1,0 +1,131 @@
+import {
+  addPrice,
+  createCustomer,
+  type CustomerFields,
+  type PriceFields,
+  updateCustomer,
+} from "./customers.ts";
+import { attemptPayment, closeInvoice, type World } from "./invoicing.ts";
+import { closeDispute, creditNote, dispute, refund } from "./money.ts";
+import {
+  type CreditNote,
+  type Customer,
+  type Dispute,
+  type Invoice,
+  type Metadata,
+  type PauseBehavior,
+  type Price,
+  type Refund,
+  type StripeEvent,
+  type Subscription,
+} from "./objects.ts";
+import * as subscriptions from "./subscriptions.ts";
+
+/**
+ * What people and time do at Stripe. Each changes the state and puts the webhooks Stripe would send into the
+ * outbox. Objects are given back as they are kept, so they show what happens to them later.
+ * An unknown id, or what Stripe would refuse, throws.
+ */
+export interface StripeActions {
+  createCustomer(fields: CustomerFields): Customer;
+  updateCustomer(customerId: string, fields: CustomerFields): Customer;
+  addPrice(fields: PriceFields): Price;
+  /** Its first invoice is paid at once; `latest_invoice` names it. */
+  subscribe(request: {
+    customerId: string;
+    priceIds: { price: string; quantity: number }[];
+    metadata?: Metadata;
+  }): Subscription;
+  /** The next period: a paid invoice, unless collection is paused. */
+  renew(subscriptionId: string): Invoice;
+  /** The next period, but the card is declined: the invoice stays open, the subscription is `past_due`. */
+  failPayment(subscriptionId: string): Invoice;
+  /** The card works again: an open invoice is paid. */
+  payInvoice(invoiceId: string): Invoice;
+  /** Open ones only. */
+  voidInvoice(invoiceId: string): Invoice;
+  /** `invoice.upcoming`, some days before the renewal. Its invoice has no id yet. */
+  announceRenewal(subscriptionId: string): StripeEvent;
+  changeQuantity(subscriptionId: string, itemId: string, quantity: number): Subscription;
+  /** A one-off charge on the next invoice. */
+  addInvoiceItem(subscriptionId: string, amount: number): void;
+  /** `pause_collection`; the default voids each invoice. */
+  pauseCollection(subscriptionId: string, behavior?: PauseBehavior): Subscription;
+  resumeCollection(subscriptionId: string): Subscription;
+  /** Status `paused`. */
+  pause(subscriptionId: string): Subscription;
+  resume(subscriptionId: string): Subscription;
+  cancel(subscriptionId: string): Subscription;
+  /** Only marks it: call `cancel` when the period is over. */
+  cancelAtPeriodEnd(subscriptionId: string): Subscription;
+  /** Without an amount: all that is left. */
+  refund(chargeId: string, amount?: number): Refund;
+  /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
+  creditNote(invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }): CreditNote;
+  dispute(chargeId: string): Dispute;
+  closeDispute(disputeId: string, status: "won" | "lost"): Dispute;
+}
+
+export function makeActions(world: World): StripeActions {
+  const { state, events } = world;
+  const subscription = (id: string) => need(state.subscriptions, id);
+  return {
+    createCustomer: (fields) => createCustomer(world, fields),
+    updateCustomer: (id, fields) => updateCustomer(world, need(state.customers, id), fields),
+    addPrice: (fields) => addPrice(world, fields),
+    subscribe: ({ priceIds, ...request }) => subscriptions.subscribe(world, { ...request, items: priceIds }),
+    renew: (id) => subscriptions.renew(world, subscription(id), true),
+    failPayment: (id) => subscriptions.renew(world, subscription(id), false),
+    payInvoice: (id) => {
+      const invoice = need(state.invoices, id);
+      attemptPayment(world, invoice, true);
+      const payer = subscription(invoice.parent.subscription_details.subscription);
+      if (payer.status === "past_due") subscriptions.update(world, payer, { status: "active" });
+      return invoice;
+    },
+    voidInvoice: (id) => {
+      const invoice = need(state.invoices, id);
+      closeInvoice(world, invoice, "void");
+      return invoice;
+    },
+    announceRenewal: (id) => {
+      const { customer, items, metadata } = subscription(id);
+      const due = Math.min(...items.data.map((item) => item.current_period_end));
+      return events.emit("invoice.upcoming", {
+        id: null,
+        object: "invoice",
+        billing_reason: "upcoming",
+        created: due,
+        customer,
+        livemode: false,
+        next_payment_attempt: due,
+        parent: {
+          type: "subscription_details",
+          quote_details: null,
+          subscription_details: { subscription: id, metadata },
+        },
+        status: "draft",
+      });
+    },
+    changeQuantity: (id, itemId, quantity) =>
+      subscriptions.changeQuantity(world, subscription(id), itemId, quantity),
+    addInvoiceItem: (id, amount) => subscriptions.addInvoiceItem(world, subscription(id), amount),
+    pauseCollection: (id, behavior = "void") =>
+      subscriptions.pauseCollection(world, subscription(id), behavior),
+    resumeCollection: (id) => subscriptions.pauseCollection(world, subscription(id), null),
+    pause: (id) => subscriptions.pause(world, subscription(id)),
+    resume: (id) => subscriptions.resume(world, subscription(id)),
+    cancel: (id) => subscriptions.cancel(world, subscription(id)),
+    cancelAtPeriodEnd: (id) => subscriptions.update(world, subscription(id), { cancel_at_period_end: true }),
+    refund: (id, amount) => refund(world, need(state.charges, id), amount),
+    creditNote: (id, line) => creditNote(world, need(state.invoices, id), line),
+    dispute: (id) => dispute(world, need(state.charges, id)),
+    closeDispute: (id, status) => closeDispute(world, need(state.disputes, id), status),
+  };
+}
+
+function need<T>(map: ReadonlyMap<string, T>, id: string): T {
+  const object = map.get(id);
+  if (object === undefined) throw new Error(`the Stripe sandbox has no ${id}`);
+  return object;
+}

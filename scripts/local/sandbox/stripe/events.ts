@@ -1,0 +1,96 @@
+import Stripe from "stripe";
+import type { Outbox, OutboxMessage } from "../outbox.ts";
+import { API_VERSION, show, type StripeEvent } from "./objects.ts";
+import type { StripeState } from "./state.ts";
+
+/** How an event destination wants its events: the whole object, or only where it is. */
+export type EventKind = "snapshot" | "thin";
+
+/** What an event destination asks for. Every event is kept and listed, whatever is sent. */
+export interface EventDestination {
+  secret: string;
+  kinds: readonly EventKind[];
+  /** Event types it is subscribed to; `*` is all. */
+  enabledEvents: readonly string[];
+}
+
+/** Makes events, keeps them and puts their webhooks into the outbox. */
+export class EventLog {
+  readonly #state: StripeState;
+  readonly #outbox: Outbox;
+  readonly #destination: EventDestination;
+  /** The ids of the webhooks of an event: its own, and the thin event's. */
+  readonly #webhookIds = new Map<string, string[]>();
+
+  constructor(state: StripeState, outbox: Outbox, destination: EventDestination) {
+    this.#state = state;
+    this.#outbox = outbox;
+    this.#destination = destination;
+  }
+
+  /** Something happened to `object`, which the event shows as it is now. `previous` are the values it had. */
+  emit(type: string, object: object, previous?: Record<string, unknown>): StripeEvent {
+    const event: StripeEvent = {
+      id: this.#state.newId("evt_1", 23),
+      object: "event",
+      api_version: API_VERSION,
+      created: this.#state.nowSeconds(),
+      data: {
+        object: show(object),
+        ...(previous === undefined ? {} : { previous_attributes: structuredClone(previous) }),
+      },
+      livemode: false,
+      pending_webhooks: 1,
+      request: { id: null, idempotency_key: null },
+      type,
+    };
+    this.#state.events.set(event.id, event);
+    const { kinds, enabledEvents } = this.#destination;
+    if (!enabledEvents.includes("*") && !enabledEvents.includes(type)) return event;
+    for (const kind of kinds) {
+      const body = kind === "snapshot" ? event : this.#thin(event);
+      this.#webhookIds.set(event.id, [...(this.#webhookIds.get(event.id) ?? []), body.id]);
+      this.#outbox.push(this.#message(body.id, JSON.stringify(body)));
+    }
+    return event;
+  }
+
+  /** True when every webhook of the event was taken (or nobody asked for it). */
+  delivered(eventId: string): boolean {
+    return (this.#webhookIds.get(eventId) ?? []).every((id) => this.#outbox.acknowledged.has(id));
+  }
+
+  #thin(event: StripeEvent) {
+    const { id, object } = event.data.object;
+    return {
+      id: this.#state.newId("evt_2", 23),
+      object: "v2.core.event",
+      type: `v1.${event.type}`,
+      livemode: false,
+      created: new Date(event.created * 1000).toISOString(),
+      related_object: typeof id === "string"
+        ? { id, type: String(object), url: `/v1/${String(object)}s/${id}` }
+        : null,
+      snapshot_event: event.id,
+      reason: null,
+    };
+  }
+
+  #message(id: string, payload: string): OutboxMessage {
+    return {
+      id,
+      sign: async (now) => ({
+        body: payload,
+        headers: {
+          "content-type": "application/json; charset=utf-8",
+          "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+          "stripe-signature": await Stripe.webhooks.generateTestHeaderStringAsync({
+            payload,
+            secret: this.#destination.secret,
+            timestamp: Math.floor(now.getTime() / 1000),
+          }),
+        },
+      }),
+    };
+  }
+}

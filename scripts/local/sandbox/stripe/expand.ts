@@ -1,0 +1,44 @@
+import { cannotExpand } from "./errors.ts";
+import { listOf, show } from "./objects.ts";
+import type { StripeState } from "./state.ts";
+
+const MAX_DEPTH = 4;
+
+/** References that can be replaced by their object, and what leads to one. */
+const EXPANDABLE = new Set([
+  ...["charge", "customer", "invoice", "latest_charge", "latest_invoice", "payment_intent", "subscription"],
+  ...["data", "items", "lines", "payment", "payments", "parent", "price", "pricing", "price_details"],
+  ...["subscription_details", "refund", "refunds"],
+]);
+
+type Node = Record<string, unknown>;
+
+/** Puts objects in the place of their ids in `answer`, along each path (`data.payment.payment_intent`). */
+export function expand(state: StripeState, answer: Node, paths: readonly string[]): void {
+  for (const path of paths) {
+    const names = path.split(".");
+    if (names.length > MAX_DEPTH || names.some((name) => !EXPANDABLE.has(name))) throw cannotExpand(path);
+    follow(state, answer, names, path);
+  }
+}
+
+function follow(state: StripeState, node: Node, [name, ...rest]: string[], path: string): void {
+  if (name === undefined) return;
+  if (name === "payments" && node["object"] === "invoice" && node[name] === undefined) {
+    const payments = state.paymentsOf(String(node["id"])).map(show);
+    node[name] = listOf(`/v1/invoice_payments?invoice=${String(node["id"])}`, payments);
+  }
+  if (typeof node[name] === "string") {
+    const object = state.find(node[name]);
+    if (!object) throw cannotExpand(path);
+    node[name] = show(object);
+  }
+  const child = node[name];
+  for (const entry of Array.isArray(child) ? child : [child]) {
+    if (isNode(entry)) follow(state, entry, rest, path);
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,125 @@
+import { noSuch, notAllowed } from "./errors.ts";
+import type { World } from "./invoicing.ts";
+import { type Charge, type CreditNote, type Dispute, type Invoice, listOf, type Refund } from "./objects.ts";
+
+/** Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`. */
+export function refund({ state, events }: World, charge: Charge, amount?: number): Refund {
+  const left = charge.amount - charge.amount_refunded;
+  const given = amount ?? left;
+  if (charge.status !== "succeeded") throw notAllowed("This charge did not succeed.");
+  if (left === 0) {
+    throw notAllowed(`Charge ${charge.id} has already been refunded.`, "charge_already_refunded");
+  }
+  if (given <= 0 || given > left) {
+    throw notAllowed("Refund amount is greater than unrefunded amount on charge.");
+  }
+  const refund: Refund = {
+    id: state.newId("re_3", 23),
+    object: "refund",
+    created: state.nowSeconds(),
+    amount: given,
+    charge: charge.id,
+    currency: charge.currency,
+    metadata: {},
+    payment_intent: charge.payment_intent,
+    reason: null,
+    status: "succeeded",
+  };
+  state.refunds.set(refund.id, refund);
+  charge.amount_refunded += given;
+  charge.refunded = charge.amount_refunded === charge.amount;
+  events.emit("refund.created", refund);
+  events.emit("charge.refunded", charge);
+  return refund;
+}
+
+/**
+ * A credit note on a paid invoice that names one of its lines. With `refunds` the money goes back to the card
+ * as well, which Stripe does in the same call; without, the refund was made before.
+ */
+export function creditNote(
+  world: World,
+  invoice: Invoice,
+  { lineId, amount, refunds = true }: { lineId: string; amount: number; refunds?: boolean },
+): CreditNote {
+  const { state, events } = world;
+  if (invoice.status !== "paid") throw notAllowed("The invoice is not paid.");
+  if (!invoice.lines.data.some((line) => line.id === lineId)) {
+    throw noSuch("invoice line item", lineId, "lines[0][invoice_line_item]");
+  }
+  const charge = state.charges.get(state.invoiceChargeId(invoice.id) ?? "");
+  if (refunds && charge && amount > charge.amount - charge.amount_refunded) {
+    throw notAllowed("The refund is greater than what is left of the charge.");
+  }
+  const id = state.newId("cn_1", 23);
+  const note: CreditNote = {
+    id,
+    object: "credit_note",
+    created: state.nowSeconds(),
+    livemode: false,
+    amount,
+    currency: invoice.currency,
+    customer: invoice.customer,
+    invoice: invoice.id,
+    lines: listOf(`/v1/credit_notes/${id}/lines`, [{
+      id: state.newId("cnli_1", 23),
+      object: "credit_note_line_item",
+      amount,
+      description: null,
+      invoice_line_item: lineId,
+      livemode: false,
+      quantity: null,
+      type: "invoice_line_item",
+    }]),
+    metadata: {},
+    number: `${invoice.number}-CN-${String(state.creditNotes.size + 1).padStart(2, "0")}`,
+    post_payment_amount: amount,
+    pre_payment_amount: 0,
+    reason: null,
+    refunds: [],
+    status: "issued",
+    subtotal: amount,
+    total: amount,
+    type: "post_payment",
+    voided_at: null,
+  };
+  state.creditNotes.set(id, note);
+  invoice.post_payment_credit_notes_amount += amount;
+  if (refunds && charge) {
+    const { id: refundId } = refund(world, charge, amount);
+    note.refunds.push({ amount_refunded: amount, refund: refundId, type: "refund" });
+  }
+  events.emit("credit_note.created", note);
+  return note;
+}
+
+/** The customer's bank takes the money back. `charge.disputed` stays true for ever. */
+export function dispute({ state, events }: World, charge: Charge): Dispute {
+  if (charge.status !== "succeeded") throw notAllowed("This charge did not succeed.");
+  const dispute: Dispute = {
+    id: state.newId("du_1", 23),
+    object: "dispute",
+    created: state.nowSeconds(),
+    livemode: false,
+    amount: charge.amount,
+    charge: charge.id,
+    currency: charge.currency,
+    is_charge_refundable: false,
+    metadata: {},
+    payment_intent: charge.payment_intent,
+    reason: "general",
+    status: "needs_response",
+  };
+  state.disputes.set(dispute.id, dispute);
+  charge.disputed = true;
+  events.emit("charge.dispute.created", dispute);
+  events.emit("charge.dispute.funds_withdrawn", dispute);
+  return dispute;
+}
+
+export function closeDispute({ events }: World, dispute: Dispute, status: "won" | "lost"): Dispute {
+  dispute.status = status;
+  events.emit("charge.dispute.closed", dispute);
+  if (status === "won") events.emit("charge.dispute.funds_reinstated", dispute);
+  return dispute;
+}

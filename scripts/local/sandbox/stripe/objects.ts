@@ -1,0 +1,258 @@
+import type Stripe from "stripe";
+
+/**
+ * Stripe's objects as they are on the wire, at the API version the SDK pins. Only the fields that matter here;
+ * each is checked against the SDK's own types. References are ids, never whole objects.
+ */
+export const API_VERSION = "2026-10-28.endive";
+
+/** A list inside an object or as an answer. */
+export interface List<T> {
+  object: "list";
+  data: T[];
+  has_more: boolean;
+  url: string;
+}
+
+/** Fields `Keys` of the SDK's type, with `Exact` narrowing some of them. */
+type Wire<T, Keys extends keyof T, Exact extends Partial<T>> = Omit<Pick<T, Keys>, keyof Exact> & Exact;
+
+type Common = "id" | "object" | "created" | "livemode";
+
+export type Metadata = Record<string, string>;
+
+export type Customer = Wire<
+  Stripe.Customer,
+  Common | "email" | "phone" | "name" | "description" | "balance" | "currency" | "delinquent" | "metadata",
+  { email: string | null; phone: string | null }
+>;
+
+export type Price =
+  & Wire<Stripe.Price, Common | "active" | "currency" | "product" | "metadata", {
+    unit_amount: number;
+    type: "recurring";
+  }>
+  & { recurring: { interval: Interval; interval_count: number; usage_type: "licensed" } };
+
+export type Interval = "day" | "week" | "month" | "year";
+
+export type SubscriptionItem =
+  & Wire<
+    Stripe.SubscriptionItem,
+    "id" | "object" | "created" | "current_period_start" | "current_period_end" | "metadata" | "subscription",
+    { quantity: number }
+  >
+  & { price: Price };
+
+export type Subscription =
+  & Wire<
+    Stripe.Subscription,
+    | Common
+    | "billing_cycle_anchor"
+    | "cancel_at"
+    | "cancel_at_period_end"
+    | "canceled_at"
+    | "collection_method"
+    | "currency"
+    | "ended_at"
+    | "metadata"
+    | "start_date"
+    | "status"
+    | "trial_end"
+    | "trial_start",
+    { customer: string; latest_invoice: string | null; schedule: null }
+  >
+  & {
+    billing_mode: { type: "flexible" };
+    pause_collection: { behavior: PauseBehavior; resumes_at: number | null } | null;
+    items: List<SubscriptionItem>;
+  };
+
+export type PauseBehavior = "keep_as_draft" | "mark_uncollectible" | "void";
+
+export type InvoiceLine =
+  & Wire<
+    Stripe.InvoiceLineItem,
+    | "id"
+    | "object"
+    | "amount"
+    | "currency"
+    | "description"
+    | "discountable"
+    | "livemode"
+    | "metadata"
+    | "parent"
+    | "period"
+    | "quantity"
+    | "subtotal",
+    { invoice: string; subscription: string | null }
+  >
+  & {
+    pricing: {
+      type: "price_details";
+      price_details: { price: string; product: string };
+      unit_amount_decimal: string;
+    } | null;
+  };
+
+export type Invoice =
+  & Wire<
+    Stripe.Invoice,
+    | Common
+    | "amount_due"
+    | "amount_paid"
+    | "amount_remaining"
+    | "attempt_count"
+    | "attempted"
+    | "auto_advance"
+    | "billing_reason"
+    | "collection_method"
+    | "currency"
+    | "metadata"
+    | "next_payment_attempt"
+    | "number"
+    | "period_end"
+    | "period_start"
+    | "post_payment_credit_notes_amount"
+    | "pre_payment_credit_notes_amount"
+    | "status"
+    | "status_transitions"
+    | "subtotal"
+    | "total",
+    { customer: string }
+  >
+  & {
+    parent: {
+      type: "subscription_details";
+      quote_details: null;
+      subscription_details: { subscription: string; metadata: Metadata };
+    };
+    lines: List<InvoiceLine>;
+  };
+
+export type InvoicePayment = Wire<
+  Stripe.InvoicePayment,
+  | Common
+  | "amount_paid"
+  | "amount_requested"
+  | "currency"
+  | "is_default"
+  | "payment"
+  | "status"
+  | "status_transitions",
+  { invoice: string }
+>;
+
+export type PaymentIntent = Wire<
+  Stripe.PaymentIntent,
+  Common | "amount" | "amount_received" | "canceled_at" | "currency" | "metadata" | "status",
+  { customer: string; latest_charge: string | null; payment_method: string | null }
+>;
+
+export type Charge = Wire<
+  Stripe.Charge,
+  | Common
+  | "amount"
+  | "amount_captured"
+  | "amount_refunded"
+  | "captured"
+  | "currency"
+  | "disputed"
+  | "failure_code"
+  | "metadata"
+  | "paid"
+  | "refunded"
+  | "status",
+  { customer: string; payment_intent: string; payment_method: string | null }
+>;
+
+export type Refund = Wire<
+  Stripe.Refund,
+  "id" | "object" | "created" | "amount" | "currency" | "metadata" | "reason" | "status",
+  { charge: string; payment_intent: string }
+>;
+
+export type Dispute = Wire<
+  Stripe.Dispute,
+  Common | "amount" | "currency" | "is_charge_refundable" | "metadata" | "reason" | "status",
+  { charge: string; payment_intent: string }
+>;
+
+export type CreditNoteLine = Wire<
+  Stripe.CreditNoteLineItem,
+  "id" | "object" | "amount" | "description" | "livemode" | "quantity" | "type",
+  { invoice_line_item?: string }
+>;
+
+export type CreditNote =
+  & Wire<
+    Stripe.CreditNote,
+    | Common
+    | "amount"
+    | "currency"
+    | "metadata"
+    | "number"
+    | "post_payment_amount"
+    | "pre_payment_amount"
+    | "reason"
+    | "status"
+    | "subtotal"
+    | "total"
+    | "type"
+    | "voided_at",
+    { customer: string; invoice: string }
+  >
+  & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
+
+/** An event holds the object as it was at that moment. */
+export interface StripeEvent {
+  id: string;
+  object: "event";
+  api_version: string;
+  created: number;
+  data: { object: Record<string, unknown>; previous_attributes?: Record<string, unknown> };
+  livemode: boolean;
+  pending_webhooks: number;
+  request: { id: string | null; idempotency_key: string | null };
+  type: string;
+}
+
+export type StripeObject =
+  | Customer
+  | Price
+  | SubscriptionItem
+  | Subscription
+  | Invoice
+  | InvoicePayment
+  | PaymentIntent
+  | Charge
+  | Refund
+  | Dispute
+  | CreditNote;
+
+/** How many entries of a list come inside an object; the rest are read from the list's own address. */
+const INLINE_LIMIT = 10;
+
+/** A list inside an object, holding all its entries until {@link show} cuts it. */
+export function listOf<T>(url: string, data: T[]): List<T> {
+  return { object: "list", data, has_more: false, url };
+}
+
+/** The object as it goes out: a copy, with inner lists cut to the first few. */
+export function show(object: object): Record<string, unknown> {
+  const copy: Record<string, unknown> = structuredClone({ ...object });
+  for (const [name, value] of Object.entries(copy)) {
+    if (isList(value)) {
+      copy[name] = {
+        ...value,
+        data: value.data.slice(0, INLINE_LIMIT),
+        has_more: value.data.length > INLINE_LIMIT,
+      };
+    }
+  }
+  return copy;
+}
+
+function isList(value: unknown): value is List<unknown> {
+  return typeof value === "object" && value !== null && "object" in value && value.object === "list";
+}

@@ -1,0 +1,131 @@
+import { Hono } from "hono";
+import type { HttpBindings } from "@hono/node-server";
+import { z } from "zod";
+import { type Faults, withFaults } from "../faults.ts";
+import type { SandboxApp } from "../server.ts";
+import { badParameters, noSuch, notAllowed, StripeApiError, unauthorized, unknownUrl } from "./errors.ts";
+import { expand } from "./expand.ts";
+import { decodeForm, type Form } from "./form.ts";
+import type { Answer, IdempotencyMemory } from "./idempotency.ts";
+import { pageOf, pageParams } from "./lists.ts";
+import { API_VERSION, show } from "./objects.ts";
+import type { StripeState } from "./state.ts";
+
+type Method = "GET" | "POST" | "DELETE";
+
+const expandParam = { expand: z.array(z.string()).optional() };
+
+interface RouterDeps {
+  state: StripeState;
+  faults: Faults;
+  idempotency: IdempotencyMemory;
+}
+
+/** Routes as Stripe serves them: key, version, form, strict parameters, idempotency, expansion, error shape. */
+export class StripeRouter {
+  readonly app: SandboxApp = new Hono<{ Bindings: HttpBindings }>();
+  readonly #deps: RouterDeps;
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps;
+    this.app.use("*", async (c, next) => {
+      if (!hasKey(c.req.header("authorization"))) return this.#answer(toAnswer(unauthorized()));
+      const version = c.req.header("stripe-version");
+      if (version !== undefined && version !== API_VERSION) {
+        return this.#answer(toAnswer(notAllowed(`Invalid Stripe API version: ${version}`)));
+      }
+      await next();
+    });
+    this.app.notFound((c) => this.#answer(toAnswer(unknownUrl(c.req.method, c.req.path))));
+    this.app.onError((error) => this.#answer(toAnswer(error)));
+  }
+
+  /** `operation` is the name that faults know it by; `handle` returns the object to answer with. */
+  route<Shape extends z.ZodRawShape>(
+    method: Method,
+    path: string,
+    operation: string,
+    shape: Shape,
+    handle: (params: z.output<z.ZodObject<Shape>>, id: string, form: Form) => object,
+  ): void {
+    const schema = z.strictObject(shape);
+    const expandOnly = z.object(expandParam);
+    this.app.on(method, path, withFaults(this.#deps.faults, operation), async (c) => {
+      const text = method === "POST" ? await c.req.text() : new URL(c.req.url).search;
+      const form = decodeForm(text);
+      const parsed = schema.safeParse(form, { reportInput: true });
+      if (!parsed.success) throw badParameters(parsed.error);
+      const paths = expandOnly.parse(form).expand ?? [];
+      const run = (): Answer => {
+        try {
+          const body = show(handle(parsed.data, c.req.param("id") ?? "", form));
+          expand(this.#deps.state, body, paths);
+          return { status: 200, body };
+        } catch (error) {
+          return toAnswer(error);
+        }
+      };
+      const key = method === "POST" ? c.req.header("idempotency-key") : undefined;
+      if (key === undefined) return this.#answer(run());
+      return this.#once(key, `${c.req.path}\n${text}`, run);
+    });
+  }
+
+  /** `GET <path>/:id` over one of the state's maps. */
+  getter<T extends object>(path: string, kind: string, map: ReadonlyMap<string, T>): void {
+    this.route("GET", `${path}/:id`, `get ${kind}`, expandParam, (_params, id) => {
+      const object = map.get(id);
+      if (!object) throw noSuch(kind, id, "id", 404);
+      return object;
+    });
+  }
+
+  /** `GET <path>`; `select` gives the entries in the list's order. */
+  lister<Shape extends z.ZodRawShape, T extends { id: string }>(
+    path: string,
+    kind: string,
+    operation: string,
+    shape: Shape,
+    select: (params: z.output<z.ZodObject<Shape>>, id: string) => T[],
+  ): void {
+    const page = z.object(pageParams);
+    const filters = z.object(shape);
+    this.route("GET", path, operation, { ...pageParams, ...shape }, (_params, id, form) => {
+      const entries = select(filters.parse(form), id);
+      const list = pageOf(entries, page.parse(form), kind, path.replace(":id", id));
+      return { ...list, data: list.data.map(show) };
+    });
+  }
+
+  /** The first answer to a key is the answer for as long as the key is remembered. */
+  #once(key: string, request: string, run: () => Answer): Response {
+    const { idempotency } = this.#deps;
+    const kept = idempotency.recall(key, request);
+    if (kept) return this.#answer(kept, { "idempotency-key": key, "idempotent-replayed": "true" });
+    const answer = run();
+    idempotency.keep(key, request, answer);
+    return this.#answer(answer, { "idempotency-key": key });
+  }
+
+  #answer(answer: Answer, headers: Record<string, string> = {}): Response {
+    return Response.json(answer.body, {
+      status: answer.status,
+      headers: {
+        "request-id": this.#deps.state.newId("req_", 14),
+        "stripe-version": API_VERSION,
+        ...headers,
+      },
+    });
+  }
+}
+
+function hasKey(authorization: string | undefined): boolean {
+  return /^Bearer (sk|rk)_\w+$/.test(authorization ?? "");
+}
+
+/** Anything but an error of ours is a bug of the sandbox, and looks like Stripe's 500. */
+function toAnswer(error: unknown): Answer {
+  if (error instanceof StripeApiError) return { status: error.status, body: { error: error.error } };
+  console.error("stripe sandbox:", error);
+  return { status: 500, body: { error: { type: "api_error", message: "An unknown error occurred." } } };
+}

@@ -1,0 +1,66 @@
+import { type Env, liveSecrets } from "./env.ts";
+import type { Vendors } from "./queue/step.ts";
+import type { Fetch } from "./vendors/call.ts";
+import type { WebhookConnector } from "./vendors/contract.ts";
+import { makeCustomerioClient } from "./vendors/customerio/client.ts";
+import { customerioWebhook } from "./vendors/customerio/webhook.ts";
+import { makeMedplumClient } from "./vendors/medplum/client.ts";
+import { medplumWebhook } from "./vendors/medplum/webhook.ts";
+import { makePhotonClient } from "./vendors/photon/client.ts";
+import { photonWebhook } from "./vendors/photon/webhook.ts";
+import { makeStandardWebhook } from "./vendors/standard/webhook.ts";
+import { makeStripeClient } from "./vendors/stripe/client.ts";
+import { stripeWebhook } from "./vendors/stripe/webhook.ts";
+
+/** Which vendor plays which role: the one place to change for another. */
+export function makeVendors(env: Env, fetch: Fetch, now: () => Date): Vendors {
+  // A client without its key is made all the same: its calls fail at the vendor, visibly, and only they.
+  return {
+    stripe: makeStripeClient({
+      apiKey: env.STRIPE_API_KEY ?? "sk_not_set",
+      fetch,
+      ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
+    }),
+    health: makeMedplumClient({
+      baseUrl: env.MEDPLUM_BASE_URL ?? "",
+      clientId: env.MEDPLUM_CLIENT_ID ?? "",
+      clientSecret: env.MEDPLUM_CLIENT_SECRET ?? "",
+      fetch,
+      now,
+    }),
+    pharmacy: makePhotonClient({
+      apiUrl: env.PHOTON_API_URL ?? "",
+      authUrl: env.PHOTON_AUTH_URL ?? "",
+      clientId: env.PHOTON_CLIENT_ID ?? "",
+      clientSecret: env.PHOTON_CLIENT_SECRET ?? "",
+      ...(env.PHOTON_PHARMACY_ID ? { pharmacyId: env.PHOTON_PHARMACY_ID } : {}),
+      fetch,
+      now,
+    }),
+    crm: makeCustomerioClient({
+      trackUrl: env.CUSTOMERIO_TRACK_URL ?? "",
+      siteId: env.CUSTOMERIO_SITE_ID ?? "",
+      apiKey: env.CUSTOMERIO_API_KEY ?? "",
+      fetch,
+    }),
+  };
+}
+
+/** The inbound side: the paths under `/webhooks/`, and the variable that holds each one's signing secret. */
+const WEBHOOKS = {
+  stripe: { connector: stripeWebhook, secret: "STRIPE_WEBHOOK_SECRET" },
+  medplum: { connector: medplumWebhook, secret: "MEDPLUM_WEBHOOK_SECRET" },
+  photon: { connector: photonWebhook, secret: "PHOTON_WEBHOOK_SECRET" },
+  customerio: { connector: customerioWebhook, secret: "CUSTOMERIO_WEBHOOK_SECRET" },
+} as const;
+
+export function webhookConnector(vendor: string, source?: string): WebhookConnector | undefined {
+  if (vendor === "standard") return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(source) : undefined;
+  return Object.entries(WEBHOOKS).find(([name]) => name === vendor)?.[1].connector;
+}
+
+export function webhookSecrets(env: Env, vendor: string, source?: string): readonly string[] {
+  if (vendor === "standard") return liveSecrets(env.standardSecrets.get((source ?? "").replaceAll("_", "-")));
+  const known = Object.entries(WEBHOOKS).find(([name]) => name === vendor);
+  return known ? liveSecrets(env[known[1].secret]) : [];
+}

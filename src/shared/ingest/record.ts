@@ -1,0 +1,67 @@
+import type { Database } from "../db/database.ts";
+import { asClockwork } from "../db/database.ts";
+import { type Queue, reason } from "../queue/reasons.ts";
+import type { StepTable } from "../queue/run.ts";
+import { insertTasks, type NewTask } from "../queue/tasks.ts";
+import { type Json, UnreadableEvent, type VendorEvent, type WebhookConnector, type RawWebhook } from "../vendors/contract.ts";
+import { sha256Hex } from "../vendors/signing.ts";
+
+/** What became of a signed webhook. `repeat`: it was recorded before. */
+export type Recorded = "recorded" | "repeat" | "parked" | "unreadable";
+
+/** Records a webhook whose signature was right: one insert, and nothing of the body but what the step names. */
+export async function recordWebhook(
+  db: Database,
+  steps: StepTable,
+  connector: WebhookConnector,
+  webhook: RawWebhook,
+): Promise<Recorded> {
+  const task = await taskOf(steps, connector, webhook);
+  const inserted = await asClockwork(db, "ingest", (trx) => insertTasks(trx, [task]));
+  if (task.reason?.code === "UNREADABLE_EVENT") return "unreadable";
+  if (inserted.length === 0) return "repeat";
+  return task.status === "PARKED" ? "parked" : "recorded";
+}
+
+async function taskOf(steps: StepTable, connector: WebhookConnector, webhook: RawWebhook): Promise<NewTask> {
+  let event: VendorEvent;
+  try {
+    event = connector.read(webhook);
+  } catch (error) {
+    if (!(error instanceof UnreadableEvent)) throw error;
+    const sha256 = await sha256Hex(webhook.body);
+    const details = { source: connector.source, sha256, bytes: webhook.body.length };
+    return {
+      step: "webhook.unreadable",
+      key: `${connector.source}:${sha256}`,
+      vendor: queueOf(connector.source),
+      data: details,
+      status: "MANUAL_INTERVENTION",
+      reason: reason("UNREADABLE_EVENT", details),
+    };
+  }
+  const name = `${connector.source}.${event.type}`;
+  const base = { step: name, key: event.id };
+  const step = steps.find(name);
+  if (!step) {
+    return {
+      ...base,
+      vendor: queueOf(connector.source),
+      data: event.attributes,
+      status: "PARKED",
+      reason: reason("UNKNOWN_EVENT", { step: name }),
+    };
+  }
+  return { ...base, vendor: step.queue, data: pick(event.attributes, step.keys) };
+}
+
+/** Only what the step's schema names gets past the door. */
+function pick(attributes: Record<string, Json>, keys: readonly string[]): Record<string, Json> {
+  return Object.fromEntries(Object.entries(attributes).filter(([key]) => keys.includes(key)));
+}
+
+/** The queue an event is counted under: its vendor's, or `internal` for a vendor without a role. */
+function queueOf(source: string): Queue {
+  const queues: readonly Queue[] = ["stripe", "health", "pharmacy", "crm"];
+  return queues.find((queue) => queue === source) ?? "internal";
+}

@@ -1,0 +1,146 @@
+import { sql } from "kysely";
+import type { Database, Trx } from "../db/database.ts";
+import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
+
+/** The states of `tracker.order_states`, in order of rank. A test compares the two. */
+export const ORDER_STATES = {
+  READY: 10,
+  AWAITING_PRESCRIPTION: 10,
+  AWAITING_SUBSCRIPTION: 10,
+  PLACED: 20,
+  FILLING: 30,
+  FAILED: 33,
+  CANCELLED: 35,
+  SHIPPED: 40,
+  OUT_FOR_DELIVERY: 45,
+  DELIVERED: 50,
+  RETURNED: 60,
+} as const;
+export type OrderState = keyof typeof ORDER_STATES;
+export type CancelCause = "refunded" | "disputed" | "voided" | "person";
+
+/** What the pharmacy's word for an order's state means for ours. */
+export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
+  accepted: "PLACED",
+  needs_attention: "PLACED",
+  filling: "FILLING",
+  shipped: "SHIPPED",
+  out_for_delivery: "OUT_FOR_DELIVERY",
+  delivered: "DELIVERED",
+  returned: "RETURNED",
+  canceled: "CANCELLED",
+  failed: "FAILED",
+};
+
+/** A row of `tracker.orders`, as the steps use it. */
+export type Order = Awaited<ReturnType<typeof orderById>>;
+
+export function isWaiting(order: Order): boolean {
+  return rankOf(order.state) === ORDER_STATES.READY;
+}
+
+export function hasShipped(order: Order): boolean {
+  return rankOf(order.state) >= ORDER_STATES.SHIPPED;
+}
+
+export function rankOf(state: string): number {
+  const known = Object.entries(ORDER_STATES).find(([name]) => name === state);
+  if (!known) throw new Error(`tracker.order_states has a state the code does not know: ${state}`);
+  return known[1];
+}
+
+/** The order; one that is not there is for a person (the number came from a person's edit). */
+export async function orderById(db: Database | Trx, id: number) {
+  const order = await db.selectFrom("tracker.orders").selectAll().where("id", "=", id).executeTakeFirst();
+  if (!order) throw new Permanent("ORDER_NOT_FOUND", { order: id });
+  return order;
+}
+
+/** The order, locked until the transaction ends. */
+export async function lockOrder(trx: Trx, id: number): Promise<Order> {
+  return await trx.selectFrom("tracker.orders").selectAll().where("id", "=", id).forUpdate().executeTakeFirstOrThrow();
+}
+
+/**
+ * Moves an order forward. False when it stands at or beyond `state` already: late and repeated news change nothing.
+ * Also true for a move between the waiting states.
+ */
+export async function moveOrder(trx: Trx, order: Order, state: OrderState): Promise<boolean> {
+  if (order.state === state) return false;
+  const [from, to] = [rankOf(order.state), ORDER_STATES[state]];
+  if (to < from || (to === from && to !== ORDER_STATES.READY)) return false;
+  await trx.updateTable("tracker.orders").set({ state }).where("id", "=", order.id).execute();
+  return true;
+}
+
+/** The pharmacy's id of an order is set once. False: the order is already another one of the pharmacy's. */
+export async function claimPharmacyOrder(trx: Trx, order: Order, pharmacyOrderId: string): Promise<boolean> {
+  if (order.pharmacy_order_id === null) {
+    await trx.updateTable("tracker.orders").set({ pharmacy_order_id: pharmacyOrderId }).where("id", "=", order.id).execute();
+    return true;
+  }
+  return order.pharmacy_order_id === pharmacyOrderId;
+}
+
+/** From here on the order must not ship. Its own statement: whoever is about to place it looks for this last. */
+export async function requestCancel(db: Database, orderId: number, cause: CancelCause): Promise<void> {
+  await db
+    .updateTable("tracker.orders")
+    .set({ cancel_requested_at: sql`clockwork.now()`, cancel_cause: cause })
+    .where("id", "=", orderId)
+    .where("cancel_requested_at", "is", null)
+    .execute();
+}
+
+/** Records what the pharmacy says of the parcel; only ever forward. */
+export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOrder): Promise<void> {
+  const state = STATE_AT_PHARMACY[seen.state];
+  if (!seen.carrier || !seen.trackingNumber || ORDER_STATES[state] < ORDER_STATES.SHIPPED) return;
+  await sql`
+    insert into tracker.shipments as parcel (order_id, state, carrier, tracking_number, delivered_at)
+    values (${orderId}, ${state}, ${seen.carrier}, ${seen.trackingNumber},
+      case when ${state} = 'DELIVERED' then clockwork.now() end)
+    on conflict on constraint one_row_per_parcel do update
+      set state = excluded.state, delivered_at = coalesce(parcel.delivered_at, excluded.delivered_at)
+      where (select rank from tracker.order_states where order_states.state = excluded.state)
+          > (select rank from tracker.order_states where order_states.state = parcel.state)
+  `.execute(trx);
+}
+
+/**
+ * Something happened that may end the wait of a customer's orders: their checks run now.
+ * An order that is being checked at this moment learns it from `released_at`; one whose check a person stopped
+ * gets a new one.
+ */
+export async function releaseOrders(trx: Trx, customerId: number): Promise<FollowUp[]> {
+  const orders = await trx
+    .updateTable("tracker.orders")
+    .set({ released_at: sql`clockwork.now()` })
+    .where("customer_id", "=", customerId)
+    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION"])
+    .where("cancel_requested_at", "is", null)
+    .returning(["id", "state"])
+    .execute();
+  const waiting = orders.filter((order) => order.state === "AWAITING_PRESCRIPTION").map((order) => order.id);
+  if (waiting.length === 0) return [];
+  const ofOrders = sql<boolean>`(data ->> 'order_id')::bigint = any (${waiting}::bigint[])`;
+  await trx
+    .updateTable("clockwork.tasks")
+    .set({ run_after: sql`least(run_after, clockwork.now())` })
+    .where("step", "=", "order.place")
+    .where("customer_id", "=", customerId)
+    .where("status", "=", "PENDING")
+    .where(ofOrders)
+    .execute();
+  const open = await trx
+    .selectFrom("clockwork.tasks")
+    .select(sql<number>`(data ->> 'order_id')::bigint`.as("order_id"))
+    .where("step", "=", "order.place")
+    .where("customer_id", "=", customerId)
+    .where("status", "in", ["PENDING", "QUEUED"])
+    .where(ofOrders)
+    .execute();
+  const checked = new Set(open.map((task) => task.order_id));
+  return waiting.filter((id) => !checked.has(id)).map((id) => ({ step: "order.place", data: { order_id: id } }));
+}

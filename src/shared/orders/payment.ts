@@ -1,0 +1,49 @@
+import { Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { VendorError } from "../vendors/contract.ts";
+import type { StripeChargeState, StripeClient, StripeInvoice } from "../vendors/stripe/client.ts";
+
+/** Disputes that ended in our favour, or were only a warning, leave the charge standing. */
+const HARMLESS_DISPUTES = new Set(["won", "warning_closed", "prevented"]);
+
+export function isDisputed(charge: StripeChargeState): boolean {
+  return charge.disputed && !HARMLESS_DISPUTES.has(charge.disputeStatus ?? "");
+}
+
+/** The invoice as Stripe has it now; one that Stripe does not know is for a person. */
+export async function readInvoice(stripe: StripeClient, invoiceId: string): Promise<StripeInvoice> {
+  try {
+    return await stripe.getInvoice(invoiceId);
+  } catch (error) {
+    if (error instanceof VendorError && error.details.status === 404) {
+      throw new Permanent("INVOICE_NOT_FOUND", { invoice: invoiceId });
+    }
+    throw error;
+  }
+}
+
+/**
+ * Why nothing may ship for this invoice, or null when it is paid and stands.
+ * An invoice does not show a refund: its charges do.
+ */
+export async function whyNotPaid(stripe: StripeClient, invoice: StripeInvoice): Promise<Reason | null> {
+  if (invoice.status !== "paid") {
+    return reason("INVOICE_NOT_PAID", { invoice: invoice.id, status: invoice.status ?? "unknown" });
+  }
+  const { charges } = await stripe.getInvoicePayment(invoice.id);
+  if (charges.some(isDisputed)) return reason("CHARGE_DISPUTED");
+  if (charges.length > 0 && charges.every((charge) => charge.refunded)) return reason("CHARGE_REFUNDED");
+  return null;
+}
+
+/** The lines of the invoice that credit notes gave back in full. */
+export async function creditedLines(stripe: StripeClient, invoice: StripeInvoice): Promise<Set<string>> {
+  const credited = new Map<string, number>();
+  for (const note of await stripe.listCreditNotes(invoice.id)) {
+    if (note.status !== "issued") continue;
+    for (const { invoiceLineItemId, amount } of note.lines) {
+      if (invoiceLineItemId) credited.set(invoiceLineItemId, (credited.get(invoiceLineItemId) ?? 0) + amount);
+    }
+  }
+  const lines = invoice.lines.filter((line) => line.amount > 0 && (credited.get(line.id) ?? 0) >= line.amount);
+  return new Set(lines.map((line) => line.id));
+}

@@ -1,0 +1,99 @@
+import type { Json, Role } from "../vendors/contract.ts";
+
+/** The codes of `clockwork.reasons`; the sentences live there and only there. A test compares the two. */
+export const REASON_CODES = [
+  "UNKNOWN_EVENT",
+  "UNREADABLE_EVENT",
+  "NOT_OURS",
+  "INVALID_DATA",
+  "UNKNOWN_STEP",
+  "UNKNOWN_CUSTOMER",
+  "MISSING_CUSTOMER_KEY",
+  "UNKNOWN_PRODUCT",
+  "INVOICE_NOT_FOUND",
+  "CHARGE_NOT_FOUND",
+  "CHARGE_REFUNDED",
+  "CHARGE_DISPUTED",
+  "INVOICE_NOT_PAID",
+  "PARTIAL_REFUND",
+  "ALREADY_SHIPPED",
+  "NOT_DUE_YET",
+  "NO_VALID_PRESCRIPTION",
+  "PRESCRIPTION_UNCLEAR",
+  "PRESCRIPTION_NOT_AT_PHARMACY",
+  "SUBSCRIPTION_PAUSED",
+  "SUBSCRIPTION_NOT_ACTIVE",
+  "NO_SHIPPING_ADDRESS",
+  "PHARMACY_CANCELLED",
+  "PHARMACY_FAILED",
+  "PHARMACY_NEEDS_ATTENTION",
+  "PARCEL_RETURNED",
+  "DUPLICATE_SHIPPED",
+  "SHIPPED_AFTER_CANCEL",
+  "UNKNOWN_ORDER",
+  "ORDER_STILL_LIVE",
+  "ORDER_NOT_FOUND",
+  "VENDOR_REFUSED",
+  "VENDOR_UNANSWERED",
+  "VENDOR_PAUSED",
+  "EFFECT_HELD",
+  "EFFECT_SETTLING",
+  "OUTCOME_UNKNOWN",
+  "NOT_YET_VISIBLE",
+  "DRAIN_DIED",
+  "INTERNAL_ERROR",
+] as const;
+export type ReasonCode = (typeof REASON_CODES)[number];
+
+/** A catalogued reason and what fills its sentence: ids, states and numbers, never a vendor's words. */
+export interface Reason {
+  code: ReasonCode;
+  details: Record<string, string | number>;
+}
+
+export function reason(code: ReasonCode, details: Reason["details"] = {}): Reason {
+  return { code, details };
+}
+
+/** The queues: a role's calls, or `internal` for work that calls nobody. */
+export type Queue = Role | "internal";
+
+/** A follow-up task. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes. */
+export interface FollowUp {
+  step: string;
+  data: Record<string, Json>;
+  runAfter?: Date;
+  person?: Reason;
+}
+
+/** Trying again the same way may help. Counted; after the last try a person is asked. */
+export class Retryable extends Error {
+  override name = "Retryable";
+  readonly reason: Reason;
+  constructor(code: ReasonCode, details: Reason["details"] = {}) {
+    super(code);
+    this.reason = reason(code, details);
+  }
+}
+
+/** Only a person can help. */
+export class Permanent extends Error {
+  override name = "Permanent";
+  readonly reason: Reason;
+  constructor(code: ReasonCode, details: Reason["details"] = {}) {
+    super(code);
+    this.reason = reason(code, details);
+  }
+}
+
+/** Not now, and nobody's fault: the task goes back to PENDING until `until`, uncounted. */
+export class Wait extends Error {
+  override name = "Wait";
+  readonly reason: Reason;
+  readonly until: Date;
+  constructor(until: Date, code: ReasonCode, details: Reason["details"] = {}) {
+    super(code);
+    this.until = until;
+    this.reason = reason(code, details);
+  }
+}

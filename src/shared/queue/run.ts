@@ -1,0 +1,138 @@
+import { type Role, VendorError } from "../vendors/contract.ts";
+import type { Deps } from "./deps.ts";
+import { once } from "./effects.ts";
+import type { VendorGate } from "./gate.ts";
+import { Permanent, type Queue, type Reason, reason, Retryable, Wait } from "./reasons.ts";
+import type { Commit, Outcome, Step, StepContext, TaskInfo, Vendors } from "./step.ts";
+import type { QueuedTask, TaskMove } from "./tasks.ts";
+
+/** How one run of a task ended, ready to be settled. */
+export interface Result {
+  task: TaskInfo;
+  jobId: string;
+  retryCount: number;
+  /** `retry`: pg-boss tries again with backoff. */
+  ending: "settled" | "retry";
+  move: TaskMove;
+  commit?: Commit;
+}
+
+/** The steps by the value of `tasks.step`, as one table. */
+export interface StepTable {
+  find(step: string): Step | undefined;
+  queueOf(step: string): Queue;
+}
+
+/** Runs a task's step and turns whatever it returns or throws into a {@link Result}. Never throws. */
+export async function runTask(
+  deps: Deps,
+  vendors: Vendors,
+  gate: VendorGate,
+  steps: StepTable,
+  queued: QueuedTask,
+  job: { id: string; retryCount: number; retryLimit: number },
+): Promise<Result> {
+  const task: TaskInfo = {
+    id: queued.id,
+    step: queued.step,
+    customerId: queued.customerId,
+    invoiceId: queued.invoiceId,
+    createdAt: queued.createdAt,
+  };
+  const isLastTry = job.retryCount >= job.retryLimit;
+  const base = { task, jobId: job.id, retryCount: job.retryCount };
+  try {
+    const step = steps.find(task.step);
+    if (!step) throw new Permanent("UNKNOWN_STEP", { step: task.step });
+    const outcome = await step.run(makeContext(deps, vendors, gate, task), queued.data);
+    await deps.faultPoint?.("step ran");
+    return { ...base, ending: "settled", ...settledBy(outcome) };
+  } catch (error) {
+    return { ...base, ...endedBy(deps, gate, task, error, isLastTry) };
+  }
+}
+
+function makeContext(deps: Deps, vendors: Vendors, gate: VendorGate, task: TaskInfo): StepContext {
+  const guarded = <R extends Role>(role: R): Vendors[R] => gate.guard(role, vendors[role]);
+  return {
+    deps,
+    task,
+    vendors: { stripe: guarded("stripe"), health: guarded("health"), pharmacy: guarded("pharmacy"), crm: guarded("crm") },
+    now: deps.clock,
+    about(story) {
+      task.customerId = story.customerId ?? task.customerId;
+      task.invoiceId = story.invoiceId ?? task.invoiceId;
+    },
+    once: (effect) => once(deps, task.id, effect),
+  };
+}
+
+function settledBy(outcome: Outcome): { move: TaskMove; commit?: Commit } {
+  const commit = "commit" in outcome && outcome.commit ? { commit: outcome.commit } : {};
+  switch (outcome.kind) {
+    case "done":
+      return { move: { status: "DONE", counted: true }, ...commit };
+    case "cancelled":
+      return { move: { status: "CANCELLED", reason: outcome.reason, counted: true }, ...commit };
+    case "stopped":
+      return { move: { status: "MANUAL_INTERVENTION", reason: outcome.reason, counted: true }, ...commit };
+    case "parked":
+      return { move: { status: "PARKED", reason: outcome.reason, counted: true } };
+    case "wait":
+      return {
+        move: { status: "PENDING", reason: outcome.reason, runAfter: outcome.until, counted: false },
+        ...commit,
+      };
+  }
+}
+
+function endedBy(
+  deps: Deps,
+  gate: VendorGate,
+  task: TaskInfo,
+  error: unknown,
+  isLastTry: boolean,
+): Pick<Result, "ending" | "move"> {
+  if (error instanceof Wait) {
+    return {
+      ending: "settled",
+      move: { status: "PENDING", reason: error.reason, runAfter: error.until, counted: false },
+    };
+  }
+  if (error instanceof Permanent) return stopped(error.reason);
+  if (error instanceof VendorError) {
+    const { vendor, operation, failure, details } = error;
+    if (failure === "refused") {
+      const { status = "-", code = "-" } = details;
+      return stopped(reason("VENDOR_REFUSED", { vendor, operation, status, code }));
+    }
+    // What opened a pause, or met one, is the vendor's trouble and not the task's: it waits, uncounted.
+    const pausedUntil = gate.pausedUntil(vendor);
+    if (pausedUntil) {
+      return {
+        ending: "settled",
+        move: { status: "PENDING", reason: reason("VENDOR_PAUSED", { vendor }), runAfter: pausedUntil, counted: false },
+      };
+    }
+    return failed(reason("VENDOR_UNANSWERED", { vendor, operation }), isLastTry);
+  }
+  if (error instanceof Retryable) return failed(error.reason, isLastTry);
+  // A bug, or our own database. The message may hold data, so only the kind and the place are logged.
+  const kind = error instanceof Error ? error.name : typeof error;
+  deps.log("step_failed", { task: task.id, step: task.step, error: kind, at: placeOf(error) });
+  return failed(reason("INTERNAL_ERROR", { error: kind }), isLastTry);
+}
+
+function stopped(why: Reason): Pick<Result, "ending" | "move"> {
+  return { ending: "settled", move: { status: "MANUAL_INTERVENTION", reason: why, counted: true } };
+}
+
+function failed(why: Reason, isLastTry: boolean): Pick<Result, "ending" | "move"> {
+  return isLastTry ? stopped(why) : { ending: "retry", move: { status: "QUEUED", reason: why, counted: true } };
+}
+
+/** The first frame of the stack, without the message above it. */
+function placeOf(error: unknown): string {
+  const frame = error instanceof Error ? error.stack?.split("\n").find((line) => line.trimStart().startsWith("at ")) : undefined;
+  return frame?.trim().slice(0, 200) ?? "-";
+}

@@ -1,0 +1,83 @@
+import type { PgBoss } from "pg-boss";
+import { asClockwork, type Trx } from "../db/database.ts";
+import { responseOf, within } from "./boss.ts";
+import type { Deps } from "./deps.ts";
+import type { Queue } from "./reasons.ts";
+import type { Result, StepTable } from "./run.ts";
+import { followUpTasks, insertTasks, moveQueuedTask } from "./tasks.ts";
+
+/** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */
+class ClaimLost extends Error {
+  override name = "ClaimLost";
+}
+
+/**
+ * Settles results: task, job, domain rows and follow-ups of each in one transaction. All together when all is well;
+ * on any error one by one, so that one bad result holds up no other.
+ * A result that cannot be settled is left as it is: its heartbeat stops, and pg-boss gives the task another run.
+ */
+export async function settle(
+  deps: Deps,
+  boss: PgBoss,
+  queue: Queue,
+  steps: StepTable,
+  results: readonly Result[],
+): Promise<{ settled: number; lost: number }> {
+  const tally = { settled: 0, lost: 0 };
+  if (results.length > 1) {
+    try {
+      await settleTogether(deps, boss, queue, steps, results);
+      return { settled: results.length, lost: 0 };
+    } catch {
+      // One of them stood in the way; each gets its own transaction below.
+    }
+  }
+  for (const result of results) {
+    try {
+      await settleTogether(deps, boss, queue, steps, [result]);
+      tally.settled += 1;
+    } catch (error) {
+      tally.lost += 1;
+      const kind = error instanceof Error ? error.name : typeof error;
+      deps.log("settle_failed", { task: result.task.id, step: result.task.step, error: kind });
+    }
+  }
+  return tally;
+}
+
+async function settleTogether(
+  deps: Deps,
+  boss: PgBoss,
+  queue: Queue,
+  steps: StepTable,
+  results: readonly Result[],
+): Promise<void> {
+  await asClockwork(deps.db, "drain", async (trx) => {
+    // In order of id, so that two transactions never wait for each other.
+    for (const result of [...results].sort((a, b) => a.task.id - b.task.id)) {
+      await settleJob(boss, queue, trx, result);
+      await deps.faultPoint?.("job settled");
+      if (!(await moveQueuedTask(trx, result.task, result.jobId, result.move))) throw new ClaimLost("task");
+      await deps.faultPoint?.("task moved");
+      const followUps = (await result.commit?.(trx)) ?? [];
+      await deps.faultPoint?.("outcome committed");
+      await insertTasks(trx, followUpTasks(result.task, followUps, steps.queueOf));
+    }
+    await deps.faultPoint?.("before commit");
+  });
+  await deps.faultPoint?.("after commit");
+}
+
+async function settleJob(boss: PgBoss, queue: Queue, trx: Trx, result: Result): Promise<void> {
+  const attempt = { id: result.jobId, retryCount: result.retryCount };
+  if (result.ending === "settled") {
+    const { affected } = responseOf(await boss.complete(queue, [attempt], null, within(trx)));
+    if (affected !== 1) throw new ClaimLost("job");
+    return;
+  }
+  const { affected } = responseOf(await boss.fail(queue, [attempt], null, within(trx)));
+  if (affected !== 1) throw new ClaimLost("job");
+  // pg-boss chose the backoff; people see it as the task's next try.
+  const [job] = await boss.findJobs(queue, { id: result.jobId, ...within(trx) });
+  if (job) result.move.runAfter = job.startAfter;
+}

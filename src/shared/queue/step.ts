@@ -1,0 +1,84 @@
+import type { z } from "zod";
+import type { Trx } from "../db/database.ts";
+import type { Crm, HealthRecord, Pharmacy } from "../vendors/contract.ts";
+import type { StripeClient } from "../vendors/stripe/client.ts";
+import type { Deps } from "./deps.ts";
+import type { Effect } from "./effects.ts";
+import { type FollowUp, Permanent, type Queue, type Reason } from "./reasons.ts";
+
+/** The vendors, one client a role. Chosen in one place: `vendors/clients.ts`. */
+export interface Vendors {
+  stripe: StripeClient;
+  health: HealthRecord;
+  pharmacy: Pharmacy;
+  crm: Crm;
+}
+
+/** What a step knows of the task it runs for. */
+export interface TaskInfo {
+  id: number;
+  step: string;
+  customerId: number | null;
+  invoiceId: string | null;
+  createdAt: Date;
+}
+
+export interface StepContext {
+  deps: Deps;
+  task: TaskInfo;
+  vendors: Vendors;
+  now(): Date;
+  /** Says whose story this task belongs to; its follow-ups inherit it. */
+  about(story: { customerId?: number; invoiceId?: string }): void;
+  /** Does a thing outside once, through the effects ledger. Gives the vendor's id for it. */
+  once(effect: Effect): Promise<string | null>;
+}
+
+/** Database work of an outcome: runs inside the settling transaction after the task moved, so both happen or neither. */
+export type Commit = (trx: Trx) => Promise<FollowUp[]>;
+
+/** How a run ended when nothing was thrown. `stopped` asks a person; waiting is never counted as a failure. */
+export type Outcome =
+  | { kind: "done"; commit?: Commit }
+  | { kind: "cancelled"; reason: Reason; commit?: Commit }
+  | { kind: "parked"; reason: Reason }
+  | { kind: "stopped"; reason: Reason; commit?: Commit }
+  | { kind: "wait"; until: Date; reason: Reason; commit?: Commit };
+
+/** A step as the drain sees it: it takes `tasks.data` as it stands and refuses what it does not know. */
+export interface Step {
+  /** The values of `tasks.step` it runs for. */
+  handles: readonly string[];
+  /** The queue, that is: the vendor it mostly calls. */
+  queue: Queue;
+  /** The attributes of an event that its schema names; all else is dropped at the door. */
+  keys: readonly string[];
+  run(ctx: StepContext, data: unknown): Promise<Outcome>;
+}
+
+/**
+ * Defines a step. `data` must be a strict zod object of ids, states and times.
+ * `run` throws {@link Permanent}, `Retryable` or `Wait`, or a `VendorError`, for everything that is not an outcome.
+ */
+export function defineStep<Schema extends z.ZodObject>(definition: {
+  handles: readonly string[];
+  queue: Queue;
+  data: Schema;
+  run(ctx: StepContext, data: z.output<Schema>): Promise<Outcome>;
+}): Step {
+  return {
+    handles: definition.handles,
+    queue: definition.queue,
+    keys: Object.keys(definition.data.shape),
+    async run(ctx, data) {
+      const parsed = definition.data.safeParse(data);
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        throw new Permanent("INVALID_DATA", {
+          problem: `${issue?.path.join(".") || "data"}: ${issue?.code ?? "invalid"}`,
+        });
+      }
+      return await definition.run(ctx, parsed.data);
+    },
+  };
+}

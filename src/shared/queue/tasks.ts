@@ -1,0 +1,156 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Database, Trx } from "../db/database.ts";
+import type { Json } from "../vendors/contract.ts";
+import type { FollowUp, Queue, Reason } from "./reasons.ts";
+import type { TaskInfo } from "./step.ts";
+
+/** A task to insert. `key` is unique with `step`: a repeat is nothing new. */
+export interface NewTask {
+  step: string;
+  key: string | RawBuilder<string>;
+  vendor: Queue;
+  data: Record<string, Json>;
+  /** PARKED and MANUAL_INTERVENTION need a reason. */
+  status?: "PENDING" | "PARKED" | "MANUAL_INTERVENTION";
+  reason?: Reason;
+  runAfter?: Date;
+  customerId?: number | null;
+  invoiceId?: string | null;
+  causedBy?: number;
+}
+
+/** Inserts tasks in one statement. Gives the ids of those that were new. */
+export async function insertTasks(db: Database | Trx, tasks: readonly NewTask[]): Promise<number[]> {
+  if (tasks.length === 0) return [];
+  const rows = await db
+    .insertInto("clockwork.tasks")
+    .values(tasks.map((task) => ({
+      step: task.step,
+      key: task.key,
+      vendor: task.vendor,
+      data: JSON.stringify(task.data),
+      status: task.status ?? "PENDING",
+      reason: task.reason ? reasonText(task.reason) : null,
+      reason_code: task.reason?.code ?? null,
+      run_after: task.runAfter ?? sql<Date>`clockwork.now()`,
+      customer_id: task.customerId ?? null,
+      invoice_id: task.invoiceId ?? null,
+      caused_by: task.causedBy ?? null,
+    })))
+    .onConflict((conflict) => conflict.constraint("tasks_step_key_is_unique").doNothing())
+    .returning("id")
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/**
+ * The follow-ups of a task, keyed `<task>:<n>`. n goes on counting when the task is resent, so that no follow-up is
+ * swallowed by a finished twin: what must happen once is kept by `effects` and `tracker`, not by this key.
+ */
+export function followUpTasks(
+  task: TaskInfo,
+  followUps: readonly FollowUp[],
+  queueOf: (step: string) => Queue,
+): NewTask[] {
+  return followUps.map((followUp, index) => ({
+    step: followUp.step,
+    key: sql<string>`${`${task.id}:`}::text || (${index + 1} + (
+      select count(*) from clockwork.tasks as siblings where siblings.caused_by = ${task.id}))`,
+    vendor: queueOf(followUp.step),
+    data: followUp.data,
+    causedBy: task.id,
+    customerId: task.customerId,
+    invoiceId: task.invoiceId,
+    ...(followUp.runAfter ? { runAfter: followUp.runAfter } : {}),
+    ...(followUp.person ? { status: "MANUAL_INTERVENTION" as const, reason: followUp.person } : {}),
+  }));
+}
+
+/** The catalogue's sentence for a reason, rendered by the database, where the sentences live. */
+export function reasonText(reason: Reason) {
+  return sql<string>`clockwork.reason_text(${reason.code}, ${JSON.stringify(reason.details)}::jsonb)`;
+}
+
+/** Takes up to `limit` due tasks of a queue that no other drain is taking now. */
+export async function lockDueTasks(trx: Trx, queue: Queue, limit: number): Promise<number[]> {
+  const rows = await trx
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("vendor", "=", queue)
+    .where("status", "=", "PENDING")
+    .where("run_after", "<=", sql<Date>`clockwork.now()`)
+    .orderBy("run_after")
+    .orderBy("id")
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/** PENDING to QUEUED, each with the job that will run it. */
+export async function queueTasks(trx: Trx, jobs: readonly { taskId: number; jobId: string }[]): Promise<void> {
+  await sql`
+    update clockwork.tasks set status = 'QUEUED', job_id = jobs.job_id
+    from unnest(${jobs.map((job) => job.taskId)}::bigint[], ${jobs.map((job) => job.jobId)}::uuid[]) as jobs (task_id, job_id)
+    where tasks.id = jobs.task_id and tasks.status = 'PENDING'
+  `.execute(trx);
+}
+
+export interface QueuedTask extends TaskInfo {
+  jobId: string;
+  data: unknown;
+}
+
+/** The QUEUED tasks of these jobs. A job whose task moved on is not among them. */
+export async function readQueuedTasks(db: Database, jobIds: readonly string[]): Promise<QueuedTask[]> {
+  const rows = await db
+    .selectFrom("clockwork.tasks")
+    .select(["id", "step", "data", "customer_id", "invoice_id", "created_at", "job_id"])
+    .where("status", "=", "QUEUED")
+    .where("job_id", "in", [...jobIds])
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    step: row.step,
+    data: row.data,
+    customerId: row.customer_id,
+    invoiceId: row.invoice_id,
+    createdAt: row.created_at,
+    jobId: row.job_id ?? "",
+  }));
+}
+
+/** What a settle writes to the task. `counted`: this try counts as an attempt. */
+export interface TaskMove {
+  status: "DONE" | "PENDING" | "QUEUED" | "MANUAL_INTERVENTION" | "PARKED" | "CANCELLED";
+  reason?: Reason;
+  runAfter?: Date;
+  counted: boolean;
+}
+
+/**
+ * Moves a task that is still QUEUED under this very job. False: it is not (a person or a later run took it), and
+ * the caller must roll back.
+ */
+export async function moveQueuedTask(trx: Trx, task: TaskInfo, jobId: string, move: TaskMove): Promise<boolean> {
+  const row = await trx
+    .updateTable("clockwork.tasks")
+    .set((eb) => ({
+      status: move.status,
+      reason: move.reason ? reasonText(move.reason) : null,
+      reason_code: move.reason?.code ?? null,
+      job_id: move.status === "QUEUED" ? jobId : null,
+      done_at: move.status === "DONE" ? sql<Date>`clockwork.now()` : null,
+      customer_id: task.customerId,
+      invoice_id: task.invoiceId,
+      ...(move.counted ? { attempts: eb("attempts", "+", 1) } : {}),
+      ...(move.runAfter ? { run_after: move.runAfter } : {}),
+    }))
+    .where("id", "=", task.id)
+    .where("status", "=", "QUEUED")
+    .where("job_id", "=", jobId)
+    .returning("id")
+    .executeTakeFirst();
+  return row !== undefined;
+}

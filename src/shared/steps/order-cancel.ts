@@ -1,0 +1,105 @@
+import { z } from "zod";
+import {
+  claimPharmacyOrder,
+  hasShipped,
+  lockOrder,
+  moveOrder,
+  type Order,
+  orderById,
+  ORDER_STATES,
+  requestCancel,
+  STATE_AT_PHARMACY,
+} from "../orders/orders.ts";
+import { customerById, keyOf } from "../registry/customers.ts";
+import { Permanent, Retryable } from "../queue/reasons.ts";
+import { defineStep, type StepContext } from "../queue/step.ts";
+import { VendorError } from "../vendors/contract.ts";
+import { CREATE_ORDER, CREATE_SETTLE_SECONDS } from "./order-place.ts";
+
+/** The order turned out not to be at the pharmacy, and from now on it never will be. */
+class NeverPlaced extends Error {
+  override name = "NeverPlaced";
+}
+
+/** Sees to it that an order does not ship: cancels it at the pharmacy, or asks a person when it is too late. */
+export const orderCancel = defineStep({
+  handles: ["order.cancel"],
+  queue: "pharmacy",
+  data: z.strictObject({
+    order_id: z.number().int(),
+    cause: z.enum(["refunded", "disputed", "voided", "person"]).default("person"),
+  }),
+  async run(ctx, { order_id: orderId, cause }) {
+    const order = await orderById(ctx.deps.db, orderId);
+    ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
+    if (hasShipped(order)) throw new Permanent("ALREADY_SHIPPED", { order: orderId, cause });
+    await requestCancel(ctx.deps.db, orderId, cause);
+    await ctx.deps.faultPoint?.("cancel requested");
+    const pharmacyOrderId = order.pharmacy_order_id ?? (await placedOrder(ctx, order));
+    if (pharmacyOrderId) await cancelAtPharmacy(ctx, pharmacyOrderId, () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause }));
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        const current = await lockOrder(trx, orderId);
+        if (hasShipped(current)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        if (pharmacyOrderId && !(await claimPharmacyOrder(trx, current, pharmacyOrderId))) {
+          throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        }
+        const moved = await moveOrder(trx, current, "CANCELLED");
+        return moved ? [{ step: "crm.event", data: { order_id: orderId, fact: "order_cancelled" } }] : [];
+      },
+    };
+  },
+});
+
+/**
+ * The pharmacy's id of the order, or null when it was never placed. A create without an answer is settled here:
+ * found at the pharmacy, or given up for good (whoever comes to place it finds the request to cancel).
+ */
+async function placedOrder(ctx: StepContext, order: Order): Promise<string | null> {
+  const effect = await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select(["state", "reference"])
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", CREATE_ORDER)
+    .where("key", "=", order.reference)
+    .executeTakeFirst();
+  if (!effect || effect.state === "REFUSED") return null;
+  if (effect.state === "CONFIRMED") return effect.reference;
+  const patientId = keyOf(await customerById(ctx.deps.db, order.customer_id), "pharmacy_patient_id");
+  const neverPlaced = () => Promise.reject(new NeverPlaced());
+  try {
+    return await ctx.once({
+      vendor: "pharmacy",
+      operation: CREATE_ORDER,
+      key: order.reference,
+      settleSeconds: CREATE_SETTLE_SECONDS,
+      find: async () => (await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference }))[0]?.id ?? null,
+      guard: neverPlaced,
+      send: neverPlaced,
+    });
+  } catch (error) {
+    if (error instanceof NeverPlaced) return null;
+    throw error;
+  }
+}
+
+/** Cancels, once. Throws what `tooLate` makes when the parcel is on its way. */
+export async function cancelAtPharmacy(ctx: StepContext, pharmacyOrderId: string, tooLate: () => Permanent): Promise<void> {
+  const { pharmacy } = ctx.vendors;
+  try {
+    await ctx.once({
+      vendor: "pharmacy",
+      operation: "cancel order",
+      key: pharmacyOrderId,
+      settleSeconds: 0,
+      find: async () => ((await pharmacy.getOrder(pharmacyOrderId))?.state === "canceled" ? pharmacyOrderId : null),
+      send: async () => (await pharmacy.cancelOrder(pharmacyOrderId)).id,
+    });
+  } catch (error) {
+    if (!(error instanceof VendorError && error.failure === "refused")) throw error;
+    const seen = await pharmacy.getOrder(pharmacyOrderId);
+    if (seen && ORDER_STATES[STATE_AT_PHARMACY[seen.state]] >= ORDER_STATES.SHIPPED) throw tooLate();
+    throw error;
+  }
+}

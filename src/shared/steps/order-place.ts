@@ -1,0 +1,220 @@
+import { z } from "zod";
+import { judgePrescriptions } from "../orders/prescriptions.ts";
+import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
+import { claimPharmacyOrder, isWaiting, lockOrder, moveOrder, type Order, orderById, type OrderState } from "../orders/orders.ts";
+import { type Customer, customerById, keyOf } from "../registry/customers.ts";
+import { rxnormCodesOf } from "../registry/products.ts";
+import { Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { type Commit, defineStep, type Outcome, type StepContext } from "../queue/step.ts";
+import type { ShippingAddress } from "../vendors/contract.ts";
+import { sql } from "kysely";
+
+export const CREATE_ORDER = "create order";
+/** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
+export const CREATE_SETTLE_SECONDS = 60;
+
+/** What the last look before sending found out. */
+interface Plan {
+  patientId: string;
+  prescriptionId: string;
+  pharmacyPrescriptionId: string;
+  address: ShippingAddress;
+}
+
+/** Not a failure: the order does not ship now, and `outcome` says what becomes of the task. */
+class Halt extends Error {
+  override name = "Halt";
+  readonly outcome: Outcome;
+  constructor(outcome: Outcome) {
+    super(outcome.kind);
+    this.outcome = outcome;
+  }
+}
+
+/**
+ * Places a paid fill at the pharmacy, once; also the recheck of an order that waits. Everything is read from its
+ * owner at the moment of use: the payment, the subscription, the prescription, the address.
+ */
+export const orderPlace = defineStep({
+  handles: ["order.place"],
+  queue: "pharmacy",
+  data: z.strictObject({
+    order_id: z.number().int(),
+    /** A person's word that the fill ships although the subscription has ended. */
+    ship_despite_subscription: z.boolean().optional(),
+  }),
+  async run(ctx, data) {
+    const order = await orderById(ctx.deps.db, data.order_id);
+    ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
+    if (!isWaiting(order)) return { kind: "done" };
+    if (order.fill_on > ctx.now()) {
+      return { kind: "wait", until: order.fill_on, reason: reason("NOT_DUE_YET", { day: order.fill_on.toISOString().slice(0, 10) }) };
+    }
+    const customer = await customerById(ctx.deps.db, order.customer_id);
+    const despiteSubscription = data.ship_despite_subscription === true;
+    let plan: Plan | undefined;
+    try {
+      // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
+      if (!(await mayBeAtPharmacy(ctx, order))) plan = await makePlan(ctx, order, customer, despiteSubscription);
+      const pharmacyOrderId = await ctx.once({
+        vendor: "pharmacy",
+        operation: CREATE_ORDER,
+        key: order.reference,
+        settleSeconds: CREATE_SETTLE_SECONDS,
+        find: () => findAtPharmacy(ctx, customer, order),
+        guard: async () => {
+          plan ??= await makePlan(ctx, order, customer, despiteSubscription);
+          await refuseIfCancelled(ctx, order);
+        },
+        send: async () => {
+          if (!plan) throw new Error("an order is never sent without its plan");
+          const { patientId, pharmacyPrescriptionId: prescriptionId, address } = plan;
+          const made = await ctx.vendors.pharmacy.createOrder({ patientId, prescriptionId, reference: order.reference, address });
+          return made.id;
+        },
+      });
+      if (pharmacyOrderId === null) throw new Error("the pharmacy's order has no id");
+      return { kind: "done", commit: placed(order.id, pharmacyOrderId, plan?.prescriptionId ?? null) };
+    } catch (error) {
+      if (error instanceof Halt) return error.outcome;
+      throw error;
+    }
+  },
+});
+
+async function mayBeAtPharmacy(ctx: StepContext, order: Order): Promise<boolean> {
+  const effect = await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select("state")
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", CREATE_ORDER)
+    .where("key", "=", order.reference)
+    .executeTakeFirst();
+  return effect !== undefined && effect.state !== "REFUSED";
+}
+
+async function findAtPharmacy(ctx: StepContext, customer: Customer, order: Order): Promise<string | null> {
+  const patientId = keyOf(customer, "pharmacy_patient_id");
+  const [oldest] = await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference });
+  return oldest?.id ?? null;
+}
+
+/** A refund that comes in while we check sets this; it is read last, after our claim is in the ledger. */
+async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> {
+  const { cancel_requested_at } = await orderById(ctx.deps.db, order.id);
+  if (cancel_requested_at) throw new Halt({ kind: "done" });
+}
+
+async function makePlan(ctx: StepContext, order: Order, customer: Customer, despiteSubscription: boolean): Promise<Plan> {
+  const checkedFrom = ctx.now();
+  await refuseIfCancelled(ctx, order);
+  await refuseUnpaid(ctx, order);
+  await refuseUnwanted(ctx, order, checkedFrom, despiteSubscription);
+  const patient = keyOf(customer, "health_patient_id");
+  const prescriptionId = await validPrescription(ctx, order, patient, checkedFrom);
+  const patientId = keyOf(customer, "pharmacy_patient_id");
+  const atPharmacy = await ctx.vendors.pharmacy.findPrescription({ patientId, reference: prescriptionId });
+  if (!atPharmacy?.active || atPharmacy.fillsRemaining === 0) {
+    throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"), checkedFrom);
+  }
+  const address = await ctx.vendors.health.getShippingAddress(patient);
+  if (!address) throw new Permanent("NO_SHIPPING_ADDRESS", { customer: customer.id });
+  return { patientId, prescriptionId, pharmacyPrescriptionId: atPharmacy.id, address };
+}
+
+async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
+  const { stripe } = ctx.vendors;
+  const invoice = await readInvoice(stripe, order.invoice_id);
+  const why = (await whyNotPaid(stripe, invoice)) ??
+    ((await creditedLines(stripe, invoice)).has(order.invoice_line_id) ? reason("CHARGE_REFUNDED") : null);
+  if (!why) return;
+  throw new Halt({
+    kind: "cancelled",
+    reason: why,
+    commit: async (trx) => {
+      await moveOrder(trx, await lockOrder(trx, order.id), "CANCELLED");
+      return [];
+    },
+  });
+}
+
+/** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
+async function refuseUnwanted(ctx: StepContext, order: Order, checkedFrom: Date, despite: boolean): Promise<void> {
+  const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
+  if (subscription.status === "paused" || subscription.collectionPaused) {
+    throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"), checkedFrom);
+  }
+  // past_due: a later charge failed; this fill is paid for.
+  if (despite || ["active", "trialing", "past_due"].includes(subscription.status)) return;
+  throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
+}
+
+async function validPrescription(ctx: StepContext, order: Order, patientId: string, checkedFrom: Date): Promise<string> {
+  const { pharmacy_time_zone } = await ctx.deps.db
+    .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
+  const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
+  const prescriptions = await ctx.vendors.health.listPrescriptions(patientId);
+  const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), pharmacy_time_zone);
+  switch (verdict.kind) {
+    case "valid":
+      return verdict.prescriptionId;
+    case "none":
+      throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("NO_VALID_PRESCRIPTION", { why: verdict.why }), checkedFrom);
+    case "unclear":
+      throw new Halt({
+        kind: "stopped",
+        reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
+        commit: wait(ctx, order, "AWAITING_PRESCRIPTION", checkedFrom),
+      });
+  }
+}
+
+/** The order waits, and this very task is its recheck: soon at first, then daily, so that no wake-up can be lost. */
+function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason, checkedFrom: Date): Halt {
+  const now = ctx.now();
+  const waited = now.getTime() - Math.max(order.created_at.getTime(), order.fill_on.getTime());
+  const until = new Date(now.getTime() + recheckAfter(waited));
+  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state, checkedFrom) });
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Milliseconds to the next check of an order that has waited for `waited` milliseconds. */
+export function recheckAfter(waited: number): number {
+  if (waited < 10 * MINUTE_MS) return 2 * MINUTE_MS;
+  if (waited < HOUR_MS) return 10 * MINUTE_MS;
+  if (waited < 24 * HOUR_MS) return HOUR_MS;
+  return 24 * HOUR_MS;
+}
+
+function wait(ctx: StepContext, order: Order, state: OrderState, checkedFrom: Date): Commit {
+  return async (trx) => {
+    const current = await lockOrder(trx, order.id);
+    await moveOrder(trx, current, state);
+    // News came in after our check began: check again at once.
+    if (current.released_at && current.released_at >= checkedFrom) {
+      await trx
+        .updateTable("clockwork.tasks")
+        .set({ run_after: sql`clockwork.now()` })
+        .where("id", "=", ctx.task.id)
+        .where("status", "=", "PENDING")
+        .execute();
+    }
+    return [];
+  };
+}
+
+function placed(orderId: number, pharmacyOrderId: string, prescriptionId: string | null): Commit {
+  return async (trx) => {
+    const order = await lockOrder(trx, orderId);
+    if (!(await claimPharmacyOrder(trx, order, pharmacyOrderId))) {
+      return [{ step: "order.cancel_duplicate", data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId } }];
+    }
+    if (prescriptionId) {
+      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId }).where("id", "=", orderId).execute();
+    }
+    const moved = await moveOrder(trx, order, "PLACED");
+    return moved ? [{ step: "crm.event", data: { order_id: orderId, fact: "order_placed" } }] : [];
+  };
+}

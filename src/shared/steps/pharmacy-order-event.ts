@@ -1,0 +1,105 @@
+import type { Trx } from "../db/database.ts";
+import {
+  claimPharmacyOrder,
+  hasShipped,
+  lockOrder,
+  moveOrder,
+  type Order,
+  ORDER_STATES,
+  type OrderState,
+  recordShipment,
+  STATE_AT_PHARMACY,
+} from "../orders/orders.ts";
+import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
+import { defineStep } from "../queue/step.ts";
+import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../vendors/contract.ts";
+import type { Fact } from "./crm-event.ts";
+import { pharmacyOrderHint } from "./hints.ts";
+
+/** Our references look like `<invoice line>:<fill>:<attempt>`. */
+const OUR_REFERENCE = /^.+:\d+:\d+$/;
+
+/**
+ * The pharmacy tells of an order: it is read anew, and our order and its parcel move forward to where it stands.
+ * Late and repeated events change nothing. What the pharmacy did against our wish goes to a person.
+ */
+export const pharmacyOrderEvent = defineStep({
+  handles: [
+    "pharmacy.order.created",
+    "pharmacy.order.placed",
+    "pharmacy.order.fulfillment",
+    "pharmacy.order.rerouted",
+    "pharmacy.order.completed",
+    "pharmacy.order.canceled",
+    "pharmacy.order.error",
+  ],
+  queue: "pharmacy",
+  data: pharmacyOrderHint,
+  async run(ctx, { order_id: pharmacyOrderId, state: toldState }) {
+    const seen = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
+    if (!seen) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+    const { reference } = seen;
+    if (!reference || !OUR_REFERENCE.test(reference)) {
+      return { kind: "parked", reason: reason("NOT_OURS", { order: pharmacyOrderId }) };
+    }
+    const found = await ctx.deps.db
+      .selectFrom("tracker.orders")
+      .select(["id", "customer_id", "invoice_id"])
+      .where("reference", "=", reference)
+      .executeTakeFirst();
+    if (!found) throw new Permanent("UNKNOWN_ORDER", { reference });
+    ctx.about({ customerId: found.customer_id, invoiceId: found.invoice_id });
+    if (isBehind(seen, toldState)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+    const commit = async (trx: Trx) => await follow(trx, await lockOrder(trx, found.id), seen);
+    return seen.state === "needs_attention"
+      ? { kind: "stopped", reason: reason("PHARMACY_NEEDS_ATTENTION", { order: found.id }), commit }
+      : { kind: "done", commit };
+  },
+});
+
+/** True when the read shows less progress than the event told: the pharmacy's reads lag behind its messages. */
+function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): boolean {
+  const told = PHARMACY_ORDER_STATES.find((state) => state === toldState);
+  if (!told || told === "canceled" || told === "failed") return false;
+  return ORDER_STATES[STATE_AT_PHARMACY[seen.state]] < ORDER_STATES[STATE_AT_PHARMACY[told]];
+}
+
+async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
+  const isLive = seen.state !== "canceled" && seen.state !== "failed";
+  if (!(await claimPharmacyOrder(trx, order, seen.id))) {
+    const duplicate = { step: "order.cancel_duplicate", data: { order_id: order.id, pharmacy_order_id: seen.id } };
+    return isLive ? [duplicate] : [];
+  }
+  const state = STATE_AT_PHARMACY[seen.state];
+  await recordShipment(trx, order.id, seen);
+  const moved = await moveOrder(trx, order, state);
+  if (moved) return [...tellCrm(order, state), ...askPerson(order, state)];
+  // We took the order for cancelled, but the pharmacy still works on it.
+  const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
+  return isRevived ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }] : [];
+}
+
+const FACTS: Partial<Record<OrderState, Fact>> = {
+  PLACED: "order_placed",
+  SHIPPED: "order_shipped",
+  DELIVERED: "order_delivered",
+};
+
+function tellCrm(order: Order, state: OrderState): FollowUp[] {
+  const fact = state === "CANCELLED" && order.cancel_requested_at ? "order_cancelled" : FACTS[state];
+  return fact ? [{ step: "crm.event", data: { order_id: order.id, fact } }] : [];
+}
+
+/** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. */
+function askPerson(order: Order, state: OrderState): FollowUp[] {
+  const ask = (step: string, code: ReasonCode, details: Record<string, string | number> = {}): FollowUp[] => [
+    { step, data: { order_id: order.id }, person: reason(code, { order: order.id, ...details }) },
+  ];
+  if (state === "FAILED") return ask("order.replace", "PHARMACY_FAILED");
+  if (state === "RETURNED") return ask("order.replace", "PARCEL_RETURNED");
+  if (state === "CANCELLED" && !order.cancel_requested_at) return ask("order.replace", "PHARMACY_CANCELLED");
+  if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order) || !order.cancel_requested_at) return [];
+  const cause = order.cancel_cause ?? "person";
+  const code = order.state === "CANCELLED" ? "SHIPPED_AFTER_CANCEL" : "ALREADY_SHIPPED";
+  return ask("order.cancel", code, { cause }).map((followUp) => ({ ...followUp, data: { ...followUp.data, cause } }));
+}

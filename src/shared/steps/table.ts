@@ -1,0 +1,48 @@
+import { Permanent, type Queue } from "../queue/reasons.ts";
+import type { StepTable } from "../queue/run.ts";
+import type { Step } from "../queue/step.ts";
+import { crmEvent } from "./crm-event.ts";
+import { invoicePaid } from "./invoice-paid.ts";
+import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
+import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
+import { orderCancel } from "./order-cancel.ts";
+import { orderPlace } from "./order-place.ts";
+import { orderReplace } from "./order-replace.ts";
+import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
+import { prescriptionAtPharmacy, prescriptionWritten } from "./prescription-written.ts";
+import { webhookUnreadable } from "./webhook-unreadable.ts";
+
+/** Every step there is. A new one is one file and one line here. */
+export const STEPS: readonly Step[] = [
+  invoicePaid,
+  chargeRefundedOrDisputed,
+  invoiceVoided,
+  prescriptionWritten,
+  prescriptionAtPharmacy,
+  orderPlace,
+  orderCancel,
+  orderCancelDuplicate,
+  orderReplace,
+  pharmacyOrderEvent,
+  crmEvent,
+  webhookUnreadable,
+];
+
+/** Looks steps up by the value of `tasks.step`. Throws when two steps claim the same one. */
+export function makeStepTable(steps: readonly Step[]): StepTable {
+  const byName = new Map<string, Step>();
+  for (const step of steps) {
+    for (const name of step.handles) {
+      if (byName.has(name)) throw new Error(`two steps handle ${name}`);
+      byName.set(name, step);
+    }
+  }
+  return {
+    find: (name) => byName.get(name),
+    queueOf(name): Queue {
+      const step = byName.get(name);
+      if (!step) throw new Permanent("UNKNOWN_STEP", { step: name });
+      return step.queue;
+    },
+  };
+}

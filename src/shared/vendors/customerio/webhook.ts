@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
+import { readJson } from "../json.ts";
+import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
+
+/**
+ * Customer.io tries for 7 days, and whether it renews the timestamp for a try is not documented:
+ * a narrower window could refuse an event for ever. A day is added for clocks and a late last try.
+ */
+const OLDEST_SECONDS = 8 * 24 * 60 * 60;
+/** A clock may run ahead; a timestamp further in the future is forged or broken. */
+const AHEAD_SECONDS = 5 * 60;
+
+const TYPE = /^[a-z0-9_.-]{1,100}$/;
+const EVENT_ID = /^[\x21-\x7e]{1,256}$/;
+
+/** Liquid renders a missing attribute as an empty string, and a number without quotes as a number. */
+const key = z.union([z.string(), z.number().transform(String)]).nullish()
+  .transform((value) => (value ? value : null));
+
+/** A reporting webhook (docs.customer.io/api/webhooks). */
+const reportingEvent = z.object({
+  event_id: z.string(),
+  object_type: z.string(),
+  metric: z.string(),
+  /** Seconds. A time that is none is not worth an event. */
+  timestamp: z.number().min(0).max(1e11).nullish().catch(null),
+  data: z.object({
+    customer_id: key,
+    identifiers: z.object({ id: key, cio_id: key }).nullish(),
+  }).nullish(),
+});
+
+/**
+ * The body of a campaign's webhook action, which is ours to define. It also carries email and phone;
+ * they are not read here, because the CRM owns them and is asked when they are needed.
+ */
+const ownEvent = z.object({
+  event_id: z.string(),
+  type: z.string(),
+  cio_id: key,
+  external_id: key,
+});
+
+const event = z.union([reportingEvent, ownEvent]);
+
+/**
+ * Customer.io's reporting webhooks and the webhook action of our own campaigns: signed the same way, with
+ * two keys (both belong in `secrets`). Source: docs.customer.io/api/webhooks, customerio-node `lib/webhooks.ts`.
+ *
+ * Events: `<object_type>.<metric>` with `{ person_id, at, cio_id? }`, and `profile.changed` with
+ * `{ person_id, cio_id }`. Never an email or a phone.
+ */
+export const customerioWebhook: WebhookConnector = {
+  source: "crm",
+  // Any error makes Customer.io hold back every later event until this one succeeds.
+  unreadableStatus: 200,
+  verify,
+  read,
+};
+
+async function verify(
+  { body, headers }: RawWebhook,
+  secrets: readonly string[],
+  now: Date,
+): Promise<boolean> {
+  const timestamp = headers.get("x-cio-timestamp") ?? "";
+  const signature = (headers.get("x-cio-signature") ?? "").toLowerCase();
+  if (!/^\d{1,12}$/.test(timestamp) || signature === "") return false;
+  const ageSeconds = now.getTime() / 1000 - Number(timestamp);
+  if (!(ageSeconds <= OLDEST_SECONDS && ageSeconds >= -AHEAD_SECONDS)) return false;
+  let signed = false;
+  for (const secret of secrets) {
+    if (secret === "") continue;
+    const expected = toHex(await hmacSha256(secret, `v0:${timestamp}:`, body));
+    signed = equalsInConstantTime(signature, expected) || signed;
+  }
+  return signed;
+}
+
+function read({ body }: RawWebhook): VendorEvent {
+  const parsed = readJson(body, event);
+  if (!EVENT_ID.test(parsed.event_id)) throw new UnreadableEvent("no usable event id");
+  const type = ("type" in parsed ? parsed.type : `${parsed.object_type}.${parsed.metric}`).toLowerCase();
+  if (!TYPE.test(type)) throw new UnreadableEvent("no usable event type");
+  if ("type" in parsed) {
+    const attributes = { person_id: parsed.external_id, cio_id: parsed.cio_id };
+    return { id: parsed.event_id, type, attributes };
+  }
+  const cioId = parsed.data?.identifiers?.cio_id ?? null;
+  return {
+    id: parsed.event_id,
+    type,
+    attributes: {
+      person_id: parsed.data?.identifiers?.id ?? parsed.data?.customer_id ?? null,
+      at: typeof parsed.timestamp === "number" ? new Date(parsed.timestamp * 1000).toISOString() : null,
+      ...(cioId === null ? {} : { cio_id: cioId }),
+    },
+  };
+}

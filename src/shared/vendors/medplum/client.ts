@@ -1,0 +1,144 @@
+import type { z } from "zod";
+import { callVendor, type Fetch } from "../call.ts";
+import { type HealthRecord, type Prescription, VendorError } from "../contract.ts";
+import { readAnswer } from "../json.ts";
+import { shippingAddress } from "./address.ts";
+import {
+  bundleSchema,
+  countFills,
+  FHIR_ID,
+  medicationDispenseSchema,
+  medicationRequestSchema,
+  patientSchema,
+  toPrescription,
+} from "./fhir.ts";
+import { makeTokenSource } from "./token.ts";
+
+const PAGE_SIZE = 100;
+
+/** 5,000 resources of one patient: more is a server that pages in circles. */
+const MAX_PAGES = 50;
+
+export interface MedplumDeps {
+  /** `https://api.medplum.com`, without a slash at the end. */
+  baseUrl: string;
+  clientId: string;
+  clientSecret: string;
+  fetch: Fetch;
+  now: () => Date;
+}
+
+/**
+ * The health record on Medplum (FHIR R4). Reads only, keeps nothing but its own token, logs nothing.
+ * Every failure is a {@link VendorError}; an id that is no FHIR id is `refused` with the code `bad_id`.
+ */
+export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
+  const fhirBase = `${deps.baseUrl}/fhir/R4`;
+  const token = makeTokenSource(deps);
+
+  /** One GET; a 401 drops the token (restarts and rotation end tokens early) and logs in once more. */
+  async function get(operation: string, url: string, accept: readonly number[] = []): Promise<Response> {
+    const send = async (bearer: string, answers: readonly number[]) =>
+      await callVendor(deps.fetch, "health", operation, url, {
+        headers: { accept: "application/fhir+json", authorization: `Bearer ${bearer}` },
+        accept: answers,
+      });
+    const bearer = await token.get();
+    const response = await send(bearer, [...accept, 401]);
+    if (response.status !== 401) return response;
+    await discardBody(response);
+    token.discard(bearer);
+    return await send(await token.get(), accept);
+  }
+
+  /** Every resource of `schema` that the search finds, over all pages, each id once. */
+  async function search<Schema extends z.ZodType<{ id: string }>>(
+    operation: string,
+    type: string,
+    query: Record<string, string>,
+    schema: Schema,
+  ): Promise<z.output<Schema>[]> {
+    const found = new Map<string, z.output<Schema>>();
+    let url = `${fhirBase}/${type}?${new URLSearchParams({ ...query, _count: String(PAGE_SIZE) })}`;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const bundle = await readAnswer("health", operation, await get(operation, url), bundleSchema);
+      for (const { resource } of bundle.entry ?? []) {
+        if (resource?.resourceType !== type) continue;
+        const parsed = schema.safeParse(resource);
+        if (!parsed.success) throw new VendorError("health", "unanswered", operation, { code: "shape" });
+        found.set(parsed.data.id, parsed.data);
+      }
+      const next = bundle.link?.find(({ relation }) => relation === "next");
+      if (!next) return [...found.values()];
+      url = sameOrigin(operation, next.url, url);
+    }
+    throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
+  }
+
+  async function fillsOf(patientId: string): Promise<Map<string, number>> {
+    const query = { subject: `Patient/${patientId}`, status: "completed" };
+    return countFills(
+      await search("search dispenses", "MedicationDispense", query, medicationDispenseSchema),
+    );
+  }
+
+  async function readPatient(patientId: string) {
+    const operation = "read patient";
+    const response = await get(operation, `${fhirBase}/Patient/${pathId(operation, patientId)}`);
+    return await readAnswer("health", operation, response, patientSchema);
+  }
+
+  return {
+    /** The rule that picks one of several addresses is in {@link shippingAddress}. An unknown patient gives `refused`. */
+    async getShippingAddress(patientId) {
+      return shippingAddress(await readPatient(patientId), deps.now());
+    },
+
+    async listPrescriptions(patientId) {
+      const operation = "search prescriptions";
+      const subject = `Patient/${pathId(operation, patientId)}`;
+      const all = await search(operation, "MedicationRequest", { subject }, medicationRequestSchema);
+      // FHIR lets a server ignore a parameter: nobody else's prescription may count as this patient's.
+      const requests = all.filter((request) => request.subject === patientId);
+      if (requests.length === 0) {
+        // A search finds nothing for a patient who does not exist; only a read tells the two apart.
+        await readPatient(patientId);
+        return [];
+      }
+      // After the prescriptions, so that a fill made in between is rather counted than missed.
+      const fills = await fillsOf(patientId);
+      return requests.map((request) => toPrescription(request, fills.get(request.id) ?? 0));
+    },
+
+    async getPrescription(prescriptionId): Promise<Prescription | null> {
+      const operation = "read prescription";
+      const url = `${fhirBase}/MedicationRequest/${pathId(operation, prescriptionId)}`;
+      const response = await get(operation, url, [404, 410]);
+      if (!response.ok) {
+        await discardBody(response);
+        return null;
+      }
+      const request = await readAnswer("health", operation, response, medicationRequestSchema);
+      const fills = await fillsOf(request.subject);
+      return toPrescription(request, fills.get(request.id) ?? 0);
+    },
+  };
+}
+
+/** Dots alone are a FHIR id too, but in a path they lead elsewhere. */
+function pathId(operation: string, id: string): string {
+  if (FHIR_ID.test(id) && !/^\.+$/.test(id)) return id;
+  throw new VendorError("health", "refused", operation, { code: "bad_id" });
+}
+
+/** The next page, only where the last one came from: the token goes with it. */
+function sameOrigin(operation: string, next: string, current: string): string {
+  const url = URL.canParse(next, current) ? new URL(next, current) : null;
+  if (url?.origin === new URL(current).origin) return url.href;
+  throw new VendorError("health", "refused", operation, { code: "foreign_link" });
+}
+
+/** The status was heard: a body that breaks off while it is thrown away changes nothing. */
+async function discardBody(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+}

@@ -1,0 +1,108 @@
+/**
+ * FHIR dateTimes (R4, datatypes): `2026`, `2026-03`, `2026-03-08` or a time with an offset. All strings may
+ * come with less precision than one would like, and none of the short forms names a zone.
+ */
+
+const PATTERN =
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
+
+const DAY_MS = 86_400_000;
+
+/** `day` and the rest are null where the text is less precise; `instant` only when a time is given. */
+export interface FhirDateTime {
+  year: number;
+  /** 1 to 12. */
+  month: number | null;
+  day: number | null;
+  instant: Date | null;
+}
+
+/** Null for text that is not a FHIR dateTime, or names a day that is not in the calendar. */
+export function parseFhirDateTime(text: string): FhirDateTime | null {
+  const match = PATTERN.exec(text);
+  if (!match) return null;
+  const [, year = "", month, day, time] = match;
+  const parsed = {
+    year: Number(year),
+    month: month === undefined ? null : Number(month),
+    day: day === undefined ? null : Number(day),
+    instant: time === undefined ? null : new Date(text),
+  };
+  if (parsed.year === 0 || !inCalendar(parsed.year, parsed.month ?? 1, parsed.day ?? 1)) return null;
+  if (parsed.instant && Number.isNaN(parsed.instant.getTime())) return null;
+  return parsed;
+}
+
+/** Whether `at` lies in a FHIR Period. Both ends belong to it; days count in UTC. Unclear text is outside. */
+export function periodContains(
+  period: { start?: string | null | undefined; end?: string | null | undefined } | null | undefined,
+  at: Date,
+): boolean {
+  if (period?.start) {
+    const start = parseFhirDateTime(period.start);
+    if (!start || firstInstant(start) > at.getTime()) return false;
+  }
+  if (period?.end) {
+    const end = parseFhirDateTime(period.end);
+    if (!end || at.getTime() > lastInstant(end)) return false;
+  }
+  return true;
+}
+
+/** When the text begins, in milliseconds, days in UTC: something to sort by. */
+export function firstInstant({ year, month, day, instant }: FhirDateTime): number {
+  return instant?.getTime() ?? utc(year, month ?? 1, day ?? 1);
+}
+
+function lastInstant({ year, month, day, instant }: FhirDateTime): number {
+  if (instant) return instant.getTime();
+  if (month === null) return utc(year + 1, 1, 1) - 1;
+  return (day === null ? utc(year, month + 1, 1) : utc(year, month, day + 1)) - 1;
+}
+
+/**
+ * The last millisecond of a calendar day in a zone (IANA name; a name that Intl does not know throws RangeError).
+ * The clock may change that night, so the offsets of the day before and after are both tried, and the latest
+ * instant that still belongs to the day is taken.
+ */
+export function endOfDay(year: number, month: number, day: number, timeZone: string): Date {
+  const clock = wallClock(timeZone);
+  const midnight = utc(year, month, day + 1);
+  const ends = [midnight - DAY_MS, midnight + DAY_MS]
+    .map((at) => midnight - (clock(at) - at) - 1)
+    .filter((end) => clock(end) < midnight);
+  return new Date(Math.max(...ends));
+}
+
+/** What the clock on the wall shows at an instant, as if it were UTC, in milliseconds. */
+function wallClock(timeZone: string): (at: number) => number {
+  const format = new Intl.DateTimeFormat("en-US", {
+    timeZone,
+    calendar: "gregory",
+    numberingSystem: "latn",
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  });
+  return (at) => {
+    const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+    const part = (name: Intl.DateTimeFormatPartTypes) => parts.get(name) ?? 0;
+    const seconds = (part("hour") * 60 + part("minute")) * 60 + part("second");
+    const milliseconds = ((at % 1000) + 1000) % 1000;
+    return utc(part("year"), part("month"), part("day")) + seconds * 1000 + milliseconds;
+  };
+}
+
+function inCalendar(year: number, month: number, day: number): boolean {
+  const date = new Date(utc(year, month, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+}
+
+/** `Date.UTC` reads years below 100 as 19xx; month is 1 to 12 and may overflow, as may the day. */
+function utc(year: number, month: number, day: number): number {
+  return new Date(0).setUTCFullYear(year, month - 1, day);
+}

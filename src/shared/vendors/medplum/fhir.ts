@@ -1,0 +1,153 @@
+import { z } from "zod";
+import type { Prescription } from "../contract.ts";
+import { endOfDay, parseFhirDateTime } from "./dates.ts";
+
+/**
+ * The part of FHIR R4 that we read. Missing data is normal in FHIR, so everything that we can do without may
+ * be absent; status and the like stay plain text, for new codes come with new versions.
+ */
+
+/** A FHIR id. `.` and `..` match it, so it is no guard for a URL path by itself. */
+export const FHIR_ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+/** A relative reference, with or without the version it was made for. */
+const REFERENCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
+
+const text = z.string().nullish();
+const fhirId = z.string().regex(FHIR_ID);
+
+const referenceSchema = z.object({ reference: text });
+
+const periodSchema = z.object({ start: text, end: text });
+
+const durationSchema = z.object({ value: z.number().nullish(), code: text });
+
+export const medicationRequestSchema = z.object({
+  resourceType: z.literal("MedicationRequest"),
+  id: fhirId,
+  status: z.string(),
+  intent: z.string(),
+  /** The patient's id. A prescription for a group, or one that names nobody by reference, is not one to ship on. */
+  subject: z.object({ reference: z.string() }).transform((to) => patientIdOf(to.reference)).pipe(fhirId),
+  medicationCodeableConcept: z.object({
+    coding: z.array(z.object({ system: text, code: text })).nullish(),
+  }).nullish(),
+  authoredOn: text,
+  dispenseRequest: z.object({
+    validityPeriod: periodSchema.nullish(),
+    numberOfRepeatsAllowed: z.number().nullish(),
+    expectedSupplyDuration: durationSchema.nullish(),
+  }).nullish(),
+});
+export type MedicationRequest = z.output<typeof medicationRequestSchema>;
+
+export const medicationDispenseSchema = z.object({
+  resourceType: z.literal("MedicationDispense"),
+  id: fhirId,
+  status: z.string(),
+  authorizingPrescription: z.array(referenceSchema).nullish(),
+});
+export type MedicationDispense = z.output<typeof medicationDispenseSchema>;
+
+export const patientSchema = z.object({
+  resourceType: z.literal("Patient"),
+  id: fhirId,
+  name: z.array(z.object({
+    use: text,
+    text,
+    family: text,
+    given: z.array(z.string().nullable()).nullish(),
+  })).nullish(),
+  address: z.array(z.object({
+    use: text,
+    line: z.array(z.string().nullable()).nullish(),
+    city: text,
+    state: text,
+    postalCode: text,
+    country: text,
+    period: periodSchema.nullish(),
+  })).nullish(),
+});
+export type Patient = z.output<typeof patientSchema>;
+
+/** A searchset. A server may add entries of other types: an OperationOutcome, or what was included. */
+export const bundleSchema = z.object({
+  resourceType: z.literal("Bundle"),
+  link: z.array(z.object({ relation: z.string(), url: z.string() })).nullish(),
+  entry: z.array(z.object({ resource: z.looseObject({ resourceType: z.string() }).nullish() })).nullish(),
+});
+export type Bundle = z.output<typeof bundleSchema>;
+
+/** The id in `<type>/<id>`, or null when the reference is absent, absolute or to another type. */
+export function referencedId(type: string, reference: string | null | undefined): string | null {
+  const [, given, id] = REFERENCE.exec(reference ?? "") ?? [];
+  return given === type && id !== undefined ? id : null;
+}
+
+export function patientIdOf(reference: string | null | undefined): string | null {
+  return referencedId("Patient", reference);
+}
+
+/**
+ * A MedicationRequest in our words. FHIR counts repeats, which leave out the first fill, and has no field for
+ * the fills that remain: `fillsDispensed` is counted from the completed dispenses.
+ */
+export function toPrescription(request: MedicationRequest, fillsDispensed: number): Prescription {
+  const { dispenseRequest } = request;
+  const repeats = dispenseRequest?.numberOfRepeatsAllowed;
+  return {
+    id: request.id,
+    patientId: request.subject,
+    status: request.status,
+    intent: request.intent,
+    codes: (request.medicationCodeableConcept?.coding ?? []).flatMap(({ system, code }) =>
+      system && code ? [{ system, code }] : []
+    ),
+    writtenOn: request.authoredOn ?? null,
+    validUntil: dispenseRequest?.validityPeriod?.end ?? null,
+    fillsAllowed: isCount(repeats) ? 1 + repeats : null,
+    fillsDispensed,
+    daysSupply: inDays(dispenseRequest?.expectedSupplyDuration),
+  };
+}
+
+/** Completed dispenses per prescription id. A dispense that names two prescriptions is a fill of each. */
+export function countFills(dispenses: Iterable<MedicationDispense>): Map<string, number> {
+  const fills = new Map<string, number>();
+  for (const { status, authorizingPrescription } of dispenses) {
+    if (status !== "completed") continue;
+    const named = (authorizingPrescription ?? []).map((to) =>
+      referencedId("MedicationRequest", to.reference)
+    );
+    for (const id of new Set(named)) {
+      if (id !== null) fills.set(id, (fills.get(id) ?? 0) + 1);
+    }
+  }
+  return fills;
+}
+
+/**
+ * The last instant at which the prescription may be filled, from {@link Prescription.validUntil}.
+ * A date means the end of that day in the pharmacy's zone (IANA name; an unknown one throws RangeError), a time
+ * with its offset means itself. A year or a month does not say which day: null, as for text that is no FHIR
+ * dateTime. Null is never "valid for ever".
+ */
+export function endOfValidity(validUntil: string, timeZone: string): Date | null {
+  const parsed = parseFhirDateTime(validUntil);
+  if (!parsed) return null;
+  if (parsed.instant) return parsed.instant;
+  if (parsed.month === null || parsed.day === null) return null;
+  return endOfDay(parsed.year, parsed.month, parsed.day, timeZone);
+}
+
+/** UCUM codes; months have no fixed length, and a fraction of a day is no supply that we can plan with. */
+const DAYS: Readonly<Record<string, number>> = { d: 1, wk: 7 };
+
+function inDays(duration: z.output<typeof durationSchema> | null | undefined): number | null {
+  const days = (duration?.value ?? 0) * (DAYS[duration?.code ?? ""] ?? 0);
+  return isCount(days) && days > 0 ? days : null;
+}
+
+function isCount(value: number | null | undefined): value is number {
+  return Number.isSafeInteger(value) && (value ?? -1) >= 0;
+}

@@ -1,0 +1,65 @@
+import type { PharmacyOrderState } from "../contract.ts";
+
+/**
+ * Photon's words and ours, in one table. `shipped` comes from SHIPPED and from nothing else.
+ *
+ * | Photon order state        | ours                                            |
+ * |---------------------------|-------------------------------------------------|
+ * | ROUTING, PENDING, PLACED  | what the fulfilment says; `accepted` without one |
+ * | COMPLETED                 | `delivered`                                     |
+ * | CANCELED                  | `canceled`                                      |
+ * | ERROR                     | `failed`                                        |
+ * | a word we do not know     | `needs_attention`                               |
+ *
+ * | Photon fulfilment state        | ours              |
+ * |--------------------------------|-------------------|
+ * | SENT                           | `accepted`        |
+ * | FILLING (mail order)           | `filling`         |
+ * | RECEIVED, READY (pick up)      | `filling`         |
+ * | SHIPPED (mail order)           | `shipped`         |
+ * | DELIVERED, PICKED_UP           | `delivered`       |
+ * | a word we do not know          | `needs_attention` |
+ *
+ * Source: `OrderState` and `FulfillmentState` in @photonhealth/sdk 1.3.4.
+ */
+const UNDER_WAY = new Set(["ROUTING", "PENDING", "PLACED"]);
+
+const ENDED = new Map<string, PharmacyOrderState>([
+  ["COMPLETED", "delivered"],
+  ["CANCELED", "canceled"],
+  ["ERROR", "failed"],
+]);
+
+const FULFILLMENT = new Map<string, PharmacyOrderState>([
+  ["SENT", "accepted"],
+  ["FILLING", "filling"],
+  ["RECEIVED", "filling"],
+  ["READY", "filling"],
+  ["SHIPPED", "shipped"],
+  ["DELIVERED", "delivered"],
+  ["PICKED_UP", "delivered"],
+]);
+
+/** Events that say where an order stands by their type alone. The others (`created`, `rerouted`) do not. */
+const EVENTS = new Map<string, PharmacyOrderState>([
+  ["order.placed", "accepted"],
+  ["order.completed", "delivered"],
+  ["order.canceled", "canceled"],
+  ["order.error", "failed"],
+]);
+
+/** Where an order stands, from the state of the order and of its fulfilment (null: none yet). */
+export function orderState(state: string, fulfillment: string | null): PharmacyOrderState {
+  if (!UNDER_WAY.has(state)) return ENDED.get(state) ?? "needs_attention";
+  return fulfillment === null ? "accepted" : fulfillmentState(fulfillment);
+}
+
+/** What an order event says about where the order stands; null when it says nothing. `type` is ours, with dots. */
+export function eventState(type: string, fulfillment: string | null): PharmacyOrderState | null {
+  if (type !== "order.fulfillment") return EVENTS.get(type) ?? null;
+  return fulfillment === null ? null : fulfillmentState(fulfillment);
+}
+
+function fulfillmentState(state: string): PharmacyOrderState {
+  return FULFILLMENT.get(state) ?? "needs_attention";
+}

@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { type Json, type RawWebhook, UnreadableEvent, type WebhookConnector } from "../contract.ts";
+import { readJson } from "../json.ts";
+import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
+import { eventState } from "./states.ts";
+
+const SAFE_TYPE = /^[a-z0-9_.\-]{1,100}$/;
+const SAFE_SUBJECT = /^[A-Za-z0-9_:.\-]{1,100}$/;
+
+const id = z.string().min(1).max(255);
+
+/** Only what is kept is named here: pharmacy, fills, instructions, notes and reason never get past this. */
+const data = z.object({
+  id: id.nullish(),
+  externalId: id.nullish(),
+  patient: z.object({ id: id.nullish() }).nullish(),
+  fulfillment: z.object({ state: z.string().nullish() }).nullish(),
+});
+
+const event = z.object({
+  id,
+  type: z.string(),
+  subject: z.string().nullish(),
+  // A hint for ordering only: an event without a readable time is still an event.
+  time: z.iso.datetime({ offset: true }).nullable().catch(null),
+  data: data.nullish(),
+});
+type PhotonEvent = z.output<typeof event>;
+
+/** Photon says "batch" in the content type but sends one object; a list of one is read the same way. */
+const body = z.union([event, z.tuple([event]).transform(([only]) => only)]);
+
+/**
+ * Photon Health's webhooks: CloudEvents JSON, `X-Photon-Signature` = hex HMAC-SHA256(secret, raw body).
+ * `X-Photon-Timestamp` is not signed, so it is ignored: there is no replay window, and the event id is the
+ * replay guard. A 4xx makes Photon drop an event for good, hence 200 for one that cannot be read.
+ * Source: Photon docs, network/webhooks and network/webhooks/events.
+ */
+export const photonWebhook: WebhookConnector = {
+  source: "pharmacy",
+  unreadableStatus: 200,
+
+  async verify(webhook: RawWebhook, secrets: readonly string[]): Promise<boolean> {
+    const given = webhook.headers.get("x-photon-signature")?.trim().toLowerCase() ?? "";
+    let known = false;
+    for (const secret of secrets) {
+      if (secret === "") continue;
+      const expected = toHex(await hmacSha256(secret, webhook.body));
+      // No early return: the time must not tell which secret matched.
+      if (equalsInConstantTime(given, expected)) known = true;
+    }
+    return known;
+  },
+
+  read(webhook: RawWebhook) {
+    const photonEvent = readJson(webhook.body, body);
+    const type = eventType(photonEvent.type);
+    return { id: photonEvent.id, type, attributes: attributesOf(type, photonEvent) };
+  },
+};
+
+/** `photon:order:placed` becomes `order.placed`; a type of somebody else keeps its first word. */
+function eventType(wire: string): string {
+  const type = wire.toLowerCase().replace(/^photon:/, "").replaceAll(":", ".");
+  if (!SAFE_TYPE.test(type)) throw new UnreadableEvent("not a type of event");
+  return type;
+}
+
+function attributesOf(type: string, photonEvent: PhotonEvent): Record<string, Json> {
+  const { subject, time, data } = photonEvent;
+  const common = { reference: data?.externalId ?? null, patient_id: data?.patient?.id ?? null, time };
+  if (type.startsWith("order.")) {
+    const state = eventState(type, data?.fulfillment?.state ?? null);
+    return { order_id: subjectId(photonEvent), ...common, state };
+  }
+  if (type.startsWith("prescription.")) return { prescription_id: subjectId(photonEvent), ...common };
+  return { subject: subject && SAFE_SUBJECT.test(subject) ? subject : null, time };
+}
+
+/** The id of what the event is about; CloudEvents repeats it as the subject. */
+function subjectId({ data, subject }: PhotonEvent): string {
+  const found = data?.id ?? subject;
+  if (!found) throw new UnreadableEvent("no id of an order or a prescription");
+  return found;
+}

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { PharmacyOrder, PharmacyPrescription, ShippingAddress } from "../contract.ts";
+import { orderState } from "./states.ts";
+
+// Only what is used is asked for: neither treatment nor instructions nor the address ever come back.
+const ORDER = "id externalId state createdAt patient { id } fulfillment { state carrier trackingNumber }";
+export const CREATE_ORDER =
+  `mutation CreateOrder($patientId: ID!, $fills: [FillInput!]!, $address: AddressInput!, $externalId: ID, $pharmacyId: ID) {
+  createOrder(patientId: $patientId, fills: $fills, address: $address, externalId: $externalId, pharmacyId: $pharmacyId) { ${ORDER} }
+}`;
+// Not in @photonhealth/sdk's types; Photon's own app sends cancelOrder(id: ID!, reason: String). No reason is given:
+// it would be free text about a patient.
+export const CANCEL_ORDER = `mutation CancelOrder($id: ID!) { cancelOrder(id: $id) { ${ORDER} } }`;
+export const GET_ORDER = `query Order($id: ID!) { order(id: $id) { ${ORDER} } }`;
+export const LIST_ORDERS = `query Orders($after: ID, $first: Int, $filter: OrderFilter) {
+  orders(after: $after, first: $first, filter: $filter) { ${ORDER} }
+}`;
+export const LIST_PRESCRIPTIONS = `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
+  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt fillsRemaining }
+}`;
+
+export const orderNode = z.object({
+  id: z.string().min(1),
+  externalId: z.string().nullish(),
+  state: z.string(),
+  createdAt: z.string(),
+  patient: z.object({ id: z.string() }).nullish(),
+  fulfillment: z.object({
+    state: z.string().nullish(),
+    carrier: z.string().nullish(),
+    trackingNumber: z.string().nullish(),
+  }).nullish(),
+});
+export type OrderNode = z.output<typeof orderNode>;
+
+export const prescriptionNode = z.object({
+  id: z.string().min(1),
+  externalId: z.string().nullish(),
+  state: z.string(),
+  writtenAt: z.string().nullish(),
+  fillsRemaining: z.number().int().nullish(),
+});
+export type PrescriptionNode = z.output<typeof prescriptionNode>;
+
+export function toOrder(node: OrderNode): PharmacyOrder {
+  return {
+    id: node.id,
+    reference: node.externalId ?? null,
+    patientId: node.patient?.id ?? null,
+    state: orderState(node.state, node.fulfillment?.state ?? null),
+    carrier: node.fulfillment?.carrier ?? null,
+    trackingNumber: node.fulfillment?.trackingNumber ?? null,
+  };
+}
+
+export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
+  return {
+    id: node.id,
+    reference: node.externalId ?? null,
+    active: node.state === "ACTIVE",
+    fillsRemaining: node.fillsRemaining ?? null,
+  };
+}
+
+/** Photon's AddressInput. Its name has two required parts: a name of one word is left to the patient's record. */
+export function toAddress({ name, street2, ...address }: ShippingAddress) {
+  const words = name?.trim().split(/\s+/) ?? [];
+  const last = words.length > 1 ? words.pop() : undefined;
+  return {
+    ...(last === undefined ? {} : { name: { first: words.join(" "), last } }),
+    street1: address.street1,
+    ...(street2 ? { street2 } : {}),
+    city: address.city,
+    state: address.state,
+    postalCode: address.postalCode,
+    country: address.country,
+  };
+}

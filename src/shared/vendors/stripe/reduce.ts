@@ -1,0 +1,85 @@
+import type Stripe from "stripe";
+import type {
+  StripeChargeState,
+  StripeCreditNote,
+  StripeInvoice,
+  StripeInvoiceLine,
+  StripeSubscription,
+} from "./types.ts";
+
+/** The id of a reference, expanded or not. */
+export function idOf(reference: string | { id: string } | null | undefined): string | null {
+  if (reference === null || reference === undefined) return null;
+  return typeof reference === "string" ? reference : reference.id;
+}
+
+/** `lines` are all of them: the invoice itself holds only the first few. */
+export function toInvoice(invoice: Stripe.Invoice, lines: Stripe.InvoiceLineItem[]): StripeInvoice {
+  return {
+    id: invoice.id,
+    status: invoice.status,
+    customerId: idOf(invoice.customer),
+    subscriptionId: idOf(invoice.parent?.subscription_details?.subscription),
+    billingReason: invoice.billing_reason,
+    lines: lines.map(toInvoiceLine),
+  };
+}
+
+function toInvoiceLine(line: Stripe.InvoiceLineItem): StripeInvoiceLine {
+  const item = line.parent?.subscription_item_details;
+  const oneOff = line.parent?.invoice_item_details;
+  return {
+    id: line.id,
+    isSubscriptionLine: line.parent?.type === "subscription_item_details",
+    priceId: idOf(line.pricing?.price_details?.price),
+    amount: line.amount,
+    quantity: line.quantity,
+    proration: item?.proration ?? oneOff?.proration ?? false,
+    subscriptionItemId: item?.subscription_item ?? null,
+    subscriptionId: item?.subscription ?? oneOff?.subscription ?? null,
+    periodStart: toDate(line.period.start),
+    periodEnd: toDate(line.period.end),
+  };
+}
+
+/** `disputeStatus` is not on the charge: it comes from the newest dispute. */
+export function toChargeState(charge: Stripe.Charge, disputeStatus: string | null): StripeChargeState {
+  return {
+    amount: charge.amount,
+    amountRefunded: charge.amount_refunded,
+    refunded: charge.refunded,
+    disputed: charge.disputed,
+    disputeStatus,
+  };
+}
+
+/** Item periods may differ (and there is none on the subscription): the next refill is the earliest end. */
+export function toSubscription(
+  subscription: Stripe.Subscription,
+  items: Stripe.SubscriptionItem[],
+): StripeSubscription {
+  const ends = items.map((item) => item.current_period_end);
+  const ended = subscription.ended_at;
+  return {
+    id: subscription.id,
+    customerId: typeof subscription.customer === "string" ? subscription.customer : subscription.customer.id,
+    status: subscription.status,
+    collectionPaused: subscription.pause_collection !== null,
+    cancelAtPeriodEnd: subscription.cancel_at_period_end,
+    endedAt: ended === null ? null : toDate(ended),
+    nextRefillAt: ended === null && ends.length > 0 ? toDate(Math.min(...ends)) : null,
+    items: items.map((item) => ({ id: item.id, priceId: item.price.id, quantity: item.quantity ?? null })),
+  };
+}
+
+export function toCreditNote(note: Stripe.CreditNote, lines: Stripe.CreditNoteLineItem[]): StripeCreditNote {
+  return {
+    id: note.id,
+    status: note.status,
+    lines: lines.map((line) => ({ invoiceLineItemId: line.invoice_line_item ?? null, amount: line.amount })),
+  };
+}
+
+function toDate(epochSeconds: number): Date {
+  return new Date(epochSeconds * 1000);
+}

@@ -1,0 +1,161 @@
+import Stripe from "stripe";
+import { z } from "zod";
+import type { Json, RawWebhook, VendorEvent, WebhookConnector } from "../contract.ts";
+import { readJson } from "../json.ts";
+import { hmacSha256, toHex } from "../signing.ts";
+
+/** Stripe's own default. Each retry is signed anew, so an old timestamp is never a late retry. */
+const TOLERANCE_SECONDS = 300;
+
+/** The last second a `Date` can tell. */
+const MAX_EPOCH_SECONDS = 8.64e12;
+
+/**
+ * Stripe's webhooks, snapshot events and thin ones ("v2.core.event"), from either kind of event destination.
+ * Attributes: `object_id`, `object_type`, `created` (ISO), and where known `customer_id`, `invoice_id`,
+ * `charge_id`, `subscription_id`, `api_version`. The snapshot and the thin event of one change get the same
+ * id and type, so that both destinations may be on during a move from one to the other.
+ */
+export const stripeWebhook: WebhookConnector = {
+  source: "stripe",
+  unreadableStatus: 400,
+
+  async verify(webhook: RawWebhook, secrets: readonly string[], now: Date): Promise<boolean> {
+    const header = webhook.headers.get("stripe-signature");
+    if (!header) return false;
+    for (const secret of secrets) {
+      if (await signedBy(secret, header, webhook.body, now)) return true;
+    }
+    return false;
+  },
+
+  read(webhook: RawWebhook): VendorEvent {
+    const event = readJson(webhook.body, eventSchema);
+    return event.object === "event" ? readSnapshot(event) : readThin(event);
+  },
+};
+
+async function signedBy(secret: string, header: string, body: Uint8Array, now: Date): Promise<boolean> {
+  const provider = new RawBytesProvider(body);
+  try {
+    await Stripe.webhooks.signature?.verifyHeaderAsync(
+      body,
+      header,
+      secret,
+      TOLERANCE_SECONDS,
+      provider,
+      now.getTime(),
+    );
+  } catch {
+    return false;
+  }
+  // The SDK checks only the age. A timestamp from the future would be good for longer than the window;
+  // one that is no number (or that was never signed) fails here too.
+  return provider.signedAtSeconds - now.getTime() / 1000 <= TOLERANCE_SECONDS;
+}
+
+/**
+ * Gives the SDK an HMAC over the bytes as they came. By itself it signs the decoded text, and different bytes
+ * (a byte order mark, broken UTF-8) decode to the same text.
+ */
+class RawBytesProvider extends Stripe.CryptoProvider {
+  /** The `t` that the SDK took from the header, in epoch seconds. */
+  signedAtSeconds = NaN;
+  readonly #body: Uint8Array;
+
+  constructor(body: Uint8Array) {
+    super();
+    this.#body = body;
+  }
+
+  /** `content` is `<t>.<decoded body>`. */
+  override async computeHMACSignatureAsync(content: string, secret: string): Promise<string> {
+    const timestamp = content.slice(0, content.indexOf("."));
+    this.signedAtSeconds = Number(timestamp);
+    return toHex(await hmacSha256(secret, `${timestamp}.`, this.#body));
+  }
+}
+
+/** An id, or the whole object where the endpoint's version expands it. Anything else counts as absent. */
+const reference = z
+  .union([z.string().min(1), z.object({ id: z.string().min(1) }).transform((object) => object.id)])
+  .optional()
+  .catch(undefined);
+
+const snapshotSchema = z.object({
+  id: z.string().min(1),
+  object: z.literal("event"),
+  type: z.string().min(1),
+  created: z.int().nonnegative().max(MAX_EPOCH_SECONDS),
+  api_version: z.string().nullish(),
+  data: z.object({
+    object: z.object({
+      id: reference,
+      object: z.string(),
+      customer: reference,
+      invoice: reference,
+      charge: reference,
+      subscription: reference,
+      parent: z.object({ subscription_details: z.object({ subscription: reference }) }).optional().catch(
+        undefined,
+      ),
+    }),
+  }),
+});
+
+const thinSchema = z.object({
+  id: z.string().min(1),
+  object: z.literal("v2.core.event"),
+  type: z.string().min(1),
+  created: z.iso.datetime({ offset: true }),
+  snapshot_event: z.string().min(1).nullish(),
+  related_object: z.object({ id: z.string().min(1), type: z.string() }).nullish(),
+});
+
+const eventSchema = z.discriminatedUnion("object", [snapshotSchema, thinSchema]);
+
+function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent {
+  const { object } = event.data;
+  return {
+    id: event.id,
+    type: event.type,
+    attributes: present({
+      object_id: object.id,
+      object_type: object.object,
+      created: new Date(event.created * 1000).toISOString(),
+      api_version: event.api_version ?? undefined,
+      customer_id: object.customer,
+      invoice_id: object.invoice,
+      charge_id: object.charge,
+      subscription_id: object.subscription ?? object.parent?.subscription_details.subscription,
+      ...ownId(object.object, object.id),
+    }),
+  };
+}
+
+function readThin(event: z.output<typeof thinSchema>): VendorEvent {
+  const object = event.related_object ?? undefined;
+  return {
+    id: event.snapshot_event ?? event.id,
+    type: event.type.replace(/^v1\./, ""),
+    attributes: present({
+      object_id: object?.id,
+      object_type: object?.type,
+      created: new Date(event.created).toISOString(),
+      ...ownId(object?.type, object?.id),
+    }),
+  };
+}
+
+const NAMED_IDS = ["customer", "invoice", "charge", "subscription"];
+
+/** An invoice's own id is also the `invoice_id`, and so on: a thin event tells no other. */
+function ownId(type: string | undefined, id: string | undefined): Record<string, string> {
+  return type !== undefined && id !== undefined && NAMED_IDS.includes(type) ? { [`${type}_id`]: id } : {};
+}
+
+function present(attributes: Record<string, Json | undefined>): Record<string, Json> {
+  const kept: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) kept[name] = value;
+  return kept;
+}

@@ -1,0 +1,41 @@
+-- Purpose: a row per queue: how fast we may go, whether it is paused, and who is working on it.
+-- Touches: clockwork.vendors.
+
+create table clockwork.vendors (
+  vendor text primary key,
+  paused_until timestamptz,
+  paused_reason text,
+  rate_per_second numeric not null,
+  concurrency integer not null,
+  retry_limit integer not null default 20,
+  retry_delay_seconds integer not null default 5,
+  retry_delay_max_seconds integer not null default 1800,
+  failures_in_a_row integer not null default 0,
+  last_success_at timestamptz,
+  last_failure_at timestamptz,
+  leased_by uuid,
+  leased_until timestamptz,
+  constraint a_pause_says_why check (paused_until is null or paused_reason is not null),
+  constraint a_lease_has_an_end check ((leased_by is null) = (leased_until is null)),
+  constraint rate_is_positive check (rate_per_second > 0),
+  constraint concurrency_is_positive check (concurrency > 0)
+);
+alter table clockwork.vendors enable row level security;
+
+comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
+comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).';
+comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
+comment on column clockwork.vendors.rate_per_second is 'Calls a second at most. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
+comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
+comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';
+comment on column clockwork.vendors.retry_delay_max_seconds is 'No wait is longer than this.';
+comment on column clockwork.vendors.failures_in_a_row is 'Calls without an answer since the last success.';
+comment on column clockwork.vendors.leased_by is 'The drain that works this queue now.';
+
+insert into clockwork.vendors (vendor, rate_per_second, concurrency) values
+  ('stripe', 20, 8),
+  ('health', 50, 8),
+  ('pharmacy', 10, 4),
+  ('crm', 50, 8),
+  ('internal', 1000, 8);

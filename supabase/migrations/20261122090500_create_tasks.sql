@@ -1,0 +1,198 @@
+-- Purpose: the queue that people see, the moves it allows, and the history of every change.
+-- Touches: clockwork.tasks, clockwork.task_moves, clockwork.task_history.
+-- Watch: what may move where is data in task_moves; the trigger only enforces it.
+
+create type clockwork.task_status as enum
+  ('PENDING', 'QUEUED', 'DONE', 'MANUAL_INTERVENTION', 'PARKED', 'CANCELLED');
+
+create table clockwork.tasks (
+  id bigint generated always as identity primary key,
+  status clockwork.task_status not null default 'PENDING',
+  step text not null,
+  reason text,
+  customer_id bigint references registry.customers (id),
+  data jsonb not null default '{}',
+  run_after timestamptz not null default clockwork.now(),
+  attempts integer not null default 0,
+  invoice_id text,
+  vendor text not null default 'internal' references clockwork.vendors (vendor),
+  key text not null default gen_random_uuid()::text,
+  caused_by bigint references clockwork.tasks (id),
+  reason_code text references clockwork.reasons (code),
+  job_id uuid,
+  created_at timestamptz not null default clockwork.now(),
+  updated_at timestamptz not null default clockwork.now(),
+  done_at timestamptz,
+  constraint tasks_step_key_is_unique unique (step, key),
+  constraint a_stopped_task_says_why
+    check (status not in ('MANUAL_INTERVENTION', 'PARKED') or (reason is not null and reason_code is not null)),
+  constraint only_a_queued_task_has_a_job check ((status = 'QUEUED') = (job_id is not null)),
+  constraint only_a_done_task_has_done_at check ((status = 'DONE') = (done_at is not null)),
+  constraint data_is_an_object check (jsonb_typeof(data) = 'object')
+);
+alter table clockwork.tasks enable row level security;
+
+create index tasks_due on clockwork.tasks (vendor, run_after, id) where status = 'PENDING';
+create index tasks_queued on clockwork.tasks (updated_at) where status = 'QUEUED';
+create unique index tasks_job on clockwork.tasks (job_id) where job_id is not null;
+create index tasks_stopped on clockwork.tasks (created_at) where status = 'MANUAL_INTERVENTION';
+create index tasks_heard on clockwork.tasks (vendor, created_at) where caused_by is null;
+create index tasks_customer on clockwork.tasks (customer_id);
+create index tasks_invoice on clockwork.tasks (invoice_id);
+create index tasks_caused_by on clockwork.tasks (caused_by);
+create index tasks_reason_code on clockwork.tasks (reason_code);
+
+comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.id is 'The number to say on the phone.';
+comment on column clockwork.tasks.status is 'PENDING: asks to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: a person is needed, see reason. PARKED: nothing handles it. CANCELLED.';
+comment on column clockwork.tasks.step is 'What is done: an event (stripe.invoice.paid) or a step of ours (order.place).';
+comment on column clockwork.tasks.reason is 'Why it stopped or waits, in plain words.';
+comment on column clockwork.tasks.customer_id is 'The customer it is about (registry.customers), once known.';
+comment on column clockwork.tasks.data is 'The ids the step works from. Editable while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. Set it to an earlier one to run it sooner.';
+comment on column clockwork.tasks.attempts is 'Tries that failed or finished since it was last set to PENDING by a person. Waits are not counted.';
+comment on column clockwork.tasks.invoice_id is 'The Stripe invoice whose story it belongs to, once known.';
+comment on column clockwork.tasks.vendor is 'Whose queue it is in (clockwork.vendors).';
+comment on column clockwork.tasks.key is 'Unique with step: the vendor''s event id, or <task that caused it>:<n>.';
+comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for what a person added.';
+comment on column clockwork.tasks.reason_code is 'The reason''s code in clockwork.reasons.';
+comment on column clockwork.tasks.job_id is 'The pg-boss job that runs it now.';
+comment on column clockwork.tasks.done_at is 'When its work was done.';
+
+create table clockwork.task_moves (
+  from_status clockwork.task_status not null,
+  to_status clockwork.task_status not null,
+  by_person boolean not null,
+  by_machinery boolean not null,
+  meaning text not null,
+  primary key (from_status, to_status)
+);
+alter table clockwork.task_moves enable row level security;
+comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
+
+insert into clockwork.task_moves (from_status, to_status, by_person, by_machinery, meaning) values
+  ('PENDING', 'QUEUED', false, true, 'the drain takes it'),
+  ('PENDING', 'CANCELLED', true, false, 'drop it'),
+  ('QUEUED', 'DONE', false, true, 'its work is done'),
+  ('QUEUED', 'PENDING', true, true, 'give up the current try and start over'),
+  ('QUEUED', 'MANUAL_INTERVENTION', false, true, 'a person is needed'),
+  ('QUEUED', 'PARKED', false, true, 'nothing handles it'),
+  ('QUEUED', 'CANCELLED', true, true, 'drop it'),
+  ('MANUAL_INTERVENTION', 'PENDING', true, false, 'run it again'),
+  ('MANUAL_INTERVENTION', 'CANCELLED', true, false, 'drop it'),
+  ('PARKED', 'PENDING', true, false, 'run it, now that a step exists'),
+  ('PARKED', 'CANCELLED', true, false, 'drop it'),
+  ('DONE', 'PENDING', true, false, 'run it again; what was done outside is not done twice'),
+  ('CANCELLED', 'PENDING', true, false, 'run it after all');
+
+create table clockwork.task_history (
+  id bigint generated always as identity primary key,
+  task_id bigint not null references clockwork.tasks (id),
+  changed_at timestamptz not null default clockwork.now(),
+  actor text not null,
+  from_status clockwork.task_status not null,
+  to_status clockwork.task_status not null,
+  before jsonb not null,
+  after jsonb not null
+);
+alter table clockwork.task_history enable row level security;
+create index task_history_task on clockwork.task_history (task_id, id);
+
+comment on table clockwork.task_history is 'Every change of a task: who, when, before and after.';
+comment on column clockwork.task_history.actor is 'clockwork:<part> for machinery; table editor for a person (Studio does not say who).';
+comment on column clockwork.task_history.before is 'The changed columns before.';
+comment on column clockwork.task_history.after is 'The same columns after.';
+
+-- What a person or the machinery may change, and the tidying that a move brings with it.
+create function clockwork.guard_task() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  is_person boolean := clockwork.actor() not like 'clockwork:%';
+  allowed text;
+begin
+  if old.status <> new.status and not exists (
+    select from clockwork.task_moves
+    where task_moves.from_status = old.status and task_moves.to_status = new.status
+      and (case when is_person then task_moves.by_person else task_moves.by_machinery end)
+  ) then
+    select pg_catalog.string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
+    into allowed
+    from clockwork.task_moves
+    where task_moves.from_status = old.status
+      and (case when is_person then task_moves.by_person else task_moves.by_machinery end);
+    raise exception 'Task % is %, so it cannot be set to %. Allowed from %: %.',
+      old.id, old.status, new.status, old.status, coalesce(allowed, 'nothing')
+      using errcode = 'check_violation';
+  end if;
+
+  if is_person then
+    if new.data is distinct from old.data and old.status <> 'MANUAL_INTERVENTION' then
+      raise exception 'data of task % can be edited only while its status is MANUAL_INTERVENTION; it is %.', old.id, old.status
+        using errcode = 'check_violation';
+    end if;
+    if new.run_after is distinct from old.run_after and old.status <> 'PENDING' then
+      raise exception 'run_after of task % can be edited only while its status is PENDING; it is %.', old.id, old.status
+        using errcode = 'check_violation';
+    end if;
+    if (new.id, new.step, new.key, new.vendor, new.caused_by, new.customer_id, new.invoice_id, new.reason, new.reason_code,
+        new.attempts, new.job_id, new.created_at, new.updated_at, new.done_at)
+      is distinct from
+       (old.id, old.step, old.key, old.vendor, old.caused_by, old.customer_id, old.invoice_id, old.reason, old.reason_code,
+        old.attempts, old.job_id, old.created_at, old.updated_at, old.done_at)
+    then
+      raise exception 'Of task % only status, data and run_after can be edited; the rest is kept by the machinery.', old.id
+        using errcode = 'check_violation';
+    end if;
+    if new.status <> old.status then
+      new.job_id := null;
+      new.done_at := null;
+      if new.status = 'PENDING' then
+        new.attempts := 0;
+        new.run_after := clockwork.now();
+        new.reason := null;
+        new.reason_code := null;
+      end if;
+    end if;
+  end if;
+
+  new.updated_at := clockwork.now();
+  return new;
+end
+$$;
+create trigger guard_task before update on clockwork.tasks
+  for each row execute function clockwork.guard_task();
+
+create function clockwork.record_task_change() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
+  select new.id, clockwork.actor(), old.status, new.status,
+    coalesce(pg_catalog.jsonb_object_agg(was.key, was.value), '{}'),
+    coalesce(pg_catalog.jsonb_object_agg(was.key, pg_catalog.to_jsonb(new) -> was.key), '{}')
+  from pg_catalog.jsonb_each(pg_catalog.to_jsonb(old)) as was
+  where was.key <> 'updated_at' and was.value is distinct from pg_catalog.to_jsonb(new) -> was.key
+  having pg_catalog.count(*) > 0;
+  return null;
+end
+$$;
+create trigger record_task_change after update on clockwork.tasks
+  for each row execute function clockwork.record_task_change();
+
+create function clockwork.refuse_removal() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception 'Rows of %.% are never removed. To drop a task set its status to CANCELLED.', tg_table_schema, tg_table_name
+    using errcode = 'check_violation';
+end
+$$;
+create trigger refuse_delete before delete on clockwork.tasks
+  for each statement execute function clockwork.refuse_removal();
+create trigger refuse_truncate before truncate on clockwork.tasks
+  for each statement execute function clockwork.refuse_removal();
+create trigger refuse_change before update or delete on clockwork.task_history
+  for each statement execute function clockwork.refuse_removal();
+create trigger refuse_truncate before truncate on clockwork.task_history
+  for each statement execute function clockwork.refuse_removal();

@@ -1,0 +1,50 @@
+-- Purpose: what was done outside, once: the ledger that survives every retry and resend.
+-- Touches: clockwork.effects.
+-- Watch: CONFIRMED is never left. INTENT means that it may or may not have been done.
+
+create table clockwork.effects (
+  id bigint generated always as identity primary key,
+  vendor text not null references clockwork.vendors (vendor),
+  operation text not null,
+  key text not null,
+  state text not null default 'INTENT',
+  reference text,
+  task_id bigint not null references clockwork.tasks (id),
+  attempt integer not null default 1,
+  sent_at timestamptz not null default clockwork.now(),
+  leased_until timestamptz,
+  settled_at timestamptz,
+  created_at timestamptz not null default clockwork.now(),
+  constraint effects_business_key_is_unique unique (vendor, operation, key),
+  constraint effect_state_is_known check (state in ('INTENT', 'CONFIRMED', 'REFUSED')),
+  constraint only_an_open_effect_is_leased check (state = 'INTENT' or leased_until is null),
+  constraint only_a_settled_effect_has_settled_at check ((state = 'INTENT') = (settled_at is null))
+);
+alter table clockwork.effects enable row level security;
+create index effects_task on clockwork.effects (task_id);
+
+comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
+comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
+comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
+comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
+comment on column clockwork.effects.task_id is 'The task that did it last.';
+comment on column clockwork.effects.sent_at is 'When it was last sent.';
+comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
+
+create function clockwork.guard_effect() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if old.state = 'CONFIRMED' and new.state <> 'CONFIRMED' then
+    raise exception 'Effect % is CONFIRMED: it was done outside and cannot be undone here.', old.id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_effect before update on clockwork.effects
+  for each row execute function clockwork.guard_effect();
+create trigger refuse_delete before delete on clockwork.effects
+  for each statement execute function clockwork.refuse_removal();
+create trigger refuse_truncate before truncate on clockwork.effects
+  for each statement execute function clockwork.refuse_removal();

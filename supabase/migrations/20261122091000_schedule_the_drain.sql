@@ -1,0 +1,75 @@
+-- Purpose: cron winds the spring: the tick that calls the drain, and the cleaning of cron's own log.
+-- Touches: clockwork.call_function(), clockwork.tick(), clockwork.clean_cron_log(), cron jobs.
+-- Watch: URL and secret come from Vault (clockwork_functions_url, clockwork_cron_secret); a missing one raises,
+--   so that it shows in cron.job_run_details and no call ever goes out without its secret.
+
+create function clockwork.call_function(name text) returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  url text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_functions_url');
+  secret text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_cron_secret');
+begin
+  if coalesce(url, '') = '' then
+    raise exception 'Vault has no secret clockwork_functions_url, so % was not called.', call_function.name;
+  end if;
+  if coalesce(secret, '') = '' then
+    raise exception 'Vault has no secret clockwork_cron_secret, so % was not called.', call_function.name;
+  end if;
+  return net.http_post(
+    url := url || '/' || call_function.name,
+    body := '{}'::jsonb,
+    headers := pg_catalog.jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
+    timeout_milliseconds := 5000
+  );
+end
+$$;
+comment on function clockwork.call_function(text) is 'Calls an edge function with the cron secret. Raises when Vault lacks the URL or the secret.';
+
+-- Level-triggered: it looks at what is there, so a lost, doubled or overlapping tick changes nothing.
+create function clockwork.tick() returns bigint
+language plpgsql set search_path = ''
+as $$
+begin
+  if (select settings.maintenance from clockwork.settings) then
+    return null;
+  end if;
+  if exists (select from clockwork.tasks where tasks.status = 'PENDING' and tasks.run_after <= clockwork.now())
+    or exists (select from clockwork.tasks where tasks.status = 'QUEUED')
+  then
+    return clockwork.call_function('drain');
+  end if;
+  return null;
+end
+$$;
+comment on function clockwork.tick() is 'Calls the drain when there is work. Run by pg_cron.';
+
+create function clockwork.clean_cron_log() returns bigint
+language sql set search_path = ''
+as $$
+  with gone as (
+    delete from cron.job_run_details
+    where job_run_details.end_time < pg_catalog.now() - interval '7 days'
+    returning 1
+  )
+  select pg_catalog.count(*) from gone
+$$;
+comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
+
+do $$
+declare
+  version text := (select pg_extension.extversion from pg_catalog.pg_extension where pg_extension.extname = 'pg_cron');
+  job record;
+begin
+  for job in select jobname from cron.job where jobname in ('clockwork-tick', 'clockwork-clean-cron-log') loop
+    perform cron.unschedule(job.jobname);
+  end loop;
+  -- Seconds are known to pg_cron since 1.5.
+  perform cron.schedule(
+    'clockwork-tick',
+    case when string_to_array(version, '.')::int[] >= array[1, 5] then '10 seconds' else '* * * * *' end,
+    'select clockwork.tick()'
+  );
+  perform cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
+end
+$$;

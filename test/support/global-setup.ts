@@ -1,0 +1,53 @@
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+import type { TestProject } from "vitest/node";
+import { prepareCluster } from "../../scripts/local/cluster.ts";
+import { pushMigrations } from "../../scripts/local/migrate.ts";
+import { type LocalPostgres, startPostgres } from "../../scripts/local/postgres.ts";
+
+/** What a test needs to make itself a database. The URLs end where the name of the database goes. */
+export interface TestCluster {
+  url: string;
+  superuserUrl: string;
+}
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    cluster: TestCluster;
+  }
+}
+
+export const TEMPLATE = "clockwork_template";
+
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+let server: LocalPostgres | undefined;
+
+/** Once per run: a Postgres, a project's roles, and a template database with all migrations applied. */
+export async function setup(project: Pick<TestProject, "provide">): Promise<void> {
+  server = await startPostgres();
+  project.provide(
+    "cluster",
+    await makeTemplate(server, process.env["CLOCKWORK_MIGRATIONS_WORKDIR"] ?? PROJECT),
+  );
+}
+
+export async function teardown(): Promise<void> {
+  await server?.stop();
+}
+
+/** @param workdir the folder that holds `supabase/migrations` */
+export async function makeTemplate(on: LocalPostgres, workdir: string): Promise<TestCluster> {
+  const cluster = await prepareCluster(on);
+  const admin = new pg.Client({ connectionString: on.superuserUrl("template1") });
+  await admin.connect();
+  try {
+    await admin.query(`create database ${TEMPLATE} owner postgres`);
+    await pushMigrations({ url: cluster.url(TEMPLATE), workdir });
+    // Nobody may connect any more: a template in use cannot be copied.
+    await admin.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
+  } finally {
+    await admin.end();
+  }
+  return { url: cluster.url(""), superuserUrl: on.superuserUrl("") };
+}

@@ -1,0 +1,662 @@
+import { createHmac } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/local/sandbox/medplum.ts";
+import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
+import type { Fetch } from "../../src/shared/vendors/call.ts";
+import { type HealthRecord, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
+import { shippingAddress } from "../../src/shared/vendors/medplum/address.ts";
+import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
+import {
+  countFills,
+  endOfValidity,
+  medicationDispenseSchema,
+  medicationRequestSchema,
+  patientSchema,
+  toPrescription,
+} from "../../src/shared/vendors/medplum/fhir.ts";
+import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
+
+const SECRET = "sandbox-signing-secret";
+const CANARY = "Zanzibarol 40 MG Oral Tablet";
+const NOW = new Date("2026-04-10T12:00:00Z");
+
+const request = {
+  resourceType: "MedicationRequest",
+  id: "rx-7",
+  meta: { versionId: "v-3", lastUpdated: "2026-04-09T08:15:30.120Z" },
+  status: "active",
+  intent: "order",
+  medicationCodeableConcept: {
+    coding: [{ system: "http://www.nlm.nih.gov/research/umls/rxnorm", code: "0099887", display: CANARY }],
+    text: CANARY,
+  },
+  subject: { reference: "Patient/pt-1", display: "Quill Marrow" },
+  authoredOn: "2026-01-02",
+  note: [{ text: `Started ${CANARY} in January` }],
+  dispenseRequest: {
+    validityPeriod: { start: "2026-01-02", end: "2027-01-02" },
+    numberOfRepeatsAllowed: 5,
+    expectedSupplyDuration: { value: 30, unit: "days", system: "http://unitsofmeasure.org", code: "d" },
+  },
+};
+
+function webhook(body: unknown, headers: Record<string, string> = {}) {
+  const bytes = new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+  return { body: bytes, headers: new Headers(headers) };
+}
+
+function signed(body: unknown, secret = SECRET) {
+  const hook = webhook(body);
+  hook.headers.set("x-signature", createHmac("sha256", secret).update(hook.body).digest("hex"));
+  return hook;
+}
+
+describe("webhook signature", () => {
+  const verify = (hook: ReturnType<typeof webhook>, secrets = [SECRET]) =>
+    medplumWebhook.verify(hook, secrets, NOW);
+
+  test("takes the raw body under any of the secrets", async () => {
+    expect(await verify(signed(request))).toBe(true);
+    expect(await verify(signed(request, "old"), [SECRET, "old"])).toBe(true);
+    expect(await verify(signed("not even JSON"))).toBe(true);
+  });
+
+  test("fails closed", async () => {
+    expect(await verify(webhook(request))).toBe(false);
+    expect(await verify(webhook(request, { "x-signature": "" }))).toBe(false);
+    expect(await verify(webhook(request, { "x-signature": "ab" }))).toBe(false);
+    expect(await verify(signed(request), [])).toBe(false);
+    expect(await verify(signed(request), [""])).toBe(false);
+    expect(await verify(signed(request, "another"))).toBe(false);
+    expect(await verify(signed(request), ["", "another", SECRET])).toBe(true);
+  });
+
+  test("covers every byte", async () => {
+    const hook = signed(request);
+    expect(await verify({ ...hook, body: webhook({ ...request, status: "stopped" }).body })).toBe(false);
+    expect(await verify({ ...hook, body: webhook(JSON.stringify(request) + " ").body })).toBe(false);
+  });
+});
+
+describe("webhook event", () => {
+  const read = (body: unknown, headers: Record<string, string> = {}) =>
+    medplumWebhook.read(webhook(body, headers));
+  const sub = { "x-medplum-subscription": "sub-1" };
+
+  test("a written prescription", () => {
+    expect(read(request, { ...sub, "x-medplum-interaction": "create" })).toEqual({
+      id: "sub-1:MedicationRequest/rx-7:v-3:create",
+      type: "medicationrequest.create",
+      attributes: {
+        resource_type: "MedicationRequest",
+        resource_id: "rx-7",
+        version_id: "v-3",
+        last_updated: "2026-04-09T08:15:30.120Z",
+        patient_id: "pt-1",
+      },
+    });
+  });
+
+  test("a patient is its own patient; no interaction means an update; no subscription a dash", () => {
+    const event = read({ resourceType: "Patient", id: "pt-1", meta: { versionId: "a" } });
+    expect(event.id).toBe("-:Patient/pt-1:a:update");
+    expect(event.type).toBe("patient.update");
+    expect(event.attributes).toMatchObject({ patient_id: "pt-1", last_updated: null });
+  });
+
+  test("other subjects are no patient", () => {
+    for (
+      const subject of [undefined, { reference: "Group/g" }, { display: "Quill" }, "x", {
+        reference: "Patient/",
+      }]
+    ) {
+      expect(read({ ...request, subject }).attributes.patient_id).toBeNull();
+    }
+  });
+
+  test("a delete names its resource in a header", () => {
+    const headers = { ...sub, "x-medplum-interaction": "delete" };
+    expect(read({}, { ...headers, "x-medplum-deleted-resource": "MedicationRequest/rx-7" })).toEqual({
+      id: "sub-1:MedicationRequest/rx-7:delete",
+      type: "medicationrequest.delete",
+      attributes: {
+        resource_type: "MedicationRequest",
+        resource_id: "rx-7",
+        version_id: null,
+        last_updated: null,
+        patient_id: null,
+      },
+    });
+    for (
+      const named of [
+        "",
+        "rx-7",
+        "MedicationRequest/",
+        "Medication_Request/1",
+        "A/b/c",
+        `A/${"x".repeat(65)}`,
+        "A/b c",
+      ]
+    ) {
+      expect(() => read({}, { ...headers, "x-medplum-deleted-resource": named })).toThrow(UnreadableEvent);
+    }
+    expect(() => read({}, headers)).toThrow(UnreadableEvent);
+  });
+
+  test("refuses what is no event", () => {
+    const deleted = { "x-medplum-deleted-resource": "Patient/pt-1" };
+    expect(() => read({}, { ...deleted, "x-medplum-interaction": "update" })).toThrow(UnreadableEvent);
+    expect(() => read({}, deleted)).toThrow(UnreadableEvent);
+    expect(() => read(request, { "x-medplum-interaction": "purge" })).toThrow(UnreadableEvent);
+    for (
+      const body of [
+        "",
+        "{",
+        "[]",
+        "null",
+        { ...request, resourceType: "Medication Request" },
+        { ...request, resourceType: undefined },
+        { ...request, id: undefined },
+        { ...request, id: "rx/7" },
+        { ...request, meta: undefined },
+        { ...request, meta: { versionId: "" } },
+        { ...request, meta: { versionId: "v".repeat(65) } },
+      ]
+    ) {
+      expect(() => read(body), JSON.stringify(body)).toThrow(UnreadableEvent);
+    }
+    expect(() => medplumWebhook.read({ body: new Uint8Array([0xff, 0xfe]), headers: new Headers() }))
+      .toThrow(UnreadableEvent);
+  });
+
+  test("keeps no medical fact, even from a time that is none", () => {
+    const event = read({ ...request, meta: { versionId: "1", lastUpdated: CANARY } }, {
+      "x-medplum-subscription": CANARY,
+    });
+    expect(JSON.stringify(event)).not.toMatch(/Zanzibarol|Quill|0099887/);
+    expect(event.attributes.last_updated).toBeNull();
+  });
+
+  test("is answered 200 when it cannot be read: Medplum would switch the subscription off", () => {
+    expect(medplumWebhook).toMatchObject({ source: "health", unreadableStatus: 200 });
+  });
+});
+
+describe("toPrescription", () => {
+  const read = (changes: object = {}, fills = 0) =>
+    toPrescription(medicationRequestSchema.parse({ ...request, ...changes }), fills);
+  const lasting = (expectedSupplyDuration: object) =>
+    read({ dispenseRequest: { expectedSupplyDuration } }).daysSupply;
+
+  test("counts the first fill", () => {
+    expect(read({}, 2)).toEqual({
+      id: "rx-7",
+      patientId: "pt-1",
+      status: "active",
+      intent: "order",
+      codes: [{ system: "http://www.nlm.nih.gov/research/umls/rxnorm", code: "0099887" }],
+      writtenOn: "2026-01-02",
+      validUntil: "2027-01-02",
+      fillsAllowed: 6,
+      fillsDispensed: 2,
+      daysSupply: 30,
+    });
+    expect(read({ dispenseRequest: { numberOfRepeatsAllowed: 0 } }).fillsAllowed).toBe(1);
+  });
+
+  test("what is not said is null", () => {
+    const bare = { fillsAllowed: null, validUntil: null, daysSupply: null };
+    expect(read({ dispenseRequest: undefined })).toMatchObject(bare);
+    expect(read({ dispenseRequest: { validityPeriod: { start: "2026-01-02" } } })).toMatchObject(bare);
+    expect(read({ dispenseRequest: { numberOfRepeatsAllowed: -1 } }).fillsAllowed).toBeNull();
+    expect(read({ dispenseRequest: { numberOfRepeatsAllowed: 1.5 } }).fillsAllowed).toBeNull();
+    expect(read({ authoredOn: undefined }).writtenOn).toBeNull();
+    expect(read({ status: "from-a-later-version" }).status).toBe("from-a-later-version");
+  });
+
+  test("days' supply in days and weeks only", () => {
+    expect(lasting({ value: 4, code: "wk" })).toBe(28);
+    expect(lasting({ value: 1, unit: "month", code: "mo" })).toBeNull();
+    expect(lasting({ value: 30, unit: "days" })).toBeNull();
+    expect(lasting({ value: 0, code: "d" })).toBeNull();
+    expect(lasting({ value: 2.5, code: "d" })).toBeNull();
+    expect(lasting({ code: "d" })).toBeNull();
+  });
+
+  test("a medication by reference has no codes; half a coding is none", () => {
+    const byReference = { medicationCodeableConcept: undefined, medicationReference: { reference: "#m" } };
+    expect(read(byReference).codes).toEqual([]);
+    expect(read({ medicationCodeableConcept: { text: CANARY } }).codes).toEqual([]);
+    expect(read({ medicationCodeableConcept: { coding: [{ code: "1" }, { system: "s" }] } }).codes).toEqual(
+      [],
+    );
+  });
+
+  test("only for a patient", () => {
+    for (
+      const subject of [undefined, {}, { reference: "Group/1" }, { reference: "https://x.example/Patient/1" }]
+    ) {
+      expect(medicationRequestSchema.safeParse({ ...request, subject }).success).toBe(false);
+    }
+  });
+
+  test("fills are completed dispenses, per prescription", () => {
+    const dispense = (status: string, ...to: string[]) =>
+      medicationDispenseSchema.parse({
+        resourceType: "MedicationDispense",
+        id: "d",
+        status,
+        authorizingPrescription: to.map((reference) => ({ reference })),
+      });
+    const fills = countFills([
+      dispense("completed", "MedicationRequest/rx-7"),
+      dispense("completed", "MedicationRequest/rx-7/_history/v-3", "MedicationRequest/rx-8"),
+      dispense("in-progress", "MedicationRequest/rx-7"),
+      dispense("entered-in-error", "MedicationRequest/rx-7"),
+      dispense("completed", "Patient/rx-7"),
+      dispense("completed"),
+    ]);
+    expect([...fills]).toEqual([["rx-7", 2], ["rx-8", 1]]);
+  });
+});
+
+describe("endOfValidity", () => {
+  const NEW_YORK = "America/New_York";
+  const end = (text: string, zone = NEW_YORK) => endOfValidity(text, zone)?.toISOString() ?? null;
+
+  test("a date is the end of that day in the zone", () => {
+    expect(end("2026-01-15")).toBe("2026-01-16T04:59:59.999Z");
+    expect(end("2026-07-15")).toBe("2026-07-16T03:59:59.999Z");
+    expect(end("2026-12-31", "UTC")).toBe("2026-12-31T23:59:59.999Z");
+    expect(end("2026-12-31", "Asia/Tokyo")).toBe("2026-12-31T14:59:59.999Z");
+    expect(end("2028-02-29")).toBe("2028-03-01T04:59:59.999Z");
+  });
+
+  test("on and around the days when the clock changes", () => {
+    expect(end("2026-03-07")).toBe("2026-03-08T04:59:59.999Z");
+    expect(end("2026-03-08")).toBe("2026-03-09T03:59:59.999Z");
+    expect(end("2026-03-09")).toBe("2026-03-10T03:59:59.999Z");
+    expect(end("2026-10-31")).toBe("2026-11-01T03:59:59.999Z");
+    expect(end("2026-11-01")).toBe("2026-11-02T04:59:59.999Z");
+    expect(end("2026-11-02")).toBe("2026-11-03T04:59:59.999Z");
+  });
+
+  test("where the clock changes at midnight itself", () => {
+    // São Paulo 2018-11-04 began at 01:00; on 2018-02-17 the hour before midnight came twice.
+    expect(end("2018-11-03", "America/Sao_Paulo")).toBe("2018-11-04T02:59:59.999Z");
+    expect(end("2018-02-17", "America/Sao_Paulo")).toBe("2018-02-18T02:59:59.999Z");
+  });
+
+  test("a time with its offset is itself, whatever the zone", () => {
+    expect(end("2026-03-08T17:30:00-05:00")).toBe("2026-03-08T22:30:00.000Z");
+    expect(end("2026-03-08T17:30:00.250Z", "Asia/Tokyo")).toBe("2026-03-08T17:30:00.250Z");
+  });
+
+  test("unclear is null", () => {
+    for (
+      const text of [
+        "2026",
+        "2026-03",
+        "",
+        "soon",
+        "2026-3-8",
+        "2026-02-30",
+        "2026-02-30T10:00:00Z",
+        "2026-13-01",
+        "2026-00-10",
+        "0000-01-01",
+        "03/08/2026",
+        "2026-03-08T10:00:00",
+        "2026-03-08T10:00Z",
+        "2026-03-08T24:00:00Z",
+        "2026-03-08 ",
+        "2026-03-08\n",
+      ]
+    ) expect(end(text), text).toBeNull();
+  });
+
+  test("a zone that does not exist is an error, not an answer", () => {
+    expect(() => endOfValidity("2026-01-15", "America/Nowhere")).toThrow(RangeError);
+  });
+});
+
+describe("shippingAddress", () => {
+  const at = (street: string, more: object = {}) => ({
+    use: "home",
+    line: [street],
+    city: "Salem",
+    state: "OR",
+    postalCode: "97301",
+    ...more,
+  });
+  const patient = (address: unknown, name: unknown = [{ family: "Marrow", given: ["Quill"] }]) =>
+    patientSchema.parse({ resourceType: "Patient", id: "pt-1", name, address });
+  const street = (...address: object[]) => shippingAddress(patient(address), NOW)?.street1 ?? null;
+  const name = (...names: object[]) => shippingAddress(patient([at("1 Elm")], names), NOW)?.name;
+
+  test("in full", () => {
+    const full = at("1 Elm", { line: [" 1 Elm ", null, "Apt 2", "c/o Reed"], country: "CA" });
+    expect(shippingAddress(patient([full]), NOW)).toEqual({
+      name: "Quill Marrow",
+      street1: "1 Elm",
+      street2: "Apt 2, c/o Reed",
+      city: "Salem",
+      state: "OR",
+      postalCode: "97301",
+      country: "CA",
+    });
+    expect(shippingAddress(patient([at("1 Elm")]), NOW)).toMatchObject({ street2: null, country: "US" });
+  });
+
+  test("not old, not billing, not over, not yet to come", () => {
+    expect(street(at("old", { use: "old" }), at("bill", { use: "billing" }))).toBeNull();
+    expect(street(at("over", { period: { end: "2026-04-09" } }))).toBeNull();
+    expect(street(at("future", { period: { start: "2026-04-11" } }))).toBeNull();
+    expect(street(at("unclear", { period: { end: "some day" } }))).toBeNull();
+    expect(street(at("to the minute", { period: { end: "2026-04-10T11:59:00Z" } }))).toBeNull();
+  });
+
+  test("the ends of a period belong to it", () => {
+    expect(street(at("last day", { period: { end: "2026-04-10" } }))).toBe("last day");
+    expect(street(at("this month", { period: { start: "2026-04", end: "2026-04" } }))).toBe("this month");
+    expect(street(at("this year", { period: { start: "2026", end: "2026" } }))).toBe("this year");
+  });
+
+  test("home first, then the latest start, then the first listed", () => {
+    const work = at("work", { use: "work", period: { start: "2026-04-01" } });
+    expect(street(work, at("home"))).toBe("home");
+    expect(street(work)).toBe("work");
+    expect(street(at("a", { period: { start: "2020" } }), at("b", { period: { start: "2025-06-01" } }))).toBe(
+      "b",
+    );
+    expect(street(at("none"), at("dated", { period: { start: "2001" } }))).toBe("dated");
+    expect(street(at("first"), at("second"))).toBe("first");
+  });
+
+  test("an incomplete one is null, not a reason to take an older one", () => {
+    for (
+      const gap of [{ line: [] }, { line: [" "] }, { city: undefined }, { state: "" }, { postalCode: null }]
+    ) {
+      const newest = at("new", { period: { start: "2026-03-01" }, ...gap });
+      expect(street(at("before", { period: { start: "2020" } }), newest)).toBeNull();
+    }
+    expect(shippingAddress(patient(undefined), NOW)).toBeNull();
+  });
+
+  test("the name: official, usual, the first that is not old", () => {
+    const usual = { use: "usual", given: ["Q"] };
+    expect(name(usual, { use: "official", given: ["Quill", "Ash"], family: "Marrow" })).toBe(
+      "Quill Ash Marrow",
+    );
+    expect(name({ use: "nickname", text: "Quilly" }, usual)).toBe("Q");
+    expect(name({ use: "old", text: "Before" }, { text: "After" })).toBe("After");
+    expect(name({ use: "old", text: "Before" })).toBeNull();
+    expect(name()).toBeNull();
+  });
+});
+
+describe("client", () => {
+  let clock = NOW;
+  let sandbox: MedplumSandbox;
+  let server: Awaited<ReturnType<typeof serveSandbox>>;
+  let client: HealthRecord;
+  const now = () => clock;
+  const address = { line: ["12 Fern St", "Unit 3"], city: "Salem", state: "OR", postalCode: "97301" };
+  const drug = { rxnorm: "0099887", drug: CANARY };
+
+  beforeAll(async () => {
+    const webhook = { url: "http://127.0.0.1:1/", secret: SECRET };
+    sandbox = makeMedplumSandbox({ now, random: seeded(1), fetch, webhook });
+    server = await serveSandbox(sandbox.app);
+  });
+  afterAll(async () => await server.close());
+  beforeEach(() => {
+    clock = NOW;
+    sandbox.faults.clear();
+    sandbox.faults.calls.clear();
+    client = connect();
+  });
+
+  function connect(changes: Partial<Parameters<typeof makeMedplumClient>[0]> = {}): HealthRecord {
+    const { clientId, clientSecret } = sandbox;
+    return makeMedplumClient({ baseUrl: server.url, clientId, clientSecret, fetch, now, ...changes });
+  }
+  const newPatient = () => sandbox.createPatient({ name: "Quill Ash Marrow", address });
+  const calls = (operation: string) => sandbox.faults.calls.get(operation) ?? 0;
+  const failure = async (call: Promise<unknown>) => {
+    const error = await call.then(() => null, (error: unknown) => error);
+    if (!(error instanceof VendorError)) throw new Error("no VendorError");
+    expect(error.message + JSON.stringify(error.details)).not.toMatch(/Zanzibarol|Marrow|Fern/);
+    return { failure: error.failure, operation: error.operation, ...error.details };
+  };
+
+  test("reads the address in use, also after a move", async () => {
+    const patient = newPatient();
+    expect(await client.getShippingAddress(patient)).toEqual({
+      name: "Quill Ash Marrow",
+      street1: "12 Fern St",
+      street2: "Unit 3",
+      city: "Salem",
+      state: "OR",
+      postalCode: "97301",
+      country: "US",
+    });
+    sandbox.moveHouse(patient, { ...address, line: ["9 Ivy Ln"] });
+    expect(await client.getShippingAddress(patient)).toMatchObject({ street1: "9 Ivy Ln", street2: null });
+  });
+
+  test("lists every prescription with its fills", async () => {
+    const patientId = newPatient();
+    const other = newPatient();
+    const first = sandbox.writePrescription({
+      patientId,
+      ...drug,
+      repeats: 2,
+      validUntil: "2027-04-10",
+      daysSupply: 30,
+    });
+    const bare = sandbox.writePrescription({ patientId, ...drug, status: "on-hold" });
+    sandbox.writePrescription({ patientId: other, ...drug, repeats: 9 });
+    sandbox.recordDispense({ patientId, prescriptionId: first, pharmacyOrderId: "order-1" });
+    sandbox.recordDispense({ patientId, prescriptionId: first, pharmacyOrderId: "order-2" });
+
+    const listed = await client.listPrescriptions(patientId);
+    expect(listed).toHaveLength(2);
+    expect(listed.find(({ id }) => id === first)).toMatchObject({
+      patientId,
+      status: "active",
+      codes: [{ code: "0099887" }],
+      validUntil: "2027-04-10",
+      fillsAllowed: 3,
+      fillsDispensed: 2,
+      daysSupply: 30,
+    });
+    expect(listed.find(({ id }) => id === bare)).toMatchObject({
+      status: "on-hold",
+      validUntil: null,
+      fillsAllowed: null,
+      fillsDispensed: 0,
+      daysSupply: null,
+    });
+    expect(JSON.stringify(listed)).not.toContain("Zanzibarol");
+    expect(await client.getPrescription(first)).toEqual(listed.find(({ id }) => id === first));
+  });
+
+  test("follows the pages", async () => {
+    const patientId = newPatient();
+    const ids = Array.from({ length: 203 }, () => sandbox.writePrescription({ patientId, ...drug }));
+    const listed = await client.listPrescriptions(patientId);
+    expect(new Set(listed.map(({ id }) => id))).toEqual(new Set(ids));
+    expect(calls("search prescriptions")).toBe(3);
+  });
+
+  test("a patient without prescriptions is not an unknown patient", async () => {
+    expect(await client.listPrescriptions(newPatient())).toEqual([]);
+    const refused = { failure: "refused", operation: "read patient" };
+    expect(await failure(client.listPrescriptions("nobody"))).toEqual({ ...refused, status: 404 });
+    expect(await failure(client.getShippingAddress("nobody"))).toEqual({ ...refused, status: 404 });
+    const gone = newPatient();
+    sandbox.deleteResource("Patient", gone);
+    expect(await failure(client.listPrescriptions(gone))).toEqual({ ...refused, status: 410 });
+  });
+
+  test("a prescription that was deleted or never was is null", async () => {
+    const id = sandbox.writePrescription({ patientId: newPatient(), ...drug });
+    expect(await client.getPrescription(id)).toMatchObject({ id });
+    sandbox.deleteResource("MedicationRequest", id);
+    expect(await client.getPrescription(id)).toBeNull();
+    expect(await client.getPrescription("never-was")).toBeNull();
+  });
+
+  test("an id that would lead elsewhere never leaves", async () => {
+    for (const id of ["", ".", "..", "../Practitioner/1", "a?b=c", "a b", "x".repeat(65)]) {
+      for (const call of [client.getPrescription, client.listPrescriptions, client.getShippingAddress]) {
+        expect(await failure(call(id)), id).toMatchObject({ failure: "refused", code: "bad_id" });
+      }
+    }
+    expect(sandbox.faults.calls.size).toBe(0);
+  });
+
+  test("logs in once for all who wait, and again a minute before the token ends", async () => {
+    const patient = newPatient();
+    await Promise.all(Array.from({ length: 5 }, () => client.getShippingAddress(patient)));
+    expect(calls("token")).toBe(1);
+    clock = new Date(NOW.getTime() + 3_539_000);
+    await client.getShippingAddress(patient);
+    expect(calls("token")).toBe(1);
+    clock = new Date(NOW.getTime() + 3_540_000);
+    await client.getShippingAddress(patient);
+    expect(calls("token")).toBe(2);
+  });
+
+  test("logs in once more when the server no longer knows the token", async () => {
+    const patient = newPatient();
+    await client.getShippingAddress(patient);
+    sandbox.state.tokens.clear();
+    await Promise.all([client.getShippingAddress(patient), client.getShippingAddress(patient)]);
+    expect(calls("token")).toBe(2);
+  });
+
+  test("a late 401 for an old token does not end the new one", async () => {
+    const patient = newPatient();
+    const gate = () => {
+      let open = () => {};
+      const opened = new Promise<void>((resolve) => open = resolve);
+      return { open, opened };
+    };
+    const [arrived, released] = [gate(), gate()];
+    let holding = false;
+    const slow: Fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      if (holding && response.status === 401) {
+        arrived.open();
+        await released.opened;
+      }
+      return response;
+    };
+    const client = connect({ fetch: slow });
+    await client.getShippingAddress(patient);
+    sandbox.state.tokens.clear();
+    holding = true;
+    const late = client.getShippingAddress(patient);
+    await arrived.opened;
+    holding = false;
+    await client.getShippingAddress(patient);
+    released.open();
+    await late;
+    expect(calls("token")).toBe(2);
+  });
+
+  test("a token refused twice is refused", async () => {
+    sandbox.faults.add({ operation: "read patient", kind: "status", status: 401 });
+    const patient = newPatient();
+    expect(await failure(client.getShippingAddress(patient))).toMatchObject({
+      failure: "refused",
+      status: 401,
+    });
+    expect(calls("read patient")).toBe(2);
+    expect(calls("token")).toBe(2);
+  });
+
+  test("wrong credentials are refused; a login that failed is not remembered", async () => {
+    const patient = newPatient();
+    const stranger = connect({ clientSecret: "wrong" });
+    expect(await failure(stranger.getShippingAddress(patient))).toEqual({
+      failure: "refused",
+      operation: "log in",
+      status: 400,
+    });
+    sandbox.faults.add({ operation: "token", kind: "status", status: 503, times: 1 });
+    const both = [client.getShippingAddress(patient), client.listPrescriptions(patient)];
+    for (const call of both) {
+      expect(await failure(call)).toEqual({ failure: "unreachable", operation: "log in", status: 503 });
+    }
+    expect(await client.getShippingAddress(patient)).not.toBeNull();
+  });
+
+  test("says how a call failed", async () => {
+    const patient = newPatient();
+    sandbox.faults.add({
+      operation: "read patient",
+      kind: "status",
+      status: 429,
+      retryAfterSeconds: 7,
+      times: 1,
+    });
+    expect(await failure(client.getShippingAddress(patient))).toEqual({
+      failure: "rate_limited",
+      operation: "read patient",
+      status: 429,
+      retryAfterSeconds: 7,
+    });
+    sandbox.faults.add({ operation: "read patient", kind: "lose_answer", times: 1 });
+    expect(await failure(client.getShippingAddress(patient))).toMatchObject({ failure: "unanswered" });
+    const nowhere = connect({ baseUrl: "http://127.0.0.1:1" });
+    expect(await failure(nowhere.getShippingAddress(patient))).toMatchObject({ failure: "unreachable" });
+  });
+
+  /** Answers every search with `bundle`; logs in as usual. Keeps the URLs it saw. */
+  function answering(bundle: object) {
+    const seen: string[] = [];
+    const fake: Fetch = (url) => {
+      seen.push(String(url));
+      const token = { access_token: "t", expires_in: 3600 };
+      return Promise.resolve(Response.json(String(url).endsWith("/token") ? token : bundle));
+    };
+    return { seen, client: connect({ baseUrl: "https://record.example", fetch: fake }) };
+  }
+  const page = (url: string, ...resources: object[]) => ({
+    resourceType: "Bundle",
+    link: [{ relation: "next", url }],
+    entry: resources.map((resource) => ({ resource })),
+  });
+
+  test("never takes the token to another origin", async () => {
+    for (
+      const url of ["https://evil.example/fhir/R4/MedicationRequest", "http://record.example/", "https://"]
+    ) {
+      const { client, seen } = answering(page(url));
+      expect(await failure(client.listPrescriptions("pt-1"))).toMatchObject({ code: "foreign_link" });
+      expect(seen).toHaveLength(2);
+    }
+  });
+
+  test("pages that never end do end", async () => {
+    const { client, seen } = answering(page("https://record.example/fhir/R4/MedicationRequest?again"));
+    expect(await failure(client.listPrescriptions("pt-1"))).toMatchObject({ code: "endless_pages" });
+    expect(seen.length).toBeLessThan(60);
+  });
+
+  test("an answer of another shape is no answer, and nobody else's prescription counts", async () => {
+    const odd = answering({ ...page("x", { ...request, status: undefined }), link: [] });
+    expect(await failure(odd.client.listPrescriptions("pt-1"))).toMatchObject({
+      failure: "unanswered",
+      code: "shape",
+    });
+    const foreign = answering({ ...page("x", request), link: [] });
+    expect(await foreign.client.listPrescriptions("pt-1")).toHaveLength(1);
+    expect(await failure(foreign.client.listPrescriptions("pt-2"))).toMatchObject({
+      operation: "read patient",
+    });
+  });
+});
