@@ -55,7 +55,9 @@ const WEBHOOKS = {
 } as const;
 
 export function webhookConnector(vendor: string, source?: string): WebhookConnector | undefined {
-  if (vendor === "standard") return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(source) : undefined;
+  if (vendor === "standard") {
+    return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(source) : undefined;
+  }
   return Object.entries(WEBHOOKS).find(([name]) => name === vendor)?.[1].connector;
 }
 

@@ -43,7 +43,11 @@ export function connect(url: string, max = 4): { db: Database; close(): Promise<
 }
 
 /** A transaction whose changes carry the machinery's name (`clockwork:<part>`) in `task_history`. */
-export async function asClockwork<Result>(db: Database, part: string, work: (trx: Trx) => Promise<Result>): Promise<Result> {
+export async function asClockwork<Result>(
+  db: Database,
+  part: string,
+  work: (trx: Trx) => Promise<Result>,
+): Promise<Result> {
   return await db.transaction().execute(async (trx) => {
     await sql`select set_config('clockwork.actor', ${`clockwork:${part}`}, true)`.execute(trx);
     return await work(trx);

@@ -30,7 +30,10 @@ export interface WebhooksDeps {
  */
 export function makeWebhooksApp(deps: WebhooksDeps): Hono {
   const app = new Hono();
-  const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: "body too large" }, 413) });
+  const limit = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) => c.json({ error: "body too large" }, 413),
+  });
   app.post("/webhooks/standard/:source", limit, (c) => receive(deps, c, "standard", c.req.param("source")));
   app.post("/webhooks/:vendor", limit, (c) => receive(deps, c, c.req.param("vendor")));
   app.all("/webhooks/*", (c) => c.json({ error: "only POST" }, 405));

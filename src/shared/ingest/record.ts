@@ -3,7 +3,13 @@ import { asClockwork } from "../db/database.ts";
 import { type Queue, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
-import { type Json, UnreadableEvent, type VendorEvent, type WebhookConnector, type RawWebhook } from "../vendors/contract.ts";
+import {
+  type Json,
+  type RawWebhook,
+  UnreadableEvent,
+  type VendorEvent,
+  type WebhookConnector,
+} from "../vendors/contract.ts";
 import { sha256Hex } from "../vendors/signing.ts";
 
 /** What became of a signed webhook. `repeat`: it was recorded before. */

@@ -59,7 +59,8 @@ export async function orderById(db: Database | Trx, id: number) {
 
 /** The order, locked until the transaction ends. */
 export async function lockOrder(trx: Trx, id: number): Promise<Order> {
-  return await trx.selectFrom("tracker.orders").selectAll().where("id", "=", id).forUpdate().executeTakeFirstOrThrow();
+  return await trx.selectFrom("tracker.orders").selectAll().where("id", "=", id).forUpdate()
+    .executeTakeFirstOrThrow();
 }
 
 /**
@@ -77,7 +78,11 @@ export async function moveOrder(trx: Trx, order: Order, state: OrderState): Prom
 /** The pharmacy's id of an order is set once. False: the order is already another one of the pharmacy's. */
 export async function claimPharmacyOrder(trx: Trx, order: Order, pharmacyOrderId: string): Promise<boolean> {
   if (order.pharmacy_order_id === null) {
-    await trx.updateTable("tracker.orders").set({ pharmacy_order_id: pharmacyOrderId }).where("id", "=", order.id).execute();
+    await trx.updateTable("tracker.orders").set({ pharmacy_order_id: pharmacyOrderId }).where(
+      "id",
+      "=",
+      order.id,
+    ).execute();
     return true;
   }
   return order.pharmacy_order_id === pharmacyOrderId;
@@ -142,5 +147,8 @@ export async function releaseOrders(trx: Trx, customerId: number): Promise<Follo
     .where(ofOrders)
     .execute();
   const checked = new Set(open.map((task) => task.order_id));
-  return waiting.filter((id) => !checked.has(id)).map((id) => ({ step: "order.place", data: { order_id: id } }));
+  return waiting.filter((id) => !checked.has(id)).map((id) => ({
+    step: "order.place",
+    data: { order_id: id },
+  }));
 }

@@ -44,6 +44,8 @@ export async function creditedLines(stripe: StripeClient, invoice: StripeInvoice
       if (invoiceLineItemId) credited.set(invoiceLineItemId, (credited.get(invoiceLineItemId) ?? 0) + amount);
     }
   }
-  const lines = invoice.lines.filter((line) => line.amount > 0 && (credited.get(line.id) ?? 0) >= line.amount);
+  const lines = invoice.lines.filter((line) =>
+    line.amount > 0 && (credited.get(line.id) ?? 0) >= line.amount
+  );
   return new Set(lines.map((line) => line.id));
 }

@@ -64,7 +64,11 @@ export function responseOf(response: object): z.output<typeof commandResponse> {
 /** Creates what is missing and brings the retry policy of each queue in line with `clockwork.vendors`. */
 export async function prepareQueues(boss: PgBoss, policies: ReadonlyMap<Queue, RetryPolicy>): Promise<void> {
   const finished = { deleteAfterSeconds: 3600 };
-  await boss.createQueue(DEAD_LETTER_QUEUE, { ...finished, retryLimit: 0, heartbeatSeconds: HEARTBEAT_SECONDS });
+  await boss.createQueue(DEAD_LETTER_QUEUE, {
+    ...finished,
+    retryLimit: 0,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+  });
   for (const [queue, policy] of policies) {
     const options = {
       ...finished,

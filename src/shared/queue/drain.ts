@@ -1,6 +1,14 @@
 import type { PgBoss } from "pg-boss";
 import { asClockwork } from "../db/database.ts";
-import { HEARTBEAT_SECONDS, type JobAttempt, prepareQueues, responseOf, type RetryPolicy, type TaskJob, within } from "./boss.ts";
+import {
+  HEARTBEAT_SECONDS,
+  type JobAttempt,
+  prepareQueues,
+  responseOf,
+  type RetryPolicy,
+  type TaskJob,
+  within,
+} from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import { leaseQueue, releaseQueue, VendorGate } from "./gate.ts";
 import type { Queue } from "./reasons.ts";
@@ -45,7 +53,8 @@ export interface DrainReport {
 export async function drain(deps: DrainDeps): Promise<DrainReport> {
   const startedAt = performance.now();
   const report: DrainReport = { settled: 0, retried: 0, stopped: 0, lost: 0, swept: 0, milliseconds: 0 };
-  const settings = await deps.db.selectFrom("clockwork.settings").select("maintenance").executeTakeFirstOrThrow();
+  const settings = await deps.db.selectFrom("clockwork.settings").select("maintenance")
+    .executeTakeFirstOrThrow();
   if (settings.maintenance) return report;
   const queues = await readQueues(deps);
   await prepareQueuesOnce(deps.boss, queues);
@@ -130,7 +139,11 @@ async function claim(deps: DrainDeps, queue: Queue, limit: number): Promise<numb
     // New ids always: pg-boss silently ignores one that it still keeps.
     const jobs = ids.map((taskId) => ({ taskId, jobId: crypto.randomUUID() }));
     await deps.faultPoint?.("tasks locked");
-    await deps.boss.insert(queue, jobs.map(({ taskId, jobId }) => ({ id: jobId, data: { task_id: taskId } })), within(trx));
+    await deps.boss.insert(
+      queue,
+      jobs.map(({ taskId, jobId }) => ({ id: jobId, data: { task_id: taskId } })),
+      within(trx),
+    );
     await deps.faultPoint?.("jobs inserted");
     await queueTasks(trx, jobs);
     await deps.faultPoint?.("tasks queued");
@@ -150,10 +163,14 @@ async function workBatch(
   const jobs = await deps.boss.fetch<TaskJob>(queue, { batchSize: limit, includeMetadata: true });
   if (jobs.length === 0) return 0;
   await deps.faultPoint?.("jobs fetched");
-  const held = new Map<string, JobAttempt>(jobs.map((job) => [job.id, { id: job.id, retryCount: job.retryCount }]));
+  const held = new Map<string, JobAttempt>(
+    jobs.map((job) => [job.id, { id: job.id, retryCount: job.retryCount }]),
+  );
   const stopHeartbeat = deps.every((HEARTBEAT_SECONDS / 3) * 1000, () => void heartbeat(deps, queue, held));
   try {
-    const tasks = new Map((await readQueuedTasks(deps.db, [...held.keys()])).map((task) => [task.jobId, task]));
+    const tasks = new Map(
+      (await readQueuedTasks(deps.db, [...held.keys()])).map((task) => [task.jobId, task]),
+    );
     const orphans = jobs.filter((job) => !tasks.has(job.id));
     if (orphans.length > 0) await dropOrphans(deps, queue, orphans, held);
     const waiting = jobs.filter((job) => tasks.has(job.id));

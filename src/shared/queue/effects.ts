@@ -77,7 +77,11 @@ export async function once(deps: Deps, taskId: number, effect: Effect): Promise<
   return await confirm(deps, claim, reference);
 }
 
-async function claimEffect(deps: Deps, taskId: number, effect: Effect): Promise<Claim | { confirmed: string | null }> {
+async function claimEffect(
+  deps: Deps,
+  taskId: number,
+  effect: Effect,
+): Promise<Claim | { confirmed: string | null }> {
   const { vendor, operation, key } = effect;
   const leasedUntil = sql<Date>`clockwork.now() + ${`${EFFECT_LEASE_SECONDS} seconds`}::interval`;
   const first = await deps.db
@@ -185,6 +189,8 @@ async function confirm(deps: Deps, claim: Claim, reference: string | null): Prom
     .select("reference")
     .where("id", "=", claim.id)
     .executeTakeFirstOrThrow();
-  if (standing.reference !== reference) deps.log("effect_made_twice", { effect: claim.id, standing: standing.reference, second: reference });
+  if (standing.reference !== reference) {
+    deps.log("effect_made_twice", { effect: claim.id, standing: standing.reference, second: reference });
+  }
   return standing.reference;
 }

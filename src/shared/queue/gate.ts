@@ -63,7 +63,8 @@ export class VendorGate {
       get: (target, property, receiver) => {
         const method: unknown = Reflect.get(target, property, receiver);
         if (typeof method !== "function") return method;
-        return async (...args: unknown[]) => await this.#call(vendor, () => Reflect.apply(method, target, args));
+        return async (...args: unknown[]) =>
+          await this.#call(vendor, () => Reflect.apply(method, target, args));
       },
     });
   }
@@ -176,7 +177,12 @@ export class VendorGate {
 }
 
 /** Takes the queue for this drain, or gives false: another drain works it. Only for rate; correctness never rests on it. */
-export async function leaseQueue(deps: Deps, queue: Queue, drainId: string, seconds: number): Promise<boolean> {
+export async function leaseQueue(
+  deps: Deps,
+  queue: Queue,
+  drainId: string,
+  seconds: number,
+): Promise<boolean> {
   const row = await deps.db
     .updateTable("clockwork.vendors")
     .set({ leased_by: drainId, leased_until: sql`clockwork.now() + ${`${seconds} seconds`}::interval` })

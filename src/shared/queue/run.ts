@@ -57,7 +57,12 @@ function makeContext(deps: Deps, vendors: Vendors, gate: VendorGate, task: TaskI
   return {
     deps,
     task,
-    vendors: { stripe: guarded("stripe"), health: guarded("health"), pharmacy: guarded("pharmacy"), crm: guarded("crm") },
+    vendors: {
+      stripe: guarded("stripe"),
+      health: guarded("health"),
+      pharmacy: guarded("pharmacy"),
+      crm: guarded("crm"),
+    },
     now: deps.clock,
     about(story) {
       task.customerId = story.customerId ?? task.customerId;
@@ -111,7 +116,12 @@ function endedBy(
     if (pausedUntil) {
       return {
         ending: "settled",
-        move: { status: "PENDING", reason: reason("VENDOR_PAUSED", { vendor }), runAfter: pausedUntil, counted: false },
+        move: {
+          status: "PENDING",
+          reason: reason("VENDOR_PAUSED", { vendor }),
+          runAfter: pausedUntil,
+          counted: false,
+        },
       };
     }
     return failed(reason("VENDOR_UNANSWERED", { vendor, operation }), isLastTry);
@@ -128,11 +138,15 @@ function stopped(why: Reason): Pick<Result, "ending" | "move"> {
 }
 
 function failed(why: Reason, isLastTry: boolean): Pick<Result, "ending" | "move"> {
-  return isLastTry ? stopped(why) : { ending: "retry", move: { status: "QUEUED", reason: why, counted: true } };
+  return isLastTry
+    ? stopped(why)
+    : { ending: "retry", move: { status: "QUEUED", reason: why, counted: true } };
 }
 
 /** The first frame of the stack, without the message above it. */
 function placeOf(error: unknown): string {
-  const frame = error instanceof Error ? error.stack?.split("\n").find((line) => line.trimStart().startsWith("at ")) : undefined;
+  const frame = error instanceof Error
+    ? error.stack?.split("\n").find((line) => line.trimStart().startsWith("at "))
+    : undefined;
   return frame?.trim().slice(0, 200) ?? "-";
 }

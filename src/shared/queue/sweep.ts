@@ -27,7 +27,9 @@ async function readDeadLetters(deps: Deps, boss: PgBoss): Promise<number> {
     const letters = await boss.fetch<TaskJob>(DEAD_LETTER_QUEUE, { batchSize: 50, includeMetadata: true });
     if (letters.length === 0) return moved;
     for (const letter of letters) {
-      if (letter.sourceId) moved += await moveByJob(deps, letter.sourceId, "MANUAL_INTERVENTION", "DRAIN_DIED");
+      if (letter.sourceId) {
+        moved += await moveByJob(deps, letter.sourceId, "MANUAL_INTERVENTION", "DRAIN_DIED");
+      }
     }
     await boss.complete(DEAD_LETTER_QUEUE, letters.map(({ id, retryCount }) => ({ id, retryCount })));
   }

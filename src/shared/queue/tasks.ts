@@ -89,10 +89,15 @@ export async function lockDueTasks(trx: Trx, queue: Queue, limit: number): Promi
 }
 
 /** PENDING to QUEUED, each with the job that will run it. */
-export async function queueTasks(trx: Trx, jobs: readonly { taskId: number; jobId: string }[]): Promise<void> {
+export async function queueTasks(
+  trx: Trx,
+  jobs: readonly { taskId: number; jobId: string }[],
+): Promise<void> {
   await sql`
     update clockwork.tasks set status = 'QUEUED', job_id = jobs.job_id
-    from unnest(${jobs.map((job) => job.taskId)}::bigint[], ${jobs.map((job) => job.jobId)}::uuid[]) as jobs (task_id, job_id)
+    from unnest(${jobs.map((job) => job.taskId)}::bigint[], ${
+    jobs.map((job) => job.jobId)
+  }::uuid[]) as jobs (task_id, job_id)
     where tasks.id = jobs.task_id and tasks.status = 'PENDING'
   `.execute(trx);
 }
@@ -133,7 +138,12 @@ export interface TaskMove {
  * Moves a task that is still QUEUED under this very job. False: it is not (a person or a later run took it), and
  * the caller must roll back.
  */
-export async function moveQueuedTask(trx: Trx, task: TaskInfo, jobId: string, move: TaskMove): Promise<boolean> {
+export async function moveQueuedTask(
+  trx: Trx,
+  task: TaskInfo,
+  jobId: string,
+  move: TaskMove,
+): Promise<boolean> {
   const row = await trx
     .updateTable("clockwork.tasks")
     .set((eb) => ({

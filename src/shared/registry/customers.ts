@@ -13,10 +13,20 @@ export interface Customer {
 /** The key columns of `registry.customers`. */
 export type CustomerKey = Exclude<keyof Customer, "id">;
 
-const COLUMNS = ["id", "stripe_customer_id", "health_patient_id", "pharmacy_patient_id", "crm_person_id"] as const;
+const COLUMNS = [
+  "id",
+  "stripe_customer_id",
+  "health_patient_id",
+  "pharmacy_patient_id",
+  "crm_person_id",
+] as const;
 
 /** The customer whom a system knows by `key`, or undefined. */
-export async function findCustomer(db: Database | Trx, column: CustomerKey, key: string): Promise<Customer | undefined> {
+export async function findCustomer(
+  db: Database | Trx,
+  column: CustomerKey,
+  key: string,
+): Promise<Customer | undefined> {
   return await db.selectFrom("registry.customers").select(COLUMNS).where(column, "=", key).executeTakeFirst();
 }
 
@@ -28,7 +38,8 @@ export async function customerBy(db: Database | Trx, column: CustomerKey, key: s
 }
 
 export async function customerById(db: Database | Trx, id: number): Promise<Customer> {
-  return await db.selectFrom("registry.customers").select(COLUMNS).where("id", "=", id).executeTakeFirstOrThrow();
+  return await db.selectFrom("registry.customers").select(COLUMNS).where("id", "=", id)
+    .executeTakeFirstOrThrow();
 }
 
 /** A key that a step cannot do without; a missing one is for a person to fill in. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Order, orderById, ORDER_STATES, rankOf } from "../orders/orders.ts";
+import { type Order, ORDER_STATES, orderById, rankOf } from "../orders/orders.ts";
 import { customerById, keyOf } from "../registry/customers.ts";
 import { defineStep } from "../queue/step.ts";
 
@@ -44,7 +44,13 @@ export const crmEvent = defineStep({
       idempotentForSeconds: TOO_OLD_HOURS * 3600,
       send: async () => {
         const tracking = fact === "order_shipped" && parcel ? parcel : {};
-        await ctx.vendors.crm.sendEvent({ personId, id, name: fact, at, data: { order_id: orderId, ...tracking } });
+        await ctx.vendors.crm.sendEvent({
+          personId,
+          id,
+          name: fact,
+          at,
+          data: { order_id: orderId, ...tracking },
+        });
         return null;
       },
     });

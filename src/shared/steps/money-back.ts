@@ -40,7 +40,10 @@ export const invoiceVoided = defineStep({
 });
 
 /** An event about a dispute names the dispute; the charge is an attribute of it, or asked for. */
-async function chargeIdOf(ctx: StepContext, data: { object_id: string; charge_id?: string | null | undefined }): Promise<string> {
+async function chargeIdOf(
+  ctx: StepContext,
+  data: { object_id: string; charge_id?: string | null | undefined },
+): Promise<string> {
   if (data.object_id.startsWith("ch_") || data.object_id.startsWith("py_")) return data.object_id;
   return data.charge_id ?? (await ctx.vendors.stripe.getDisputedCharge(data.object_id));
 }
@@ -49,7 +52,9 @@ async function readCharge(ctx: StepContext, chargeId: string): Promise<StripeCha
   try {
     return await ctx.vendors.stripe.getCharge(chargeId);
   } catch (error) {
-    if (error instanceof VendorError && error.details.status === 404) throw new Permanent("CHARGE_NOT_FOUND", { charge: chargeId });
+    if (error instanceof VendorError && error.details.status === 404) {
+      throw new Permanent("CHARGE_NOT_FOUND", { charge: chargeId });
+    }
     throw error;
   }
 }
@@ -64,7 +69,11 @@ async function cancelPart(ctx: StepContext, invoiceId: string): Promise<Outcome>
   const credited = await creditedLines(ctx.vendors.stripe, await readInvoice(ctx.vendors.stripe, invoiceId));
   const orders = await ordersOf(ctx.deps.db, invoiceId);
   if (credited.size > 0) {
-    return emit(orders.filter((order) => credited.has(order.invoice_line_id)).map((order) => cancelOf(order, "refunded")));
+    return emit(
+      orders.filter((order) => credited.has(order.invoice_line_id)).map((order) =>
+        cancelOf(order, "refunded")
+      ),
+    );
   }
   const open = orders.filter((order) => !hasShipped(order) && order.cancel_requested_at === null);
   return emit(open.map((order) => ({ ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") })));

@@ -13,8 +13,11 @@ export const orderCancelDuplicate = defineStep({
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     if (order.pharmacy_order_id === pharmacyOrderId) return { kind: "done" };
-    await cancelAtPharmacy(ctx, pharmacyOrderId, () =>
-      new Permanent("DUPLICATE_SHIPPED", { order: orderId, pharmacy_order: pharmacyOrderId }));
+    await cancelAtPharmacy(
+      ctx,
+      pharmacyOrderId,
+      () => new Permanent("DUPLICATE_SHIPPED", { order: orderId, pharmacy_order: pharmacyOrderId }),
+    );
     return { kind: "done" };
   },
 });

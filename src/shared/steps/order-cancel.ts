@@ -5,8 +5,8 @@ import {
   lockOrder,
   moveOrder,
   type Order,
-  orderById,
   ORDER_STATES,
+  orderById,
   requestCancel,
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
@@ -36,7 +36,13 @@ export const orderCancel = defineStep({
     await requestCancel(ctx.deps.db, orderId, cause);
     await ctx.deps.faultPoint?.("cancel requested");
     const pharmacyOrderId = order.pharmacy_order_id ?? (await placedOrder(ctx, order));
-    if (pharmacyOrderId) await cancelAtPharmacy(ctx, pharmacyOrderId, () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause }));
+    if (pharmacyOrderId) {
+      await cancelAtPharmacy(
+        ctx,
+        pharmacyOrderId,
+        () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause }),
+      );
+    }
     return {
       kind: "done",
       commit: async (trx) => {
@@ -74,7 +80,8 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
       operation: CREATE_ORDER,
       key: order.reference,
       settleSeconds: CREATE_SETTLE_SECONDS,
-      find: async () => (await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference }))[0]?.id ?? null,
+      find: async () =>
+        (await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference }))[0]?.id ?? null,
       guard: neverPlaced,
       send: neverPlaced,
     });
@@ -85,7 +92,11 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
 }
 
 /** Cancels, once. Throws what `tooLate` makes when the parcel is on its way. */
-export async function cancelAtPharmacy(ctx: StepContext, pharmacyOrderId: string, tooLate: () => Permanent): Promise<void> {
+export async function cancelAtPharmacy(
+  ctx: StepContext,
+  pharmacyOrderId: string,
+  tooLate: () => Permanent,
+): Promise<void> {
   const { pharmacy } = ctx.vendors;
   try {
     await ctx.once({
@@ -93,8 +104,11 @@ export async function cancelAtPharmacy(ctx: StepContext, pharmacyOrderId: string
       operation: "cancel order",
       key: pharmacyOrderId,
       settleSeconds: 0,
-      find: async () => ((await pharmacy.getOrder(pharmacyOrderId))?.state === "canceled" ? pharmacyOrderId : null),
-      send: async () => (await pharmacy.cancelOrder(pharmacyOrderId)).id,
+      find: async () => ((await pharmacy.getOrder(pharmacyOrderId))?.state === "canceled"
+        ? pharmacyOrderId
+        : null),
+      send: async () =>
+        (await pharmacy.cancelOrder(pharmacyOrderId)).id,
     });
   } catch (error) {
     if (!(error instanceof VendorError && error.failure === "refused")) throw error;

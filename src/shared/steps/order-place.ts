@@ -1,7 +1,15 @@
 import { z } from "zod";
 import { judgePrescriptions } from "../orders/prescriptions.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
-import { claimPharmacyOrder, isWaiting, lockOrder, moveOrder, type Order, orderById, type OrderState } from "../orders/orders.ts";
+import {
+  claimPharmacyOrder,
+  isWaiting,
+  lockOrder,
+  moveOrder,
+  type Order,
+  orderById,
+  type OrderState,
+} from "../orders/orders.ts";
 import { type Customer, customerById, keyOf } from "../registry/customers.ts";
 import { rxnormCodesOf } from "../registry/products.ts";
 import { Permanent, type Reason, reason } from "../queue/reasons.ts";
@@ -48,14 +56,20 @@ export const orderPlace = defineStep({
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     if (!isWaiting(order)) return { kind: "done" };
     if (order.fill_on > ctx.now()) {
-      return { kind: "wait", until: order.fill_on, reason: reason("NOT_DUE_YET", { day: order.fill_on.toISOString().slice(0, 10) }) };
+      return {
+        kind: "wait",
+        until: order.fill_on,
+        reason: reason("NOT_DUE_YET", { day: order.fill_on.toISOString().slice(0, 10) }),
+      };
     }
     const customer = await customerById(ctx.deps.db, order.customer_id);
     const despiteSubscription = data.ship_despite_subscription === true;
     let plan: Plan | undefined;
     try {
       // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
-      if (!(await mayBeAtPharmacy(ctx, order))) plan = await makePlan(ctx, order, customer, despiteSubscription);
+      if (!(await mayBeAtPharmacy(ctx, order))) {
+        plan = await makePlan(ctx, order, customer, despiteSubscription);
+      }
       const pharmacyOrderId = await ctx.once({
         vendor: "pharmacy",
         operation: CREATE_ORDER,
@@ -69,7 +83,12 @@ export const orderPlace = defineStep({
         send: async () => {
           if (!plan) throw new Error("an order is never sent without its plan");
           const { patientId, pharmacyPrescriptionId: prescriptionId, address } = plan;
-          const made = await ctx.vendors.pharmacy.createOrder({ patientId, prescriptionId, reference: order.reference, address });
+          const made = await ctx.vendors.pharmacy.createOrder({
+            patientId,
+            prescriptionId,
+            reference: order.reference,
+            address,
+          });
           return made.id;
         },
       });
@@ -105,7 +124,12 @@ async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> 
   if (cancel_requested_at) throw new Halt({ kind: "done" });
 }
 
-async function makePlan(ctx: StepContext, order: Order, customer: Customer, despiteSubscription: boolean): Promise<Plan> {
+async function makePlan(
+  ctx: StepContext,
+  order: Order,
+  customer: Customer,
+  despiteSubscription: boolean,
+): Promise<Plan> {
   const checkedFrom = ctx.now();
   await refuseIfCancelled(ctx, order);
   await refuseUnpaid(ctx, order);
@@ -139,7 +163,12 @@ async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
 }
 
 /** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
-async function refuseUnwanted(ctx: StepContext, order: Order, checkedFrom: Date, despite: boolean): Promise<void> {
+async function refuseUnwanted(
+  ctx: StepContext,
+  order: Order,
+  checkedFrom: Date,
+  despite: boolean,
+): Promise<void> {
   const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
   if (subscription.status === "paused" || subscription.collectionPaused) {
     throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"), checkedFrom);
@@ -149,7 +178,12 @@ async function refuseUnwanted(ctx: StepContext, order: Order, checkedFrom: Date,
   throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
 }
 
-async function validPrescription(ctx: StepContext, order: Order, patientId: string, checkedFrom: Date): Promise<string> {
+async function validPrescription(
+  ctx: StepContext,
+  order: Order,
+  patientId: string,
+  checkedFrom: Date,
+): Promise<string> {
   const { pharmacy_time_zone } = await ctx.deps.db
     .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
   const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
@@ -159,7 +193,13 @@ async function validPrescription(ctx: StepContext, order: Order, patientId: stri
     case "valid":
       return verdict.prescriptionId;
     case "none":
-      throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("NO_VALID_PRESCRIPTION", { why: verdict.why }), checkedFrom);
+      throw waitFor(
+        ctx,
+        order,
+        "AWAITING_PRESCRIPTION",
+        reason("NO_VALID_PRESCRIPTION", { why: verdict.why }),
+        checkedFrom,
+      );
     case "unclear":
       throw new Halt({
         kind: "stopped",
@@ -209,10 +249,17 @@ function placed(orderId: number, pharmacyOrderId: string, prescriptionId: string
   return async (trx) => {
     const order = await lockOrder(trx, orderId);
     if (!(await claimPharmacyOrder(trx, order, pharmacyOrderId))) {
-      return [{ step: "order.cancel_duplicate", data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId } }];
+      return [{
+        step: "order.cancel_duplicate",
+        data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId },
+      }];
     }
     if (prescriptionId) {
-      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId }).where("id", "=", orderId).execute();
+      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId }).where(
+        "id",
+        "=",
+        orderId,
+      ).execute();
     }
     const moved = await moveOrder(trx, order, "PLACED");
     return moved ? [{ step: "crm.event", data: { order_id: orderId, fact: "order_placed" } }] : [];

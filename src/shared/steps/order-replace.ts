@@ -20,7 +20,9 @@ export const orderReplace = defineStep({
     const isStillLive = () => new Permanent("ORDER_STILL_LIVE", { order: orderId, state: order.state });
     if (!hasEnded && !(lost && hasShipped(order))) throw isStillLive();
     // A failed order could be mended at the pharmacy and ship after all.
-    if (order.state === "FAILED" && order.pharmacy_order_id) await cancelAtPharmacy(ctx, order.pharmacy_order_id, isStillLive);
+    if (order.state === "FAILED" && order.pharmacy_order_id) {
+      await cancelAtPharmacy(ctx, order.pharmacy_order_id, isStillLive);
+    }
     return {
       kind: "done",
       commit: async (trx) => {

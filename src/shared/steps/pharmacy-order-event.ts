@@ -67,7 +67,10 @@ function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): bo
 async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
   const isLive = seen.state !== "canceled" && seen.state !== "failed";
   if (!(await claimPharmacyOrder(trx, order, seen.id))) {
-    const duplicate = { step: "order.cancel_duplicate", data: { order_id: order.id, pharmacy_order_id: seen.id } };
+    const duplicate = {
+      step: "order.cancel_duplicate",
+      data: { order_id: order.id, pharmacy_order_id: seen.id },
+    };
     return isLive ? [duplicate] : [];
   }
   const state = STATE_AT_PHARMACY[seen.state];
@@ -76,7 +79,9 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   if (moved) return [...tellCrm(order, state), ...askPerson(order, state)];
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
-  return isRevived ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }] : [];
+  return isRevived
+    ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }]
+    : [];
 }
 
 const FACTS: Partial<Record<OrderState, Fact>> = {
@@ -98,8 +103,13 @@ function askPerson(order: Order, state: OrderState): FollowUp[] {
   if (state === "FAILED") return ask("order.replace", "PHARMACY_FAILED");
   if (state === "RETURNED") return ask("order.replace", "PARCEL_RETURNED");
   if (state === "CANCELLED" && !order.cancel_requested_at) return ask("order.replace", "PHARMACY_CANCELLED");
-  if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order) || !order.cancel_requested_at) return [];
+  if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order) || !order.cancel_requested_at) {
+    return [];
+  }
   const cause = order.cancel_cause ?? "person";
   const code = order.state === "CANCELLED" ? "SHIPPED_AFTER_CANCEL" : "ALREADY_SHIPPED";
-  return ask("order.cancel", code, { cause }).map((followUp) => ({ ...followUp, data: { ...followUp.data, cause } }));
+  return ask("order.cancel", code, { cause }).map((followUp) => ({
+    ...followUp,
+    data: { ...followUp.data, cause },
+  }));
 }

@@ -21,7 +21,11 @@ export const prescriptionAtPharmacy = defineStep({
 });
 
 /** A patient who is nobody's customer (yet) waits for nothing. */
-async function release(ctx: StepContext, column: CustomerKey, patientId: string | null | undefined): Promise<Outcome> {
+async function release(
+  ctx: StepContext,
+  column: CustomerKey,
+  patientId: string | null | undefined,
+): Promise<Outcome> {
   const customer = patientId ? await findCustomer(ctx.deps.db, column, patientId) : undefined;
   if (!customer) return { kind: "done" };
   ctx.about({ customerId: customer.id });

@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto";
+import {
+  CUSTOMERIO_SANDBOX_KEYS,
+  type CustomerioSandbox,
+  makeCustomerioSandbox,
+} from "./sandbox/customerio.ts";
+import type { Delivery } from "./sandbox/outbox.ts";
+import { makeMedplumSandbox, type MedplumSandbox } from "./sandbox/medplum.ts";
+import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./sandbox/photon.ts";
+import { type Sandbox, serveSandbox } from "./sandbox/server.ts";
+import { makeStripeSandbox, type StripeSandbox } from "./sandbox/stripe.ts";
+
+/** The events the company's Stripe endpoint is subscribed to. Those without a step are PARKED. */
+const STRIPE_EVENTS = [
+  "charge.dispute.created",
+  "charge.refunded",
+  "customer.subscription.created",
+  "customer.subscription.deleted",
+  "customer.subscription.paused",
+  "customer.subscription.resumed",
+  "customer.subscription.updated",
+  "invoice.marked_uncollectible",
+  "invoice.paid",
+  "invoice.payment_failed",
+  "invoice.voided",
+];
+
+export interface LocalVendors {
+  stripe: StripeSandbox;
+  health: MedplumSandbox;
+  pharmacy: PhotonSandbox;
+  crm: CustomerioSandbox;
+  /** What the functions need to reach and to believe them: URLs, keys and signing secrets. */
+  env: Record<string, string>;
+  /** Each vendor tries its waiting webhooks once. */
+  flush(): Promise<Delivery[]>;
+  /** Webhooks that wait to be sent. */
+  waiting(): number;
+  close(): Promise<void>;
+}
+
+export interface VendorsOptions {
+  now: () => Date;
+  /** 0 to 1, seeded. */
+  random: () => number;
+  /** Where webhooks go: `<url>/stripe` and so on. */
+  webhooksUrl: string;
+  /** How they are sent; the tests hand them to the app directly. */
+  fetch?: typeof fetch;
+  /** The events Stripe sends: snapshot, thin, or both. */
+  stripeEventKinds?: ("snapshot" | "thin")[];
+}
+
+/** The four vendors on loopback, with secrets of their own, made anew for each run. */
+export async function startVendors(options: VendorsOptions): Promise<LocalVendors> {
+  const { now, random, webhooksUrl, stripeEventKinds = ["snapshot"] } = options;
+  const depsFor = (path: string, secret: string) => ({
+    now,
+    random,
+    fetch: options.fetch ?? fetch,
+    webhook: { url: `${webhooksUrl}/${path}`, secret },
+  });
+  const secrets = {
+    stripe: `whsec_${randomBytes(24).toString("hex")}`,
+    medplum: randomBytes(24).toString("hex"),
+    photon: randomBytes(24).toString("hex"),
+    customerio: randomBytes(24).toString("hex"),
+    standard: `whsec_${randomBytes(32).toString("base64")}`,
+  };
+  const stripe = makeStripeSandbox(depsFor("stripe", secrets.stripe), {
+    eventKinds: stripeEventKinds,
+    enabledEvents: STRIPE_EVENTS,
+  });
+  const health = makeMedplumSandbox(depsFor("medplum", secrets.medplum));
+  // The company subscribed to prescriptions alone.
+  health.state.subscriptions.delete("Patient");
+  health.state.subscriptions.delete("MedicationDispense");
+  const pharmacy = makePhotonSandbox(depsFor("photon", secrets.photon));
+  const crm = makeCustomerioSandbox(depsFor("customerio", secrets.customerio));
+  const sandboxes: Sandbox[] = [stripe, health, pharmacy, crm];
+  const [atStripe, atMedplum, atPhoton, atCustomerio] = await Promise.all([
+    serveSandbox(stripe.app),
+    serveSandbox(health.app),
+    serveSandbox(pharmacy.app),
+    serveSandbox(crm.app),
+  ]);
+  return {
+    stripe,
+    health,
+    pharmacy,
+    crm,
+    env: {
+      STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
+      STRIPE_API_URL: atStripe.url,
+      STRIPE_WEBHOOK_SECRET: secrets.stripe,
+      MEDPLUM_BASE_URL: atMedplum.url,
+      MEDPLUM_CLIENT_ID: health.clientId,
+      MEDPLUM_CLIENT_SECRET: health.clientSecret,
+      MEDPLUM_WEBHOOK_SECRET: secrets.medplum,
+      PHOTON_API_URL: `${atPhoton.url}/graphql`,
+      PHOTON_AUTH_URL: atPhoton.url,
+      PHOTON_CLIENT_ID: PHOTON_SANDBOX_CLIENT.clientId,
+      PHOTON_CLIENT_SECRET: PHOTON_SANDBOX_CLIENT.clientSecret,
+      PHOTON_WEBHOOK_SECRET: secrets.photon,
+      CUSTOMERIO_TRACK_URL: atCustomerio.url,
+      CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
+      CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
+      CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
+      STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
+    },
+    async flush() {
+      const rounds = await Promise.all(sandboxes.map((sandbox) => sandbox.outbox.flush()));
+      return rounds.flat();
+    },
+    waiting: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.outbox.waiting, 0),
+    async close() {
+      await Promise.all([atStripe, atMedplum, atPhoton, atCustomerio].map((server) => server.close()));
+    },
+  };
+}
