@@ -10,7 +10,7 @@ import { makeStepTable, STEPS } from "./steps/table.ts";
 import { sql } from "kysely";
 
 /** How long the local stack's moved clock is trusted before it is read again. */
-const MOVED_CLOCK_SECONDS = 1;
+const CLOCK_TRUSTED_MS = 100;
 
 /** A clock that follows `clockwork.now()`. Hosted it is the machine's own; only the local stack's can be moved. */
 interface FollowedClock {
@@ -26,7 +26,7 @@ function makeClock(env: Env, db: Database): FollowedClock {
   return {
     now: () => new Date(Date.now() + offset),
     async follow() {
-      if (performance.now() - readAt < MOVED_CLOCK_SECONDS * 100) return;
+      if (performance.now() - readAt < CLOCK_TRUSTED_MS) return;
       const { rows } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(db);
       const [row] = rows;
       if (row) offset = row.now.getTime() - Date.now();

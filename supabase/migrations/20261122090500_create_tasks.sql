@@ -35,6 +35,8 @@ alter table clockwork.tasks enable row level security;
 create index tasks_due on clockwork.tasks (vendor, run_after, id) where status = 'PENDING';
 create index tasks_queued on clockwork.tasks (updated_at) where status = 'QUEUED';
 create unique index tasks_job on clockwork.tasks (job_id) where job_id is not null;
+create index tasks_open_order on clockwork.tasks ((data ->> 'order_id'))
+  where step = 'order.place' and status in ('PENDING', 'QUEUED');
 create index tasks_stopped on clockwork.tasks (created_at) where status = 'MANUAL_INTERVENTION';
 create index tasks_heard on clockwork.tasks (vendor, created_at) where caused_by is null;
 create index tasks_customer on clockwork.tasks (customer_id);

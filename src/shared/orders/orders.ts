@@ -113,41 +113,43 @@ export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOr
   `.execute(trx);
 }
 
+/** Which orders something happened to. */
+export type Released = { customer_id: number } | { subscription_id: string };
+
 /**
- * Something happened that may end the wait of a customer's orders: their checks run now.
+ * Something happened that may end the wait of orders: their checks run now.
  * An order that is being checked at this moment learns it from `released_at`; one whose check a person stopped
  * gets a new one.
  */
-export async function releaseOrders(trx: Trx, customerId: number): Promise<FollowUp[]> {
+export async function releaseOrders(trx: Trx, which: Released): Promise<FollowUp[]> {
+  const [column, value] = "customer_id" in which
+    ? (["customer_id", which.customer_id] as const)
+    : (["subscription_id", which.subscription_id] as const);
   const orders = await trx
     .updateTable("tracker.orders")
     .set({ released_at: sql`clockwork.now()` })
-    .where("customer_id", "=", customerId)
-    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION"])
+    .where(column, "=", value)
+    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION"])
     .where("cancel_requested_at", "is", null)
     .returning(["id", "state"])
     .execute();
-  const waiting = orders.filter((order) => order.state === "AWAITING_PRESCRIPTION").map((order) => order.id);
+  const waiting = orders.filter((order) => order.state !== "READY").map((order) => order.id);
   if (waiting.length === 0) return [];
-  const ofOrders = sql<boolean>`(data ->> 'order_id')::bigint = any (${waiting}::bigint[])`;
+  const open = await trx
+    .selectFrom("clockwork.tasks")
+    .select(["id", sql<string>`data ->> 'order_id'`.as("order_id")])
+    .where("step", "=", "order.place")
+    .where("status", "in", ["PENDING", "QUEUED"])
+    .where(sql<boolean>`data ->> 'order_id' = any (${waiting.map(String)}::text[])`)
+    .execute();
   await trx
     .updateTable("clockwork.tasks")
     .set({ run_after: sql`least(run_after, clockwork.now())` })
-    .where("step", "=", "order.place")
-    .where("customer_id", "=", customerId)
+    .where(sql<boolean>`id = any (${open.map((task) => task.id)}::bigint[])`)
     .where("status", "=", "PENDING")
-    .where(ofOrders)
-    .execute();
-  const open = await trx
-    .selectFrom("clockwork.tasks")
-    .select(sql<number>`(data ->> 'order_id')::bigint`.as("order_id"))
-    .where("step", "=", "order.place")
-    .where("customer_id", "=", customerId)
-    .where("status", "in", ["PENDING", "QUEUED"])
-    .where(ofOrders)
     .execute();
   const checked = new Set(open.map((task) => task.order_id));
-  return waiting.filter((id) => !checked.has(id)).map((id) => ({
+  return waiting.filter((id) => !checked.has(String(id))).map((id) => ({
     step: "order.place",
     data: { order_id: id },
   }));

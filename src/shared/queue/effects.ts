@@ -5,8 +5,9 @@ import { VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { Permanent, Wait } from "./reasons.ts";
 
-/** Longer than all calls made under one claim: a look-up, a guard and the send, 15 s each at most. */
-export const EFFECT_LEASE_SECONDS = 120;
+/** Longer than a log-in and a send, 15 s each at most. The fence renews it, so looking and checking may take as long. */
+export const EFFECT_LEASE_SECONDS = 60;
+const leaseEnd = () => sql<Date>`clockwork.now() + ${`${EFFECT_LEASE_SECONDS} seconds`}::interval`;
 
 /** One thing done outside, once. Identified by vendor, operation and a business key. */
 export interface Effect {
@@ -83,10 +84,9 @@ async function claimEffect(
   effect: Effect,
 ): Promise<Claim | { confirmed: string | null }> {
   const { vendor, operation, key } = effect;
-  const leasedUntil = sql<Date>`clockwork.now() + ${`${EFFECT_LEASE_SECONDS} seconds`}::interval`;
   const first = await deps.db
     .insertInto("clockwork.effects")
-    .values({ vendor, operation, key, task_id: taskId, leased_until: leasedUntil })
+    .values({ vendor, operation, key, task_id: taskId, leased_until: leaseEnd() })
     .onConflict((conflict) => conflict.constraint("effects_business_key_is_unique").doNothing())
     .returning(["id", "attempt"])
     .executeTakeFirst();
@@ -111,7 +111,7 @@ async function claimEffect(
         settled_at: null,
         attempt: eb("attempt", "+", 1),
         task_id: taskId,
-        leased_until: leasedUntil,
+        leased_until: leaseEnd(),
       }))
       .where("id", "=", row.id)
       .returning("attempt")
@@ -146,7 +146,7 @@ function isOutcomeUnknown(error: unknown): boolean {
 async function fence(deps: Deps, claim: Claim, effect: Effect): Promise<void> {
   const held = await deps.db
     .updateTable("clockwork.effects")
-    .set({ sent_at: sql`clockwork.now()` })
+    .set({ sent_at: sql`clockwork.now()`, leased_until: leaseEnd() })
     .where("id", "=", claim.id)
     .where("attempt", "=", claim.attempt)
     .where("state", "=", "INTENT")

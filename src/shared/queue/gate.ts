@@ -11,6 +11,14 @@ const LONGEST_PAUSE_SECONDS = 600;
 /** What we wait when a vendor says 429 and not how long. */
 const RATE_LIMIT_PAUSE_SECONDS = 10;
 
+/** Until somebody sets the right key nothing can succeed; a task is not to blame. */
+const REFUSED_KEY_PAUSE_SECONDS = 300;
+
+/** A key that the vendor no longer takes is trouble with the vendor, not with the task that met it. */
+export function refusesOurKey(error: VendorError): boolean {
+  return error.failure === "refused" && error.details.status === 401;
+}
+
 interface VendorState {
   pausedUntil: Date | null;
   failuresInARow: number;
@@ -100,6 +108,10 @@ export class VendorGate {
   }
 
   async #failed(vendor: Role, state: VendorState, error: VendorError): Promise<void> {
+    if (refusesOurKey(error)) {
+      await this.#pause(vendor, state, REFUSED_KEY_PAUSE_SECONDS, "the vendor refuses our key (401)");
+      return;
+    }
     if (error.failure === "refused") {
       // An answer, if not the one we wanted.
       await this.#succeeded(vendor, state);

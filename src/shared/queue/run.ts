@@ -1,7 +1,7 @@
 import { type Role, VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { once } from "./effects.ts";
-import type { VendorGate } from "./gate.ts";
+import { refusesOurKey, type VendorGate } from "./gate.ts";
 import { Permanent, type Queue, type Reason, reason, Retryable, Wait } from "./reasons.ts";
 import type { Commit, Outcome, Step, StepContext, TaskInfo, Vendors } from "./step.ts";
 import type { QueuedTask, TaskMove } from "./tasks.ts";
@@ -107,7 +107,7 @@ function endedBy(
   if (error instanceof Permanent) return stopped(error.reason);
   if (error instanceof VendorError) {
     const { vendor, operation, failure, details } = error;
-    if (failure === "refused") {
+    if (failure === "refused" && !refusesOurKey(error)) {
       const { status = "-", code = "-" } = details;
       return stopped(reason("VENDOR_REFUSED", { vendor, operation, status, code }));
     }

@@ -21,21 +21,23 @@ export const invoicePaid = defineStep({
     }
     const why = await whyNotPaid(stripe, invoice);
     if (why) return { kind: "cancelled", reason: why };
-    const paidFor: { line: StripeInvoiceLine; subscriptionId: string; product: PricedProduct }[] = [];
-    for (const line of invoice.lines) {
-      const subscriptionId = line.subscriptionId ?? invoice.subscriptionId;
-      if (!line.isSubscriptionLine || line.proration || !subscriptionId || (line.quantity ?? 0) <= 0) {
-        continue;
-      }
-      if (!line.priceId) throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "(none)" });
-      paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
-    }
-    if (paidFor.length === 0) return { kind: "done" };
+    const lines = invoice.lines.filter((line) =>
+      line.isSubscriptionLine && !line.proration && (line.quantity ?? 0) > 0
+    );
+    if (lines.length === 0) return { kind: "done" };
     if (!invoice.customerId) {
       throw new Permanent("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: "(none)" });
     }
     const customer = await customerBy(ctx.deps.db, "stripe_customer_id", invoice.customerId);
     ctx.about({ customerId: customer.id });
+    const paidFor: { line: StripeInvoiceLine; subscriptionId: string; product: PricedProduct }[] = [];
+    for (const line of lines) {
+      const subscriptionId = line.subscriptionId ?? invoice.subscriptionId;
+      if (!line.priceId || !subscriptionId) {
+        throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "(none)" });
+      }
+      paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
+    }
     return {
       kind: "done",
       commit: async (trx) => {

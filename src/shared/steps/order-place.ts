@@ -156,8 +156,8 @@ async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
     kind: "cancelled",
     reason: why,
     commit: async (trx) => {
-      await moveOrder(trx, await lockOrder(trx, order.id), "CANCELLED");
-      return [];
+      const moved = await moveOrder(trx, await lockOrder(trx, order.id), "CANCELLED");
+      return moved ? [{ step: "crm.event", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
     },
   });
 }

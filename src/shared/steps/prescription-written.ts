@@ -29,5 +29,5 @@ async function release(
   const customer = patientId ? await findCustomer(ctx.deps.db, column, patientId) : undefined;
   if (!customer) return { kind: "done" };
   ctx.about({ customerId: customer.id });
-  return { kind: "done", commit: (trx) => releaseOrders(trx, customer.id) };
+  return { kind: "done", commit: (trx) => releaseOrders(trx, { customer_id: customer.id }) };
 }

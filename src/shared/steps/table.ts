@@ -10,6 +10,7 @@ import { orderPlace } from "./order-place.ts";
 import { orderReplace } from "./order-replace.ts";
 import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
 import { prescriptionAtPharmacy, prescriptionWritten } from "./prescription-written.ts";
+import { subscriptionChanged } from "./subscription-changed.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
 
 /** Every step there is. A new one is one file and one line here. */
@@ -19,6 +20,7 @@ export const STEPS: readonly Step[] = [
   invoiceVoided,
   prescriptionWritten,
   prescriptionAtPharmacy,
+  subscriptionChanged,
   orderPlace,
   orderCancel,
   orderCancelDuplicate,
