@@ -1,4 +1,5 @@
 import type { Database } from "../../src/shared/db/database.ts";
+import { PHOTON_CANARY } from "./sandbox/photon/events.ts";
 import type { LocalVendors } from "./vendors.ts";
 
 /** What the little clinic sells: our name, the code it is prescribed under, and its Stripe prices. */
@@ -44,6 +45,21 @@ export const PRICES = [
 ] as const;
 export type PriceId = (typeof PRICES)[number]["id"];
 
+const DRUG = "CANARY-DRUG";
+const INSTRUCTIONS = "CANARY-INSTRUCTIONS take as the prescriber said";
+const STREET = "CANARY-STREET Example Street";
+
+/** Each is part of something only the clinic and its pharmacy may read. Wherever one turns up in Clockwork, it leaked. */
+export const MEDICAL_CANARIES: readonly string[] = [
+  "CANARY-DRUG",
+  "CANARY-INSTRUCTIONS",
+  "CANARY-STREET",
+  PHOTON_CANARY.slice(0, 30),
+  "Long-term treatment with",
+  "asked about interactions",
+  "once a day with food",
+];
+
 export interface Person {
   customerId: number;
   email: string;
@@ -57,8 +73,8 @@ export interface Person {
 export interface Clinic {
   /** Puts products and prices into the registry, all but the prices in `without`. */
   openShop(without?: readonly PriceId[]): Promise<void>;
-  /** A sign-up: the person at every vendor, and their keys in the registry. */
-  signUp(name: string): Promise<Person>;
+  /** A sign-up: the person at every vendor, and their keys in the registry (but their Stripe key, where somebody forgot it). */
+  signUp(name: string, forgotten?: "stripe_customer_id"): Promise<Person>;
   /** A prescriber writes a prescription; it reaches the health record and the pharmacy. */
   prescribe(
     person: Person,
@@ -71,7 +87,7 @@ export interface Clinic {
     price: PriceId,
   ): { subscriptionId: string; invoiceId: string; chargeId: string | null };
   /** The pharmacy moves each of its orders one state on; a shipped fill is recorded in the health record. Gives how many moved. */
-  workPharmacy(limit?: number): number;
+  workPharmacy(limit?: number, leaves?: (orderId: string) => boolean): number;
 }
 
 export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date): Clinic {
@@ -106,21 +122,21 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       }
     },
 
-    async signUp(name) {
+    async signUp(name, forgotten) {
       signUps += 1;
       const email = `${name.toLowerCase().replaceAll(" ", ".")}.${signUps}@example.com`;
       const crmPersonId = `person-${signUps}`;
       const stripeCustomer = stripe.createCustomer({ email });
       const healthPatientId = health.createPatient({
         name,
-        address: { line: [`${signUps} Example Street`], city: "Lexington", state: "KY", postalCode: "40507" },
+        address: { line: [`${signUps} ${STREET}`], city: "Lexington", state: "KY", postalCode: "40507" },
       });
       const pharmacyPatientId = pharmacy.createPatient({ externalId: healthPatientId });
       const { id } = await db
         .insertInto("registry.customers")
         .values({
           email,
-          stripe_customer_id: stripeCustomer.id,
+          stripe_customer_id: forgotten === "stripe_customer_id" ? null : stripeCustomer.id,
           health_patient_id: healthPatientId,
           pharmacy_patient_id: pharmacyPatientId,
           crm_person_id: crmPersonId,
@@ -145,7 +161,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       const prescriptionId = health.writePrescription({
         patientId: person.healthPatientId,
         rxnorm: product.rxnorm,
-        drug: `${product.name} (a drug's name)`,
+        drug: `${DRUG} ${product.name}`,
         repeats: fills === null ? null : fills - 1,
         validUntil: expires,
         daysSupply: product.daysSupply,
@@ -157,7 +173,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
         fillsAllowed: fills ?? 12,
         daysSupply: product.daysSupply,
         expirationDate: expires ?? isoDay(new Date(now().getTime() + 365 * 86_400_000)),
-        instructions: "as the prescriber said",
+        instructions: INSTRUCTIONS,
       });
       return prescriptionId;
     },
@@ -171,10 +187,11 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       return { subscriptionId: subscription.id, invoiceId, chargeId: stripe.invoiceChargeId(invoiceId) };
     },
 
-    workPharmacy(limit = Infinity) {
+    workPharmacy(limit = Infinity, leaves = () => false) {
       let moved = 0;
       for (const order of pharmacy.state.orders.values()) {
         if (moved >= limit) break;
+        if (leaves(order.id)) continue;
         const state = pharmacy.advance(order.id);
         if (state === null) continue;
         moved += 1;
@@ -199,7 +216,8 @@ function recordFill({ pharmacy, health }: LocalVendors, orderId: string): void {
   }
 }
 
-function productOf(price: PriceId) {
+/** What a price sells. */
+export function productOf(price: string) {
   const name = PRICES.find(({ id }) => id === price)?.product;
   const product = PRODUCTS.find((one) => one.name === name);
   if (!product) throw new Error(`no product for ${price}`);

@@ -22,15 +22,15 @@ export function makeVendors(env: Env, fetch: Fetch, now: () => Date): Vendors {
       ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
     }),
     health: makeMedplumClient({
-      baseUrl: env.MEDPLUM_BASE_URL ?? "",
+      baseUrl: env.MEDPLUM_BASE_URL,
       clientId: env.MEDPLUM_CLIENT_ID ?? "",
       clientSecret: env.MEDPLUM_CLIENT_SECRET ?? "",
       fetch,
       now,
     }),
     pharmacy: makePhotonClient({
-      apiUrl: env.PHOTON_API_URL ?? "",
-      authUrl: env.PHOTON_AUTH_URL ?? "",
+      apiUrl: env.PHOTON_API_URL,
+      authUrl: env.PHOTON_AUTH_URL,
       clientId: env.PHOTON_CLIENT_ID ?? "",
       clientSecret: env.PHOTON_CLIENT_SECRET ?? "",
       ...(env.PHOTON_PHARMACY_ID ? { pharmacyId: env.PHOTON_PHARMACY_ID } : {}),
@@ -38,7 +38,7 @@ export function makeVendors(env: Env, fetch: Fetch, now: () => Date): Vendors {
       now,
     }),
     crm: makeCustomerioClient({
-      trackUrl: env.CUSTOMERIO_TRACK_URL ?? "",
+      trackUrl: env.CUSTOMERIO_TRACK_URL,
       siteId: env.CUSTOMERIO_SITE_ID ?? "",
       apiKey: env.CUSTOMERIO_API_KEY ?? "",
       fetch,
@@ -54,15 +54,18 @@ const WEBHOOKS = {
   customerio: { connector: customerioWebhook, secret: "CUSTOMERIO_WEBHOOK_SECRET" },
 } as const;
 
+/** A variable's name has no dash, so `my_shop` and `my-shop` are one source: with two, each event would count twice. */
+const canonical = (source: string) => source.replaceAll("_", "-");
+
 export function webhookConnector(vendor: string, source?: string): WebhookConnector | undefined {
   if (vendor === "standard") {
-    return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(source) : undefined;
+    return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(canonical(source)) : undefined;
   }
   return Object.entries(WEBHOOKS).find(([name]) => name === vendor)?.[1].connector;
 }
 
 export function webhookSecrets(env: Env, vendor: string, source?: string): readonly string[] {
-  if (vendor === "standard") return liveSecrets(env.standardSecrets.get((source ?? "").replaceAll("_", "-")));
+  if (vendor === "standard") return liveSecrets(env.standardSecrets.get(canonical(source ?? "")));
   const known = Object.entries(WEBHOOKS).find(([name]) => name === vendor);
   return known ? liveSecrets(env[known[1].secret]) : [];
 }

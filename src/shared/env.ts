@@ -2,7 +2,8 @@ import { z } from "zod";
 
 /** An unset variable and an empty one are the same: not configured. */
 const text = z.string().optional().transform((value) => value?.trim() || undefined);
-const url = z.url().optional().or(z.literal("").transform(() => undefined));
+const url = text.pipe(z.url({ protocol: /^https?$/ }).optional());
+const urlOr = (standard: string) => url.transform((value) => value ?? standard);
 
 /** Every variable a function reads, under the names the README lists. Parsed once, at the door. */
 const schema = z.object({
@@ -13,17 +14,17 @@ const schema = z.object({
   STRIPE_API_KEY: text,
   STRIPE_API_URL: url,
   STRIPE_WEBHOOK_SECRET: text,
-  MEDPLUM_BASE_URL: url.default("https://api.medplum.com"),
+  MEDPLUM_BASE_URL: urlOr("https://api.medplum.com"),
   MEDPLUM_CLIENT_ID: text,
   MEDPLUM_CLIENT_SECRET: text,
   MEDPLUM_WEBHOOK_SECRET: text,
-  PHOTON_API_URL: url.default("https://api.photon.health/graphql"),
-  PHOTON_AUTH_URL: url.default("https://auth.photon.health"),
+  PHOTON_API_URL: urlOr("https://api.photon.health/graphql"),
+  PHOTON_AUTH_URL: urlOr("https://auth.photon.health"),
   PHOTON_CLIENT_ID: text,
   PHOTON_CLIENT_SECRET: text,
   PHOTON_PHARMACY_ID: text,
   PHOTON_WEBHOOK_SECRET: text,
-  CUSTOMERIO_TRACK_URL: url.default("https://track.customer.io"),
+  CUSTOMERIO_TRACK_URL: urlOr("https://track.customer.io"),
   CUSTOMERIO_SITE_ID: text,
   CUSTOMERIO_API_KEY: text,
   CUSTOMERIO_WEBHOOK_SECRET: text,

@@ -52,13 +52,13 @@ describe("the moves of a status", () => {
 
   test.each(PAIRS)("a person: $from to $to", async ({ from, to }) => {
     const id = await taskIn(sql.person, from);
-    const move = sql.person(`update clockwork.tasks set status = '${to}' where id = ${id}`);
+    const move = () => sql.person(`update clockwork.tasks set status = '${to}' where id = ${id}`);
     if (BY_PERSON.includes(`${from} -> ${to}`)) {
-      await move;
+      await move();
       expect((await read(id))["status"]).toBe(to);
     } else {
       const allowed = await allowedFrom(from, "by_person");
-      await expect(move).rejects.toMatchObject({
+      await expect(move()).rejects.toMatchObject({
         code: "23514",
         message: `Task ${id} is ${from}, so it cannot be set to ${to}. Allowed from ${from}: ${allowed}.`,
       });
@@ -69,15 +69,15 @@ describe("the moves of a status", () => {
   test.each(PAIRS)("the machinery: $from to $to", async ({ from, to }) => {
     const id = await taskIn(sql.person, from);
     const settings = Object.entries(companions(to)).map(([column, value]) => `${column} = ${value}`);
-    const move = sql.machinery(
+    const move = () => sql.machinery(
       `update clockwork.tasks set status = '${to}', ${settings.join(", ")} where id = ${id}`,
     );
     if (BY_MACHINERY.includes(`${from} -> ${to}`)) {
-      await move;
+      await move();
       expect((await read(id))["status"]).toBe(to);
     } else {
       const allowed = await allowedFrom(from, "by_machinery");
-      await expect(move).rejects.toMatchObject({
+      await expect(move()).rejects.toMatchObject({
         code: "23514",
         message: `Task ${id} is ${from}, so it cannot be set to ${to}. Allowed from ${from}: ${allowed}.`,
       });

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { onTestFinished } from "vitest";
 import { type Clinic, makeClinic } from "../../scripts/local/clinic.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/local/clock.ts";
 import { seeded } from "../../scripts/local/sandbox/server.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "../../scripts/local/vendors.ts";
 import { makeVendors, webhookConnector, webhookSecrets } from "../../src/shared/connectors.ts";
@@ -80,9 +81,7 @@ export async function makeWorld(
     sleep: () => Promise.resolve(),
     every: () => () => {},
   };
-  // The machinery's clock is Clockwork's: what pg-boss's own TestClock does for one process.
-  await sql`create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()'`
-    .execute(db);
+  await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);
   await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
   const world: World = {
     db,

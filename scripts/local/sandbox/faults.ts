@@ -25,6 +25,8 @@ export interface Fault {
 export class Faults {
   /** Calls seen, by operation, failed ones included. */
   readonly calls = new Map<string, number>();
+  /** Calls that met a fault, by kind (`status 503`, `lose_answer`, …). */
+  readonly met = new Map<string, number>();
   #faults: Fault[] = [];
   #late: (() => Promise<unknown>)[] = [];
   readonly #random: () => number;
@@ -68,6 +70,10 @@ export class Faults {
   ): Promise<Response> {
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
     const fault = this.#draw(operation);
+    if (fault) {
+      const kind = fault.kind === "status" ? `status ${fault.status ?? 500}` : fault.kind;
+      this.met.set(kind, (this.met.get(kind) ?? 0) + 1);
+    }
     switch (fault?.kind) {
       case undefined:
         return await handle();

@@ -36,7 +36,10 @@ export function makeWebhooksApp(deps: WebhooksDeps): Hono {
   });
   app.post("/webhooks/standard/:source", limit, (c) => receive(deps, c, "standard", c.req.param("source")));
   app.post("/webhooks/:vendor", limit, (c) => receive(deps, c, c.req.param("vendor")));
-  app.all("/webhooks/*", (c) => c.json({ error: "only POST" }, 405));
+  app.all("/webhooks/*", (c) => {
+    if (c.req.method === "POST") return c.notFound();
+    return c.json({ error: "only POST" }, 405, { allow: "POST" });
+  });
   app.notFound((c) => c.json({ error: "no such endpoint" }, 404));
   app.onError((error, c) => {
     // Our own trouble (the database, a bug): the vendor must keep the event and send it again.

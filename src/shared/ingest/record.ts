@@ -11,6 +11,7 @@ import {
   type WebhookConnector,
 } from "../vendors/contract.ts";
 import { sha256Hex } from "../vendors/signing.ts";
+import { isStorable } from "./storable.ts";
 
 /** What became of a signed webhook. `repeat`: it was recorded before. */
 export type Recorded = "recorded" | "repeat" | "parked" | "unreadable";
@@ -30,11 +31,8 @@ export async function recordWebhook(
 }
 
 async function taskOf(steps: StepTable, connector: WebhookConnector, webhook: RawWebhook): Promise<NewTask> {
-  let event: VendorEvent;
-  try {
-    event = connector.read(webhook);
-  } catch (error) {
-    if (!(error instanceof UnreadableEvent)) throw error;
+  const event = readStorable(connector, webhook);
+  if (!event) {
     const sha256 = await sha256Hex(webhook.body);
     const details = { source: connector.source, sha256, bytes: webhook.body.length };
     return {
@@ -59,6 +57,17 @@ async function taskOf(steps: StepTable, connector: WebhookConnector, webhook: Ra
     };
   }
   return { ...base, vendor: step.queue, data: pick(event.attributes, step.keys) };
+}
+
+/** The event, or undefined for a body that is none, or that holds what the database would refuse each time. */
+function readStorable(connector: WebhookConnector, webhook: RawWebhook): VendorEvent | undefined {
+  try {
+    const event = connector.read(webhook);
+    return isStorable(event) ? event : undefined;
+  } catch (error) {
+    if (error instanceof UnreadableEvent) return undefined;
+    throw error;
+  }
 }
 
 /** Only what the step's schema names gets past the door. */

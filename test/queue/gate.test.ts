@@ -1,0 +1,153 @@
+import { sql } from "kysely";
+import { beforeEach, describe, expect, test } from "vitest";
+import { FAILURES_THAT_PAUSE, leaseQueue, releaseQueue, VendorGate } from "../../src/shared/queue/gate.ts";
+import { Wait } from "../../src/shared/queue/reasons.ts";
+import { VendorError, type VendorFailure } from "../../src/shared/vendors/contract.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+let world: World;
+beforeEach(async () => {
+  world = await makeWorld();
+});
+
+/** A vendor whose one call ends as told. */
+function vendor(gate: VendorGate, ending: () => Promise<string>) {
+  return gate.guard("pharmacy", { call: ending });
+}
+const failing = (failure: VendorFailure, details = {}) => () => Promise.reject(new VendorError("pharmacy", failure, "call", details));
+const row = async () =>
+  await world.db.selectFrom("clockwork.vendors").selectAll().where("vendor", "=", "pharmacy").executeTakeFirstOrThrow();
+
+describe("the gate", () => {
+  test("a call passes with its arguments and its answer", async () => {
+    const gate = await VendorGate.load(world.deps);
+    const client = gate.guard("pharmacy", { add: (a: number, b: number) => Promise.resolve(a + b) });
+    expect(await client.add(1, 2)).toBe(3);
+    await gate.flush();
+    expect((await row()).last_success_at).not.toBeNull();
+  });
+
+  test("failures in a row open a pause, and a later drain knows it", async () => {
+    const gate = await VendorGate.load(world.deps);
+    const client = vendor(gate, failing("unanswered"));
+    for (let i = 1; i < FAILURES_THAT_PAUSE; i++) {
+      await expect(client.call()).rejects.toThrow(VendorError);
+      expect(gate.pausedUntil("pharmacy")).toBeNull();
+    }
+    await expect(client.call()).rejects.toThrow(VendorError);
+    expect(gate.pausedUntil("pharmacy")).not.toBeNull();
+    await expect(client.call()).rejects.toThrow(Wait);
+    expect(await row()).toMatchObject({ failures_in_a_row: FAILURES_THAT_PAUSE, paused_reason: "5 calls in a row without an answer" });
+    const later = await VendorGate.load(world.deps);
+    expect(later.pausedUntil("pharmacy")).not.toBeNull();
+    expect(later.pausedUntil("stripe")).toBeNull();
+    expect(later.isProbing("pharmacy")).toBe(true);
+  });
+
+  test("after the pause a failure doubles it, a success ends it", async () => {
+    const gate = await VendorGate.load(world.deps);
+    let isDown = true;
+    const client = vendor(gate, () => isDown ? failing("unreachable")() : Promise.resolve("ok"));
+    for (let i = 0; i < FAILURES_THAT_PAUSE; i++) await client.call().catch(() => {});
+    const lengthOf = (): number => (gate.pausedUntil("pharmacy")?.getTime() ?? 0) - world.now().getTime();
+    const first = lengthOf();
+    await world.pass({ seconds: 31 });
+    await expect(client.call()).rejects.toThrow(VendorError);
+    expect(lengthOf()).toBeGreaterThan(first * 1.5);
+    await world.pass({ minutes: 11 });
+    isDown = false;
+    expect(await client.call()).toBe("ok");
+    expect(gate.isProbing("pharmacy")).toBe(false);
+    expect(await row()).toMatchObject({ failures_in_a_row: 0 });
+  });
+
+  test("429 pauses for as long as the vendor says, and is no failure", async () => {
+    const gate = await VendorGate.load(world.deps);
+    await expect(vendor(gate, failing("rate_limited", { status: 429, retryAfterSeconds: 120 })).call()).rejects.toThrow(VendorError);
+    const until = gate.pausedUntil("pharmacy")?.getTime() ?? 0;
+    expect(Math.round((until - world.now().getTime()) / 1000)).toBe(120);
+    expect(await row()).toMatchObject({ failures_in_a_row: 0, paused_reason: "the vendor asked us to slow down (429)" });
+  });
+
+  test("a refusal is an answer", async () => {
+    const gate = await VendorGate.load(world.deps);
+    for (let i = 0; i < 10; i++) await vendor(gate, failing("refused", { status: 400 })).call().catch(() => {});
+    expect(gate.pausedUntil("pharmacy")).toBeNull();
+  });
+
+  test("a refused key pauses the vendor: no task is to blame", async () => {
+    const gate = await VendorGate.load(world.deps);
+    await expect(vendor(gate, failing("refused", { status: 401 })).call()).rejects.toThrow(VendorError);
+    expect(await row()).toMatchObject({ paused_reason: "the vendor refuses our key (401)" });
+  });
+
+  test("a longer pause that a person set stands", async () => {
+    const gate = await VendorGate.load(world.deps);
+    const tomorrow = new Date(world.now().getTime() + 86_400_000);
+    await sql`update clockwork.vendors set paused_until = ${tomorrow}, paused_reason = 'they asked us to' where vendor = 'pharmacy'`.execute(world.db);
+    await vendor(gate, failing("rate_limited", { retryAfterSeconds: 5 })).call().catch(() => {});
+    expect(await row()).toMatchObject({ paused_until: tomorrow, paused_reason: "they asked us to" });
+    await gate.flush();
+    expect(gate.pausedUntil("pharmacy")).toEqual(tomorrow);
+  });
+
+  test("an error that is not the vendor's passes unchanged and counts for nothing", async () => {
+    const gate = await VendorGate.load(world.deps);
+    await expect(vendor(gate, () => Promise.reject(new TypeError("a bug"))).call()).rejects.toThrow(TypeError);
+    expect(gate.isProbing("pharmacy")).toBe(false);
+  });
+
+  test("keeps the rate: calls beyond it are held back", async () => {
+    await sql`update clockwork.vendors set rate_per_second = 10 where vendor = 'pharmacy'`.execute(world.db);
+    const waits: number[] = [];
+    const gate = await VendorGate.load({ ...world.deps, sleep: (milliseconds) => Promise.resolve(void waits.push(milliseconds)) });
+    const client = vendor(gate, () => Promise.resolve("ok"));
+    await Promise.all(Array.from({ length: 5 }, () => client.call()));
+    expect(waits).toHaveLength(4);
+    expect(Math.max(...waits)).toBeGreaterThan(300);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(400);
+  });
+});
+
+describe("the lease of a queue", () => {
+  test("one drain at a time; the same one may renew; it ends by itself", async () => {
+    const [mine, other] = [crypto.randomUUID(), crypto.randomUUID()];
+    expect(await leaseQueue(world.deps, "crm", mine, 90)).toBe(true);
+    expect(await leaseQueue(world.deps, "crm", other, 90)).toBe(false);
+    expect(await leaseQueue(world.deps, "crm", mine, 90)).toBe(true);
+    expect(await leaseQueue(world.deps, "stripe", other, 90)).toBe(true);
+    await world.pass({ seconds: 91 });
+    expect(await leaseQueue(world.deps, "crm", other, 90)).toBe(true);
+    await releaseQueue(world.deps, "crm", mine);
+    expect(await leaseQueue(world.deps, "crm", mine, 90)).toBe(false);
+    await releaseQueue(world.deps, "crm", other);
+    expect(await leaseQueue(world.deps, "crm", mine, 90)).toBe(true);
+  });
+});
+
+describe("outages and the queue", () => {
+  test("a vendor's outage of a day stops nobody else and floods nobody's dead letter", async () => {
+    await world.clinic.openShop();
+    const people = await Promise.all(["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"].map((name) => world.clinic.signUp(name)));
+    for (const person of people) {
+      world.clinic.prescribe(person, "price_pen_month");
+      world.clinic.subscribe(person, "price_pen_month");
+    }
+    world.vendors.pharmacy.faults.add({ kind: "status", status: 503 });
+    for (let hour = 0; hour < 24; hour++) {
+      await world.settle();
+      await world.pass({ hours: 1 });
+    }
+    const { rows: stopped } = await sql`select 1 from clockwork.tasks where status = 'MANUAL_INTERVENTION'`.execute(world.db);
+    expect(stopped).toEqual([]);
+    const { rows: paid } = await sql`select 1 from clockwork.tasks where step = 'stripe.invoice.paid' and status = 'DONE'`.execute(world.db);
+    expect(paid).toHaveLength(people.length);
+    world.vendors.pharmacy.faults.clear();
+    for (let i = 0; i < 8; i++) {
+      await world.pass({ minutes: 15 });
+      await world.settle();
+    }
+    expect([...world.vendors.pharmacy.state.orders.values()]).toHaveLength(people.length);
+    expect(await row()).toMatchObject({ failures_in_a_row: 0 });
+  });
+});
