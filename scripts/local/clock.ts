@@ -31,7 +31,9 @@ export const FUNCTIONS_FOLLOW_MS = 120;
 export function makeClock(pool: Pool, startAt: number): StackClock & { begin(): Promise<void> } {
   let offset = startAt;
   const write = async () => {
-    await pool.query("update clockwork.settings set clock_offset = make_interval(secs => $1)", [offset / 1000]);
+    await pool.query("update clockwork.settings set clock_offset = make_interval(secs => $1)", [
+      offset / 1000,
+    ]);
   };
   return {
     now: () => new Date(Date.now() + offset),

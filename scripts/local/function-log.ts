@@ -15,8 +15,14 @@ export interface FunctionLog {
   lines: readonly string[];
   /** How many drains have ended. */
   drainsEnded(): number;
-  /** Resolves when more than `before` drains have ended. */
-  drainEnds(before: number): Promise<void>;
+  /** Resolves when more than `before` drains have ended, with what the last one did. */
+  drainEnds(before: number): Promise<DrainEnd>;
+}
+
+/** How many tasks a drain brought to an end or a wait, and how many it lost to somebody else. */
+export interface DrainEnd {
+  settled: number;
+  lost: number;
 }
 
 /** Enough for a whole demo; `npm start` may run for days. */
@@ -25,11 +31,13 @@ const KEPT_LINES = 20_000;
 const LONGEST_DRAIN_MS = 90_000;
 
 const wireLine = z.looseObject({ event: z.string() });
+const drainEnd = z.object({ settled: z.number(), lost: z.number() }).catch({ settled: 0, lost: 0 });
 
 /** Listens to what the functions write: to know when a drain, which answers at once, has ended. */
 export function makeFunctionLog(onLine: (line: FunctionLine) => void = () => {}): FunctionLog {
   const lines: string[] = [];
   let ended = 0;
+  let last: DrainEnd = { settled: 0, lost: 0 };
   const waiting = new Set<() => void>();
   return {
     lines,
@@ -42,12 +50,13 @@ export function makeFunctionLog(onLine: (line: FunctionLine) => void = () => {})
       // A queue that fails by itself says so, too, and the drain goes on.
       if (event === "drained" || (event === "drain_failed" && !("queue" in fields))) {
         ended += 1;
+        last = drainEnd.parse(fields);
         for (const wake of waiting) wake();
       }
     },
     drainsEnded: () => ended,
     async drainEnds(before) {
-      if (ended > before) return;
+      if (ended > before) return last;
       await new Promise<void>((resolve, reject) => {
         const finish = (settle: () => void) => {
           clearTimeout(late);
@@ -61,6 +70,7 @@ export function makeFunctionLog(onLine: (line: FunctionLine) => void = () => {})
         );
         waiting.add(wake);
       });
+      return last;
     },
   };
 }

@@ -11,14 +11,20 @@ export interface ChosenPort {
  * The port of 127.0.0.1 to use. One that was asked for must be free; the usual one gives way to a free one.
  * @param asked what the environment variable `name` says; "0" asks for any free port
  */
-export async function choosePort(name: string, asked: string | undefined, usual: number): Promise<ChosenPort> {
+export async function choosePort(
+  name: string,
+  asked: string | undefined,
+  usual: number,
+): Promise<ChosenPort> {
   if (asked === undefined || asked === "") {
     return await isFree(usual) ? { port: usual } : { port: await freePort(), insteadOf: usual };
   }
   const port = Number(asked);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`${name}=${asked} is not a port`);
   if (port === 0) return { port: await freePort() };
-  if (!(await isFree(port))) throw new Error(`Port ${port} (${name}) is in use: choose another, or unset ${name}`);
+  if (!(await isFree(port))) {
+    throw new Error(`Port ${port} (${name}) is in use: choose another, or unset ${name}`);
+  }
   return { port };
 }
 

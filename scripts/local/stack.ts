@@ -6,7 +6,7 @@ import { type Clinic, makeClinic } from "./clinic.ts";
 import { makeClock, type StackClock } from "./clock.ts";
 import { prepareCluster } from "./cluster.ts";
 import { type Cron, makeCron } from "./cron.ts";
-import { type FunctionLine, type FunctionLog, makeFunctionLog } from "./function-log.ts";
+import { type DrainEnd, type FunctionLine, type FunctionLog, makeFunctionLog } from "./function-log.ts";
 import { serveFunctions } from "./functions.ts";
 import { removeLocalEnv, writeLocalEnv } from "./local-env.ts";
 import { pushMigrations } from "./migrate.ts";
@@ -57,8 +57,10 @@ export interface Stack {
   /** Not started. */
   net: Net;
   functionLog: FunctionLog;
-  /** One tick, as pg_cron does it, and the drain that it calls, to its end. False: the tick found nothing to do. */
-  drain(): Promise<boolean>;
+  /** The process id of a function, or undefined while it is down. */
+  functionPid(name: string): number | undefined;
+  /** One tick, as pg_cron does it, and the drain that it calls, to its end. Null: the tick found nothing to do. */
+  drain(): Promise<DrainEnd | null>;
   /** Stops everything, in order. Safe to repeat. */
   stop(): Promise<void>;
 }
@@ -116,7 +118,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     await clock.begin();
     await keepInVault(pool, { clockwork_functions_url: functionsUrl, clockwork_cron_secret: cronSecret });
-    const onError = (error: unknown) => log(`The local stack: ${error instanceof Error ? error.message : error}`);
+    const onError = (error: unknown) =>
+      log(`The local stack: ${error instanceof Error ? error.message : error}`);
     const net = makeNet({ pool, fetch, onError });
     undo.push(() => net.stop());
     const cron = makeCron({ pool, now: clock.now, onError });
@@ -141,17 +144,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       cron,
       net,
       functionLog,
+      functionPid: served.value.pid,
       async drain() {
         const ended = functionLog.drainsEnded();
         const { rows } = await pool.query<{ request: string | null }>("select clockwork.tick() as request");
         const request = rows[0]?.request ?? null;
-        if (request === null) return false;
+        if (request === null) return null;
         await net.deliverAll();
-        const answer = await pool.query("select status_code from net._http_response where id = $1", [request]);
+        const answer = await pool.query("select status_code from net._http_response where id = $1", [
+          request,
+        ]);
         const status: unknown = answer.rows[0]?.status_code;
         if (status !== 202) throw new Error(`the drain answered ${status} to the tick`);
-        await functionLog.drainEnds(ended);
-        return true;
+        return await functionLog.drainEnds(ended);
       },
       stop,
     };

@@ -44,7 +44,11 @@ const addProbe = (data = {}) => addTask(world.db, "test.probe", data);
 const done = (): Outcome => ({ kind: "done" });
 
 /** Another process: its own pg-boss, the same database. */
-const another = (faults: Partial<DrainDeps> = {}): DrainDeps => ({ ...deps, boss: makeBoss(world.db), ...faults });
+const another = (faults: Partial<DrainDeps> = {}): DrainDeps => ({
+  ...deps,
+  boss: makeBoss(world.db),
+  ...faults,
+});
 
 /** A drain that is killed at a fault point: from there on nothing of it reaches the database. */
 function killedAt(point: string): DrainDeps {
@@ -71,12 +75,17 @@ describe("outcomes", () => {
       ctx.about({ invoiceId: "in_1" });
       return {
         kind: "done",
-        commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }, { step: "test.followed", data: { n: 2 } }]),
+        commit: () =>
+          Promise.resolve([{ step: "test.followed", data: { n: 1 } }, {
+            step: "test.followed",
+            data: { n: 2 },
+          }]),
       };
     }];
     const id = await addProbe();
     await drain(deps);
-    const children = await world.db.selectFrom("clockwork.tasks").selectAll().where("caused_by", "=", id).orderBy("id").execute();
+    const children = await world.db.selectFrom("clockwork.tasks").selectAll().where("caused_by", "=", id)
+      .orderBy("id").execute();
     expect(children).toMatchObject([
       { key: `${id}:1`, status: "DONE", invoice_id: "in_1" },
       { key: `${id}:2`, status: "DONE", invoice_id: "in_1" },
@@ -84,23 +93,28 @@ describe("outcomes", () => {
   });
 
   test("a resent task's follow-ups are not swallowed by their finished twins", async () => {
-    script = [() => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) })];
+    script = [
+      () => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) }),
+    ];
     const id = await addProbe();
     await drain(deps);
     await setStatus(world.db, id, "PENDING");
     await drain(deps);
-    const children = await world.db.selectFrom("clockwork.tasks").select("key").where("caused_by", "=", id).orderBy("id").execute();
+    const children = await world.db.selectFrom("clockwork.tasks").select("key").where("caused_by", "=", id)
+      .orderBy("id").execute();
     expect(children.map((child) => child.key)).toEqual([`${id}:1`, `${id}:2`]);
   });
 
   test("a follow-up for a person is born in MANUAL_INTERVENTION, and a resend runs it", async () => {
     script = [() => ({
       kind: "done",
-      commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 }, person: reason("PARTIAL_REFUND") }]),
+      commit: () =>
+        Promise.resolve([{ step: "test.followed", data: { n: 1 }, person: reason("PARTIAL_REFUND") }]),
     })];
     await addProbe();
     await drain(deps);
-    const child = await world.db.selectFrom("clockwork.tasks").selectAll().where("step", "=", "test.followed").executeTakeFirstOrThrow();
+    const child = await world.db.selectFrom("clockwork.tasks").selectAll().where("step", "=", "test.followed")
+      .executeTakeFirstOrThrow();
     expect(child).toMatchObject({ status: "MANUAL_INTERVENTION", reason_code: "PARTIAL_REFUND" });
     await setStatus(world.db, child.id, "PENDING");
     await drain(deps);
@@ -108,7 +122,9 @@ describe("outcomes", () => {
   });
 
   test("permanent: a person, with the catalogue's sentence", async () => {
-    script = [() => Promise.reject(new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "price_x" }))];
+    script = [
+      () => Promise.reject(new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "price_x" })),
+    ];
     const id = await addProbe();
     expect(await drain(deps)).toMatchObject({ settled: 1, stopped: 1 });
     expect(await world.task(id)).toMatchObject({
@@ -140,7 +156,12 @@ describe("outcomes", () => {
     script = [() => Promise.reject(new Wait(until, "VENDOR_PAUSED", { vendor: "crm" })), done];
     const id = await addProbe();
     await drain(deps);
-    expect(await world.task(id)).toMatchObject({ status: "PENDING", attempts: 0, reason_code: "VENDOR_PAUSED", run_after: until });
+    expect(await world.task(id)).toMatchObject({
+      status: "PENDING",
+      attempts: 0,
+      reason_code: "VENDOR_PAUSED",
+      run_after: until,
+    });
     await drain(deps);
     expect(runs).toBe(1);
     await world.pass({ hours: 1 });
@@ -169,7 +190,11 @@ describe("outcomes", () => {
       await world.pass({ hours: 1 });
     }
     expect(runs).toBe(3);
-    expect(await world.task(id)).toMatchObject({ status: "MANUAL_INTERVENTION", reason_code: "NOT_YET_VISIBLE", attempts: 3 });
+    expect(await world.task(id)).toMatchObject({
+      status: "MANUAL_INTERVENTION",
+      reason_code: "NOT_YET_VISIBLE",
+      attempts: 3,
+    });
   });
 
   test("a bug is retried and logged without its message", async () => {
@@ -178,7 +203,10 @@ describe("outcomes", () => {
     await drain(deps);
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "INTERNAL_ERROR" });
     expect(JSON.stringify(world.lines)).not.toContain("secret words");
-    expect(world.lines.find((line) => line.event === "step_failed")?.fields).toMatchObject({ task: id, error: "TypeError" });
+    expect(world.lines.find((line) => line.event === "step_failed")?.fields).toMatchObject({
+      task: id,
+      error: "TypeError",
+    });
   });
 
   test("data that is not what the step needs goes to a person without its values, and a corrected one runs", async () => {
@@ -196,7 +224,11 @@ describe("outcomes", () => {
   test("a step nobody knows goes to a person", async () => {
     const id = await addTask(world.db, "test.typo", {});
     await drain(deps);
-    expect(await world.task(id)).toMatchObject({ status: "MANUAL_INTERVENTION", reason_code: "UNKNOWN_STEP", reason: "No step is called test.typo." });
+    expect(await world.task(id)).toMatchObject({
+      status: "MANUAL_INTERVENTION",
+      reason_code: "UNKNOWN_STEP",
+      reason: "No step is called test.typo.",
+    });
   });
 
   test("a vendor that refuses is a person's matter; one that does not answer is retried", async () => {
@@ -206,10 +238,16 @@ describe("outcomes", () => {
     ];
     const id = await addProbe();
     await drain(deps);
-    expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason: "crm did not answer: send event." });
+    expect(await world.task(id)).toMatchObject({
+      status: "QUEUED",
+      reason: "crm did not answer: send event.",
+    });
     await world.pass({ minutes: 1 });
     await drain(deps);
-    expect(await world.task(id)).toMatchObject({ status: "MANUAL_INTERVENTION", reason: "crm refused: send event (status 422, code bad)." });
+    expect(await world.task(id)).toMatchObject({
+      status: "MANUAL_INTERVENTION",
+      reason: "crm refused: send event (status 422, code bad).",
+    });
   });
 
   test("one bad settle holds up no other", async () => {
@@ -228,20 +266,25 @@ describe("outcomes", () => {
 });
 
 describe("when things die", () => {
-  test.each(["tasks locked", "jobs inserted", "tasks queued"])("killed while claiming (%s): nothing happened", async (point) => {
-    const id = await addProbe();
-    await drain(killedAt(point));
-    expect(await world.task(id)).toMatchObject({ status: "PENDING" });
-    await drain(another());
-    expect(runs).toBe(1);
-    expect(await world.task(id)).toMatchObject({ status: "DONE" });
-  });
+  test.each(["tasks locked", "jobs inserted", "tasks queued"])(
+    "killed while claiming (%s): nothing happened",
+    async (point) => {
+      const id = await addProbe();
+      await drain(killedAt(point));
+      expect(await world.task(id)).toMatchObject({ status: "PENDING" });
+      await drain(another());
+      expect(runs).toBe(1);
+      expect(await world.task(id)).toMatchObject({ status: "DONE" });
+    },
+  );
 
   test.each(["jobs fetched", "step ran", "job settled", "task moved", "outcome committed", "before commit"])(
     "killed while working (%s): back in play within 2 minutes",
     async (point) => {
       const id = await addProbe();
-      script = [() => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) })];
+      script = [
+        () => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) }),
+      ];
       await drain(killedAt(point));
       expect((await world.task(id)).status).toBe("QUEUED");
       for (let i = 0; i < 12; i++) {
@@ -249,7 +292,8 @@ describe("when things die", () => {
         await drain(another());
       }
       expect(await world.task(id)).toMatchObject({ status: "DONE" });
-      const children = await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id).execute();
+      const children = await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id)
+        .execute();
       expect(children).toHaveLength(1);
     },
   );
@@ -306,7 +350,8 @@ describe("when things die", () => {
     expect(runs).toBe(2);
     wake();
     expect(await zombie).toMatchObject({ settled: 0, lost: 1 });
-    const children = await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id).execute();
+    const children = await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id)
+      .execute();
     expect(children).toHaveLength(1);
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
   });
@@ -332,7 +377,8 @@ describe("people and drains at once", () => {
     }];
     expect(await drain(deps)).toMatchObject({ settled: 0, lost: 1 });
     expect(await world.task(id)).toMatchObject({ status: "CANCELLED" });
-    expect(await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id).execute()).toEqual([]);
+    expect(await world.db.selectFrom("clockwork.tasks").select("id").where("caused_by", "=", id).execute())
+      .toEqual([]);
     await world.pass({ minutes: 10 });
     await drain(another());
     expect(runs).toBe(1);
@@ -343,7 +389,8 @@ describe("people and drains at once", () => {
     await Promise.all([drain(another()), drain(another()), drain(another())]);
     await drain(another());
     expect(runs).toBe(ids.length);
-    const open = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "<>", "DONE").execute();
+    const open = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "<>", "DONE")
+      .execute();
     expect(open).toEqual([]);
   });
 

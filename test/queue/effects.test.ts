@@ -45,7 +45,12 @@ describe("once", () => {
     await world.pass({ days: 45 });
     expect(await once(world.deps, taskId, effect())).toBe("thing-1");
     expect(made).toEqual(["thing-1"]);
-    expect(await effects(world)).toMatchObject([{ state: "CONFIRMED", reference: "thing-1", attempt: 1, leased_until: null }]);
+    expect(await effects(world)).toMatchObject([{
+      state: "CONFIRMED",
+      reference: "thing-1",
+      attempt: 1,
+      leased_until: null,
+    }]);
   });
 
   test("another key is another thing", async () => {
@@ -56,7 +61,9 @@ describe("once", () => {
   test("a send without an answer is looked up, not before it had time to show, and found", async () => {
     await expect(once(world.deps, taskId, effect({ send: sendAndLose }))).rejects.toThrow(VendorError);
     expect(await effects(world)).toMatchObject([{ state: "INTENT", leased_until: null }]);
-    await expect(once(world.deps, taskId, effect())).rejects.toMatchObject({ reason: { code: "EFFECT_SETTLING" } });
+    await expect(once(world.deps, taskId, effect())).rejects.toMatchObject({
+      reason: { code: "EFFECT_SETTLING" },
+    });
     await world.pass({ seconds: 61 });
     expect(await once(world.deps, taskId, effect())).toBe("thing-1");
     expect(made).toEqual(["thing-1"]);
@@ -83,18 +90,22 @@ describe("once", () => {
   test("a look-up that fails leaves it to be looked up again", async () => {
     await expect(once(world.deps, taskId, effect({ send: sendAndLose }))).rejects.toThrow(VendorError);
     await world.pass({ seconds: 61 });
-    await expect(once(world.deps, taskId, effect({ find: () => Promise.reject(unanswered()) }))).rejects.toThrow(VendorError);
+    await expect(once(world.deps, taskId, effect({ find: () => Promise.reject(unanswered()) }))).rejects
+      .toThrow(VendorError);
     expect(await once(world.deps, taskId, effect())).toBe("thing-1");
     expect(made).toEqual(["thing-1"]);
   });
 
-  test.each(["refused", "rate_limited", "unreachable"] as const)("a vendor that %s surely did nothing: no look-up", async (failure) => {
-    const send = () => Promise.reject(new VendorError("pharmacy", failure, "make thing"));
-    await expect(once(world.deps, taskId, effect({ send }))).rejects.toThrow(VendorError);
-    expect(await effects(world)).toMatchObject([{ state: "REFUSED", leased_until: null }]);
-    const find = () => Promise.reject(new Error("must not be asked"));
-    expect(await once(world.deps, taskId, effect({ find }))).toBe("thing-1");
-  });
+  test.each(["refused", "rate_limited", "unreachable"] as const)(
+    "a vendor that %s surely did nothing: no look-up",
+    async (failure) => {
+      const send = () => Promise.reject(new VendorError("pharmacy", failure, "make thing"));
+      await expect(once(world.deps, taskId, effect({ send }))).rejects.toThrow(VendorError);
+      expect(await effects(world)).toMatchObject([{ state: "REFUSED", leased_until: null }]);
+      const find = () => Promise.reject(new Error("must not be asked"));
+      expect(await once(world.deps, taskId, effect({ find }))).toBe("thing-1");
+    },
+  );
 
   test("a bug after the send counts as unanswered", async () => {
     const send = () => {
@@ -112,16 +123,22 @@ describe("once", () => {
     const held = new Promise<void>((resolve) => (release = resolve));
     let sending = () => {};
     const isSending = new Promise<void>((resolve) => (sending = resolve));
-    const slow = once(world.deps, taskId, effect({
-      send: async () => {
-        sending();
-        await held;
-        made.push("slow");
-        return "slow";
-      },
-    }));
+    const slow = once(
+      world.deps,
+      taskId,
+      effect({
+        send: async () => {
+          sending();
+          await held;
+          made.push("slow");
+          return "slow";
+        },
+      }),
+    );
     await isSending;
-    await expect(once(world.deps, taskId, effect())).rejects.toMatchObject({ reason: { code: "EFFECT_HELD" } });
+    await expect(once(world.deps, taskId, effect())).rejects.toMatchObject({
+      reason: { code: "EFFECT_HELD" },
+    });
     release();
     expect(await slow).toBe("slow");
     expect(await once(world.deps, taskId, effect())).toBe("slow");
@@ -152,11 +169,18 @@ describe("once", () => {
     });
     expect(await once(world.deps, taskId, slow)).toBe("thing-1");
     expect(made).toEqual(["thing-1", "late"]);
-    expect(world.lines).toContainEqual({ event: "effect_made_twice", fields: { effect: 1, standing: "thing-1", second: "late" } });
+    expect(world.lines).toContainEqual({
+      event: "effect_made_twice",
+      fields: { effect: 1, standing: "thing-1", second: "late" },
+    });
   });
 
   test("a drain that dies after the send leaves what may have been done to be found", async () => {
-    const dying = { ...world.deps, faultPoint: (name: string) => name === "effect sent" ? Promise.reject(new Error("killed")) : Promise.resolve() };
+    const dying = {
+      ...world.deps,
+      faultPoint: (name: string) =>
+        name === "effect sent" ? Promise.reject(new Error("killed")) : Promise.resolve(),
+    };
     await expect(once(dying, taskId, effect())).rejects.toThrow("killed");
     await expect(once(world.deps, taskId, effect())).rejects.toThrow(Wait);
     await world.pass({ seconds: EFFECT_LEASE_SECONDS + 61 });
@@ -185,7 +209,9 @@ describe("once", () => {
   test("when nobody can be asked a person is, and their resend does it again", async () => {
     const { find: _, ...unaskable } = effect();
     await expect(once(world.deps, taskId, { ...unaskable, send: sendAndLose })).rejects.toThrow(VendorError);
-    await expect(once(world.deps, taskId, unaskable)).rejects.toMatchObject({ reason: { code: "OUTCOME_UNKNOWN" } });
+    await expect(once(world.deps, taskId, unaskable)).rejects.toMatchObject({
+      reason: { code: "OUTCOME_UNKNOWN" },
+    });
     expect(await once(world.deps, taskId, unaskable)).toBe("thing-2");
   });
 });

@@ -14,9 +14,11 @@ beforeEach(async () => {
 function vendor(gate: VendorGate, ending: () => Promise<string>) {
   return gate.guard("pharmacy", { call: ending });
 }
-const failing = (failure: VendorFailure, details = {}) => () => Promise.reject(new VendorError("pharmacy", failure, "call", details));
+const failing = (failure: VendorFailure, details = {}) => () =>
+  Promise.reject(new VendorError("pharmacy", failure, "call", details));
 const row = async () =>
-  await world.db.selectFrom("clockwork.vendors").selectAll().where("vendor", "=", "pharmacy").executeTakeFirstOrThrow();
+  await world.db.selectFrom("clockwork.vendors").selectAll().where("vendor", "=", "pharmacy")
+    .executeTakeFirstOrThrow();
 
 describe("the gate", () => {
   test("a call passes with its arguments and its answer", async () => {
@@ -37,7 +39,10 @@ describe("the gate", () => {
     await expect(client.call()).rejects.toThrow(VendorError);
     expect(gate.pausedUntil("pharmacy")).not.toBeNull();
     await expect(client.call()).rejects.toThrow(Wait);
-    expect(await row()).toMatchObject({ failures_in_a_row: FAILURES_THAT_PAUSE, paused_reason: "5 calls in a row without an answer" });
+    expect(await row()).toMatchObject({
+      failures_in_a_row: FAILURES_THAT_PAUSE,
+      paused_reason: "5 calls in a row without an answer",
+    });
     const later = await VendorGate.load(world.deps);
     expect(later.pausedUntil("pharmacy")).not.toBeNull();
     expect(later.pausedUntil("stripe")).toBeNull();
@@ -63,15 +68,21 @@ describe("the gate", () => {
 
   test("429 pauses for as long as the vendor says, and is no failure", async () => {
     const gate = await VendorGate.load(world.deps);
-    await expect(vendor(gate, failing("rate_limited", { status: 429, retryAfterSeconds: 120 })).call()).rejects.toThrow(VendorError);
+    await expect(vendor(gate, failing("rate_limited", { status: 429, retryAfterSeconds: 120 })).call())
+      .rejects.toThrow(VendorError);
     const until = gate.pausedUntil("pharmacy")?.getTime() ?? 0;
     expect(Math.round((until - world.now().getTime()) / 1000)).toBe(120);
-    expect(await row()).toMatchObject({ failures_in_a_row: 0, paused_reason: "the vendor asked us to slow down (429)" });
+    expect(await row()).toMatchObject({
+      failures_in_a_row: 0,
+      paused_reason: "the vendor asked us to slow down (429)",
+    });
   });
 
   test("a refusal is an answer", async () => {
     const gate = await VendorGate.load(world.deps);
-    for (let i = 0; i < 10; i++) await vendor(gate, failing("refused", { status: 400 })).call().catch(() => {});
+    for (let i = 0; i < 10; i++) {
+      await vendor(gate, failing("refused", { status: 400 })).call().catch(() => {});
+    }
     expect(gate.pausedUntil("pharmacy")).toBeNull();
   });
 
@@ -84,7 +95,8 @@ describe("the gate", () => {
   test("a longer pause that a person set stands", async () => {
     const gate = await VendorGate.load(world.deps);
     const tomorrow = new Date(world.now().getTime() + 86_400_000);
-    await sql`update clockwork.vendors set paused_until = ${tomorrow}, paused_reason = 'they asked us to' where vendor = 'pharmacy'`.execute(world.db);
+    await sql`update clockwork.vendors set paused_until = ${tomorrow}, paused_reason = 'they asked us to' where vendor = 'pharmacy'`
+      .execute(world.db);
     await vendor(gate, failing("rate_limited", { retryAfterSeconds: 5 })).call().catch(() => {});
     expect(await row()).toMatchObject({ paused_until: tomorrow, paused_reason: "they asked us to" });
     await gate.flush();
@@ -93,14 +105,19 @@ describe("the gate", () => {
 
   test("an error that is not the vendor's passes unchanged and counts for nothing", async () => {
     const gate = await VendorGate.load(world.deps);
-    await expect(vendor(gate, () => Promise.reject(new TypeError("a bug"))).call()).rejects.toThrow(TypeError);
+    await expect(vendor(gate, () => Promise.reject(new TypeError("a bug"))).call()).rejects.toThrow(
+      TypeError,
+    );
     expect(gate.isProbing("pharmacy")).toBe(false);
   });
 
   test("keeps the rate: calls beyond it are held back", async () => {
     await sql`update clockwork.vendors set rate_per_second = 10 where vendor = 'pharmacy'`.execute(world.db);
     const waits: number[] = [];
-    const gate = await VendorGate.load({ ...world.deps, sleep: (milliseconds) => Promise.resolve(void waits.push(milliseconds)) });
+    const gate = await VendorGate.load({
+      ...world.deps,
+      sleep: (milliseconds) => Promise.resolve(void waits.push(milliseconds)),
+    });
     const client = vendor(gate, () => Promise.resolve("ok"));
     await Promise.all(Array.from({ length: 5 }, () => client.call()));
     expect(waits).toHaveLength(4);
@@ -128,7 +145,9 @@ describe("the lease of a queue", () => {
 describe("outages and the queue", () => {
   test("a vendor's outage of a day stops nobody else and floods nobody's dead letter", async () => {
     await world.clinic.openShop();
-    const people = await Promise.all(["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"].map((name) => world.clinic.signUp(name)));
+    const people = await Promise.all(
+      ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"].map((name) => world.clinic.signUp(name)),
+    );
     for (const person of people) {
       world.clinic.prescribe(person, "price_pen_month");
       world.clinic.subscribe(person, "price_pen_month");
@@ -138,9 +157,13 @@ describe("outages and the queue", () => {
       await world.settle();
       await world.pass({ hours: 1 });
     }
-    const { rows: stopped } = await sql`select 1 from clockwork.tasks where status = 'MANUAL_INTERVENTION'`.execute(world.db);
+    const { rows: stopped } = await sql`select 1 from clockwork.tasks where status = 'MANUAL_INTERVENTION'`
+      .execute(world.db);
     expect(stopped).toEqual([]);
-    const { rows: paid } = await sql`select 1 from clockwork.tasks where step = 'stripe.invoice.paid' and status = 'DONE'`.execute(world.db);
+    const { rows: paid } =
+      await sql`select 1 from clockwork.tasks where step = 'stripe.invoice.paid' and status = 'DONE'`.execute(
+        world.db,
+      );
     expect(paid).toHaveLength(people.length);
     world.vendors.pharmacy.faults.clear();
     for (let i = 0; i < 8; i++) {

@@ -62,12 +62,14 @@ describe("the state of an effect", () => {
     },
   );
 
-  test.each([
-    ["INTENT", "CONFIRMED"],
-    ["INTENT", "REFUSED"],
-    ["REFUSED", "INTENT"],
-    ["REFUSED", "CONFIRMED"],
-  ] as const)("%s may become %s", async (from, to) => {
+  test.each(
+    [
+      ["INTENT", "CONFIRMED"],
+      ["INTENT", "REFUSED"],
+      ["REFUSED", "INTENT"],
+      ["REFUSED", "CONFIRMED"],
+    ] as const,
+  )("%s may become %s", async (from, to) => {
     const id = await effectIn(from);
     const settledAt = to === "INTENT" ? "null" : "clockwork.now()";
     await sql.machinery(
@@ -110,7 +112,11 @@ describe("what the ledger refuses", () => {
 
   test.each([
     ["effect_state_is_known", "state, settled_at", "'DONE', clockwork.now()"],
-    ["only_an_open_effect_is_leased", "state, settled_at, leased_until", "'REFUSED', clockwork.now(), clockwork.now()"],
+    [
+      "only_an_open_effect_is_leased",
+      "state, settled_at, leased_until",
+      "'REFUSED', clockwork.now(), clockwork.now()",
+    ],
     ["only_a_settled_effect_has_settled_at", "settled_at", "clockwork.now()"],
     ["only_a_settled_effect_has_settled_at", "state", "'CONFIRMED'"],
     ["only_a_settled_effect_has_settled_at", "state", "'REFUSED'"],

@@ -55,7 +55,13 @@ describe.each(OUTSIDERS)("%s", (role) => {
   test("is refused every table and view", async () => {
     for (const { name, relkind } of await relations()) {
       if (relkind === "S") continue;
-      for (const statement of [`select * from ${name}`, `insert into ${name} default values`, `delete from ${name}`]) {
+      for (
+        const statement of [
+          `select * from ${name}`,
+          `insert into ${name} default values`,
+          `delete from ${name}`,
+        ]
+      ) {
         await expect(as(role, statement), statement).rejects.toMatchObject({ code: "42501" });
       }
     }
@@ -64,7 +70,9 @@ describe.each(OUTSIDERS)("%s", (role) => {
   test("holds no right on any of them, should the schema ever be opened", async () => {
     const held: string[] = [];
     for (const { name, relkind } of await relations()) {
-      const rights = relkind === "S" ? "usage, select, update" : "select, insert, update, delete, truncate, references, trigger";
+      const rights = relkind === "S"
+        ? "usage, select, update"
+        : "select, insert, update, delete, truncate, references, trigger";
       const test = relkind === "S" ? "has_sequence_privilege" : "has_table_privilege";
       const [row] = await sql.person(`select ${test}('${role}', '${name}', '${rights}') as held`);
       if (row?.["held"]) held.push(String(name));
@@ -76,7 +84,9 @@ describe.each(OUTSIDERS)("%s", (role) => {
     const rows = await functions();
     const open: unknown[] = [];
     for (const { oid, name } of rows) {
-      const [row] = await sql.person(`select has_function_privilege('${role}', ${oid}::oid, 'execute') as open`);
+      const [row] = await sql.person(
+        `select has_function_privilege('${role}', ${oid}::oid, 'execute') as open`,
+      );
       if (row?.["open"]) open.push(name);
     }
     expect(open).toEqual([]);
@@ -109,7 +119,8 @@ test("row level security is on for every table, and no policy opens one", async 
   );
   expect(tables.length).toBeGreaterThan(10);
   expect(tables.filter((row) => !row["relrowsecurity"]).map((row) => row["name"])).toEqual([]);
-  expect(await sql.person("select policyname from pg_policies where schemaname = any ($1)", [SCHEMAS])).toEqual([]);
+  expect(await sql.person("select policyname from pg_policies where schemaname = any ($1)", [SCHEMAS]))
+    .toEqual([]);
 });
 
 test("no function is executable by public", async () => {
@@ -125,7 +136,9 @@ test("no function is executable by public", async () => {
 
 test("a function made later is closed to everybody else too", async () => {
   const refused = sql.undone(async (run) => {
-    await run("create function clockwork.later() returns int language sql set search_path = '' as 'select 1'");
+    await run(
+      "create function clockwork.later() returns int language sql set search_path = '' as 'select 1'",
+    );
     await run("grant usage on schema clockwork to anon");
     await run("set local role anon");
     return await run("select clockwork.later()");

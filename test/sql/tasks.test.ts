@@ -69,9 +69,10 @@ describe("the moves of a status", () => {
   test.each(PAIRS)("the machinery: $from to $to", async ({ from, to }) => {
     const id = await taskIn(sql.person, from);
     const settings = Object.entries(companions(to)).map(([column, value]) => `${column} = ${value}`);
-    const move = () => sql.machinery(
-      `update clockwork.tasks set status = '${to}', ${settings.join(", ")} where id = ${id}`,
-    );
+    const move = () =>
+      sql.machinery(
+        `update clockwork.tasks set status = '${to}', ${settings.join(", ")} where id = ${id}`,
+      );
     if (BY_MACHINERY.includes(`${from} -> ${to}`)) {
       await move();
       expect((await read(id))["status"]).toBe(to);
@@ -181,7 +182,8 @@ describe("a person's edits", () => {
     "run_after is refused while %s",
     async (status) => {
       const id = await taskIn(sql.person, status);
-      await expect(sql.person(`update clockwork.tasks set run_after = '2031-01-01Z' where id = ${id}`)).rejects
+      await expect(sql.person(`update clockwork.tasks set run_after = '2031-01-01Z' where id = ${id}`))
+        .rejects
         .toMatchObject({
           code: "23514",
           message: `run_after of task ${id} can be edited only while its status is PENDING; it is ${status}.`,
@@ -197,7 +199,10 @@ describe("a person's edits", () => {
     const other = columns.filter((row) =>
       !["status", "data", "run_after"].includes(String(row["column_name"])) && row["is_identity"] === "NO"
     ).map((row) => String(row["column_name"]));
-    const { id: customer } = await one(sql.person, "insert into registry.customers default values returning id");
+    const { id: customer } = await one(
+      sql.person,
+      "insert into registry.customers default values returning id",
+    );
     const values: Record<string, string> = {
       step: "'another'",
       reason: "'It is fine.'",

@@ -2,7 +2,17 @@ import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/local/clinic.ts";
 import { recheckAfter } from "../../src/shared/steps/order-place.ts";
-import { effects, expectAtRest, heard, liveAtPharmacy, orders, setData, setStatus, stopped, tasksOf } from "../support/act.ts";
+import {
+  effects,
+  expectAtRest,
+  heard,
+  liveAtPharmacy,
+  orders,
+  setData,
+  setStatus,
+  stopped,
+  tasksOf,
+} from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 let world: World;
@@ -23,7 +33,12 @@ async function pay() {
 describe("placing an order", () => {
   test("under the right prescription, to the address the health record has at that moment", async () => {
     const prescriptionId = world.clinic.prescribe(person, "price_morning_month");
-    world.vendors.health.moveHouse(person.healthPatientId, { line: ["7 New Street"], city: "Paris", state: "KY", postalCode: "40361" });
+    world.vendors.health.moveHouse(person.healthPatientId, {
+      line: ["7 New Street"],
+      city: "Paris",
+      state: "KY",
+      postalCode: "40361",
+    });
     await pay();
     const [order] = await orders(world);
     expect(order).toMatchObject({ state: "PLACED", prescription_id: prescriptionId });
@@ -53,7 +68,10 @@ describe("placing an order", () => {
     await world.pass({ minutes: 5 });
     await world.settle();
     expect(liveAtPharmacy(world)).toHaveLength(1);
-    expect(await orders(world)).toMatchObject([{ state: "PLACED", pharmacy_order_id: liveAtPharmacy(world)[0]?.id }]);
+    expect(await orders(world)).toMatchObject([{
+      state: "PLACED",
+      pharmacy_order_id: liveAtPharmacy(world)[0]?.id,
+    }]);
     expect(world.vendors.pharmacy.faults.calls.get("create order")).toBe(1);
   });
 
@@ -67,7 +85,10 @@ describe("placing an order", () => {
     await world.vendors.pharmacy.faults.commitLate();
     await world.settle();
     expect(liveAtPharmacy(world)).toHaveLength(1);
-    expect(await orders(world)).toMatchObject([{ state: "PLACED", pharmacy_order_id: liveAtPharmacy(world)[0]?.id }]);
+    expect(await orders(world)).toMatchObject([{
+      state: "PLACED",
+      pharmacy_order_id: liveAtPharmacy(world)[0]?.id,
+    }]);
     expect((await tasksOf(world, "order.cancel_duplicate")).at(-1)).toMatchObject({ status: "DONE" });
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed"]);
   });
@@ -76,8 +97,14 @@ describe("placing an order", () => {
 describe("without a valid prescription", () => {
   test.each([
     ["none was ever written", () => {}],
-    ["expired", () => void world.clinic.prescribe(person, "price_morning_month", { validUntil: "2020-01-01" })],
-    ["none is active", () => world.vendors.health.cancelPrescription(world.clinic.prescribe(person, "price_morning_month"))],
+    [
+      "expired",
+      () => void world.clinic.prescribe(person, "price_morning_month", { validUntil: "2020-01-01" }),
+    ],
+    [
+      "none is active",
+      () => world.vendors.health.cancelPrescription(world.clinic.prescribe(person, "price_morning_month")),
+    ],
     ["none was ever written", () => void world.clinic.prescribe(person, "price_evening_month")],
   ])("the order waits, and says why (%s)", async (why, before) => {
     before();
@@ -133,10 +160,18 @@ describe("without a valid prescription", () => {
 
   test("a prescription that the pharmacy does not have yet is waited for", async () => {
     world.vendors.health.writePrescription({
-      patientId: person.healthPatientId, rxnorm: "1000001", drug: "a drug", repeats: 3, validUntil: "2099-01-01", daysSupply: 30,
+      patientId: person.healthPatientId,
+      rxnorm: "1000001",
+      drug: "a drug",
+      repeats: 3,
+      validUntil: "2099-01-01",
+      daysSupply: 30,
     });
     await pay();
-    expect((await tasksOf(world, "order.place"))[0]).toMatchObject({ status: "PENDING", reason_code: "PRESCRIPTION_NOT_AT_PHARMACY" });
+    expect((await tasksOf(world, "order.place"))[0]).toMatchObject({
+      status: "PENDING",
+      reason_code: "PRESCRIPTION_NOT_AT_PHARMACY",
+    });
   });
 
   test.each([
@@ -146,7 +181,10 @@ describe("without a valid prescription", () => {
   ])("unknown never counts as valid: a person (%s)", async (what, terms) => {
     world.clinic.prescribe(person, "price_morning_month", terms);
     await pay();
-    expect(await stopped(world)).toMatchObject([{ step: "order.place", reason_code: "PRESCRIPTION_UNCLEAR" }]);
+    expect(await stopped(world)).toMatchObject([{
+      step: "order.place",
+      reason_code: "PRESCRIPTION_UNCLEAR",
+    }]);
     expect((await stopped(world))[0]?.reason).toContain(what);
     expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
     // A clear one is the whole repair.
@@ -157,29 +195,41 @@ describe("without a valid prescription", () => {
 
   test("used-up fills are no fills", async () => {
     const prescriptionId = world.clinic.prescribe(person, "price_morning_month", { fills: 1 });
-    world.vendors.health.recordDispense({ patientId: person.healthPatientId, prescriptionId, pharmacyOrderId: "ord_before" });
+    world.vendors.health.recordDispense({
+      patientId: person.healthPatientId,
+      prescriptionId,
+      pharmacyOrderId: "ord_before",
+    });
     await pay();
     expect((await tasksOf(world, "order.place"))[0]?.reason).toContain("no fills left");
   });
 
   test("the rechecks are soon at first, then daily", () => {
     const [minute, hour] = [60_000, 3_600_000];
-    expect([0, 11 * minute, 2 * hour, 30 * hour].map(recheckAfter)).toEqual([2 * minute, 10 * minute, hour, 24 * hour]);
+    expect([0, 11 * minute, 2 * hour, 30 * hour].map(recheckAfter)).toEqual([
+      2 * minute,
+      10 * minute,
+      hour,
+      24 * hour,
+    ]);
   });
 });
 
 describe("what the customer wants", () => {
-  test.each(["pause", "pauseCollection"] as const)("nothing ships while the subscription is paused (%s); it ships on resume", async (pause) => {
-    world.clinic.prescribe(person, "price_morning_month");
-    const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
-    world.vendors.stripe[pause](subscriptionId);
-    await world.settle();
-    expect(await orders(world)).toMatchObject([{ state: "AWAITING_SUBSCRIPTION" }]);
-    expect(liveAtPharmacy(world)).toEqual([]);
-    world.vendors.stripe[pause === "pause" ? "resume" : "resumeCollection"](subscriptionId);
-    await world.settle();
-    expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
-  });
+  test.each(["pause", "pauseCollection"] as const)(
+    "nothing ships while the subscription is paused (%s); it ships on resume",
+    async (pause) => {
+      world.clinic.prescribe(person, "price_morning_month");
+      const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
+      world.vendors.stripe[pause](subscriptionId);
+      await world.settle();
+      expect(await orders(world)).toMatchObject([{ state: "AWAITING_SUBSCRIPTION" }]);
+      expect(liveAtPharmacy(world)).toEqual([]);
+      world.vendors.stripe[pause === "pause" ? "resume" : "resumeCollection"](subscriptionId);
+      await world.settle();
+      expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
+    },
+  );
 
   test("an ended subscription goes to a person, whose word is enough", async () => {
     world.clinic.prescribe(person, "price_morning_month");
@@ -199,7 +249,10 @@ describe("what the customer wants", () => {
     world.clinic.prescribe(person, "price_morning_quarter");
     const { chargeId } = world.clinic.subscribe(person, "price_morning_quarter");
     await world.settle();
-    expect((await orders(world)).map((order) => [order.fill_number, order.state])).toEqual([[1, "PLACED"], [2, "READY"], [3, "READY"]]);
+    expect((await orders(world)).map((order) => [order.fill_number, order.state])).toEqual([[1, "PLACED"], [
+      2,
+      "READY",
+    ], [3, "READY"]]);
     await world.pass({ days: 32 });
     await world.settle();
     expect(liveAtPharmacy(world)).toHaveLength(2);
@@ -208,27 +261,50 @@ describe("what the customer wants", () => {
     await world.pass({ days: 32 });
     await world.settle();
     expect(liveAtPharmacy(world)).toEqual([]);
-    expect((await orders(world)).map((order) => order.state)).toEqual(["CANCELLED", "CANCELLED", "CANCELLED"]);
+    expect((await orders(world)).map((order) => order.state)).toEqual([
+      "CANCELLED",
+      "CANCELLED",
+      "CANCELLED",
+    ]);
   });
 });
 
 describe("what only a person can mend", () => {
-  test.each(["health_patient_id", "pharmacy_patient_id"] as const)("a missing %s: fill it in and resend", async (column) => {
-    world.clinic.prescribe(person, "price_morning_month");
-    const key = column === "health_patient_id" ? person.healthPatientId : person.pharmacyPatientId;
-    await world.db.updateTable("registry.customers").set({ [column]: null }).where("id", "=", person.customerId).execute();
-    await pay();
-    const [stop] = await stopped(world);
-    expect(stop).toMatchObject({ reason_code: "MISSING_CUSTOMER_KEY", reason: `Customer ${person.customerId} has no ${column}.` });
-    await world.db.updateTable("registry.customers").set({ [column]: key }).where("id", "=", person.customerId).execute();
-    await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
-    expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
-  });
+  test.each(["health_patient_id", "pharmacy_patient_id"] as const)(
+    "a missing %s: fill it in and resend",
+    async (column) => {
+      world.clinic.prescribe(person, "price_morning_month");
+      const key = column === "health_patient_id" ? person.healthPatientId : person.pharmacyPatientId;
+      await world.db.updateTable("registry.customers").set({ [column]: null }).where(
+        "id",
+        "=",
+        person.customerId,
+      ).execute();
+      await pay();
+      const [stop] = await stopped(world);
+      expect(stop).toMatchObject({
+        reason_code: "MISSING_CUSTOMER_KEY",
+        reason: `Customer ${person.customerId} has no ${column}.`,
+      });
+      await world.db.updateTable("registry.customers").set({ [column]: key }).where(
+        "id",
+        "=",
+        person.customerId,
+      ).execute();
+      await setStatus(world.db, stop?.id ?? 0, "PENDING");
+      await world.settle();
+      expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
+    },
+  );
 
   test("no complete address", async () => {
     world.clinic.prescribe(person, "price_morning_month");
-    world.vendors.health.moveHouse(person.healthPatientId, { line: [], city: "Paris", state: "KY", postalCode: "40361" });
+    world.vendors.health.moveHouse(person.healthPatientId, {
+      line: [],
+      city: "Paris",
+      state: "KY",
+      postalCode: "40361",
+    });
     await pay();
     expect(await stopped(world)).toMatchObject([{ reason_code: "NO_SHIPPING_ADDRESS" }]);
     expect(liveAtPharmacy(world)).toEqual([]);

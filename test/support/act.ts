@@ -7,7 +7,12 @@ import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { World } from "./world.ts";
 
 /** Adds a task as a person would in the table editor: step and data, nothing else. */
-export async function addTask(db: Database, step: string, data: Record<string, Json>, vendor: Queue = "internal"): Promise<number> {
+export async function addTask(
+  db: Database,
+  step: string,
+  data: Record<string, Json>,
+  vendor: Queue = "internal",
+): Promise<number> {
   const [id] = await insertTasks(db, [{ step, key: crypto.randomUUID(), vendor, data }]);
   if (id === undefined) throw new Error("the task was not inserted");
   return id;
@@ -24,7 +29,8 @@ export async function setData(db: Database, id: number, data: Record<string, Jso
 
 /** The tasks of a step, oldest first. */
 export async function tasksOf(world: World, step: string) {
-  return await world.db.selectFrom("clockwork.tasks").selectAll().where("step", "=", step).orderBy("id").execute();
+  return await world.db.selectFrom("clockwork.tasks").selectAll().where("step", "=", step).orderBy("id")
+    .execute();
 }
 
 export async function orders(world: World) {
@@ -42,7 +48,9 @@ export function heard(world: World, personId: string): string[] {
 
 /** Orders at the pharmacy that are neither cancelled nor failed. */
 export function liveAtPharmacy(world: World) {
-  return [...world.vendors.pharmacy.state.orders.values()].filter((order) => order.state !== "CANCELED" && order.state !== "ERROR");
+  return [...world.vendors.pharmacy.state.orders.values()].filter((order) =>
+    order.state !== "CANCELED" && order.state !== "ERROR"
+  );
 }
 
 /** Every task has ended, or waits for its day with a reason; the list of those that need a person. */

@@ -102,9 +102,9 @@ export async function makeWorld(
     drain: () => drain(deps),
     async settle() {
       for (let round = 0; round < 50; round++) {
-        await vendors.flush();
+        const sent = await vendors.flush();
         const report = await drain(deps);
-        if (report.settled === 0 && report.lost === 0 && vendors.waiting() === 0) return;
+        if (report.settled === 0 && report.lost === 0 && sent.length === 0) return;
       }
       throw new Error("the world does not come to rest");
     },

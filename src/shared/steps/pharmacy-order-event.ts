@@ -102,7 +102,9 @@ function askPerson(order: Order, state: OrderState): FollowUp[] {
   ];
   if (state === "FAILED") return ask("order.replace", "PHARMACY_FAILED");
   if (state === "RETURNED") return ask("order.replace", "PARCEL_RETURNED");
-  if (state === "CANCELLED" && !order.cancel_requested_at) return ask("order.replace", "PHARMACY_CANCELLED");
+  // A failed order is cancelled by us when it is replaced; a person was asked when it failed.
+  const isUnasked = state === "CANCELLED" && !order.cancel_requested_at && order.state !== "FAILED";
+  if (isUnasked) return ask("order.replace", "PHARMACY_CANCELLED");
   if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order) || !order.cancel_requested_at) {
     return [];
   }

@@ -1,0 +1,147 @@
+import type { Fault } from "../local/sandbox/faults.ts";
+import type { Life } from "./life.ts";
+import { OUTAGE_WAVE } from "./cast.ts";
+import type { Stage } from "./story.ts";
+
+/** What is broken on purpose, and when. */
+export interface Troubles {
+  /** Every vendor doubles and shuffles its webhooks from here on. */
+  disturbTheMail(): void;
+  announce(wave: number): string;
+  before(wave: number): void;
+  during(wave: number, work: () => Promise<void>): Promise<void>;
+  after(wave: number, life: Life): Promise<void>;
+  isOutage(wave: number): boolean;
+  crmLosesAnswers(life: Life): Promise<void>;
+  secondMonth(life: Life): Promise<void>;
+  /** No more troubles; what they held back is let go. */
+  calm(): void;
+  /** What was injected, for the report: where, what, how often it was met. */
+  injected: Injected[];
+}
+
+export interface Injected {
+  vendor: string;
+  what: string;
+  met: number;
+}
+
+const DOUBLED_SHARE = 0.15;
+const OUTAGE_STEP_MINUTES = 20;
+const OUTAGE_STEPS = 6;
+
+export function makeTroubles({ stack, progress }: Stage): Troubles {
+  const { stripe, health, pharmacy, crm } = stack.vendors;
+  const sandboxes = { stripe, health, pharmacy, crm };
+  const injected: Injected[] = [];
+
+  function add(vendor: keyof typeof sandboxes, fault: Fault): void {
+    sandboxes[vendor].faults.add(fault);
+  }
+
+  /** Ends all faults of the vendor and writes down how often each was met. */
+  function end(vendor: keyof typeof sandboxes): void {
+    const { faults } = sandboxes[vendor];
+    faults.clear();
+    for (const [what, met] of faults.met) {
+      const known = injected.find((one) => one.vendor === vendor && one.what === what);
+      if (known) known.met = met;
+      else injected.push({ vendor, what, met });
+    }
+  }
+
+  const waves: Record<number, { says: string; before?: () => void; during?: () => Promise<void> }> = {
+    0: {
+      says: "webhooks come doubled and shuffled",
+    },
+    1: {
+      says: "the pharmacy takes orders and its answers get lost",
+      before: () => {
+        add("pharmacy", { kind: "lose_answer", operation: "create order", times: 6 });
+        add("health", { kind: "status", status: 500, times: 3 });
+      },
+    },
+    2: {
+      says: "the pharmacy takes two orders only after we looked; vendors ask to slow down",
+      before: () => {
+        add("pharmacy", { kind: "late_commit", operation: "create order", times: 2 });
+        add("pharmacy", { kind: "status", status: 429, retryAfterSeconds: 20, operation: "get order", times: 1 });
+        add("stripe", { kind: "status", status: 429, retryAfterSeconds: 7, times: 2 });
+        add("stripe", { kind: "lose_request", times: 3 });
+      },
+    },
+    [OUTAGE_WAVE]: {
+      says: `the pharmacy is out for ${(OUTAGE_STEPS * OUTAGE_STEP_MINUTES) / 60} hours (503)`,
+      before: () => add("pharmacy", { kind: "status", status: 503 }),
+    },
+    4: {
+      says: "the webhooks function is killed while events come in",
+      during: async () => {
+        const pid = stack.functionPid("webhooks");
+        if (pid === undefined) return;
+        process.kill(pid, "SIGKILL");
+        injected.push({ vendor: "clockwork", what: "webhooks function killed", met: 1 });
+        await stack.vendors.flush();
+        await waitUntil(() => stack.functionPid("webhooks") !== undefined);
+      },
+    },
+  };
+
+  return {
+    injected,
+    disturbTheMail() {
+      for (const { outbox } of Object.values(sandboxes)) {
+        Object.assign(outbox.faults, { doubled: DOUBLED_SHARE, shuffled: true });
+      }
+    },
+    announce: (wave) => waves[wave]?.says ?? "all is well",
+    before: (wave) => waves[wave]?.before?.(),
+    isOutage: (wave) => wave === OUTAGE_WAVE,
+    async during(wave, work) {
+      await waves[wave]?.during?.();
+      await work();
+    },
+    async after(wave, life) {
+      if (wave === OUTAGE_WAVE) {
+        for (let step = 1; step < OUTAGE_STEPS; step++) await life.pass({ minutes: OUTAGE_STEP_MINUTES });
+        const { rows } = await stack.pool.query(
+          "select paused_reason from ops.vendors where vendor = 'pharmacy' and state = 'paused'",
+        );
+        progress(`the pharmacy is ${rows[0] ? `paused: ${rows[0].paused_reason}` : "NOT paused, though it is out"}`);
+        end("pharmacy");
+        await life.pass({ minutes: 11 });
+      }
+      if (wave === 2) {
+        await life.rest({ minutes: 10 });
+        await pharmacy.faults.commitLate();
+        await life.work();
+      }
+      for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);
+    },
+    async crmLosesAnswers(life) {
+      add("crm", { kind: "lose_answer", times: 5 });
+      add("crm", { kind: "status", status: 500, times: 2 });
+      await life.work();
+      end("crm");
+    },
+    async secondMonth(life) {
+      add("pharmacy", { kind: "lose_answer", operation: "create order", times: 2 });
+      add("pharmacy", { kind: "lose_answer", operation: "cancel order", times: 1 });
+      add("stripe", { kind: "status", status: 500, share: 0.05, times: 5 });
+      await life.work();
+      await life.rest({ minutes: 15 });
+      end("pharmacy");
+      end("stripe");
+    },
+    calm() {
+      for (const { outbox, faults } of Object.values(sandboxes)) {
+        faults.clear();
+        Object.assign(outbox.faults, { doubled: 0, shuffled: false });
+      }
+    },
+  };
+}
+
+async function waitUntil(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 25));
+}
