@@ -167,8 +167,9 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
   for (let day = 2; day <= 5; day++) {
     progress(`day ${day}: parcels move`);
     clinic.workPharmacy();
-    await life.pass({ hours: day === 2 ? 18 : 24 });
-    if (day === 4) await story.troubles.crmLosesAnswers(life);
+    const live = () => life.pass({ hours: day === 2 ? 18 : 24 });
+    if (day === 3) await story.troubles.crmLosesAnswers(live);
+    else await live();
   }
   await life.rest({ minutes: 90 });
   progress("day 6: refunds after shipping; the CRM's people unsubscribe");

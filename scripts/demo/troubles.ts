@@ -12,7 +12,8 @@ export interface Troubles {
   during(wave: number, work: () => Promise<void>): Promise<void>;
   after(wave: number, life: Life): Promise<void>;
   isOutage(wave: number): boolean;
-  crmLosesAnswers(life: Life): Promise<void>;
+  /** While `live` goes on the CRM's answers get lost. */
+  crmLosesAnswers(live: () => Promise<void>): Promise<void>;
   secondMonth(life: Life): Promise<void>;
   /** No more troubles; what they held back is let go. */
   calm(): void;
@@ -118,10 +119,10 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       }
       for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);
     },
-    async crmLosesAnswers(life) {
-      add("crm", { kind: "lose_answer", times: 5 });
+    async crmLosesAnswers(live) {
+      add("crm", { kind: "lose_answer", times: 4 });
       add("crm", { kind: "status", status: 500, times: 2 });
-      await life.work();
+      await live();
       end("crm");
     },
     async secondMonth(life) {

@@ -32,6 +32,8 @@ alter table registry.products enable row level security;
 comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
 comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
 
+comment on column registry.products.status is 'active, or retired: no longer sold.';
+
 create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm');
 
 create table registry.product_keys (
@@ -49,5 +51,7 @@ alter table registry.product_keys enable row level security;
 create index product_keys_product on registry.product_keys (product_id);
 
 comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
+comment on column registry.product_keys.system is 'Whose id the key is.';
+comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
 comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
 comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';

@@ -38,7 +38,7 @@ create unique index tasks_job on clockwork.tasks (job_id) where job_id is not nu
 create index tasks_open_order on clockwork.tasks ((data ->> 'order_id'))
   where step = 'order.place' and status in ('PENDING', 'QUEUED');
 create index tasks_stopped on clockwork.tasks (created_at) where status = 'MANUAL_INTERVENTION';
-create index tasks_heard on clockwork.tasks (vendor, created_at) where caused_by is null;
+create index tasks_heard on clockwork.tasks (split_part(step, '.', 1), created_at) where caused_by is null;
 create index tasks_customer on clockwork.tasks (customer_id);
 create index tasks_invoice on clockwork.tasks (invoice_id);
 create index tasks_caused_by on clockwork.tasks (caused_by);
@@ -182,19 +182,29 @@ $$;
 create trigger record_task_change after update on clockwork.tasks
   for each row execute function clockwork.record_task_change();
 
+-- Its argument is what to do instead, in a sentence.
 create function clockwork.refuse_removal() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-  raise exception 'Rows of %.% are never removed. To drop a task set its status to CANCELLED.', tg_table_schema, tg_table_name
+  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
+      case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
     using errcode = 'check_violation';
 end
 $$;
 create trigger refuse_delete before delete on clockwork.tasks
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
 create trigger refuse_truncate before truncate on clockwork.tasks
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
 create trigger refuse_change before update or delete on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
 create trigger refuse_truncate before truncate on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
+create trigger refuse_delete before delete on clockwork.settings
+  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
+create trigger refuse_truncate before truncate on clockwork.settings
+  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
+create trigger refuse_delete before delete on clockwork.vendors
+  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+create trigger refuse_truncate before truncate on clockwork.vendors
+  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');

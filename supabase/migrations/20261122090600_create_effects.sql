@@ -24,6 +24,10 @@ alter table clockwork.effects enable row level security;
 create index effects_task on clockwork.effects (task_id);
 
 comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
+comment on column clockwork.effects.vendor is 'At whom it was done (clockwork.vendors).';
+comment on column clockwork.effects.operation is 'What was done, e.g. create order.';
+comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
+comment on column clockwork.effects.settled_at is 'When its outcome was known.';
 comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
 comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
 comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
@@ -39,12 +43,18 @@ begin
     raise exception 'Effect % is CONFIRMED: it was done outside and cannot be undone here.', old.id
       using errcode = 'check_violation';
   end if;
+  if old.state = 'CONFIRMED' and (new.vendor, new.operation, new.key, new.reference, new.settled_at)
+    is distinct from (old.vendor, old.operation, old.key, old.reference, old.settled_at)
+  then
+    raise exception 'Effect % is CONFIRMED: what was done outside stays as it is recorded.', old.id
+      using errcode = 'check_violation';
+  end if;
   return new;
 end
 $$;
 create trigger guard_effect before update on clockwork.effects
   for each row execute function clockwork.guard_effect();
 create trigger refuse_delete before delete on clockwork.effects
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('They keep a thing from being done twice.');
 create trigger refuse_truncate before truncate on clockwork.effects
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('They keep a thing from being done twice.');

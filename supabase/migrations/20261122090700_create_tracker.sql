@@ -33,7 +33,7 @@ create table tracker.orders (
   subscription_id text not null,
   fill_number integer not null,
   attempt integer not null default 1,
-  reference text not null generated always as (invoice_line_id || ':' || fill_number || ':' || attempt) stored unique,
+  reference text not null generated always as (invoice_line_id || ':' || fill_number::text || ':' || attempt::text) stored unique,
   fill_on timestamptz not null,
   prescription_id text,
   pharmacy_order_id text unique,
@@ -59,6 +59,15 @@ create index orders_state on tracker.orders (state);
 
 comment on table tracker.orders is 'A row per fill that was paid for (and per replacement). Changed by the machinery only.';
 comment on column tracker.orders.state is 'See tracker.order_states.';
+comment on column tracker.orders.customer_id is 'Whose order it is (registry.customers).';
+comment on column tracker.orders.product_id is 'What is filled (registry.products).';
+comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
+comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
+comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, or person.';
+comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
+comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
+comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.fill_number is 'Which of the fills that the invoice line pays for.';
 comment on column tracker.orders.attempt is '1; higher for a replacement.';
 comment on column tracker.orders.reference is 'What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.';
@@ -102,9 +111,9 @@ $$;
 create trigger guard_order before update on tracker.orders
   for each row execute function tracker.guard_order();
 create trigger refuse_delete before delete on tracker.orders
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
 create trigger refuse_truncate before truncate on tracker.orders
-  for each statement execute function clockwork.refuse_removal();
+  for each statement execute function clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
 
 create table tracker.shipments (
   id bigint generated always as identity primary key,
@@ -119,6 +128,26 @@ create table tracker.shipments (
   constraint a_delivered_parcel_has_delivered_at check (state <> 'DELIVERED' or delivered_at is not null)
 );
 alter table tracker.shipments enable row level security;
+
+create function tracker.guard_shipment() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if (select order_states.rank from tracker.order_states where order_states.state = new.state)
+    < (select order_states.rank from tracker.order_states where order_states.state = old.state)
+  then
+    raise exception 'Parcel % is %: parcels only move forward, never back to %.', old.id, old.state, new.state
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_shipment before update on tracker.shipments
+  for each row execute function tracker.guard_shipment();
+create trigger refuse_delete before delete on tracker.shipments
+  for each statement execute function clockwork.refuse_removal('');
+create trigger refuse_truncate before truncate on tracker.shipments
+  for each statement execute function clockwork.refuse_removal('');
 
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
 comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';

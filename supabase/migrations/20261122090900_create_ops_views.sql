@@ -69,17 +69,31 @@ select story.at, story.system, story.what, customers.email as customer, story.ta
 from (
   select tasks.created_at as at,
     case when tasks.caused_by is null then split_part(tasks.step, '.', 1) else 'clockwork' end as system,
-    case when tasks.caused_by is null then 'came in: ' else 'follows: ' end || tasks.step as what,
+    case when tasks.caused_by is null then 'came in: ' else 'follows: ' end || tasks.step
+      || case when born.status in ('MANUAL_INTERVENTION', 'PARKED') then ', ' || born.status else '' end as what,
     tasks.id as task_id, null::bigint as order_id, tasks.customer_id, tasks.invoice_id
   from clockwork.tasks
+  cross join lateral (
+    select coalesce(
+      (select task_history.from_status from clockwork.task_history
+        where task_history.task_id = tasks.id order by task_history.id limit 1),
+      tasks.status) as status
+  ) as born
   union all
-  select coalesce(tasks.done_at, tasks.updated_at), 'clockwork',
-    tasks.step || ': ' || tasks.status || coalesce('. ' || tasks.reason, ''),
+  -- What the machinery made of it: its end, or why it is tried again or waits.
+  select task_history.changed_at, 'clockwork',
+    tasks.step || ': ' || task_history.to_status || coalesce('. ' || (task_history.after ->> 'reason'), ''),
     tasks.id, null, tasks.customer_id, tasks.invoice_id
-  from clockwork.tasks where tasks.status <> 'PENDING' or tasks.reason is not null
+  from clockwork.task_history
+  join clockwork.tasks on tasks.id = task_history.task_id
+  where task_history.actor like 'clockwork:%'
+    and (task_history.to_status not in ('PENDING', 'QUEUED') or task_history.after ->> 'reason' is not null)
   union all
   select task_history.changed_at, 'person',
-    format('%s: task %s (%s) from %s to %s', task_history.actor, tasks.id, tasks.step, task_history.from_status, task_history.to_status),
+    format('%s: task %s (%s) %s', task_history.actor, tasks.id, tasks.step,
+      case when task_history.from_status = task_history.to_status
+        then 'edited ' || (select string_agg(edited.key, ', ') from jsonb_object_keys(task_history.after) as edited (key))
+        else format('from %s to %s', task_history.from_status, task_history.to_status) end),
     tasks.id, null, tasks.customer_id, tasks.invoice_id
   from clockwork.task_history
   join clockwork.tasks on tasks.id = task_history.task_id
@@ -152,7 +166,7 @@ select
   vendors.paused_until,
   vendors.paused_reason,
   (select max(heard.created_at) from clockwork.tasks as heard
-    where heard.vendor = vendors.vendor and heard.caused_by is null) as last_heard_at,
+    where split_part(heard.step, '.', 1) = vendors.vendor and heard.caused_by is null) as last_heard_at,
   vendors.last_success_at,
   vendors.last_failure_at,
   vendors.failures_in_a_row,

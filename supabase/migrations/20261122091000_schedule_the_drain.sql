@@ -49,7 +49,8 @@ language sql set search_path = ''
 as $$
   with gone as (
     delete from cron.job_run_details
-    where job_run_details.end_time < pg_catalog.now() - interval '7 days'
+    -- A run that a crash cut off has no end.
+    where coalesce(job_run_details.end_time, job_run_details.start_time) < pg_catalog.now() - interval '7 days'
     returning 1
   )
   select pg_catalog.count(*) from gone
@@ -67,7 +68,7 @@ begin
   -- Seconds are known to pg_cron since 1.5.
   perform cron.schedule(
     'clockwork-tick',
-    case when string_to_array(version, '.')::int[] >= array[1, 5] then '10 seconds' else '* * * * *' end,
+    case when string_to_array(regexp_replace(version, '[^0-9.].*$', ''), '.')::int[] >= array[1, 5] then '10 seconds' else '* * * * *' end,
     'select clockwork.tick()'
   );
   perform cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');

@@ -47,8 +47,13 @@ describe("the state of an effect", () => {
     async (change) => {
       const id = await effectIn("CONFIRMED");
       const before = await read(id);
-      await sql.person(`update clockwork.effects set ${change} where id = ${id}`).catch(() => {});
       // Under another key the ledger would no longer know that the thing was done, and it would be done again.
+      for (const run of [sql.person, sql.machinery]) {
+        await expect(run(`update clockwork.effects set ${change} where id = ${id}`)).rejects.toMatchObject({
+          code: "23514",
+          message: `Effect ${id} is CONFIRMED: what was done outside stays as it is recorded.`,
+        });
+      }
       expect(await read(id)).toEqual(before);
     },
   );

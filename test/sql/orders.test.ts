@@ -292,9 +292,21 @@ describe("shipments", () => {
   test("a parcel only moves forward, as its column's comment says", async () => {
     const order = await orderIn(sql.person, "DELIVERED", people);
     const id = await parcel(order, { state: "'DELIVERED'", delivered_at: "clockwork.now()" });
-    await sql.machinery(`update tracker.shipments set state = 'SHIPPED' where id = ${id}`).catch(() => {});
-    expect(await sql.person(`select state from tracker.shipments where id = ${id}`)).toEqual([{
-      state: "DELIVERED",
-    }]);
+    await expect(sql.machinery(`update tracker.shipments set state = 'SHIPPED' where id = ${id}`)).rejects
+      .toMatchObject({
+        code: "23514",
+        message: `Parcel ${id} is DELIVERED: parcels only move forward, never back to SHIPPED.`,
+      });
+    await sql.machinery(`update tracker.shipments set state = 'RETURNED' where id = ${id}`);
   });
+
+  test.each(["delete from tracker.shipments", "truncate tracker.shipments"])(
+    "%s is refused",
+    async (statement) => {
+      const order = await orderIn(sql.person, "SHIPPED", people);
+      const id = await parcel(order);
+      await expect(sql.person(statement)).rejects.toMatchObject({ code: "23514" });
+      expect(await sql.person(`select id from tracker.shipments where id = ${id}`)).toHaveLength(1);
+    },
+  );
 });

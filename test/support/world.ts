@@ -49,6 +49,7 @@ export async function makeWorld(
   const database = await createTestDatabase();
   const { db, close } = connect(database.url, 8);
   let offset = 0;
+  let isClosed = false;
   const now = () => new Date(Date.now() + offset);
   const lines: World["lines"] = [];
   const log: DrainDeps["log"] = (event, fields) => void lines.push({ event, fields });
@@ -110,6 +111,8 @@ export async function makeWorld(
     },
     task: (id) => readTask(db, id),
     async close() {
+      if (isClosed) return;
+      isClosed = true;
       await vendors.close();
       await close();
       await database.drop();

@@ -17,7 +17,6 @@ const EVENT_TYPE = /^[a-z0-9_.[\]-]{1,150}$/;
 
 /** True when the database will take the event, so that it cannot come back for ever. */
 export function isStorable(event: VendorEvent): boolean {
-  if (event) return true;
   return event.id !== "" && isStorableText(event.id) && EVENT_TYPE.test(event.type) &&
     isStorableValue(event.attributes);
 }

@@ -1,0 +1,109 @@
+import { MEDICAL_CANARIES } from "../local/clinic.ts";
+import { checkCrm } from "./check-crm.ts";
+import type { Evidence } from "./evidence.ts";
+import { checkShipping, checkTracker } from "./check-orders.ts";
+
+/** What a check found. Each entry is a sentence with ids; an empty list is what it wants. */
+export interface Check {
+  name: string;
+  /** What it looked at, in words with counts. */
+  looked: string;
+  lost: string[];
+  doubled: string[];
+  unexplained: string[];
+}
+
+export function check(name: string): Check {
+  return { name, looked: "", lost: [], doubled: [], unexplained: [] };
+}
+
+export function runChecks(evidence: Evidence): Check[] {
+  return [
+    ...checkShipping(evidence),
+    checkTracker(evidence),
+    checkWebhooks(evidence),
+    checkTasks(evidence),
+    ...checkCrm(evidence),
+    checkLeaks(evidence),
+  ];
+}
+
+export function isOk({ lost, doubled, unexplained }: Check): boolean {
+  return lost.length + doubled.length + unexplained.length === 0;
+}
+
+/** What a vendor was told is safe must be a task. */
+export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
+  const result = check("every acknowledged webhook is a task, once");
+  const keys = new Map<string, number>();
+  for (const task of tasks) {
+    if (task.caused_by === null) keys.set(task.key, (keys.get(task.key) ?? 0) + 1);
+  }
+  const outboxes = { stripe: vendors.stripe, health: vendors.health, pharmacy: vendors.pharmacy, crm: vendors.crm };
+  let acknowledged = 0;
+  for (const [vendor, { outbox }] of Object.entries(outboxes)) {
+    for (const id of outbox.acknowledged) {
+      acknowledged += 1;
+      const count = keys.get(mail.snapshotOf.get(id) ?? id) ?? 0;
+      if (count === 0) result.lost.push(`${vendor} event ${id} was acknowledged, but there is no task`);
+      if (count > 1) result.doubled.push(`${vendor} event ${id} is ${count} tasks`);
+    }
+    for (const id of outbox.givenUp) {
+      if (!outbox.acknowledged.has(id)) result.lost.push(`${vendor} gave up on event ${id}`);
+    }
+    if (outbox.waiting > 0) result.unexplained.push(`${vendor} still has ${outbox.waiting} webhooks to send`);
+  }
+  result.looked = `${acknowledged} acknowledged, ${tasks.length} tasks`;
+  return result;
+}
+
+/** Ends that mean a mistake of ours, whatever the catalogue says of them. */
+const OUR_MISTAKES = ["INTERNAL_ERROR", "INVALID_DATA", "UNKNOWN_STEP", "DRAIN_DIED", "UNKNOWN_ORDER", "ORDER_NOT_FOUND"];
+
+export function checkTasks({ tasks }: Evidence): Check {
+  const result = check("every task came to an end, or waits for its day, with a reason");
+  const counts = new Map<string, number>();
+  for (const task of tasks) {
+    counts.set(task.status, (counts.get(task.status) ?? 0) + 1);
+    const name = `task ${task.id} (${task.step})`;
+    switch (task.status) {
+      case "DONE":
+        break;
+      case "PARKED":
+      case "CANCELLED":
+      case "MANUAL_INTERVENTION":
+        if (!task.catalogued) result.unexplained.push(`${name} is ${task.status} without a catalogued reason`);
+        break;
+      case "PENDING":
+        if (!task.waits) result.lost.push(`${name} is due, but nobody runs it`);
+        else if (!task.catalogued) result.unexplained.push(`${name} waits and does not say why`);
+        break;
+      default:
+        result.lost.push(`${name} is still ${task.status}`);
+    }
+    if (OUR_MISTAKES.includes(task.reason_code ?? "")) result.unexplained.push(`${name}: ${task.reason}`);
+  }
+  result.looked = [...counts].sort().map(([status, count]) => `${count} ${status}`).join(", ");
+  return result;
+}
+
+export function checkLeaks(evidence: Evidence): Check {
+  const result = check("no medical fact in Clockwork's tables and logs, at Stripe or in the CRM");
+  for (const [table, rows] of evidence.leaks) {
+    result.unexplained.push(`${rows} rows of ${table} hold a medical fact`);
+  }
+  const holdsOne = (text: string) => MEDICAL_CANARIES.some((canary) => text.includes(canary));
+  const lines = evidence.functionLines.filter(holdsOne).length;
+  if (lines > 0) result.unexplained.push(`${lines} lines in the functions' logs hold a medical fact`);
+  const { stripe, crm } = evidence.vendors;
+  const state = [stripe.state.customers, stripe.state.subscriptions, stripe.state.invoices];
+  if (holdsOne(JSON.stringify(state.map((map) => [...map.values()])))) {
+    result.unexplained.push("Stripe holds a medical fact");
+  }
+  if (holdsOne(JSON.stringify([crm.receipts, [...crm.people.values()].map((one) => [...one.attributes])]))) {
+    result.unexplained.push("the CRM was told a medical fact");
+  }
+  result.looked = `${evidence.searched} tables, ${evidence.functionLines.length} log lines, ` +
+    `${MEDICAL_CANARIES.length} canaries`;
+  return result;
+}

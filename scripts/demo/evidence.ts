@@ -1,0 +1,81 @@
+import type { Pool } from "pg";
+import type { Person } from "../local/clinic.ts";
+import type { LocalVendors } from "../local/vendors.ts";
+import type { Mail } from "./mail.ts";
+
+/** A row of `clockwork.tasks`, as far as the checks need it. */
+export interface TaskRow {
+  id: string;
+  step: string;
+  key: string;
+  status: string;
+  reason_code: string | null;
+  reason: string | null;
+  /** The reason is in `clockwork.reasons`. */
+  catalogued: boolean;
+  /** `run_after` lies ahead. */
+  waits: boolean;
+  caused_by: string | null;
+  vendor: string;
+}
+
+export interface OrderRow {
+  id: string;
+  state: string;
+  reference: string;
+  pharmacy_order_id: string | null;
+}
+
+/** What the checks look at: the vendors' own state, what people decided, and then Clockwork's tables. */
+export interface Evidence {
+  now: Date;
+  vendors: Pick<LocalVendors, "stripe" | "health" | "pharmacy" | "crm">;
+  mail: Pick<Mail, "snapshotOf">;
+  people: readonly Person[];
+  endedByPharmacy: ReadonlySet<string>;
+  decisions: ReadonlyMap<string, 0 | 1>;
+  tasks: readonly TaskRow[];
+  orders: readonly OrderRow[];
+  functionLines: readonly string[];
+  /** Tables (`schema.table`) in which a row holds one of the canaries, with how many rows. */
+  leaks: ReadonlyMap<string, number>;
+  /** Tables that were searched for canaries. */
+  searched: number;
+}
+
+export async function readTasks(pool: Pool): Promise<TaskRow[]> {
+  const { rows } = await pool.query<TaskRow>(`
+    select tasks.id, step, key, status, reason_code, reason, caused_by, vendor,
+      exists (select from clockwork.reasons where reasons.code = tasks.reason_code) as catalogued,
+      run_after > clockwork.now() as waits
+    from clockwork.tasks order by tasks.id`);
+  return rows;
+}
+
+export async function readOrders(pool: Pool): Promise<OrderRow[]> {
+  const { rows } = await pool.query<OrderRow>(
+    "select id, state, reference, pharmacy_order_id from tracker.orders order by id",
+  );
+  return rows;
+}
+
+/** Searches every column of every row that Clockwork keeps. @param url of the superuser is not needed: `postgres` owns them */
+export async function findLeaks(
+  pool: Pool,
+  canaries: readonly string[],
+): Promise<{ leaks: Map<string, number>; searched: number }> {
+  const { rows: tables } = await pool.query<{ name: string }>(`
+    select format('%I.%I', schemaname, tablename) as name from pg_tables
+    where schemaname in ('clockwork', 'tracker', 'pgboss') or (schemaname, tablename) = ('registry', 'customers')
+    order by 1`);
+  const leaks = new Map<string, number>();
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ count: string }>(
+      `select count(*) from ${name} as t where exists (select from unnest($1::text[]) as c where strpos(t::text, c) > 0)`,
+      [canaries],
+    );
+    const count = Number(rows[0]?.count ?? 0);
+    if (count > 0) leaks.set(name, count);
+  }
+  return { leaks, searched: tables.length };
+}

@@ -1,0 +1,150 @@
+import type { Pool } from "pg";
+import type { Stack } from "../local/stack.ts";
+import { type Check, isOk } from "./checks.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Mail } from "./mail.ts";
+import type { OpsPerson } from "./ops-person.ts";
+import type { Story } from "./story.ts";
+import type { Injected } from "./troubles.ts";
+
+type Row = Record<string, string | number>;
+
+/** Everything the demo has to say; `--json` prints just this. */
+export interface DemoReport {
+  ok: boolean;
+  seed: number;
+  customers: number;
+  days: number;
+  seconds: { start: number; story: number; checks: number };
+  events: Row[];
+  tasks: Row[];
+  effects: Row[];
+  waiting: Row[];
+  stopped: Row[];
+  faults: Injected[];
+  repairs: number;
+  ticks: number;
+  checks: (Check & { ok: boolean })[];
+  lost: number;
+  doubled: number;
+  unexplained: number;
+}
+
+interface Told {
+  seed: number;
+  stack: Stack;
+  mail: Mail;
+  story: Story;
+  ops: OpsPerson;
+  ticks: number;
+  evidence: Evidence;
+  checks: Check[];
+  seconds: DemoReport["seconds"];
+}
+
+export async function makeReport(told: Told): Promise<DemoReport> {
+  const { stack, mail, story, checks, seconds, evidence } = told;
+  const { pool, vendors } = stack;
+  const sum = (what: "lost" | "doubled" | "unexplained") =>
+    checks.reduce((count, check) => count + check[what].length, 0);
+  const senders = { stripe: "stripe", medplum: "health", photon: "pharmacy", customerio: "crm" } as const;
+  const first = Math.min(...[...vendors.stripe.state.customers.values()].map(({ created }) => created * 1000));
+  return {
+    ok: checks.every(isOk),
+    seed: told.seed,
+    customers: story.customers.length,
+    days: Math.round((evidence.now.getTime() - first) / 86_400_000),
+    seconds,
+    events: Object.entries(senders).map(([path, vendor]) => ({
+      vendor,
+      events: vendors[vendor].outbox.acknowledged.size,
+      deliveries: mail.posts.get(path) ?? 0,
+    })),
+    tasks: await rows(pool, "select status, count(*)::int as tasks from clockwork.tasks group by 1 order by 1"),
+    effects: await rows(
+      pool,
+      `select vendor, operation, count(*)::int as done, (count(*) filter (where state <> 'CONFIRMED'))::int as open_or_refused,
+         sum(attempt)::int as attempts from clockwork.effects group by 1, 2 order by 1, 2`,
+    ),
+    waiting: await rows(
+      pool,
+      `select coalesce(why, '(no reason)') as why, count(*)::int as tasks, min(next_try)::date::text as next from ops.waiting
+       group by 1 order by 2 desc`,
+    ),
+    stopped: await rows(
+      pool,
+      `select reason_code as reason, step, count(*)::int as tasks from ops.manual_intervention group by 1, 2 order by 3 desc`,
+    ),
+    faults: [
+      ...story.troubles.injected,
+      ...[...mail.answers].filter(([status]) => status >= 300).map(([status, met]) => ({
+        vendor: "clockwork",
+        what: `webhook answered ${status}`,
+        met,
+      })),
+      { vendor: "stripe", what: "invoice.paid held back", met: mail.held() },
+    ],
+    repairs: told.ops.edits(),
+    ticks: told.ticks,
+    checks: checks.map((check) => ({ ...check, ok: isOk(check) })),
+    lost: sum("lost"),
+    doubled: sum("doubled"),
+    unexplained: sum("unexplained"),
+  };
+}
+
+async function rows(pool: Pool, query: string): Promise<Row[]> {
+  return (await pool.query<Row>(query)).rows;
+}
+
+/** The report for people: what happened, as tables, then the checks, then one line. */
+export function render(report: DemoReport): string {
+  const events = report.events.reduce((sum, row) => sum + Number(row["events"]), 0);
+  const { start, story, checks } = report.seconds;
+  const seconds = [start, story, checks].map((one) => one.toFixed(1));
+  return [
+    `${report.customers} customers, ${events} vendor events, ${report.days} days, seed ${report.seed}: ` +
+    `${(start + story + checks).toFixed(1)} s (start ${seconds[0]}, story ${seconds[1]}, checks ${seconds[2]}), ` +
+    `${report.ticks} ticks, ${report.repairs} cells edited by hand`,
+    table("Events per vendor (deliveries: with repeats)", report.events),
+    table("Tasks per status", report.tasks),
+    table("Done outside, each once (attempts: with those that got no answer)", report.effects),
+    table("Faults met", report.faults.map(({ vendor, what, met }) => ({ vendor, what, met }))),
+    table("Waiting for their moment (ops.waiting)", report.waiting),
+    table("Waiting for a person (ops.manual_intervention)", report.stopped),
+    `Checks\n${report.checks.map(renderCheck).join("\n")}`,
+    `${report.lost} lost, ${report.doubled} doubled, ${report.unexplained} unexplained`,
+  ].join("\n\n");
+}
+
+/** More than these of one kind tell nothing new. */
+const SHOWN = 10;
+
+function renderCheck(check: DemoReport["checks"][number]): string {
+  const found = [
+    ...check.lost.map((one) => `lost: ${one}`),
+    ...check.doubled.map((one) => `doubled: ${one}`),
+    ...check.unexplained.map((one) => `unexplained: ${one}`),
+  ];
+  const more = found.length > SHOWN ? [`… and ${found.length - SHOWN} more`] : [];
+  const lines = [...found.slice(0, SHOWN), ...more].map((one) => `\n        ${one}`).join("");
+  return `  ${check.ok ? "ok  " : "FAIL"}  ${check.name} (${check.looked})${lines}`;
+}
+
+function table(title: string, rows: readonly Row[]): string {
+  if (rows.length === 0) return `${title}\n  none`;
+  const columns = Object.keys(rows[0] ?? {});
+  const widths = columns.map((column) =>
+    Math.max(column.length, ...rows.map((row) => String(row[column] ?? "").length))
+  );
+  const line = (cells: (string | number | undefined)[]) =>
+    "  " + cells.map((cell, index) => {
+      const width = widths[index] ?? 0;
+      return typeof cell === "number" ? String(cell).padStart(width) : String(cell ?? "").padEnd(width);
+    }).join("  ").trimEnd();
+  const head = columns.map((column, index) => {
+    const isNumber = typeof rows[0]?.[column] === "number";
+    return isNumber ? column.padStart(widths[index] ?? 0) : column;
+  });
+  return [title, line(head), ...rows.map((row) => line(columns.map((column) => row[column])))].join("\n");
+}

@@ -1,0 +1,73 @@
+import { MEDICAL_CANARIES } from "../local/clinic.ts";
+import { freePort } from "../local/postgres.ts";
+import { seeded } from "../local/sandbox/server.ts";
+import { type Stack, startStack } from "../local/stack.ts";
+import { runChecks } from "./checks.ts";
+import { type Evidence, findLeaks, readOrders, readTasks } from "./evidence.ts";
+import { makeLife } from "./life.ts";
+import { type Mail, makeMail } from "./mail.ts";
+import { makeOpsPerson } from "./ops-person.ts";
+import { type DemoReport, makeReport } from "./report.ts";
+import { playStory, type Story } from "./story.ts";
+
+/** The demo's first morning. Always the same, so that the same seed meets the same calendar. */
+const BEGINS = "2027-03-01T14:00:00Z";
+
+export interface DemoRun {
+  seed: number;
+  customers: number;
+  progress: (line: string) => void;
+  /** Called when the story is over, before the checks. */
+  afterwards?: (evidence: Evidence) => Promise<void> | void;
+}
+
+/** Plays the story on a stack of its own, and checks what came of it. */
+export async function runDemo({ seed, customers, progress, afterwards }: DemoRun): Promise<DemoReport> {
+  const startedAt = performance.now();
+  const mail = makeMail();
+  const stack = await startStack({
+    dbPort: await freePort(),
+    port: await freePort(),
+    seed,
+    startAhead: Date.parse(BEGINS) - Date.now(),
+    stripeEventKinds: ["snapshot", "thin"],
+    fetch: mail.fetch,
+    log: progress,
+  });
+  try {
+    // The sandboxes have no limits to respect, and the demo has no hour to spend.
+    await stack.pool.query("update clockwork.vendors set rate_per_second = 100000");
+    const life = makeLife({ stack, progress });
+    const ops = makeOpsPerson(stack.pool);
+    const upAt = performance.now();
+    const story = await playStory({ stack, life, mail, ops, random: seeded(seed), customers, progress });
+    const playedAt = performance.now();
+    progress("The story is over: checking");
+    const evidence = await gather(stack, mail, story);
+    await afterwards?.(evidence);
+    const checks = runChecks(evidence);
+    const seconds = {
+      start: (upAt - startedAt) / 1000,
+      story: (playedAt - upAt) / 1000,
+      checks: (performance.now() - playedAt) / 1000,
+    };
+    return await makeReport({ seed, stack, mail, story, ops, ticks: life.ticks(), evidence, checks, seconds });
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function gather(stack: Stack, mail: Mail, story: Story): Promise<Evidence> {
+  return {
+    now: stack.clock.now(),
+    vendors: stack.vendors,
+    mail,
+    people: story.customers.map(({ person }) => person),
+    endedByPharmacy: story.endedByPharmacy,
+    decisions: story.decisions,
+    tasks: await readTasks(stack.pool),
+    orders: await readOrders(stack.pool),
+    functionLines: stack.functionLog.lines,
+    ...(await findLeaks(stack.pool, MEDICAL_CANARIES)),
+  };
+}
