@@ -2,6 +2,7 @@ import type { PhotonOrder } from "../local/sandbox/photon/state.ts";
 import { type Check, check } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";
+import { groupBy } from "./group-by.ts";
 
 /** The pharmacy against what Stripe and the health record say. Clockwork's own tables are not looked at. */
 export function checkShipping(evidence: Evidence): Check[] {
@@ -12,7 +13,7 @@ export function checkShipping(evidence: Evidence): Check[] {
 /** Of a customer's fills of one product, as many as are prescribed have exactly one live order each. */
 function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
   const result = check("exactly one live order at the pharmacy for each paid fill that may ship");
-  const groups = Map.groupBy(fills, ({ patientId, product }) => `${patientId} ${product}`);
+  const groups = groupBy(fills, ({ patientId, product }) => `${patientId} ${product}`);
   let wanted = 0;
   let waiting = 0;
   for (const group of groups.values()) {
@@ -105,25 +106,28 @@ export function checkTracker({ vendors, orders }: Evidence): Check {
   const result = check("tracker.orders says what the pharmacy says");
   const tracked = new Map(orders.map((order) => [order.reference, order]));
   const state = vendors.pharmacy.state.orders;
-  let duplicates = 0;
+  let seconds = 0;
   for (const order of state.values()) {
     const row = tracked.get(order.externalId ?? "");
     if (!row) {
       result.lost.push(`pharmacy order ${order.id} (${order.externalId}) is in no row`);
     } else if (row.pharmacy_order_id !== order.id) {
-      duplicates += 1;
+      seconds += 1;
       if (order.state !== "CANCELED") result.doubled.push(`pharmacy order ${order.id} is a second ${order.externalId}`);
     } else if (row.state !== trackedAs(order)) {
       result.unexplained.push(`order ${row.id} is ${row.state}, at the pharmacy it is ${trackedAs(order)}`);
     }
   }
+  // Only of an order that the pharmacy took after we had looked can there be a second one.
+  const late = vendors.pharmacy.faults.met.get("late_commit") ?? 0;
+  if (seconds > late) result.doubled.push(`${seconds} second orders were made, but the pharmacy was late only ${late} times`);
   for (const row of orders) {
     if (row.pharmacy_order_id !== null && !state.has(row.pharmacy_order_id)) {
       result.unexplained.push(`order ${row.id} is ${row.state} as ${row.pharmacy_order_id}, which the pharmacy has not`);
     }
   }
   result.looked = `${orders.length} orders, ${state.size} at the pharmacy, ` +
-    `${duplicates} of them seconds that were cancelled`;
+    `${seconds} of them seconds that were cancelled`;
   return result;
 }
 

@@ -95,8 +95,13 @@ function verdictOn(evidence: Evidence, asked: Asked): Verdict {
   );
   if (ended) return { kind: "decided", live: 0, why: "the pharmacy ended it and nobody decided yet" };
   const paused = pausedSince(evidence, invoice.parent.subscription_details.subscription);
-  return paused ? { kind: "paused", ...paused } : { kind: "ship" };
+  // What was due well before has shipped by then.
+  const stoppedInTime = paused && due.getTime() + IN_TIME_MS > paused.since.getTime();
+  return stoppedInTime ? { kind: "paused", ...paused } : { kind: "ship" };
 }
+
+/** The longest outage of the story, and more. */
+const IN_TIME_MS = 24 * 3_600_000;
 
 /** Since when the money for the line is back, or on its way back. */
 function moneyBack(evidence: Evidence, { invoice, lineId, lineAmount }: Asked): { since: Date; why: string } | null {

@@ -10,14 +10,14 @@ declare
   url text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_functions_url');
   secret text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_cron_secret');
 begin
-  if coalesce(url, '') = '' then
+  if pg_catalog.btrim(coalesce(url, '')) = '' then
     raise exception 'Vault has no secret clockwork_functions_url, so % was not called.', call_function.name;
   end if;
-  if coalesce(secret, '') = '' then
+  if pg_catalog.btrim(coalesce(secret, '')) = '' then
     raise exception 'Vault has no secret clockwork_cron_secret, so % was not called.', call_function.name;
   end if;
   return net.http_post(
-    url := url || '/' || call_function.name,
+    url := pg_catalog.rtrim(url, '/') || '/' || call_function.name,
     body := '{}'::jsonb,
     headers := pg_catalog.jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
     timeout_milliseconds := 5000

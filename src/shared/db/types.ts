@@ -33,6 +33,9 @@ export type RegistryProductStatus = "active" | "retired";
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface ClockworkEffects {
+  /**
+   * How often it was taken up. Looking whether it was done counts too.
+   */
   attempt: Generated<number>;
   created_at: Generated<Timestamp>;
   id: Generated<number>;
@@ -44,6 +47,9 @@ export interface ClockworkEffects {
    * Until then only the run that holds it may send.
    */
   leased_until: Timestamp | null;
+  /**
+   * What was done, e.g. create order.
+   */
   operation: string;
   /**
    * The vendor's id for what was made.
@@ -53,6 +59,9 @@ export interface ClockworkEffects {
    * When it was last sent.
    */
   sent_at: Generated<Timestamp>;
+  /**
+   * When its outcome was known.
+   */
   settled_at: Timestamp | null;
   /**
    * INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.
@@ -62,6 +71,9 @@ export interface ClockworkEffects {
    * The task that did it last.
    */
   task_id: number;
+  /**
+   * At whom it was done (clockwork.vendors).
+   */
   vendor: string;
 }
 
@@ -207,13 +219,25 @@ export interface ClockworkVendors {
    * Calls without an answer since the last success.
    */
   failures_in_a_row: Generated<number>;
+  /**
+   * The last call it did not answer, or asked us to slow down.
+   */
   last_failure_at: Timestamp | null;
+  /**
+   * The last call it answered.
+   */
   last_success_at: Timestamp | null;
   /**
    * The drain that works this queue now.
    */
   leased_by: string | null;
+  /**
+   * When that drain's hold ends by itself.
+   */
   leased_until: Timestamp | null;
+  /**
+   * Why it is paused, in plain words.
+   */
   paused_reason: string | null;
   /**
    * No task of this queue runs before. Set by the vendor's Retry-After, by failures in a row, or by a person.
@@ -372,7 +396,13 @@ export interface RegistryProductKeys {
    * The other system's id: price_…, an RxNorm code, a treatment id.
    */
   key: string;
+  /**
+   * The product it stands for (registry.products).
+   */
   product_id: number;
+  /**
+   * Whose id the key is.
+   */
   system: RegistryKeySystem;
 }
 
@@ -383,6 +413,9 @@ export interface RegistryProducts {
    * Our own name for it. Never sent to Stripe or the CRM.
    */
   name: string;
+  /**
+   * active, or retired: no longer sold.
+   */
   status: Generated<RegistryProductStatus>;
 }
 
@@ -391,13 +424,22 @@ export interface TrackerOrders {
    * 1; higher for a replacement.
    */
   attempt: Generated<number>;
+  /**
+   * refunded, disputed, voided, or person.
+   */
   cancel_cause: string | null;
   /**
    * From here on it must not ship.
    */
   cancel_requested_at: Timestamp | null;
   created_at: Generated<Timestamp>;
+  /**
+   * Whose order it is (registry.customers).
+   */
   customer_id: number;
+  /**
+   * When it arrived, as far as we know.
+   */
   delivered_at: Timestamp | null;
   /**
    * When it was cancelled, failed or came back.
@@ -412,17 +454,29 @@ export interface TrackerOrders {
    */
   fill_on: Timestamp;
   id: Generated<number>;
+  /**
+   * The Stripe invoice that paid for it.
+   */
   invoice_id: string;
+  /**
+   * The line of the invoice that paid for it.
+   */
   invoice_line_id: string;
   /**
    * The pharmacy's id of the order. The first one that is known stays.
    */
   pharmacy_order_id: string | null;
+  /**
+   * When the pharmacy had the order, as far as we know.
+   */
   placed_at: Timestamp | null;
   /**
    * The health record's id of the prescription it was placed under.
    */
   prescription_id: string | null;
+  /**
+   * What is filled (registry.products).
+   */
   product_id: number;
   /**
    * What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.
@@ -432,11 +486,17 @@ export interface TrackerOrders {
    * When something last happened that may end its wait.
    */
   released_at: Timestamp | null;
+  /**
+   * When it left the pharmacy, as far as we know.
+   */
   shipped_at: Timestamp | null;
   /**
    * See tracker.order_states.
    */
   state: Generated<string>;
+  /**
+   * The Stripe subscription that wants it.
+   */
   subscription_id: string;
 }
 
