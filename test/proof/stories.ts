@@ -94,7 +94,8 @@ export async function recover(world: World): Promise<void> {
     const open = await world.db.selectFrom("clockwork.tasks").select("id")
       .where((eb) => eb.or([eb("status", "=", "QUEUED"), eb("status", "=", "PENDING")])).executeTakeFirst();
     if (!open) return;
-    await world.pass({ seconds: 45 });
+    // Short steps first; a vendor's pause can last ten minutes.
+    await world.pass(i < 12 ? { seconds: 45 } : { minutes: 11 });
   }
   throw new Error("the world did not recover");
 }

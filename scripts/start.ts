@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { choosePort } from "./local/ports.ts";
+import { PROJECT, startStack } from "./local/stack.ts";
+import { liveTheDay } from "./start/day.ts";
+import { narrate, tellFunctionLine } from "./start/narrator.ts";
+import { makeOut } from "./start/out.ts";
+import { welcome } from "./start/welcome.ts";
+
+// `npm start`: all of Clockwork on this machine, with a small clinic that lives its day, until Ctrl-C.
+// CLOCKWORK_DB_PORT and CLOCKWORK_PORT choose the ports of Postgres and of the functions.
+
+const out = makeOut();
+const ended = new AbortController();
+let isUp = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // Before everything is up, and for who cannot wait: what was started ends with this process.
+    if (!isUp || ended.signal.aborted) process.exit(0);
+    ended.abort();
+  });
+}
+
+const envFile = join(PROJECT, ".clockwork/local.env");
+try {
+  const db = await choosePort("CLOCKWORK_DB_PORT", process.env["CLOCKWORK_DB_PORT"], 54322);
+  const functions = await choosePort("CLOCKWORK_PORT", process.env["CLOCKWORK_PORT"], 54321);
+  for (const { port, insteadOf } of [db, functions]) {
+    if (insteadOf !== undefined) out.plain(`Port ${insteadOf} is in use: taking ${port} instead`);
+  }
+  const stack = await startStack({
+    dbPort: db.port,
+    port: functions.port,
+    stripeEventKinds: ["snapshot", "thin"],
+    log: out.plain,
+    onFunctionLine: (line) => tellFunctionLine(out, line),
+    envFile,
+  });
+  isUp = true;
+  try {
+    stack.cron.start();
+    stack.net.start();
+    out.plain(welcome(stack, envFile));
+    await Promise.all([liveTheDay(stack, out, ended.signal), narrate(stack.pool, out, ended.signal)]);
+    out.plain("Stopping");
+  } finally {
+    ended.abort();
+    await stack.stop();
+  }
+  out.plain("Clockwork has stopped");
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}

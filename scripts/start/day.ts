@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Person, PRICES, type PriceId } from "../local/clinic.ts";
+import { seeded } from "../local/sandbox/server.ts";
+import type { Stack } from "../local/stack.ts";
+import type { Out } from "./out.ts";
+import { addUnknownProducts, decideReplacements } from "./repairs.ts";
+
+/** Something happens in the clinic this often, in seconds. */
+const ACT_EVERY = 4;
+/** Webhooks are sent and parcels move this often. */
+const BEAT_SECONDS = 1;
+/** Sold from the first day on, but nobody told Clockwork: the trouble of an unknown product. */
+export const UNKNOWN_PRICE: PriceId = "price_pen_month";
+
+const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Edda", "Finn", "Gwen", "Hugo", "Ines", "Jon", "Kira", "Leo"];
+
+interface Bought {
+  person: Person;
+  price: PriceId;
+  chargeId: string | null;
+}
+
+/**
+ * The clinic's day, at a pace that can be read. Each turn is one act; every seventh or so something breaks, and
+ * some of that is repaired by plain updates, as a person in the table editor would.
+ */
+export async function liveTheDay(stack: Stack, out: Out, ended: AbortSignal): Promise<void> {
+  await stack.clinic.openShop([UNKNOWN_PRICE]);
+  await Promise.all([beat(stack, ended), actAfterAct(stack, out, ended)]);
+}
+
+/** Vendors send what waits, the pharmacy works, and the drain is asked to look sooner than cron would. */
+async function beat({ vendors, clinic, pool }: Stack, ended: AbortSignal): Promise<void> {
+  for (let turn = 0; await pause(BEAT_SECONDS, ended); turn++) {
+    if (turn % 5 === 0) clinic.workPharmacy(2);
+    await vendors.flush();
+    // The tick is safe to call at any time, doubled or not.
+    if (turn % 2 === 0) await pool.query("select clockwork.tick()");
+  }
+}
+
+async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<void> {
+  const random = seeded(7);
+  const waiting: Bought[] = [];
+  let lastBought: Bought | undefined;
+  for (let act = 0; await pause(act === 0 ? 0 : ACT_EVERY, ended); act++) {
+    switch (act % 16) {
+      case 3: {
+        out.line("trouble", "The pharmacy will take the next order, and its answer will get lost on the way");
+        stack.vendors.pharmacy.faults.add({ kind: "lose_answer", operation: "create order", times: 1 });
+        lastBought = await someoneBuys(stack, out, random, "price_morning_month");
+        break;
+      }
+      case 6: {
+        out.line("trouble", `Somebody buys ${UNKNOWN_PRICE}, which nobody told Clockwork about`);
+        await someoneBuys(stack, out, random, UNKNOWN_PRICE);
+        break;
+      }
+      case 8: {
+        const bought = await someoneBuys(stack, out, random, "price_evening_month", false);
+        out.line("trouble", `${bought.person.email} has paid, but has no prescription`);
+        waiting.push(bought);
+        break;
+      }
+      case 10:
+        await addUnknownProducts(stack.pool, out);
+        break;
+      case 11: {
+        const bought = waiting.shift();
+        if (!bought) break;
+        stack.clinic.prescribe(bought.person, bought.price);
+        out.line("clinic", `A prescription is written for ${bought.person.email}: the order goes on by itself`);
+        break;
+      }
+      case 12: {
+        if (!lastBought?.chargeId) break;
+        out.line("stripe", `${lastBought.person.email} gets a refund`);
+        stack.vendors.stripe.refund(lastBought.chargeId);
+        lastBought = undefined;
+        break;
+      }
+      case 13:
+        pharmacyCancelsOne(stack, out);
+        break;
+      case 15:
+        await decideReplacements(stack.pool, out);
+        break;
+      default: {
+        const shelf = PRICES.filter(({ id }) => id !== UNKNOWN_PRICE);
+        const price = shelf[Math.floor(random() * shelf.length)]?.id ?? "price_morning_month";
+        lastBought = await someoneBuys(stack, out, random, price);
+      }
+    }
+  }
+}
+
+async function someoneBuys(
+  { clinic }: Stack,
+  out: Out,
+  random: () => number,
+  price: PriceId,
+  prescribed = true,
+): Promise<Bought> {
+  const name = NAMES[Math.floor(random() * NAMES.length)] ?? "Ada";
+  const person = await clinic.signUp(`${name} Example`);
+  if (prescribed) clinic.prescribe(person, price);
+  const { chargeId } = clinic.subscribe(person, price);
+  out.line(
+    "clinic",
+    `${person.email} signs up${prescribed ? ", gets a prescription" : ""} and is charged for ${price}`,
+  );
+  return { person, price, chargeId };
+}
+
+function pharmacyCancelsOne({ vendors: { pharmacy } }: Stack, out: Out): void {
+  for (const order of pharmacy.state.orders.values()) {
+    if (order.state !== "ROUTING" && order.state !== "PENDING" && order.fulfillment?.state !== "SENT") continue;
+    if (order.state === "CANCELED" || order.state === "ERROR") continue;
+    pharmacy.cancelByPharmacy(order.id);
+    out.line("trouble", `The pharmacy cancels ${order.id} on its own`);
+    return;
+  }
+}
+
+/** False when the day has ended. */
+async function pause(seconds: number, ended: AbortSignal): Promise<boolean> {
+  await sleep(seconds * 1000, undefined, { signal: ended }).catch(() => {});
+  return !ended.aborted;
+}

@@ -1,0 +1,210 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { connect } from "../src/shared/db/database.ts";
+import { ORDER_STATES } from "../src/shared/orders/orders.ts";
+import { DEAD_LETTER_QUEUE } from "../src/shared/queue/boss.ts";
+import { REASON_CODES } from "../src/shared/queue/reasons.ts";
+import { STEPS } from "../src/shared/steps/table.ts";
+import { LINE_RULES, linesAgainst } from "./architecture/line-rules.ts";
+import {
+  filesUnder,
+  handWritten,
+  ROOT,
+  SHARED,
+  shared,
+  type SourceFile,
+  sources,
+} from "./architecture/sources.ts";
+import { importsOf, withoutComments } from "./edge/imports.ts";
+import { createTestDatabase } from "./support/database.ts";
+import { makeWorld } from "./support/world.ts";
+
+// The rules of the house, each as a test. A failure lists the files that break the rule.
+
+/** What a folder of src/shared may import besides itself. The arrows point one way: http → steps → domain → vendors, db. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  vendors: [],
+  db: [],
+  queue: ["db", "vendors"],
+  registry: ["db", "queue"],
+  orders: ["db", "queue", "vendors", "registry"],
+  steps: ["db", "queue", "vendors", "registry", "orders"],
+  ingest: ["db", "queue", "vendors"],
+  http: ["db", "queue", "vendors", "ingest"],
+  "env.ts": [],
+  "connectors.ts": ["env.ts", "queue", "vendors"],
+  "wiring.ts": ["env.ts", "connectors.ts", "db", "queue", "steps", "http"],
+};
+
+/** Who may know a vendor by its own folder. Stripe is a role of its own: no second vendor plays it. */
+const KNOW_A_VENDOR: readonly RegExp[] = [
+  /^src\/shared\/connectors\.ts -> /,
+  / -> src\/shared\/vendors\/stripe\//,
+  // The end of a FHIR date's validity: dates of the health record come as FHIR writes them, whoever the vendor is.
+  /^src\/shared\/orders\/prescriptions\.ts -> src\/shared\/vendors\/medplum\/fhir\.ts$/,
+];
+
+/** `<file> -> <file>` for every relative import. */
+function arrowsOf({ path, text }: SourceFile): [from: string, to: string][] {
+  return [...importsOf(text)].filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => [path, relative(ROOT, resolve(ROOT, dirname(path), specifier))]);
+}
+
+/** The folder (or file) right under src/shared. */
+const roomOf = (path: string) => relative(SHARED, path).split("/")[0] ?? "";
+
+describe("arrows between folders", () => {
+  const arrows = shared.flatMap(arrowsOf);
+
+  test("RULE: folders of src/shared import only along the arrows", () => {
+    expect(arrows.length).toBeGreaterThan(100);
+    const against = arrows.filter(([from, to]) => {
+      if (relative(SHARED, to).startsWith("..")) return true;
+      const [room, target] = [roomOf(from), roomOf(to)];
+      return room !== target && !ARROWS[room]?.includes(target);
+    });
+    expect(against.map((arrow) => arrow.join(" -> "))).toEqual([]);
+  });
+
+  test("RULE: every folder of src/shared has its arrows here", () => {
+    expect(readdirSync(join(ROOT, SHARED)).filter((name) => !(name in ARROWS))).toEqual([]);
+  });
+
+  test("RULE: the arrows make no circle", () => {
+    const reached = (room: string): string[] =>
+      (ARROWS[room] ?? []).flatMap((next) => [next, ...reached(next)]);
+    expect(Object.keys(ARROWS).filter((room) => reached(room).includes(room))).toEqual([]);
+  });
+
+  test("RULE: a vendor's folder knows no other vendor", () => {
+    const vendorOf = (path: string) => /^src\/shared\/vendors\/([^/]+)\//.exec(path)?.[1];
+    const across = arrows.filter(([from, to]) => {
+      const [one, other] = [vendorOf(from), vendorOf(to)];
+      return from.startsWith(`${SHARED}/vendors/`) && other !== undefined && one !== other;
+    });
+    expect(across.map((arrow) => arrow.join(" -> "))).toEqual([]);
+  });
+
+  test("RULE: who plays a role is chosen in connectors.ts and nowhere else", () => {
+    const known = arrows
+      .filter(([from, to]) => !from.startsWith(`${SHARED}/vendors/`) && /\/vendors\/[^/]+\//.test(to))
+      .map((arrow) => arrow.join(" -> "));
+    expect(known.length).toBeGreaterThan(8);
+    expect(known.filter((arrow) => !KNOW_A_VENDOR.some((allowed) => allowed.test(arrow)))).toEqual([]);
+  });
+
+  test("RULE: functions are entry points: they import env.ts and wiring.ts and nothing else", () => {
+    const arrows = filesUnder("supabase/functions").flatMap(arrowsOf);
+    expect(arrows.length).toBeGreaterThan(0);
+    expect(arrows.filter(([, to]) => !["env.ts", "wiring.ts"].includes(relative(SHARED, to)))).toEqual([]);
+  });
+
+  test("RULE: nothing that is deployed imports scripts or tests", () => {
+    const arrows = [...shared, ...filesUnder("supabase/functions")].flatMap(arrowsOf);
+    expect(arrows.filter(([, to]) => /^(scripts|test)\//.test(to))).toEqual([]);
+  });
+});
+
+describe("lines of code", () => {
+  test.each(LINE_RULES)("RULE: $rule", (rule) => {
+    expect(rule.files.length).toBeGreaterThan(20);
+    expect(linesAgainst(rule)).toEqual([]);
+  });
+
+  test.each(LINE_RULES)("the rule can be broken: $rule", ({ pattern, breaks, keeps }) => {
+    for (const line of breaks) expect([line, pattern.test(line)]).toEqual([line, true]);
+    for (const line of keeps) expect([line, pattern.test(line)]).toEqual([line, false]);
+  });
+
+  test("comments and quoted texts are no code, and imports are", () => {
+    expect(withoutComments('const a = "// no"; // as any\n/* enum */ b')).toBe('const a = "// no";  \n  b');
+    expect([...importsOf('// import "./no.ts";\nimport "./yes.ts";')]).toEqual(["./yes.ts"]);
+    expect(shared.find(({ path }) => path.endsWith("queue/tasks.ts"))?.bare).not.toContain("CANCELLED");
+  });
+});
+
+describe("files", () => {
+  test("RULE: src/shared imports no node: module", () => {
+    const found = shared.flatMap(({ path, text }) =>
+      [...importsOf(text)].filter((specifier) => specifier.startsWith("node:")).map((name) =>
+        `${path}: ${name}`
+      )
+    );
+    expect(found).toEqual([]);
+  });
+
+  test("RULE: no file of re-exports alone (a barrel)", () => {
+    const barrels = handWritten.filter(({ bare }) => {
+      const lines = bare.split("\n").filter((line) => line.trim() !== "");
+      return lines.length > 0 && lines.every((line) => /^(export|import)\b.*\bfrom\b/.test(line));
+    });
+    expect(barrels.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("RULE: a step is a file of 300 lines at most", () => {
+    const long = sources.filter(({ path }) => path.startsWith(`${SHARED}/steps/`))
+      .filter(({ text }) => text.trimEnd().split("\n").length > 300);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe("code and database say the same", () => {
+  test("RULE: REASON_CODES are the rows of clockwork.reasons, each with its sentence, repair and resend", async () => {
+    const { db, close } = await migrated();
+    const reasons = await db.selectFrom("clockwork.reasons").selectAll().execute();
+    await close();
+    expect(reasons.map(({ code }) => code).sort()).toEqual([...REASON_CODES].sort());
+    for (const { code, ...texts } of reasons) {
+      for (const text of Object.values(texts)) expect(text, code).toMatch(/^\S.*[.?]$/s);
+    }
+  });
+
+  test("RULE: ORDER_STATES are the rows of tracker.order_states, with their ranks", async () => {
+    const { db, close } = await migrated();
+    const states = await db.selectFrom("tracker.order_states").select(["state", "rank"]).execute();
+    await close();
+    expect(Object.fromEntries(states.map(({ state, rank }) => [state, rank]))).toEqual(ORDER_STATES);
+  });
+
+  test("RULE: every queue in clockwork.vendors is made with the dead letter queue, and every step's queue is one", async () => {
+    const world = await makeWorld();
+    await world.drain();
+    const queues = await world.deps.boss.getQueues();
+    const vendors = await world.db.selectFrom("clockwork.vendors").select("vendor").execute();
+    const made = new Map(queues.map(({ name, deadLetter }) => [name, deadLetter]));
+    expect(vendors.length).toBeGreaterThan(4);
+    for (const { vendor } of vendors) expect([vendor, made.get(vendor)]).toEqual([vendor, DEAD_LETTER_QUEUE]);
+    expect([...made.keys()].sort()).toEqual(
+      [...vendors.map(({ vendor }) => vendor), DEAD_LETTER_QUEUE].sort(),
+    );
+    const known = new Set(vendors.map(({ vendor }) => vendor));
+    expect(STEPS.filter(({ queue }) => !known.has(queue))).toEqual([]);
+  });
+
+  test("RULE: every step is exercised by name in a test (fixtures of vendors' events: test/ingest/fixtures.ts)", () => {
+    const tests = filesUnder("test").filter(({ path }) => path !== "test/architecture.test.ts");
+    const unnamed = STEPS.flatMap(({ handles }) => handles)
+      .filter((name) => !tests.some(({ code }) => code.includes(`"${name}"`)));
+    expect(unnamed).toEqual([]);
+  });
+
+  test("RULE: every step is in the table, one file a step", () => {
+    const table = readFileSync(join(ROOT, SHARED, "steps/table.ts"), "utf8");
+    const defined = sources.filter(({ path, code }) =>
+      path.startsWith(`${SHARED}/steps/`) && /\bdefineStep\(/.test(code)
+    )
+      .flatMap(({ code }) =>
+        [...code.matchAll(/export const (\w+) = defineStep\(/g)].map(([, name]) => name ?? "")
+      );
+    expect(defined.length).toBeGreaterThan(5);
+    expect(defined.filter((name) => !new RegExp(`^  ${name},$`, "m").test(table))).toEqual([]);
+  });
+});
+
+async function migrated() {
+  const database = await createTestDatabase();
+  const { db, close } = connect(database.url, 1);
+  onTestFinished(() => database.drop());
+  return { db, close };
+}

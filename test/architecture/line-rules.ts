@@ -1,0 +1,110 @@
+import { filesUnder, handWritten, SHARED, shared, type SourceFile, sources } from "./sources.ts";
+
+/** A rule about single lines: none of the files may have a line like `breaks`; lines like `keeps` are left alone. */
+export interface LineRule {
+  rule: string;
+  files: readonly SourceFile[];
+  pattern: RegExp;
+  breaks: readonly string[];
+  keeps: readonly string[];
+  of?: "text" | "bare";
+}
+
+const withFunctions = [...sources, ...filesUnder("supabase/functions")];
+const withoutWiring = sources.filter(({ path }) => path !== `${SHARED}/wiring.ts`);
+export const testFiles = filesUnder("test").filter(({ path }) => path.endsWith(".test.ts"));
+
+export const LINE_RULES: readonly LineRule[] = [
+  {
+    rule: "src/shared runs anywhere: no Deno, process, Buffer, __dirname or require",
+    files: shared,
+    pattern: /(?<![\w.$])(Deno|process|Buffer|globalThis|__dirname|__filename|require)\b\s*[.([]/,
+    breaks: ["Deno.env.get()", 'process["env"]', "Buffer.from(a)", "require()", "globalThis.Deno"],
+    keeps: ["settle.process(a)", "reprocess()", "Denominator.of"],
+  },
+  {
+    rule: "the clock is handed in: only wiring.ts reads the machine's",
+    files: withoutWiring,
+    pattern: /\bnew Date\(\)|\bDate\.now\(\)/,
+    breaks: ["const a = new Date();", "Date.now()"],
+    keeps: ["new Date(seconds * 1000)", "Date.parse(text)"],
+  },
+  {
+    rule: "chance and waiting are handed in: only wiring.ts uses the machine's",
+    files: withoutWiring,
+    pattern: /\bMath\.random\b|(?<![\w.])set(Timeout|Interval)\(/,
+    breaks: ["Math.random()", "setTimeout(a, 1)", "setInterval(a, 1)"],
+    keeps: ["deps.sleep(5)", "AbortSignal.timeout(5)"],
+  },
+  {
+    rule: "secrets and signatures are compared by equalsInConstantTime",
+    files: sources,
+    pattern: /\b\w*(secret|signature|authorization|expected)\b\s*[!=]==?\s*(?!""|undefined|null|0)\w/i,
+    breaks: ["if (secret === given)", "return expected !== mac;", "cronSecret == x"],
+    keeps: ['if (secret === "")', "if (signature === undefined)", "secrets.length === 0"],
+  },
+  {
+    rule: "only wiring.ts writes to the console, through the log that is handed in",
+    files: withoutWiring,
+    pattern: /\bconsole\./,
+    breaks: ["console.log(a)"],
+    keeps: ["deps.log(a)"],
+  },
+  {
+    rule: "no default exports",
+    files: handWritten,
+    pattern: /\bexport\s+default\b|\bas\s+default\b/,
+    breaks: ["export default a;", "export { a as default };"],
+    keeps: ["export const defaults = 1;"],
+  },
+  {
+    rule: "no enum and no namespace: unions and objects do",
+    files: handWritten,
+    pattern: /^\s*(export\s+)?(declare\s+)?(const\s+)?(enum|namespace)\s+\w/,
+    breaks: ["enum A {", "export const enum A {", "namespace A {"],
+    keeps: ["fact: z.enum(FACTS)", "const enums = 1"],
+  },
+  {
+    rule: "no any in src/shared and the functions",
+    files: withFunctions,
+    pattern: /(:|<|,|\||&|=>|\bas|\bextends|=)\s*any\b(?!\s*\()|\bany\[\]/,
+    breaks: ["(a: any) => a", "Promise<any>", "a as any", "any[]", "Record<string, any>"],
+    keeps: ["const anything = 1;", "company: string", "= any (${a}::text[])"],
+  },
+  {
+    rule: "no casts in src/shared but `as const`: a parser tells what a thing is",
+    files: withFunctions,
+    pattern: /^(?!\s*(import|export)\b)(?!\s*(type )?\w+ as \w+,?$).*[\w)\]}"!]\s+as\s+(?!const\b)[\w{[(]/,
+    breaks: ["const a = b as unknown;", "return (a as { b: string }).b;", "f(x!.y as T[])"],
+    keeps: [
+      "const a = [1] as const;",
+      'import * as a from "b";',
+      "  insertTasks as insert,",
+      "status: 1 as const };",
+    ],
+  },
+  {
+    rule: "no check is switched off",
+    files: [
+      ...handWritten,
+      ...filesUnder("test").filter(({ path }) => path !== "test/architecture/line-rules.ts"),
+    ],
+    of: "text",
+    pattern: /@ts-(ignore|nocheck|expect-error)|deno-(lint|fmt)-ignore|eslint-disable/,
+    breaks: ["// @ts-expect-error", "// deno-lint-ignore no-explicit-any"],
+    keeps: ["// ignored"],
+  },
+  {
+    rule: "no test is skipped or alone",
+    files: testFiles,
+    pattern: /\b(test|it|describe)\.(skip|only|todo|fails|skipIf|runIf)\b/,
+    breaks: ["test.skip(", "describe.only(", "it.todo("],
+    keeps: ["test.each(bad)(", "faults.only("],
+  },
+];
+
+export function linesAgainst({ files, pattern, of = "bare" }: LineRule): string[] {
+  return files.flatMap((file) =>
+    file[of].split("\n").filter((line) => pattern.test(line)).map((line) => `${file.path}: ${line.trim()}`)
+  );
+}
