@@ -1,5 +1,5 @@
 import { type DemoOptions, parseOptions, USAGE } from "./demo/options.ts";
-import { render } from "./demo/report.ts";
+import { conclude } from "./demo/report.ts";
 import { runDemo } from "./demo/run.ts";
 
 // `npm run demo`: two months of a clinic on a moved clock, with everything going wrong that can, and then the
@@ -19,6 +19,6 @@ const startedAt = performance.now();
 const progress = (line: string) => {
   console.error(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}`);
 };
-const report = await runDemo({ ...options, progress });
-console.log(options.json ? JSON.stringify(report) : render(report));
-process.exitCode = report.ok ? 0 : 1;
+const { text, exitCode } = conclude(await runDemo({ ...options, progress }), options.json);
+console.log(text);
+process.exitCode = exitCode;

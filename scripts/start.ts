@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { choosePort } from "./local/ports.ts";
 import { PROJECT, startStack } from "./local/stack.ts";
 import { liveTheDay } from "./start/day.ts";
@@ -7,7 +7,8 @@ import { makeOut } from "./start/out.ts";
 import { welcome } from "./start/welcome.ts";
 
 // `npm start`: all of Clockwork on this machine, with a small clinic that lives its day, until Ctrl-C.
-// CLOCKWORK_DB_PORT and CLOCKWORK_PORT choose the ports of Postgres and of the functions.
+// CLOCKWORK_DB_PORT and CLOCKWORK_PORT choose the ports of Postgres and of the functions, CLOCKWORK_ENV_FILE where
+// the URLs and secrets of the run are written.
 
 const out = makeOut();
 const ended = new AbortController();
@@ -20,7 +21,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const envFile = join(PROJECT, ".clockwork/local.env");
+const envFile = resolve(process.env["CLOCKWORK_ENV_FILE"] || join(PROJECT, ".clockwork/local.env"));
 try {
   const db = await choosePort("CLOCKWORK_DB_PORT", process.env["CLOCKWORK_DB_PORT"], 54322);
   const functions = await choosePort("CLOCKWORK_PORT", process.env["CLOCKWORK_PORT"], 54321);

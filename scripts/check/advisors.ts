@@ -36,7 +36,8 @@ export function advisorsCheck(root: string): Check {
   };
 }
 
-async function askAdvisors(root: string, url: string): Promise<Finding> {
+/** @param url of a database, as role `postgres` */
+export async function askAdvisors(root: string, url: string): Promise<Finding> {
   const home = mkdtempSync(join(tmpdir(), "clockwork-advisors-"));
   try {
     const { code, stdout, stderr } = await runCommand([

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { z } from "zod";
 import type { Check } from "./run.ts";
 
 /** What is not ours, or made anew on each machine. */
@@ -30,6 +31,7 @@ export function problemsIn(name: string, text: string, root: string): string[] {
       'has "resolved" URLs, which name the registry it was written with: run npm install with omit-lockfile-registry-resolved',
     );
   }
+  if (name === "package-lock.json") problems.push(...missingPlatforms(text));
   if (name === ".npmrc" && /^\s*(@[\w-]+:)?registry\s*=|_auth/m.test(text)) {
     problems.push("names a registry or a login: those belong to the machine");
   }
@@ -39,6 +41,28 @@ export function problemsIn(name: string, text: string, root: string): string[] {
     }
   }
   return problems;
+}
+
+const lockfile = z.object({
+  packages: z.record(
+    z.string(),
+    z.object({ optionalDependencies: z.record(z.string(), z.string()).optional() }),
+  ),
+});
+
+/**
+ * `npm ci` refuses a lock that lacks the packages of other platforms. npm leaves them out without a word when the
+ * registry it asked did not have them; an entry with version, os and cpu (no integrity) is enough.
+ */
+function missingPlatforms(text: string): string[] {
+  const { packages } = lockfile.parse(JSON.parse(text));
+  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) =>
+        !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages)
+      )
+      .map((name) => `has no entry for ${name}, so that npm ci refuses it`)
+  );
 }
 
 /** A folder right under / would be found everywhere (`/src`), so it is not looked for. */

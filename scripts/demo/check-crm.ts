@@ -16,9 +16,12 @@ function heardOnce({ vendors: { crm } }: Evidence): Check {
   }
   for (const [fact, count] of heard) if (count > 1) result.doubled.push(`${fact} was heard ${count} times`);
   const strangers = crm.events.filter(({ data }) => typeof data["order_id"] !== "number");
-  for (const { name, personId } of strangers) result.unexplained.push(`${personId} heard ${name} of no order`);
+  for (const { name, personId } of strangers) {
+    result.unexplained.push(`${personId} heard ${name} of no order`);
+  }
   const repeats = crm.receipts.filter(({ outcome }) => outcome === "duplicate").length;
-  result.looked = `${heard.size} facts; ${crm.faults.calls.get("send event") ?? 0} POSTs, of which the CRM dropped ` +
+  result.looked =
+    `${heard.size} facts; ${crm.faults.calls.get("send event") ?? 0} POSTs, of which the CRM dropped ` +
     `${repeats} as repeats`;
   return result;
 }
@@ -49,7 +52,14 @@ function heardTheEnd(evidence: Evidence): Check {
   return result;
 }
 
-function compare(result: Check, person: string, fact: string, heard: number, least: number, most: number): void {
+function compare(
+  result: Check,
+  person: string,
+  fact: string,
+  heard: number,
+  least: number,
+  most: number,
+): void {
   if (heard < least) result.lost.push(`${person} heard ${fact} ${heard} times, expected ${least}`);
   if (heard > most) result.doubled.push(`${person} heard ${fact} ${heard} times, expected ${most}`);
 }

@@ -23,7 +23,10 @@ function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
     const ships = group.filter(({ verdict }) =>
       verdict.kind === "ship" || (verdict.kind === "decided" && verdict.live === 1)
     );
-    const usedElsewhere = group.filter((fill) => !ships.includes(fill)).reduce((sum, { live }) => sum + live.length, 0);
+    const usedElsewhere = group.filter((fill) => !ships.includes(fill)).reduce(
+      (sum, { live }) => sum + live.length,
+      0,
+    );
     const available = Math.max(0, Math.min(ships.length, authorised - usedElsewhere));
     const placed = ships.filter(({ live }) => live.length > 0).length;
     wanted += available;
@@ -51,12 +54,16 @@ function mayNotShip(evidence: Evidence, fills: readonly Fill[]): Check {
     const wrong = live.filter((order) => {
       if (verdict.kind === "paused") return new Date(order.createdAt) > nextSecond(verdict.since);
       const left = shippedAt(evidence, order.id);
-      const isExcused = verdict.kind === "never" && verdict.since && left && left <= nextSecond(verdict.since);
+      const isExcused = verdict.kind === "never" && verdict.since && left &&
+        left <= nextSecond(verdict.since);
       if (isExcused) shippedBefore += 1;
       return !isExcused;
     });
-    if (wrong.length > 0) result.unexplained.push(`fill ${base} (${verdict.why}) has live orders: ${idsOf(wrong)}`);
-    else if (live.length > 1) result.doubled.push(`fill ${base} (${verdict.why}) has ${live.length} live orders`);
+    if (wrong.length > 0) {
+      result.unexplained.push(`fill ${base} (${verdict.why}) has live orders: ${idsOf(wrong)}`);
+    } else if (live.length > 1) {
+      result.doubled.push(`fill ${base} (${verdict.why}) has ${live.length} live orders`);
+    }
   }
   const known = new Set(fills.map(({ base }) => base));
   for (const [base, live] of liveOrders(evidence)) {
@@ -83,7 +90,8 @@ function prescribed(evidence: Evidence): Check {
       const held = pharmacy.state.prescriptions.get(prescriptionId);
       const filed = health.state.prescriptions.get(held?.externalId ?? "");
       const end = filed?.dispenseRequest?.validityPeriod?.end;
-      const isValid = held?.patientId === order.patientId && filed?.status === "active" && end !== undefined &&
+      const isValid = held?.patientId === order.patientId && filed?.status === "active" &&
+        end !== undefined &&
         end >= order.createdAt.slice(0, 10);
       if (!isValid) result.unexplained.push(`order ${order.id} ships without a valid prescription`);
     }
@@ -113,17 +121,23 @@ export function checkTracker({ vendors, orders }: Evidence): Check {
       result.lost.push(`pharmacy order ${order.id} (${order.externalId}) is in no row`);
     } else if (row.pharmacy_order_id !== order.id) {
       seconds += 1;
-      if (order.state !== "CANCELED") result.doubled.push(`pharmacy order ${order.id} is a second ${order.externalId}`);
+      if (order.state !== "CANCELED") {
+        result.doubled.push(`pharmacy order ${order.id} is a second ${order.externalId}`);
+      }
     } else if (row.state !== trackedAs(order)) {
       result.unexplained.push(`order ${row.id} is ${row.state}, at the pharmacy it is ${trackedAs(order)}`);
     }
   }
   // Only of an order that the pharmacy took after we had looked can there be a second one.
   const late = vendors.pharmacy.faults.met.get("late_commit") ?? 0;
-  if (seconds > late) result.doubled.push(`${seconds} second orders were made, but the pharmacy was late only ${late} times`);
+  if (seconds > late) {
+    result.doubled.push(`${seconds} second orders were made, but the pharmacy was late only ${late} times`);
+  }
   for (const row of orders) {
     if (row.pharmacy_order_id !== null && !state.has(row.pharmacy_order_id)) {
-      result.unexplained.push(`order ${row.id} is ${row.state} as ${row.pharmacy_order_id}, which the pharmacy has not`);
+      result.unexplained.push(
+        `order ${row.id} is ${row.state} as ${row.pharmacy_order_id}, which the pharmacy has not`,
+      );
     }
   }
   result.looked = `${orders.length} orders, ${state.size} at the pharmacy, ` +

@@ -39,7 +39,12 @@ export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
   for (const task of tasks) {
     if (task.caused_by === null) keys.set(task.key, (keys.get(task.key) ?? 0) + 1);
   }
-  const outboxes = { stripe: vendors.stripe, health: vendors.health, pharmacy: vendors.pharmacy, crm: vendors.crm };
+  const outboxes = {
+    stripe: vendors.stripe,
+    health: vendors.health,
+    pharmacy: vendors.pharmacy,
+    crm: vendors.crm,
+  };
   let acknowledged = 0;
   for (const [vendor, { outbox }] of Object.entries(outboxes)) {
     for (const id of outbox.acknowledged) {
@@ -58,7 +63,14 @@ export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
 }
 
 /** Ends that mean a mistake of ours, whatever the catalogue says of them. */
-const OUR_MISTAKES = ["INTERNAL_ERROR", "INVALID_DATA", "UNKNOWN_STEP", "DRAIN_DIED", "UNKNOWN_ORDER", "ORDER_NOT_FOUND"];
+const OUR_MISTAKES = [
+  "INTERNAL_ERROR",
+  "INVALID_DATA",
+  "UNKNOWN_STEP",
+  "DRAIN_DIED",
+  "UNKNOWN_ORDER",
+  "ORDER_NOT_FOUND",
+];
 
 export function checkTasks({ tasks }: Evidence): Check {
   const result = check("every task came to an end, or waits for its day, with a reason");
@@ -72,7 +84,9 @@ export function checkTasks({ tasks }: Evidence): Check {
       case "PARKED":
       case "CANCELLED":
       case "MANUAL_INTERVENTION":
-        if (!task.catalogued) result.unexplained.push(`${name} is ${task.status} without a catalogued reason`);
+        if (!task.catalogued) {
+          result.unexplained.push(`${name} is ${task.status} without a catalogued reason`);
+        }
         break;
       case "PENDING":
         if (!task.waits) result.lost.push(`${name} is due, but nobody runs it`);

@@ -104,7 +104,10 @@ function verdictOn(evidence: Evidence, asked: Asked): Verdict {
 const IN_TIME_MS = 24 * 3_600_000;
 
 /** Since when the money for the line is back, or on its way back. */
-function moneyBack(evidence: Evidence, { invoice, lineId, lineAmount }: Asked): { since: Date; why: string } | null {
+function moneyBack(
+  evidence: Evidence,
+  { invoice, lineId, lineAmount }: Asked,
+): { since: Date; why: string } | null {
   const { state } = evidence.vendors.stripe;
   const charge = state.charges.get(state.invoiceChargeId(invoice.id) ?? "");
   const at = (times: number[]) => new Date(Math.max(...times) * 1000);
@@ -131,7 +134,11 @@ function pausedSince(evidence: Evidence, subscriptionId: string): { since: Date;
   if (!subscription) return { since: new Date(0), why: "no subscription" };
   if (subscription.status === "active" && !subscription.pause_collection) return null;
   if (subscription.status === "past_due") return null;
-  const stops = ["customer.subscription.paused", "customer.subscription.deleted", "customer.subscription.updated"];
+  const stops = [
+    "customer.subscription.paused",
+    "customer.subscription.deleted",
+    "customer.subscription.updated",
+  ];
   const events = [...state.events.values()].filter((event) =>
     stops.includes(event.type) && event.data.object["id"] === subscriptionId
   );
@@ -153,7 +160,9 @@ export function shippedAt({ vendors }: Evidence, orderId: string): Date | null {
 export function fillsAuthorised({ vendors, now }: Evidence, patientId: string, rxnorm: string): number {
   let sum = 0;
   for (const prescription of vendors.health.state.prescriptions.values()) {
-    if (prescription.subject?.reference !== `Patient/${patientId}` || prescription.status !== "active") continue;
+    if (prescription.subject?.reference !== `Patient/${patientId}` || prescription.status !== "active") {
+      continue;
+    }
     if (!JSON.stringify(prescription["medicationCodeableConcept"] ?? null).includes(`"${rxnorm}"`)) continue;
     const end = prescription.dispenseRequest?.validityPeriod?.end;
     const repeats = prescription.dispenseRequest?.["numberOfRepeatsAllowed"];

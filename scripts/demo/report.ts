@@ -48,7 +48,9 @@ export async function makeReport(told: Told): Promise<DemoReport> {
   const sum = (what: "lost" | "doubled" | "unexplained") =>
     checks.reduce((count, check) => count + check[what].length, 0);
   const senders = { stripe: "stripe", medplum: "health", photon: "pharmacy", customerio: "crm" } as const;
-  const first = Math.min(...[...vendors.stripe.state.customers.values()].map(({ created }) => created * 1000));
+  const first = Math.min(
+    ...[...vendors.stripe.state.customers.values()].map(({ created }) => created * 1000),
+  );
   return {
     ok: checks.every(isOk),
     seed: told.seed,
@@ -60,7 +62,10 @@ export async function makeReport(told: Told): Promise<DemoReport> {
       events: vendors[vendor].outbox.acknowledged.size,
       deliveries: mail.posts.get(path) ?? 0,
     })),
-    tasks: await rows(pool, "select status, count(*)::int as tasks from clockwork.tasks group by 1 order by 1"),
+    tasks: await rows(
+      pool,
+      "select status, count(*)::int as tasks from clockwork.tasks group by 1 order by 1",
+    ),
     effects: await rows(
       pool,
       `select vendor, operation, count(*)::int as done, (count(*) filter (where state <> 'CONFIRMED'))::int as open_or_refused,
@@ -97,14 +102,21 @@ async function rows(pool: Pool, query: string): Promise<Row[]> {
   return (await pool.query<Row>(query)).rows;
 }
 
+/** What `npm run demo` prints, and its exit code: 1 when anything was lost, doubled or left unexplained. */
+export function conclude(report: DemoReport, json: boolean): { text: string; exitCode: 0 | 1 } {
+  return { text: json ? JSON.stringify(report) : render(report), exitCode: report.ok ? 0 : 1 };
+}
+
 /** The report for people: what happened, as tables, then the checks, then one line. */
-export function render(report: DemoReport): string {
+function render(report: DemoReport): string {
   const events = report.events.reduce((sum, row) => sum + Number(row["events"]), 0);
   const { start, story, checks } = report.seconds;
   const seconds = [start, story, checks].map((one) => one.toFixed(1));
   return [
     `${report.customers} customers, ${events} vendor events, ${report.days} days, seed ${report.seed}: ` +
-    `${(start + story + checks).toFixed(1)} s (start ${seconds[0]}, story ${seconds[1]}, checks ${seconds[2]}), ` +
+    `${(start + story + checks).toFixed(1)} s (start ${seconds[0]}, story ${seconds[1]}, checks ${
+      seconds[2]
+    }), ` +
     `${report.ticks} ticks, ${report.repairs} cells edited by hand`,
     table("Events per vendor (deliveries: with repeats)", report.events),
     table("Tasks per status", report.tasks),

@@ -51,7 +51,17 @@ export async function runDemo({ seed, customers, progress, afterwards }: DemoRun
       story: (playedAt - upAt) / 1000,
       checks: (performance.now() - playedAt) / 1000,
     };
-    return await makeReport({ seed, stack, mail, story, ops, ticks: life.ticks(), evidence, checks, seconds });
+    return await makeReport({
+      seed,
+      stack,
+      mail,
+      story,
+      ops,
+      ticks: life.ticks(),
+      evidence,
+      checks,
+      seconds,
+    });
   } finally {
     await stack.stop();
   }

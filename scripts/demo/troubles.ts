@@ -66,7 +66,13 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       says: "the pharmacy takes two orders only after we looked; vendors ask to slow down",
       before: () => {
         add("pharmacy", { kind: "late_commit", operation: "create order", times: 2 });
-        add("pharmacy", { kind: "status", status: 429, retryAfterSeconds: 20, operation: "get order", times: 1 });
+        add("pharmacy", {
+          kind: "status",
+          status: 429,
+          retryAfterSeconds: 20,
+          operation: "get order",
+          times: 1,
+        });
         add("stripe", { kind: "status", status: 429, retryAfterSeconds: 7, times: 2 });
         add("stripe", { kind: "lose_request", times: 3 });
       },
@@ -108,7 +114,9 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
         const { rows } = await stack.pool.query(
           "select paused_reason from ops.vendors where vendor = 'pharmacy' and state = 'paused'",
         );
-        progress(`the pharmacy is ${rows[0] ? `paused: ${rows[0].paused_reason}` : "NOT paused, though it is out"}`);
+        progress(
+          `the pharmacy is ${rows[0] ? `paused: ${rows[0].paused_reason}` : "NOT paused, though it is out"}`,
+        );
         end("pharmacy");
         await life.pass({ minutes: 11 });
       }

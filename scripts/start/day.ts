@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Person, PRICES, type PriceId } from "../local/clinic.ts";
+import { type Person, type PriceId, PRICES } from "../local/clinic.ts";
 import { seeded } from "../local/sandbox/server.ts";
 import type { Stack } from "../local/stack.ts";
 import type { Out } from "./out.ts";
 import { addUnknownProducts, decideReplacements } from "./repairs.ts";
 
-/** Something happens in the clinic this often, in seconds. */
-const ACT_EVERY = 4;
+/** Something happens in the clinic this often. */
+const ACT_SECONDS = 4;
 /** Webhooks are sent and parcels move this often. */
 const BEAT_SECONDS = 1;
 /** Sold from the first day on, but nobody told Clockwork: the trouble of an unknown product. */
-export const UNKNOWN_PRICE: PriceId = "price_pen_month";
+const UNKNOWN_PRICE: PriceId = "price_pen_month";
 
 const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Edda", "Finn", "Gwen", "Hugo", "Ines", "Jon", "Kira", "Leo"];
 
@@ -43,7 +43,7 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
   const random = seeded(7);
   const waiting: Bought[] = [];
   let lastBought: Bought | undefined;
-  for (let act = 0; await pause(act === 0 ? 0 : ACT_EVERY, ended); act++) {
+  for (let act = 0; await pause(act === 0 ? 0 : ACT_SECONDS, ended); act++) {
     switch (act % 16) {
       case 3: {
         out.line("trouble", "The pharmacy will take the next order, and its answer will get lost on the way");
@@ -52,7 +52,9 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
         break;
       }
       case 6: {
-        out.line("trouble", `Somebody buys ${UNKNOWN_PRICE}, which nobody told Clockwork about`);
+        if (act < 16) {
+          out.line("trouble", `Somebody buys ${UNKNOWN_PRICE}, which nobody told Clockwork about`);
+        }
         await someoneBuys(stack, out, random, UNKNOWN_PRICE);
         break;
       }
@@ -69,7 +71,10 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
         const bought = waiting.shift();
         if (!bought) break;
         stack.clinic.prescribe(bought.person, bought.price);
-        out.line("clinic", `A prescription is written for ${bought.person.email}: the order goes on by itself`);
+        out.line(
+          "clinic",
+          `A prescription is written for ${bought.person.email}: the order goes on by itself`,
+        );
         break;
       }
       case 12: {
@@ -114,7 +119,9 @@ async function someoneBuys(
 
 function pharmacyCancelsOne({ vendors: { pharmacy } }: Stack, out: Out): void {
   for (const order of pharmacy.state.orders.values()) {
-    if (order.state !== "ROUTING" && order.state !== "PENDING" && order.fulfillment?.state !== "SENT") continue;
+    if (order.state !== "ROUTING" && order.state !== "PENDING" && order.fulfillment?.state !== "SENT") {
+      continue;
+    }
     if (order.state === "CANCELED" || order.state === "ERROR") continue;
     pharmacy.cancelByPharmacy(order.id);
     out.line("trouble", `The pharmacy cancels ${order.id} on its own`);

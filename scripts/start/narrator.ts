@@ -24,7 +24,9 @@ export async function narrate(pool: Pool, out: Out, ended: AbortSignal): Promise
         out.line("clockwork", `order ${id} of ${email} is ${state}${parcel}`);
       }
     }
-    const { rows: stops } = await pool.query<{ id: string; task_id: string; to_status: string; reason: string }>(
+    const { rows: stops } = await pool.query<
+      { id: string; task_id: string; to_status: string; reason: string }
+    >(
       `select task_history.id, task_id, to_status, tasks.reason from clockwork.task_history
        join clockwork.tasks on tasks.id = task_id
        where task_history.id > $1 and to_status in ('MANUAL_INTERVENTION', 'QUEUED') and from_status = 'QUEUED'

@@ -6,7 +6,14 @@ export interface Out {
 }
 export type Who = "clinic" | "stripe" | "pharmacy" | "trouble" | "clockwork" | "person";
 
-const COLOURS: Record<Who, number> = { clinic: 36, stripe: 35, pharmacy: 34, trouble: 31, clockwork: 32, person: 33 };
+const COLOURS: Record<Who, number> = {
+  clinic: 36,
+  stripe: 35,
+  pharmacy: 34,
+  trouble: 31,
+  clockwork: 32,
+  person: 33,
+};
 
 /** Colour only where somebody looks at a terminal. */
 export function makeOut(stream: NodeJS.WriteStream = process.stdout): Out {

@@ -19,7 +19,10 @@ export async function addUnknownProducts(pool: Pool, out: Out): Promise<void> {
       [price.id, price.fills, name],
     );
     if (rowCount) {
-      out.line("person", `insert into registry.product_keys … ('stripe_price', '${price.id}', '${name}', ${price.fills})`);
+      out.line(
+        "person",
+        `insert into registry.product_keys … ('stripe_price', '${price.id}', '${name}', ${price.fills})`,
+      );
     }
     await resend(pool, out, task_id);
   }

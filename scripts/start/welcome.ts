@@ -3,7 +3,8 @@ import type { Stack } from "../local/stack.ts";
 
 /** What there is to look at and to try, for somebody who sees Clockwork for the first time. */
 export function welcome(stack: Stack, envFile: string): string {
-  const file = relative(process.cwd(), envFile) || envFile;
+  const near = relative(process.cwd(), envFile);
+  const file = near.startsWith("..") ? envFile : near;
   return `
 Clockwork is running
 

@@ -24,54 +24,65 @@ const EVENTS = [
   { type: "order.completed", state: "delivered" },
 ] as const;
 
-test("all 720 orders of an order's six events, with repeats, end in the same rows", { timeout: 240_000 }, async () => {
-  const world = await makeWorld();
-  await world.clinic.openShop();
-  const orderings = permutations(EVENTS);
-  expect(orderings).toHaveLength(720);
-  const person = await world.clinic.signUp("Ada Example");
-  world.clinic.prescribe(person, "price_pen_month", { fills: 1000 });
-  for (let i = 0; i < orderings.length; i++) {
-    world.vendors.stripe.subscribe({ customerId: person.stripeCustomerId, priceIds: [{ price: "price_pen_month", quantity: 1 }] });
-  }
-  await world.settle();
-  await world.settle();
-  const placed = await orders(world);
-  expect(placed).toHaveLength(720);
-  // Delivered in silence: what Clockwork hears of it is what the orderings below say.
-  world.vendors.pharmacy.outbox.faults.dropped = 1;
-  for (let i = 0; i < 5; i++) world.clinic.workPharmacy();
-  const random = seeded(7);
-  const inserts = orderings.flatMap((events, index) => {
-    const order_id = placed[index]?.pharmacy_order_id ?? "";
-    // Each ordering with one of its events said twice, somewhere.
-    const told = [...events];
-    const again = events[Math.floor(random() * events.length)];
-    if (again) told.splice(Math.floor(random() * (told.length + 1)), 0, again);
-    return told.map((event, nth) => ({
-      step: `pharmacy.${event.type}`,
-      key: `${index}:${nth}`,
-      vendor: "pharmacy" as const,
-      data: { order_id, state: event.state },
-      // One second apart, so that they are worked in this order.
-      runAfter: new Date(world.now().getTime() - 600_000 + nth * 1000),
-    }));
-  });
-  for (let i = 0; i < inserts.length; i += 500) await insertTasks(world.db, inserts.slice(i, i + 500));
-  world.deps.budget = { milliseconds: 200_000, tasks: 100_000 };
-  await world.settle();
-  const { rows } = await sql<{ state: string; count: number }>`
+test(
+  "all 720 orders of an order's six events, with repeats, end in the same rows",
+  { timeout: 240_000 },
+  async () => {
+    const world = await makeWorld();
+    await world.clinic.openShop();
+    const orderings = permutations(EVENTS);
+    expect(orderings).toHaveLength(720);
+    const person = await world.clinic.signUp("Ada Example");
+    world.clinic.prescribe(person, "price_pen_month", { fills: 1000 });
+    for (let i = 0; i < orderings.length; i++) {
+      world.vendors.stripe.subscribe({
+        customerId: person.stripeCustomerId,
+        priceIds: [{ price: "price_pen_month", quantity: 1 }],
+      });
+    }
+    await world.settle();
+    await world.settle();
+    const placed = await orders(world);
+    expect(placed).toHaveLength(720);
+    // Delivered in silence: what Clockwork hears of it is what the orderings below say.
+    world.vendors.pharmacy.outbox.faults.dropped = 1;
+    for (let i = 0; i < 5; i++) world.clinic.workPharmacy();
+    const random = seeded(7);
+    const inserts = orderings.flatMap((events, index) => {
+      const order_id = placed[index]?.pharmacy_order_id ?? "";
+      // Each ordering with one of its events said twice, somewhere.
+      const told = [...events];
+      const again = events[Math.floor(random() * events.length)];
+      if (again) told.splice(Math.floor(random() * (told.length + 1)), 0, again);
+      return told.map((event, nth) => ({
+        step: `pharmacy.${event.type}`,
+        key: `${index}:${nth}`,
+        vendor: "pharmacy" as const,
+        data: { order_id, state: event.state },
+        // One second apart, so that they are worked in this order.
+        runAfter: new Date(world.now().getTime() - 600_000 + nth * 1000),
+      }));
+    });
+    for (let i = 0; i < inserts.length; i += 500) await insertTasks(world.db, inserts.slice(i, i + 500));
+    world.deps.budget = { milliseconds: 200_000, tasks: 100_000 };
+    await world.settle();
+    const { rows } = await sql<{ state: string; count: number }>`
     select state, count(*) from tracker.orders group by state`.execute(world.db);
-  expect(rows).toEqual([{ state: "DELIVERED", count: 720 }]);
-  const parcels = await sql<{ count: number }>`select count(*) from tracker.shipments where state = 'DELIVERED'`.execute(world.db);
-  expect(parcels.rows).toEqual([{ count: 720 }]);
-  const told = heard(world, person.crmPersonId);
-  expect(told.filter((name) => name === "order_delivered")).toHaveLength(720);
-  expect(told).toHaveLength(720 * 2);
-  expect(await stopped(world)).toEqual([]);
-});
+    expect(rows).toEqual([{ state: "DELIVERED", count: 720 }]);
+    const parcels = await sql<
+      { count: number }
+    >`select count(*) from tracker.shipments where state = 'DELIVERED'`.execute(world.db);
+    expect(parcels.rows).toEqual([{ count: 720 }]);
+    const told = heard(world, person.crmPersonId);
+    expect(told.filter((name) => name === "order_delivered")).toHaveLength(720);
+    expect(told).toHaveLength(720 * 2);
+    expect(await stopped(world)).toEqual([]);
+  },
+);
 
-test("a whole life, its events held back and sent in random order twice over, at every stage", { timeout: 120_000 }, async () => {
+test("a whole life, its events held back and sent in random order twice over, at every stage", {
+  timeout: 120_000,
+}, async () => {
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     const world = await makeWorld({ seed, stripeEventKinds: ["snapshot", "thin"] });
     await world.clinic.openShop();

@@ -42,7 +42,10 @@ export const STORIES: readonly Story[] = [
     moments: [pay, work, work, work, work, work],
     async after(world) {
       expect(liveAtPharmacy(world)).toHaveLength(1);
-      expect(await orders(world)).toMatchObject([{ state: "DELIVERED", pharmacy_order_id: liveAtPharmacy(world)[0]?.id }]);
+      expect(await orders(world)).toMatchObject([{
+        state: "DELIVERED",
+        pharmacy_order_id: liveAtPharmacy(world)[0]?.id,
+      }]);
       expect(await stopped(world)).toEqual([]);
       const told = heard(world, personOf(world).crmPersonId);
       expect(new Set(told).size).toBe(told.length);

@@ -42,9 +42,9 @@ async function readTask(db: Database, id: number) {
 
 const WEBHOOKS_URL = "http://clockwork.test/webhooks";
 
-/** A world of its own for one test; closed when the test ends unless `close` is called before. */
+/** A world of its own for one test; closed when the test ends, unless `close` is called before or it is to be `shared`. */
 export async function makeWorld(
-  options: { seed?: number } & Partial<Pick<VendorsOptions, "stripeEventKinds">> = {},
+  options: { seed?: number; shared?: boolean } & Partial<Pick<VendorsOptions, "stripeEventKinds">> = {},
 ): Promise<World> {
   const database = await createTestDatabase();
   const { db, close } = connect(database.url, 8);
@@ -54,7 +54,7 @@ export async function makeWorld(
   const lines: World["lines"] = [];
   const log: DrainDeps["log"] = (event, fields) => void lines.push({ event, fields });
   const steps = makeStepTable(STEPS);
-  const { seed = 1, ...vendorOptions } = options;
+  const { seed = 1, shared = false, ...vendorOptions } = options;
   const vendors = await startVendors({
     ...vendorOptions,
     now,
@@ -118,6 +118,6 @@ export async function makeWorld(
       await database.drop();
     },
   };
-  onTestFinished(() => world.close());
+  if (!shared) onTestFinished(() => world.close());
   return world;
 }

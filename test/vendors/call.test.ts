@@ -204,8 +204,9 @@ test("timeoutMs and accept stay out of the request; the caller's init goes in", 
     accept: [404],
     timeoutMs: 5,
   });
-  const { signal, ...rest } = fetch.asked[0] ?? {};
-  expect(rest).toEqual({ method: "PUT", headers: { "x-a": "1" }, body: "b", redirect: "manual" });
+  const { signal, body, ...rest } = fetch.asked[0] ?? {};
+  expect(rest).toEqual({ method: "PUT", headers: { "x-a": "1" }, redirect: "manual" });
+  expect(body instanceof Blob && await body.text()).toBe("b");
   expect(signal).toBeInstanceOf(AbortSignal);
 });
 
@@ -265,4 +266,35 @@ test("connections, under Deno", { timeout: 60_000 }, async () => {
     slow: "rate_limited 429",
     hung: "unanswered",
   });
+});
+
+/** A POST that was carried out must not be sent again by the HTTP client, behind the ledger's back. */
+test("a kept-alive connection that breaks: sent once, under Deno", { timeout: 60_000 }, async () => {
+  const module = new URL("../../src/shared/vendors/call.ts", import.meta.url).href;
+  const script = `
+    import { callVendor } from ${JSON.stringify(module)};
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const seen = [];
+    const serve = async (connection) => {
+      const buffer = new Uint8Array(4096);
+      for (let read = await connection.read(buffer); read; read = await connection.read(buffer)) {
+        const request = new TextDecoder().decode(buffer.subarray(0, read));
+        seen.push(request.split(" ")[1]);
+        if (request.startsWith("POST /lose")) { connection.close(); return; }
+        await connection.write(new TextEncoder().encode("HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok"));
+      }
+    };
+    (async () => { for await (const connection of listener) serve(connection).catch(() => {}); })();
+    const url = "http://127.0.0.1:" + listener.addr.port;
+    const post = (path) => callVendor(fetch, "pharmacy", "probe", url + path, { method: "POST", body: "x" });
+    await (await post("/warm")).text();
+    const failure = await post("/lose").then(() => "answered", (error) => error.failure);
+    console.log(JSON.stringify({ failure, seen }));
+    Deno.exit();
+  `;
+  const deno = new URL("../../node_modules/.bin/deno", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(deno, ["eval", "--no-config", "--ext=js", script], {
+    env: { ...process.env, DENO_NO_PACKAGE_JSON: "1", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+  });
+  expect(JSON.parse(stdout)).toEqual({ failure: "unanswered", seen: ["/warm", "/lose"] });
 });

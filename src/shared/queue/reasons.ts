@@ -63,6 +63,8 @@ export interface FollowUp {
   step: string;
   data: Record<string, Json>;
   runAfter?: Date;
+  /** Why it is not run at once. */
+  why?: Reason;
   person?: Reason;
 }
 

@@ -62,6 +62,7 @@ export function followUpTasks(
     customerId: task.customerId,
     invoiceId: task.invoiceId,
     ...(followUp.runAfter ? { runAfter: followUp.runAfter } : {}),
+    ...(followUp.why ? { reason: followUp.why } : {}),
     ...(followUp.person ? { status: "MANUAL_INTERVENTION" as const, reason: followUp.person } : {}),
   }));
 }

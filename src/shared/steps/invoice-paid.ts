@@ -1,3 +1,4 @@
+import { fillDays, notBefore } from "../orders/fills.ts";
 import { readInvoice, whyNotPaid } from "../orders/payment.ts";
 import { customerBy } from "../registry/customers.ts";
 import { type PricedProduct, productByPrice } from "../registry/products.ts";
@@ -60,7 +61,11 @@ export const invoicePaid = defineStep({
             .returning(["id", "fill_on"])
             .execute();
           for (const order of orders) {
-            followUps.push({ step: "order.place", data: { order_id: order.id }, runAfter: order.fill_on });
+            followUps.push({
+              step: "order.place",
+              data: { order_id: order.id },
+              ...notBefore(order.fill_on, ctx.now()),
+            });
           }
         }
         return followUps;
@@ -68,13 +73,3 @@ export const invoicePaid = defineStep({
     };
   },
 });
-
-/**
- * The days on which the fills of a line are due: spread evenly over the period it pays for, the first at its start.
- * Three fills of a quarter are a month apart; the pharmacy would call them all at once "too early".
- */
-export function fillDays(line: Pick<StripeInvoiceLine, "periodStart" | "periodEnd">, fills: number): Date[] {
-  const start = line.periodStart.getTime();
-  const length = line.periodEnd.getTime() - start;
-  return Array.from({ length: fills }, (_, index) => new Date(start + Math.round((length * index) / fills)));
-}

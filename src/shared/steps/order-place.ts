@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { judgePrescriptions } from "../orders/prescriptions.ts";
+import { notDueYet } from "../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
 import {
   claimPharmacyOrder,
@@ -59,7 +60,7 @@ export const orderPlace = defineStep({
       return {
         kind: "wait",
         until: order.fill_on,
-        reason: reason("NOT_DUE_YET", { day: order.fill_on.toISOString().slice(0, 10) }),
+        reason: notDueYet(order.fill_on),
       };
     }
     const customer = await customerById(ctx.deps.db, order.customer_id);

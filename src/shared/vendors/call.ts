@@ -10,6 +10,10 @@ export const CALL_TIMEOUT_MS = 15_000;
  * A status that `accept` lists is an answer for the caller to read; other 3xx and 4xx are `refused`.
  * A redirect is not followed: fetch would turn a redirected POST into a GET, whose 200 looks like success.
  * The body of a failure is never read into the error.
+ *
+ * A text body is sent as a Blob. When a kept-alive connection breaks before the answer, Deno's HTTP client sends a
+ * request with a body of bytes again by itself (tried with 2.9.6), also a POST that the vendor has carried out: one
+ * `createOrder` becomes two orders. It cannot repeat a Blob.
  */
 export async function callVendor(
   fetch: Fetch,
@@ -18,12 +22,13 @@ export async function callVendor(
   url: string,
   init: RequestInit & { accept?: readonly number[]; timeoutMs?: number } = {},
 ): Promise<Response> {
-  const { accept = [], timeoutMs = CALL_TIMEOUT_MS, ...request } = init;
+  const { accept = [], timeoutMs = CALL_TIMEOUT_MS, body, ...request } = init;
   let response: Response;
   try {
     response = await fetch(url, {
       redirect: "manual",
       ...request,
+      ...(body === undefined ? {} : { body: typeof body === "string" ? new Blob([body]) : body }),
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {

@@ -1,0 +1,21 @@
+import { type Reason, reason } from "../queue/reasons.ts";
+import type { StripeInvoiceLine } from "../vendors/stripe/client.ts";
+
+/** A fill that is due later waits for its day, and says so. */
+export function notBefore(fillOn: Date, now: Date): { runAfter: Date; why?: Reason } {
+  return fillOn > now ? { runAfter: fillOn, why: notDueYet(fillOn) } : { runAfter: fillOn };
+}
+
+export function notDueYet(fillOn: Date): Reason {
+  return reason("NOT_DUE_YET", { day: fillOn.toISOString().slice(0, 10) });
+}
+
+/**
+ * The days on which the fills of a line are due: spread evenly over the period it pays for, the first at its start.
+ * Three fills of a quarter are a month apart; the pharmacy would call them all at once "too early".
+ */
+export function fillDays(line: Pick<StripeInvoiceLine, "periodStart" | "periodEnd">, fills: number): Date[] {
+  const start = line.periodStart.getTime();
+  const length = line.periodEnd.getTime() - start;
+  return Array.from({ length: fills }, (_, index) => new Date(start + Math.round((length * index) / fills)));
+}
