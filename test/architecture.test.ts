@@ -41,8 +41,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const KNOW_A_VENDOR: readonly RegExp[] = [
   /^src\/shared\/connectors\.ts -> /,
   / -> src\/shared\/vendors\/stripe\//,
-  // The end of a FHIR date's validity: dates of the health record come as FHIR writes them, whoever the vendor is.
-  /^src\/shared\/orders\/prescriptions\.ts -> src\/shared\/vendors\/medplum\/fhir\.ts$/,
 ];
 
 /** `<file> -> <file>` for every relative import. */

@@ -1,3 +1,4 @@
+import { endOfValidity } from "../../src/shared/vendors/fhir-dates.ts";
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/local/sandbox/medplum.ts";
@@ -8,7 +9,6 @@ import { shippingAddress } from "../../src/shared/vendors/medplum/address.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
 import {
   countFills,
-  endOfValidity,
   medicationDispenseSchema,
   medicationRequestSchema,
   patientSchema,

@@ -1,5 +1,5 @@
 import type { Prescription } from "../vendors/contract.ts";
-import { endOfValidity } from "../vendors/medplum/fhir.ts";
+import { endOfValidity } from "../vendors/fhir-dates.ts";
 
 export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 

@@ -1,5 +1,5 @@
 import type { ShippingAddress } from "../contract.ts";
-import { firstInstant, parseFhirDateTime, periodContains } from "./dates.ts";
+import { firstInstant, parseFhirDateTime, periodContains } from "../fhir-dates.ts";
 import type { Patient } from "./fhir.ts";
 
 /** The company ships within one country; FHIR lets `country` be absent. */

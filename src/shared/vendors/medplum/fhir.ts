@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { Prescription } from "../contract.ts";
-import { endOfDay, parseFhirDateTime } from "./dates.ts";
 
 /**
  * The part of FHIR R4 that we read. Missing data is normal in FHIR, so everything that we can do without may
@@ -124,20 +123,6 @@ export function countFills(dispenses: Iterable<MedicationDispense>): Map<string,
     }
   }
   return fills;
-}
-
-/**
- * The last instant at which the prescription may be filled, from {@link Prescription.validUntil}.
- * A date means the end of that day in the pharmacy's zone (IANA name; an unknown one throws RangeError), a time
- * with its offset means itself. A year or a month does not say which day: null, as for text that is no FHIR
- * dateTime. Null is never "valid for ever".
- */
-export function endOfValidity(validUntil: string, timeZone: string): Date | null {
-  const parsed = parseFhirDateTime(validUntil);
-  if (!parsed) return null;
-  if (parsed.instant) return parsed.instant;
-  if (parsed.month === null || parsed.day === null) return null;
-  return endOfDay(parsed.year, parsed.month, parsed.day, timeZone);
 }
 
 /** UCUM codes; months have no fixed length, and a fraction of a day is no supply that we can plan with. */

@@ -61,6 +61,20 @@ function lastInstant({ year, month, day, instant }: FhirDateTime): number {
 }
 
 /**
+ * The last instant at which the prescription may be filled, from {@link Prescription.validUntil}.
+ * A date means the end of that day in the pharmacy's zone (IANA name; an unknown one throws RangeError), a time
+ * with its offset means itself. A year or a month does not say which day: null, as for text that is no FHIR
+ * dateTime. Null is never "valid for ever".
+ */
+export function endOfValidity(validUntil: string, timeZone: string): Date | null {
+  const parsed = parseFhirDateTime(validUntil);
+  if (!parsed) return null;
+  if (parsed.instant) return parsed.instant;
+  if (parsed.month === null || parsed.day === null) return null;
+  return endOfDay(parsed.year, parsed.month, parsed.day, timeZone);
+}
+
+/**
  * The last millisecond of a calendar day in a zone (IANA name; a name that Intl does not know throws RangeError).
  * The clock may change that night, so the offsets of the day before and after are both tried, and the latest
  * instant that still belongs to the day is taken.
