@@ -24,6 +24,7 @@ export function runChecks(evidence: Evidence): Check[] {
     checkWebhooks(evidence),
     checkTasks(evidence),
     ...checkCrm(evidence),
+    checkPause(evidence),
     checkLeaks(evidence),
   ];
 }
@@ -98,6 +99,15 @@ export function checkTasks({ tasks }: Evidence): Check {
     if (OUR_MISTAKES.includes(task.reason_code ?? "")) result.unexplained.push(`${name}: ${task.reason}`);
   }
   result.looked = [...counts].sort().map(([status, count]) => `${count} ${status}`).join(", ");
+  return result;
+}
+
+/** A vendor that is out is left in peace, and gone back to. */
+export function checkPause({ pause }: Evidence): Check {
+  const result = check("the pharmacy was paused during its outage, and every vendor is well again");
+  if (pause.seen === null) result.unexplained.push("the pharmacy was out, and nobody paused it");
+  result.unexplained.push(...pause.unwell);
+  result.looked = pause.seen ?? "no pause";
   return result;
 }
 

@@ -36,6 +36,8 @@ export interface Evidence {
   decisions: ReadonlyMap<string, 0 | 1>;
   tasks: readonly TaskRow[];
   orders: readonly OrderRow[];
+  /** Why the pharmacy was paused during its outage, and the vendors that are not well at the end. */
+  pause: { seen: string | null; unwell: readonly string[] };
   functionLines: readonly string[];
   /** Tables (`schema.table`) in which a row holds one of the canaries, with how many rows. */
   leaks: ReadonlyMap<string, number>;
@@ -59,7 +61,15 @@ export async function readOrders(pool: Pool): Promise<OrderRow[]> {
   return rows;
 }
 
-/** Searches every column of every row that Clockwork keeps. @param url of the superuser is not needed: `postgres` owns them */
+/** Vendors that are paused or failing, and why. */
+export async function readUnwell(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ vendor: string; state: string }>(
+    "select vendor, state from ops.vendors where state <> 'well' order by vendor",
+  );
+  return rows.map(({ vendor, state }) => `${vendor} is ${state}`);
+}
+
+/** Searches every column of every row that Clockwork keeps. */
 export async function findLeaks(
   pool: Pool,
   canaries: readonly string[],

@@ -68,7 +68,8 @@ export async function makeReport(told: Told): Promise<DemoReport> {
     ),
     effects: await rows(
       pool,
-      `select vendor, operation, count(*)::int as done, (count(*) filter (where state <> 'CONFIRMED'))::int as open_or_refused,
+      `select vendor, operation, (count(*) filter (where state = 'CONFIRMED'))::int as confirmed,
+         (count(*) filter (where state = 'INTENT'))::int as unanswered, (count(*) filter (where state = 'REFUSED'))::int as not_done,
          sum(attempt)::int as attempts from clockwork.effects group by 1, 2 order by 1, 2`,
     ),
     waiting: await rows(
@@ -120,7 +121,10 @@ function render(report: DemoReport): string {
     `${report.ticks} ticks, ${report.repairs} cells edited by hand`,
     table("Events per vendor (deliveries: with repeats)", report.events),
     table("Tasks per status", report.tasks),
-    table("Done outside, each once (attempts: with those that got no answer)", report.effects),
+    table(
+      "Done outside, each once (unanswered: the vendor's own webhook told first; not done: called off)",
+      report.effects,
+    ),
     table("Faults met", report.faults.map(({ vendor, what, met }) => ({ vendor, what, met }))),
     table("Waiting for their moment (ops.waiting)", report.waiting),
     table("Waiting for a person (ops.manual_intervention)", report.stopped),

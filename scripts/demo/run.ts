@@ -3,7 +3,7 @@ import { freePort } from "../local/postgres.ts";
 import { seeded } from "../local/sandbox/server.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 import { runChecks } from "./checks.ts";
-import { type Evidence, findLeaks, readOrders, readTasks } from "./evidence.ts";
+import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "./evidence.ts";
 import { makeLife } from "./life.ts";
 import { type Mail, makeMail } from "./mail.ts";
 import { makeOpsPerson } from "./ops-person.ts";
@@ -77,6 +77,7 @@ async function gather(stack: Stack, mail: Mail, story: Story): Promise<Evidence>
     decisions: story.decisions,
     tasks: await readTasks(stack.pool),
     orders: await readOrders(stack.pool),
+    pause: { seen: story.troubles.pauseSeen(), unwell: await readUnwell(stack.pool) },
     functionLines: stack.functionLog.lines,
     ...(await findLeaks(stack.pool, MEDICAL_CANARIES)),
   };

@@ -168,7 +168,7 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
     progress(`day ${day}: parcels move`);
     clinic.workPharmacy();
     const live = () => life.pass({ hours: day === 2 ? 18 : 24 });
-    if (day === 3) await story.troubles.crmLosesAnswers(live);
+    if (day === 3) await story.troubles.crmLosesAnswers(life, live);
     else await live();
   }
   await life.rest({ minutes: 90 });

@@ -13,10 +13,12 @@ export interface Troubles {
   after(wave: number, life: Life): Promise<void>;
   isOutage(wave: number): boolean;
   /** While `live` goes on the CRM's answers get lost. */
-  crmLosesAnswers(live: () => Promise<void>): Promise<void>;
+  crmLosesAnswers(life: Life, live: () => Promise<void>): Promise<void>;
   secondMonth(life: Life): Promise<void>;
   /** No more troubles; what they held back is let go. */
   calm(): void;
+  /** Why Clockwork paused the pharmacy during its outage; null if it did not. */
+  pauseSeen(): string | null;
   /** What was injected, for the report: where, what, how often it was met. */
   injected: Injected[];
 }
@@ -35,6 +37,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   const { stripe, health, pharmacy, crm } = stack.vendors;
   const sandboxes = { stripe, health, pharmacy, crm };
   const injected: Injected[] = [];
+  let pauseSeen: string | null = null;
 
   function add(vendor: keyof typeof sandboxes, fault: Fault): void {
     sandboxes[vendor].faults.add(fault);
@@ -56,8 +59,10 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       says: "webhooks come doubled and shuffled",
     },
     1: {
-      says: "the pharmacy takes orders and its answers get lost",
+      says: "the pharmacy takes orders, its answers get lost, and so do its webhooks for a while",
       before: () => {
+        // So that nobody but the pharmacy's list can tell what became of those orders.
+        pharmacy.outbox.faults.silent = true;
         add("pharmacy", { kind: "lose_answer", operation: "create order", times: 6 });
         add("health", { kind: "status", status: 500, times: 3 });
       },
@@ -96,6 +101,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
 
   return {
     injected,
+    pauseSeen: () => pauseSeen,
     disturbTheMail() {
       for (const { outbox } of Object.values(sandboxes)) {
         Object.assign(outbox.faults, { doubled: DOUBLED_SHARE, shuffled: true });
@@ -111,14 +117,18 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
     async after(wave, life) {
       if (wave === OUTAGE_WAVE) {
         for (let step = 1; step < OUTAGE_STEPS; step++) await life.pass({ minutes: OUTAGE_STEP_MINUTES });
-        const { rows } = await stack.pool.query(
+        const { rows } = await stack.pool.query<{ paused_reason: string }>(
           "select paused_reason from ops.vendors where vendor = 'pharmacy' and state = 'paused'",
         );
-        progress(
-          `the pharmacy is ${rows[0] ? `paused: ${rows[0].paused_reason}` : "NOT paused, though it is out"}`,
-        );
+        pauseSeen = rows[0]?.paused_reason ?? null;
+        progress(`the pharmacy is ${pauseSeen ? `paused: ${pauseSeen}` : "NOT paused, though it is out"}`);
         end("pharmacy");
         await life.pass({ minutes: 11 });
+      }
+      if (wave === 1) {
+        await life.rest({ minutes: 10 });
+        pharmacy.outbox.faults.silent = false;
+        await life.work();
       }
       if (wave === 2) {
         await life.rest({ minutes: 10 });
@@ -127,11 +137,12 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       }
       for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);
     },
-    async crmLosesAnswers(live) {
+    async crmLosesAnswers(life, live) {
       add("crm", { kind: "lose_answer", times: 4 });
       add("crm", { kind: "status", status: 500, times: 2 });
       await live();
       end("crm");
+      await life.rest({ minutes: 60 });
     },
     async secondMonth(life) {
       add("pharmacy", { kind: "lose_answer", operation: "create order", times: 2 });
@@ -145,7 +156,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
     calm() {
       for (const { outbox, faults } of Object.values(sandboxes)) {
         faults.clear();
-        Object.assign(outbox.faults, { doubled: 0, shuffled: false });
+        Object.assign(outbox.faults, { doubled: 0, shuffled: false, silent: false });
       }
     },
   };

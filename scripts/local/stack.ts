@@ -11,7 +11,7 @@ import { serveFunctions } from "./functions.ts";
 import { removeLocalEnv, writeLocalEnv } from "./local-env.ts";
 import { pushMigrations } from "./migrate.ts";
 import { makeNet, type Net } from "./net.ts";
-import { startPostgres } from "./postgres.ts";
+import { type LocalPostgres, startPostgres } from "./postgres.ts";
 import { seeded } from "./sandbox/server.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "./vendors.ts";
 
@@ -39,6 +39,8 @@ export interface StackOptions {
 
 /** All of Clockwork, running on this machine. */
 export interface Stack {
+  /** The server itself: to restart it, to kill it, and for a superuser's connection. */
+  server: LocalPostgres;
   /** As role `postgres`, which is not a superuser. */
   databaseUrl: string;
   /** `http://127.0.0.1:<port>/functions/v1` */
@@ -132,6 +134,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       undo.push(() => removeLocalEnv(file, cronSecret));
     }
     return {
+      server,
       databaseUrl,
       functionsUrl,
       cronSecret,

@@ -2,7 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MEDICAL_CANARIES, type Person } from "../../scripts/local/clinic.ts";
 import { type Check, isOk, runChecks } from "../../scripts/demo/checks.ts";
-import { type Evidence, findLeaks, readOrders, readTasks } from "../../scripts/demo/evidence.ts";
+import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "../../scripts/demo/evidence.ts";
 import { conclude, type DemoReport } from "../../scripts/demo/report.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -58,6 +58,7 @@ async function look(): Promise<Evidence> {
     people,
     endedByPharmacy: new Set(),
     decisions: new Map(),
+    pause: { seen: "5 calls in a row without an answer", unwell: await readUnwell(pool) },
     tasks: await readTasks(pool),
     orders: await readOrders(pool),
     functionLines: world.lines.map((line) => JSON.stringify(line)),
@@ -193,6 +194,13 @@ test("a row that disagrees with the pharmacy is found", () => {
     expect.stringContaining("at the pharmacy it is DELIVERED"),
   ]);
   expect(failing({ orders: [] })[0]?.lost).toHaveLength(world.vendors.pharmacy.state.orders.size);
+});
+
+test("an outage that paused nobody, and a vendor that stays unwell, are found", () => {
+  expect(failing({ pause: { seen: null, unwell: [] } })[0]?.unexplained).toHaveLength(1);
+  expect(failing({ pause: { seen: "x", unwell: ["crm is failing"] } })[0]?.unexplained).toEqual([
+    "crm is failing",
+  ]);
 });
 
 test("the exit code says it", () => {

@@ -8,12 +8,15 @@ import type { HttpBindings } from "@hono/node-server";
  * - `late_commit`: the connection breaks at once; the vendor does it when {@link Faults.commitLate} is called,
  *   that is: only after we looked.
  * - `status`: answers with `status` (429 with `retryAfterSeconds`) and does nothing.
+ * - `silence`: does nothing and says nothing for `seconds`, then the connection breaks.
  */
 export interface Fault {
   /** The operation's name, as the sandbox names it; absent: every operation. */
   operation?: string;
-  kind: "lose_answer" | "lose_request" | "late_commit" | "status";
+  kind: "lose_answer" | "lose_request" | "late_commit" | "status" | "silence";
   status?: number;
+  /** Of `silence`: how long, in real time. */
+  seconds?: number;
   retryAfterSeconds?: number;
   /** How many calls it hits; absent: until it is cleared. */
   times?: number;
@@ -27,7 +30,10 @@ export class Faults {
   readonly calls = new Map<string, number>();
   /** Calls that met a fault, by kind (`status 503`, `lose_answer`, …). */
   readonly met = new Map<string, number>();
+  /** Calls refused because they came faster than {@link limitRate} allows. */
+  overRate = 0;
   #faults: Fault[] = [];
+  #rate: { perSecond: number; tokens: number; at: number } | null = null;
   #late: (() => Promise<unknown>)[] = [];
   readonly #random: () => number;
 
@@ -41,6 +47,25 @@ export class Faults {
 
   clear(): void {
     this.#faults = [];
+  }
+
+  /**
+   * Enforces a limit of its own, as a real vendor does: calls beyond it are answered 429 with Retry-After: 1.
+   * A token bucket in real time that holds one second's worth. Null lifts it.
+   */
+  limitRate(perSecond: number | null): void {
+    this.#rate = perSecond === null ? null : { perSecond, tokens: perSecond, at: performance.now() };
+  }
+
+  #isOverRate(): boolean {
+    const rate = this.#rate;
+    if (!rate) return false;
+    const now = performance.now();
+    rate.tokens = Math.min(rate.perSecond, rate.tokens + ((now - rate.at) / 1000) * rate.perSecond);
+    rate.at = now;
+    if (rate.tokens < 1) return true;
+    rate.tokens -= 1;
+    return false;
   }
 
   /** Does what `late_commit` kept back. */
@@ -69,6 +94,11 @@ export class Faults {
     breakConnection: () => void,
   ): Promise<Response> {
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
+    if (this.#isOverRate()) {
+      this.overRate += 1;
+      const headers = { "retry-after": "1" };
+      return Response.json({ error: { message: "too many requests" } }, { status: 429, headers });
+    }
     const fault = this.#draw(operation);
     if (fault) {
       const kind = fault.kind === "status" ? `status ${fault.status ?? 500}` : fault.kind;
@@ -93,6 +123,9 @@ export class Faults {
         this.#late.push(handle);
         break;
       case "lose_request":
+        break;
+      case "silence":
+        await new Promise((resolve) => setTimeout(resolve, (fault.seconds ?? 60) * 1000));
         break;
     }
     breakConnection();

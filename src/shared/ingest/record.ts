@@ -1,5 +1,4 @@
 import type { Database } from "../db/database.ts";
-import { asClockwork } from "../db/database.ts";
 import { type Queue, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
@@ -24,7 +23,7 @@ export async function recordWebhook(
   webhook: RawWebhook,
 ): Promise<Recorded> {
   const task = await taskOf(steps, connector, webhook);
-  const inserted = await asClockwork(db, "ingest", (trx) => insertTasks(trx, [task]));
+  const inserted = await insertTasks(db, [task]);
   if (task.reason?.code === "UNREADABLE_EVENT") return "unreadable";
   if (inserted.length === 0) return "repeat";
   return task.status === "PARKED" ? "parked" : "recorded";

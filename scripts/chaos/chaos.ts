@@ -1,0 +1,128 @@
+import { shuffle } from "../local/sandbox/outbox.ts";
+import { seeded } from "../local/sandbox/server.ts";
+import type { Stack } from "../local/stack.ts";
+import { type Crowd } from "./crowd.ts";
+import { startLifeSupport } from "./life-support.ts";
+import {
+  calmVendors,
+  disturbMail,
+  killFunction,
+  machineryStorms,
+  silentMail,
+  type Storm,
+  vendorStorms,
+} from "./storms.ts";
+import { pause, type Recovery, type Watch, watchTasks } from "./watch.ts";
+
+/** What came of the storms. */
+export interface ChaosReport {
+  recoveries: Recovery[];
+  rounds: number;
+  seconds: number;
+  ticks: { sent: number; dropped: number; doubled: number };
+}
+
+/** A little more than a dead drain's hold on its queues; nothing else waits longer but backoffs. */
+const JUMP_SECONDS = 91;
+/** A round's storms come within this. */
+const ROUND_MS = 4_000;
+/** How long a round waits to see that work goes on by itself. */
+const RECOVERY_WAIT_MS = 3_000;
+
+interface Weather {
+  stack: Stack;
+  crowd: Crowd;
+  seed: number;
+  charges: number;
+  minutes: number;
+  progress: (line: string) => void;
+}
+
+/**
+ * Rounds of storms while the crowd buys. Each ends with the drain killed and the clock moved past its leases:
+ * only then may the clock be moved, as a call that is under way must never outlive its lease.
+ */
+export async function playChaos({ stack, crowd, seed, charges, minutes, progress }: Weather): Promise<ChaosReport> {
+  const random = seeded(seed);
+  const watch = watchTasks(stack);
+  const support = await startLifeSupport(stack, random);
+  const startedAt = performance.now();
+  const deadline = startedAt + minutes * 60_000;
+  Object.assign(support.unsteady, { dropped: 0.2, doubled: 0.3 });
+  disturbMail(stack, true);
+  const machinery = endless(machineryStorms(stack, watch), random);
+  const vendors = endless([...vendorStorms(stack, watch, random), silentMail(stack, watch, random)], random);
+  const perRound = Math.max(1, Math.ceil(charges / Math.max(1, (minutes * 60_000 * 0.6) / (ROUND_MS + RECOVERY_WAIT_MS))));
+  let rounds = 0;
+  try {
+    while (performance.now() < deadline) {
+      rounds += 1;
+      const storms = [machinery(), vendors(), vendors()];
+      const left = crowd.charge(perRound);
+      crowd.workPharmacy(perRound * 4);
+      if (rounds % 10 === 0) crowd.prescribeLate();
+      const before = watch.settled();
+      await Promise.all(storms.map(async (storm) => {
+        await pause(500 + random() * (ROUND_MS - 2000));
+        await storm.blow();
+      }));
+      await untilCalm(watch);
+      const still = watch.open();
+      await killAndJump(stack, watch);
+      progress(
+        `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${watch.settled() - before} settled, ` +
+          `${left} charges to come${still.length > 0 ? `; nothing since: ${still.join(", ")}` : ""}`,
+      );
+      for (const vendor of ["pharmacy"] as const) await stack.vendors[vendor].faults.commitLate();
+    }
+    crowd.charge(charges);
+  } finally {
+    Object.assign(support.unsteady, { dropped: 0, doubled: 0 });
+    await calmVendors(stack);
+    await pause(4_000);
+    await killAndJump(stack, watch);
+    await pause(4_000);
+    await support.stop();
+    await watch.stop();
+  }
+  return {
+    recoveries: watch.table(),
+    rounds,
+    seconds: (performance.now() - startedAt) / 1000,
+    ticks: support.ticks,
+  };
+}
+
+async function untilCalm(watch: Watch): Promise<void> {
+  for (const end = performance.now() + RECOVERY_WAIT_MS; performance.now() < end && watch.open().length > 0;) {
+    await pause(50);
+  }
+}
+
+/** The drain dies, and then time passes. */
+async function killAndJump(stack: Stack, watch: Watch): Promise<void> {
+  while (stack.functionPid("drain") === undefined) await pause(20);
+  await killFunction(stack, watch, "drain");
+  // What it had sent arrives.
+  await pause(100);
+  for (let left = 50, span = { seconds: JUMP_SECONDS };; left--) {
+    try {
+      return await stack.clock.pass(span);
+    } catch (error) {
+      if (left === 0) throw error;
+      span = { seconds: 0 }; // it has moved already; only the database was not told
+      await pause(100);
+    }
+  }
+}
+
+/** Each in turn, in a new order every time round. */
+function endless(storms: readonly Storm[], random: () => number): () => Storm {
+  let left: Storm[] = [];
+  return () => {
+    if (left.length === 0) left = shuffle([...storms], random);
+    const next = left.pop();
+    if (!next) throw new Error("there is no storm");
+    return next;
+  };
+}

@@ -1,0 +1,66 @@
+import type { Person, PriceId } from "../local/clinic.ts";
+import type { Stack } from "../local/stack.ts";
+
+/** The clinic's customers, who buy whatever the weather. */
+export interface Crowd {
+  people: readonly Person[];
+  /** The next `count` customers subscribe: most simply, some with a refund or a late prescription. Gives how many were left. */
+  charge(count: number): number;
+  /** Charges so far. */
+  charged(): number;
+  /** The pharmacy moves up to `limit` of its orders on, but none that should be cancelled. */
+  workPharmacy(limit?: number): number;
+  /** Prescriptions that were still missing are written. */
+  prescribeLate(): void;
+}
+
+const REFUNDED_SHARE = 0.04;
+const DISPUTED_SHARE = 0.02;
+const LATE_SHARE = 0.04;
+const QUARTERLY_SHARE = 0.05;
+
+/** Signs up `count` people. */
+export async function gatherCrowd(stack: Stack, count: number, random: () => number): Promise<Crowd> {
+  const { clinic, vendors: { stripe } } = stack;
+  await clinic.openShop();
+  const people: Person[] = [];
+  for (let i = 0; i < count; i++) people.push(await clinic.signUp(`Customer ${i + 1}`));
+  const late: { person: Person; price: PriceId }[] = [];
+  /** Pharmacy patients whose money went back. */
+  const called = new Set<string>();
+  let next = 0;
+
+  function chargeOne(person: Person): void {
+    const price: PriceId = random() < QUARTERLY_SHARE ? "price_morning_quarter" : "price_evening_month";
+    const fate = random();
+    const isLate = fate < LATE_SHARE;
+    if (!isLate) clinic.prescribe(person, price);
+    else late.push({ person, price });
+    const { chargeId } = clinic.subscribe(person, price);
+    if (isLate || chargeId === null) return;
+    if (fate < LATE_SHARE + REFUNDED_SHARE) stripe.refund(chargeId);
+    else if (fate < LATE_SHARE + REFUNDED_SHARE + DISPUTED_SHARE) stripe.dispute(chargeId);
+    else return;
+    called.add(person.pharmacyPatientId);
+  }
+
+  return {
+    people,
+    charged: () => next,
+    charge(wanted) {
+      for (let left = wanted; left > 0 && next < people.length; left--) {
+        const person = people[next];
+        next += 1;
+        if (person) chargeOne(person);
+      }
+      return people.length - next;
+    },
+    workPharmacy(limit) {
+      const { orders } = stack.vendors.pharmacy.state;
+      return clinic.workPharmacy(limit, (id) => called.has(orders.get(id)?.patientId ?? ""));
+    },
+    prescribeLate() {
+      for (const { person, price } of late.splice(0)) clinic.prescribe(person, price);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { makeCron } from "../local/cron.ts";
+import { makeNet } from "../local/net.ts";
+import type { Stack } from "../local/stack.ts";
+import { pause } from "./watch.ts";
+
+/** What keeps the stack ticking: pg_cron's and pg_net's stand-ins and the vendors' webhooks, all of them unsteady on request. */
+export interface LifeSupport {
+  /** Shares of ticks, 0 to 1. */
+  unsteady: { dropped: number; doubled: number };
+  ticks: { sent: number; dropped: number; doubled: number };
+  stop(): Promise<void>;
+}
+
+/** A tick comes so often, in place of every ten seconds: the run has no hour to spend. */
+const TICK_SECONDS = 2;
+const FLUSH_EVERY_MS = 100;
+
+export async function startLifeSupport(stack: Stack, random: () => number): Promise<LifeSupport> {
+  await stack.pool.query("select cron.schedule('clockwork-tick', $1, 'select clockwork.tick()')", [
+    `${TICK_SECONDS} seconds`,
+  ]);
+  const unsteady = { dropped: 0, doubled: 0 };
+  const ticks = { sent: 0, dropped: 0, doubled: 0 };
+  const send: typeof fetch = async (input, init) => {
+    const fate = random();
+    if (fate < unsteady.dropped) {
+      ticks.dropped += 1;
+      throw new TypeError("the tick got lost");
+    }
+    ticks.sent += 1;
+    if (fate < unsteady.dropped + unsteady.doubled) {
+      ticks.doubled += 1;
+      await fetch(input, init).then((answer) => answer.text());
+    }
+    return await fetch(input, init);
+  };
+  // While the database is away each look fails, as it should.
+  const onError = () => {};
+  const net = makeNet({ pool: stack.pool, fetch: send, onError });
+  const cron = makeCron({ pool: stack.pool, now: stack.clock.now, onError });
+  let stopped = false;
+  const mail = (async () => {
+    while (!stopped) {
+      await stack.vendors.flush();
+      await pause(FLUSH_EVERY_MS);
+    }
+  })();
+  net.start();
+  cron.start();
+  return {
+    unsteady,
+    ticks,
+    async stop() {
+      stopped = true;
+      await Promise.all([mail, cron.stop()]);
+      await net.stop();
+    },
+  };
+}

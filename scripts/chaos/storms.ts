@@ -1,0 +1,158 @@
+import type { Queue } from "../../src/shared/queue/reasons.ts";
+import type { Fault } from "../local/sandbox/faults.ts";
+import type { Stack } from "../local/stack.ts";
+import { asSuperuser, pause, type Watch } from "./watch.ts";
+
+const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;
+type VendorName = (typeof VENDORS)[number];
+
+/** A fault that begins, lasts, and ends. */
+export interface Storm {
+  name: string;
+  /** Resolves when it is over; says so to the watch. */
+  blow(): Promise<void>;
+}
+
+/** What can happen to the machinery. */
+export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
+  const { server } = stack;
+  return [
+    {
+      name: "database restarted",
+      async blow() {
+        await server.restart();
+        watch.ended("database restarted");
+      },
+    },
+    {
+      name: "database killed (-9)",
+      async blow() {
+        await server.kill9();
+        await server.restart();
+        watch.ended("database killed (-9)");
+      },
+    },
+    {
+      name: "backends killed",
+      async blow() {
+        await asSuperuser(stack, (client) => client.query(TERMINATE_ALL));
+        watch.ended("backends killed");
+      },
+    },
+    {
+      name: "connections run out",
+      async blow() {
+        await asSuperuser(stack, async (client) => {
+          await client.query("alter role postgres connection limit 0");
+          await client.query(TERMINATE_ALL);
+        });
+        await pause(1500);
+        await asSuperuser(stack, (client) => client.query("alter role postgres connection limit -1"));
+        watch.ended("connections run out");
+      },
+    },
+    { name: "webhooks function killed", blow: () => killFunction(stack, watch, "webhooks") },
+  ];
+}
+
+const TERMINATE_ALL = `select pg_terminate_backend(pid) from pg_stat_activity
+  where usename = 'postgres' and pid <> pg_backend_pid()`;
+
+/** SIGKILL; its keeper starts it again. Recovered: each queue that the drain held in its hands goes on. */
+export async function killFunction(stack: Stack, watch: Watch, name: "drain" | "webhooks"): Promise<void> {
+  const pid = stack.functionPid(name);
+  if (pid === undefined) return;
+  const queues = name === "drain" ? await busyQueues(stack) : [];
+  process.kill(pid, "SIGKILL");
+  while (stack.functionPid(name) === pid) await pause(10);
+  watch.ended(`${name}${name === "drain" ? "" : " function"} killed`, queues);
+}
+
+async function busyQueues(stack: Stack): Promise<Queue[]> {
+  const names = await asSuperuser(stack, async (client) => {
+    const { rows } = await client.query<{ vendor: string }>(
+      `select vendor from clockwork.vendors where leased_by is not null and leased_until > clockwork.now()
+         and (paused_until is null or paused_until < clockwork.now())
+         and exists (select from clockwork.tasks where tasks.vendor = vendors.vendor and tasks.status = 'QUEUED')`,
+    );
+    return rows.map(({ vendor }) => vendor);
+  });
+  return ([...VENDORS, "internal"] as const).filter((queue) => names.includes(queue));
+}
+
+/** What a vendor can do to us, each for a moment. */
+export function vendorStorms(stack: Stack, watch: Watch, random: () => number): Storm[] {
+  const faultsOf = (name: VendorName): Fault[] => [
+    { kind: "lose_answer", share: 0.3 },
+    { kind: "lose_request", share: 0.3 },
+    { kind: "status", status: 500, share: 0.5 },
+    { kind: "status", status: 429, retryAfterSeconds: 2, share: 0.2 },
+    { kind: "status", status: 503 },
+    { kind: "silence", seconds: 20, share: 0.5 },
+    ...(name === "pharmacy"
+      ? [
+        { kind: "late_commit", operation: "create order", times: 3 } as const,
+        { kind: "lose_answer", operation: "create order" } as const,
+        { kind: "lose_answer", operation: "cancel order" } as const,
+      ]
+      : []),
+  ];
+  return VENDORS.flatMap((vendor) =>
+    faultsOf(vendor).map((fault) => {
+      const kind = fault.kind === "status" ? `answers ${fault.status ?? 500}` : WORDS[fault.kind];
+      const name = `${vendor} ${kind}`;
+      return {
+        name,
+        async blow() {
+          const { faults } = stack.vendors[vendor];
+          faults.add(fault);
+          await pause(500 + random() * 1500);
+          faults.clear();
+          watch.ended(name, [vendor]);
+        },
+      };
+    })
+  );
+}
+
+const WORDS = {
+  lose_answer: "does it and loses the answer",
+  lose_request: "loses the request",
+  late_commit: "does it after we looked",
+  silence: "goes silent",
+} as const;
+
+/** A vendor's webhooks stay away for a while. */
+export function silentMail(stack: Stack, watch: Watch, random: () => number): Storm {
+  return {
+    name: "webhooks stay away",
+    async blow() {
+      const vendor = VENDORS[Math.floor(random() * VENDORS.length)] ?? "stripe";
+      const { outbox } = stack.vendors[vendor];
+      outbox.faults.silent = true;
+      await pause(1500);
+      outbox.faults.silent = false;
+      watch.ended("webhooks stay away");
+    },
+  };
+}
+
+/** All webhooks doubled by share and shuffled, or as they should be. */
+export function disturbMail(stack: Stack, isDisturbed: boolean): void {
+  for (const vendor of VENDORS) {
+    Object.assign(stack.vendors[vendor].outbox.faults, {
+      doubled: isDisturbed ? 0.2 : 0,
+      shuffled: isDisturbed,
+      silent: false,
+    });
+  }
+}
+
+/** No vendor makes any more trouble; what they kept back is done. */
+export async function calmVendors(stack: Stack): Promise<void> {
+  for (const vendor of VENDORS) {
+    stack.vendors[vendor].faults.clear();
+    stack.vendors[vendor].faults.limitRate(null);
+    await stack.vendors[vendor].faults.commitLate();
+  }
+}

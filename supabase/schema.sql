@@ -1,0 +1,875 @@
+-- Written by `npm run schema` from the migrations: what they make together, to read and to compare.
+-- Never edited by hand, never run. pg-boss's own schema is left out: its version says what it is.
+
+create extension pg_cron with schema pg_catalog;
+create extension pg_net with schema extensions;
+create extension pgcrypto with schema extensions;
+create extension supabase_vault with schema vault;
+create extension "uuid-ossp" with schema extensions;
+
+-- default privileges of postgres in schema public on functions: anon=X/postgres, authenticated=X/postgres, postgres=X/postgres, service_role=X/postgres
+-- default privileges of postgres in schema public on sequences: anon=rwU/postgres, authenticated=rwU/postgres, postgres=rwU/postgres, service_role=rwU/postgres
+-- default privileges of postgres in schema public on tables: anon=arwdDxtm/postgres, authenticated=arwdDxtm/postgres, postgres=arwdDxtm/postgres, service_role=arwdDxtm/postgres
+-- default privileges of postgres on functions: postgres=X/postgres
+
+-- clockwork ---------------------------------------------------------------------------------
+
+create schema clockwork;
+comment on schema clockwork is 'The queue people see (tasks), what was done outside (effects), who changed what (task_history), and the vendors.';
+
+create type clockwork.task_status as enum ('PENDING', 'QUEUED', 'DONE', 'MANUAL_INTERVENTION', 'PARKED', 'CANCELLED');
+
+create table clockwork.effects (
+  id bigint not null generated always as identity,
+  vendor text not null,
+  operation text not null,
+  key text not null,
+  state text not null default 'INTENT'::text,
+  reference text,
+  task_id bigint not null,
+  attempt integer not null default 1,
+  sent_at timestamp with time zone not null default clockwork.now(),
+  leased_until timestamp with time zone,
+  settled_at timestamp with time zone,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint effects_pkey PRIMARY KEY (id),
+  constraint effects_business_key_is_unique UNIQUE (vendor, operation, key),
+  constraint effects_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id),
+  constraint effects_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
+  constraint effect_state_is_known CHECK (state = ANY (ARRAY['INTENT'::text, 'CONFIRMED'::text, 'REFUSED'::text])),
+  constraint only_a_settled_effect_has_settled_at CHECK ((state = 'INTENT'::text) = (settled_at IS NULL)),
+  constraint only_an_open_effect_is_leased CHECK (state = 'INTENT'::text OR leased_until IS NULL)
+);
+alter table clockwork.effects enable row level security;
+CREATE INDEX effects_task ON clockwork.effects USING btree (task_id);
+CREATE TRIGGER guard_effect BEFORE UPDATE ON clockwork.effects FOR EACH ROW EXECUTE FUNCTION clockwork.guard_effect();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They keep a thing from being done twice.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They keep a thing from being done twice.');
+comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
+comment on column clockwork.effects.vendor is 'At whom it was done (clockwork.vendors).';
+comment on column clockwork.effects.operation is 'What was done, e.g. create order.';
+comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
+comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
+comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
+comment on column clockwork.effects.task_id is 'The task that did it last.';
+comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
+comment on column clockwork.effects.sent_at is 'When it was last sent.';
+comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
+comment on column clockwork.effects.settled_at is 'When its outcome was known.';
+
+create table clockwork.reasons (
+  code text not null,
+  sentence text not null,
+  repair text not null,
+  on_resend text not null,
+  constraint reasons_pkey PRIMARY KEY (code)
+);
+alter table clockwork.reasons enable row level security;
+comment on table clockwork.reasons is 'Every reason a task can give, in plain words.';
+comment on column clockwork.reasons.sentence is 'What is wrong. {name} is filled in from the task.';
+comment on column clockwork.reasons.repair is 'The usual way to set it right.';
+comment on column clockwork.reasons.on_resend is 'What setting the task to PENDING will do.';
+
+create table clockwork.settings (
+  only_row boolean not null default true,
+  maintenance boolean not null default false,
+  ship_within interval not null default '3 days'::interval,
+  deliver_within interval not null default '7 days'::interval,
+  pharmacy_time_zone text not null default 'America/New_York'::text,
+  clock_offset interval not null default '00:00:00'::interval,
+  constraint settings_pkey PRIMARY KEY (only_row),
+  constraint settings_is_one_row CHECK (only_row)
+);
+alter table clockwork.settings enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
+comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
+comment on column clockwork.settings.maintenance is 'While true no task is run. Webhooks are still recorded.';
+comment on column clockwork.settings.ship_within is 'A placed order that has not shipped after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.deliver_within is 'A shipped order that has not been delivered after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
+comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
+
+create table clockwork.task_history (
+  id bigint not null generated always as identity,
+  task_id bigint not null,
+  changed_at timestamp with time zone not null default clockwork.now(),
+  actor text not null,
+  from_status clockwork.task_status not null,
+  to_status clockwork.task_status not null,
+  before jsonb not null,
+  after jsonb not null,
+  constraint task_history_pkey PRIMARY KEY (id),
+  constraint task_history_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id)
+);
+alter table clockwork.task_history enable row level security;
+CREATE INDEX task_history_task ON clockwork.task_history USING btree (task_id, id);
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of who did what.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of who did what.');
+comment on table clockwork.task_history is 'Every change of a task: who, when, before and after.';
+comment on column clockwork.task_history.actor is 'clockwork:<part> for machinery; table editor for a person (Studio does not say who).';
+comment on column clockwork.task_history.before is 'The changed columns before.';
+comment on column clockwork.task_history.after is 'The same columns after.';
+
+create table clockwork.task_moves (
+  from_status clockwork.task_status not null,
+  to_status clockwork.task_status not null,
+  by_person boolean not null,
+  by_machinery boolean not null,
+  meaning text not null,
+  constraint task_moves_pkey PRIMARY KEY (from_status, to_status)
+);
+alter table clockwork.task_moves enable row level security;
+comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
+
+create table clockwork.tasks (
+  id bigint not null generated always as identity,
+  status clockwork.task_status not null default 'PENDING'::clockwork.task_status,
+  step text not null,
+  reason text,
+  customer_id bigint,
+  data jsonb not null default '{}'::jsonb,
+  run_after timestamp with time zone not null default clockwork.now(),
+  attempts integer not null default 0,
+  invoice_id text,
+  vendor text not null default 'internal'::text,
+  key text not null default (gen_random_uuid())::text,
+  caused_by bigint,
+  reason_code text,
+  job_id uuid,
+  created_at timestamp with time zone not null default clockwork.now(),
+  updated_at timestamp with time zone not null default clockwork.now(),
+  done_at timestamp with time zone,
+  constraint tasks_pkey PRIMARY KEY (id),
+  constraint tasks_step_key_is_unique UNIQUE (step, key),
+  constraint tasks_caused_by_fkey FOREIGN KEY (caused_by) REFERENCES clockwork.tasks(id),
+  constraint tasks_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint tasks_reason_code_fkey FOREIGN KEY (reason_code) REFERENCES clockwork.reasons(code),
+  constraint tasks_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
+  constraint a_stopped_task_says_why CHECK ((status <> ALL (ARRAY['MANUAL_INTERVENTION'::clockwork.task_status, 'PARKED'::clockwork.task_status])) OR reason IS NOT NULL AND reason_code IS NOT NULL),
+  constraint data_is_an_object CHECK (jsonb_typeof(data) = 'object'::text),
+  constraint only_a_done_task_has_done_at CHECK ((status = 'DONE'::clockwork.task_status) = (done_at IS NOT NULL)),
+  constraint only_a_queued_task_has_a_job CHECK ((status = 'QUEUED'::clockwork.task_status) = (job_id IS NOT NULL))
+);
+alter table clockwork.tasks enable row level security;
+CREATE INDEX tasks_caused_by ON clockwork.tasks USING btree (caused_by);
+CREATE INDEX tasks_customer ON clockwork.tasks USING btree (customer_id);
+CREATE INDEX tasks_due ON clockwork.tasks USING btree (vendor, run_after, id) WHERE (status = 'PENDING'::clockwork.task_status);
+CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::text, 1), created_at) WHERE (caused_by IS NULL);
+CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
+CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (((data ->> 'order_id'::text))) WHERE ((step = 'order.place'::text) AND (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status])));
+CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
+CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
+CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
+CREATE TRIGGER guard_task BEFORE UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.guard_task();
+CREATE TRIGGER record_task_change AFTER UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.record_task_change();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
+comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.id is 'The number to say on the phone.';
+comment on column clockwork.tasks.status is 'PENDING: asks to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: a person is needed, see reason. PARKED: nothing handles it. CANCELLED.';
+comment on column clockwork.tasks.step is 'What is done: an event (stripe.invoice.paid) or a step of ours (order.place).';
+comment on column clockwork.tasks.reason is 'Why it stopped or waits, in plain words.';
+comment on column clockwork.tasks.customer_id is 'The customer it is about (registry.customers), once known.';
+comment on column clockwork.tasks.data is 'The ids the step works from. Editable while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. Set it to an earlier one to run it sooner.';
+comment on column clockwork.tasks.attempts is 'Tries that failed or finished since it was last set to PENDING by a person. Waits are not counted.';
+comment on column clockwork.tasks.invoice_id is 'The Stripe invoice whose story it belongs to, once known.';
+comment on column clockwork.tasks.vendor is 'Whose queue it is in (clockwork.vendors).';
+comment on column clockwork.tasks.key is 'Unique with step: the vendor''s event id, or <task that caused it>:<n>.';
+comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for what a person added.';
+comment on column clockwork.tasks.reason_code is 'The reason''s code in clockwork.reasons.';
+comment on column clockwork.tasks.job_id is 'The pg-boss job that runs it now.';
+comment on column clockwork.tasks.done_at is 'When its work was done.';
+
+create table clockwork.vendors (
+  vendor text not null,
+  paused_until timestamp with time zone,
+  paused_reason text,
+  rate_per_second numeric not null,
+  concurrency integer not null,
+  retry_limit integer not null default 20,
+  retry_delay_seconds integer not null default 5,
+  retry_delay_max_seconds integer not null default 1800,
+  failures_in_a_row integer not null default 0,
+  last_success_at timestamp with time zone,
+  last_failure_at timestamp with time zone,
+  leased_by uuid,
+  leased_until timestamp with time zone,
+  constraint vendors_pkey PRIMARY KEY (vendor),
+  constraint a_lease_has_an_end CHECK ((leased_by IS NULL) = (leased_until IS NULL)),
+  constraint a_pause_says_why CHECK (paused_until IS NULL OR paused_reason IS NOT NULL),
+  constraint concurrency_is_positive CHECK (concurrency > 0),
+  constraint rate_is_positive CHECK (rate_per_second > 0::numeric)
+);
+alter table clockwork.vendors enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
+comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).';
+comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
+comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain words.';
+comment on column clockwork.vendors.rate_per_second is 'Calls a second at most. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
+comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
+comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';
+comment on column clockwork.vendors.retry_delay_max_seconds is 'No wait is longer than this.';
+comment on column clockwork.vendors.failures_in_a_row is 'Calls without an answer since the last success.';
+comment on column clockwork.vendors.last_success_at is 'The last call it answered.';
+comment on column clockwork.vendors.last_failure_at is 'The last call it did not answer, or asked us to slow down.';
+comment on column clockwork.vendors.leased_by is 'The drain that works this queue now.';
+comment on column clockwork.vendors.leased_until is 'When that drain''s hold ends by itself.';
+
+CREATE OR REPLACE FUNCTION clockwork.actor()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor')
+$function$;
+comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
+
+CREATE OR REPLACE FUNCTION clockwork.call_function(name text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  url text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_functions_url');
+  secret text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_cron_secret');
+begin
+  if pg_catalog.btrim(coalesce(url, '')) = '' then
+    raise exception 'Vault has no secret clockwork_functions_url, so % was not called.', call_function.name;
+  end if;
+  if pg_catalog.btrim(coalesce(secret, '')) = '' then
+    raise exception 'Vault has no secret clockwork_cron_secret, so % was not called.', call_function.name;
+  end if;
+  return net.http_post(
+    url := pg_catalog.rtrim(url, '/') || '/' || call_function.name,
+    body := '{}'::jsonb,
+    headers := pg_catalog.jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
+    timeout_milliseconds := 5000
+  );
+end
+$function$;
+comment on function clockwork.call_function(text) is 'Calls an edge function with the cron secret. Raises when Vault lacks the URL or the secret.';
+
+CREATE OR REPLACE FUNCTION clockwork.clean_cron_log()
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from cron.job_run_details
+    -- A run that a crash cut off has no end.
+    where coalesce(job_run_details.end_time, job_run_details.start_time) < pg_catalog.now() - interval '7 days'
+    returning 1
+  )
+  select pg_catalog.count(*) from gone
+$function$;
+comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
+
+CREATE OR REPLACE FUNCTION clockwork.guard_effect()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if old.state = 'CONFIRMED' and new.state <> 'CONFIRMED' then
+    raise exception 'Effect % is CONFIRMED: it was done outside and cannot be undone here.', old.id
+      using errcode = 'check_violation';
+  end if;
+  if old.state = 'CONFIRMED' and (new.vendor, new.operation, new.key, new.reference, new.settled_at)
+    is distinct from (old.vendor, old.operation, old.key, old.reference, old.settled_at)
+  then
+    raise exception 'Effect % is CONFIRMED: what was done outside stays as it is recorded.', old.id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.guard_task()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  is_person boolean := clockwork.actor() not like 'clockwork:%';
+  allowed text;
+begin
+  if old.status <> new.status and not exists (
+    select from clockwork.task_moves
+    where task_moves.from_status = old.status and task_moves.to_status = new.status
+      and (case when is_person then task_moves.by_person else task_moves.by_machinery end)
+  ) then
+    select pg_catalog.string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
+    into allowed
+    from clockwork.task_moves
+    where task_moves.from_status = old.status
+      and (case when is_person then task_moves.by_person else task_moves.by_machinery end);
+    raise exception 'Task % is %, so it cannot be set to %. Allowed from %: %.',
+      old.id, old.status, new.status, old.status, coalesce(allowed, 'nothing')
+      using errcode = 'check_violation';
+  end if;
+
+  if is_person then
+    if new.data is distinct from old.data and old.status <> 'MANUAL_INTERVENTION' then
+      raise exception 'data of task % can be edited only while its status is MANUAL_INTERVENTION; it is %.', old.id, old.status
+        using errcode = 'check_violation';
+    end if;
+    if new.run_after is distinct from old.run_after and old.status <> 'PENDING' then
+      raise exception 'run_after of task % can be edited only while its status is PENDING; it is %.', old.id, old.status
+        using errcode = 'check_violation';
+    end if;
+    if (new.id, new.step, new.key, new.vendor, new.caused_by, new.customer_id, new.invoice_id, new.reason, new.reason_code,
+        new.attempts, new.job_id, new.created_at, new.updated_at, new.done_at)
+      is distinct from
+       (old.id, old.step, old.key, old.vendor, old.caused_by, old.customer_id, old.invoice_id, old.reason, old.reason_code,
+        old.attempts, old.job_id, old.created_at, old.updated_at, old.done_at)
+    then
+      raise exception 'Of task % only status, data and run_after can be edited; the rest is kept by the machinery.', old.id
+        using errcode = 'check_violation';
+    end if;
+    if new.status <> old.status then
+      new.job_id := null;
+      new.done_at := null;
+      if new.status = 'PENDING' then
+        new.attempts := 0;
+        new.run_after := clockwork.now();
+        new.reason := null;
+        new.reason_code := null;
+      end if;
+    end if;
+  end if;
+
+  new.updated_at := clockwork.now();
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select pg_catalog.now() + case
+    when pg_catalog.current_setting('clockwork.local', true) = 'on'
+      then (select settings.clock_offset from clockwork.settings)
+    else interval '0'
+  end
+$function$;
+comment on function clockwork.now() is 'The time. Everything in Clockwork reads this, so that the local stack can move it.';
+
+CREATE OR REPLACE FUNCTION clockwork.reason_text(code text, details jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  result text := (select reasons.sentence from clockwork.reasons where reasons.code = reason_text.code);
+  detail record;
+begin
+  for detail in select * from pg_catalog.jsonb_each_text(coalesce(reason_text.details, '{}')) loop
+    result := pg_catalog.replace(result, '{' || detail.key || '}', coalesce(detail.value, '-'));
+  end loop;
+  return pg_catalog.regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
+end
+$function$;
+comment on function clockwork.reason_text(text,jsonb) is 'A reason''s sentence with its details filled in; null for a code that is not in the catalogue.';
+
+CREATE OR REPLACE FUNCTION clockwork.record_task_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
+  select new.id, clockwork.actor(), old.status, new.status,
+    coalesce(pg_catalog.jsonb_object_agg(was.key, was.value), '{}'),
+    coalesce(pg_catalog.jsonb_object_agg(was.key, pg_catalog.to_jsonb(new) -> was.key), '{}')
+  from pg_catalog.jsonb_each(pg_catalog.to_jsonb(old)) as was
+  where was.key <> 'updated_at' and was.value is distinct from pg_catalog.to_jsonb(new) -> was.key
+  having pg_catalog.count(*) > 0;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.refuse_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
+      case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
+    using errcode = 'check_violation';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.tick()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if (select settings.maintenance from clockwork.settings) then
+    return null;
+  end if;
+  if exists (select from clockwork.tasks where tasks.status = 'PENDING' and tasks.run_after <= clockwork.now())
+    or exists (select from clockwork.tasks where tasks.status = 'QUEUED')
+  then
+    return clockwork.call_function('drain');
+  end if;
+  return null;
+end
+$function$;
+comment on function clockwork.tick() is 'Calls the drain when there is work. Run by pg_cron.';
+
+-- ops ---------------------------------------------------------------------------------------
+
+create schema ops;
+comment on schema ops is 'Views for people: what is stuck, what is waiting, and the story behind it.';
+
+create view ops.delayed_shipments with (security_invoker=on) as -- order_id bigint, problem text, late_by interval, customer text, state text, reference text, pharmacy_order_id text, tracking text, placed_at timestamp with time zone, shipped_at timestamp with time zone, customer_id bigint, invoice_id text
+ SELECT orders.id AS order_id,
+    late.problem,
+    clockwork.now() - late.due AS late_by,
+    customers.email AS customer,
+    orders.state,
+    orders.reference,
+    orders.pharmacy_order_id,
+    parcels.tracking,
+    orders.placed_at,
+    orders.shipped_at,
+    orders.customer_id,
+    orders.invoice_id
+   FROM tracker.orders
+     JOIN registry.customers ON customers.id = orders.customer_id
+     CROSS JOIN clockwork.settings
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN orders.shipped_at IS NULL THEN 'placed but not shipped'::text
+                    ELSE 'shipped but not delivered'::text
+                END AS problem,
+                CASE
+                    WHEN orders.shipped_at IS NULL THEN orders.placed_at + settings.ship_within
+                    ELSE orders.shipped_at + settings.deliver_within
+                END AS due) late
+     CROSS JOIN LATERAL ( SELECT string_agg((shipments.carrier || ' '::text) || shipments.tracking_number, ', '::text ORDER BY shipments.id) AS tracking
+           FROM tracker.shipments
+          WHERE shipments.order_id = orders.id) parcels
+  WHERE (orders.state = ANY (ARRAY['PLACED'::text, 'FILLING'::text, 'SHIPPED'::text, 'OUT_FOR_DELIVERY'::text])) AND late.due < clockwork.now()
+  ORDER BY late.due;
+comment on view ops.delayed_shipments is 'Orders past the limits in clockwork.settings (ship_within, deliver_within), worst first.';
+
+create view ops.manual_intervention with (security_invoker=on) as -- task_id bigint, reason text, repair text, already_done_outside text, on_resend text, age interval, customer text, step text, data jsonb, attempts integer, customer_id bigint, invoice_id text, reason_code text
+ SELECT tasks.id AS task_id,
+    tasks.reason,
+    reasons.repair,
+    COALESCE(done_outside.what, 'nothing'::text) AS already_done_outside,
+    reasons.on_resend,
+    clockwork.now() - stopped.since AS age,
+    customers.email AS customer,
+    tasks.step,
+    tasks.data,
+    tasks.attempts,
+    tasks.customer_id,
+    tasks.invoice_id,
+    tasks.reason_code
+   FROM clockwork.tasks
+     JOIN clockwork.reasons ON reasons.code = tasks.reason_code
+     LEFT JOIN registry.customers ON customers.id = tasks.customer_id
+     CROSS JOIN LATERAL ( SELECT COALESCE(max(task_history.changed_at), tasks.created_at) AS since
+           FROM clockwork.task_history
+          WHERE task_history.task_id = tasks.id AND task_history.to_status = 'MANUAL_INTERVENTION'::clockwork.task_status AND task_history.from_status <> 'MANUAL_INTERVENTION'::clockwork.task_status) stopped
+     CROSS JOIN LATERAL ( SELECT string_agg(format('%s: %s %s, %s'::text, effects.vendor, effects.operation, COALESCE(effects.reference, effects.key),
+                CASE effects.state
+                    WHEN 'CONFIRMED'::text THEN 'done'::text
+                    ELSE 'perhaps done'::text
+                END), '; '::text ORDER BY effects.id) AS what
+           FROM clockwork.effects
+             JOIN clockwork.tasks doers ON doers.id = effects.task_id
+          WHERE effects.state <> 'REFUSED'::text AND (doers.id = tasks.id OR doers.invoice_id = tasks.invoice_id)) done_outside
+  WHERE tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status
+  ORDER BY stopped.since;
+comment on view ops.manual_intervention is 'What needs a person, oldest first. Repair it, then set the task''s status in clockwork.tasks.';
+comment on column ops.manual_intervention.already_done_outside is 'What was already done at the vendors in this story. It is never done twice.';
+comment on column ops.manual_intervention.on_resend is 'What setting the task''s status to PENDING will do.';
+comment on column ops.manual_intervention.age is 'How long it has needed a person.';
+
+create view ops.timeline with (security_invoker=on) as -- at timestamp with time zone, system text, what text, customer text, task_id bigint, order_id bigint, customer_id bigint, invoice_id text
+ SELECT story.at,
+    story.system,
+    story.what,
+    customers.email AS customer,
+    story.task_id,
+    story.order_id,
+    story.customer_id,
+    story.invoice_id
+   FROM ( SELECT tasks.created_at AS at,
+            0::bigint AS seq,
+                CASE
+                    WHEN tasks.caused_by IS NULL THEN split_part(tasks.step, '.'::text, 1)
+                    ELSE 'clockwork'::text
+                END AS system,
+            (
+                CASE
+                    WHEN tasks.caused_by IS NULL THEN 'came in: '::text
+                    ELSE 'follows: '::text
+                END || tasks.step) ||
+                CASE
+                    WHEN born.status = ANY (ARRAY['MANUAL_INTERVENTION'::clockwork.task_status, 'PARKED'::clockwork.task_status]) THEN ((', '::text || born.status) || '. '::text) || born.reason
+                    ELSE ''::text
+                END AS what,
+            tasks.id AS task_id,
+            NULL::bigint AS order_id,
+            tasks.customer_id,
+            tasks.invoice_id
+           FROM clockwork.tasks
+             LEFT JOIN LATERAL ( SELECT task_history.from_status,
+                    task_history.before
+                   FROM clockwork.task_history
+                  WHERE task_history.task_id = tasks.id
+                  ORDER BY task_history.id
+                 LIMIT 1) first_change ON true
+             CROSS JOIN LATERAL ( SELECT COALESCE(first_change.from_status, tasks.status) AS status,
+                    COALESCE(first_change.before ->> 'reason'::text, tasks.reason) AS reason) born
+        UNION ALL
+         SELECT task_history.changed_at,
+            task_history.id,
+            'clockwork'::text,
+            ((tasks.step || ': '::text) || task_history.to_status) || COALESCE('. '::text || told.reason, ''::text),
+            tasks.id,
+            NULL::bigint,
+            tasks.customer_id,
+            tasks.invoice_id
+           FROM clockwork.task_history
+             JOIN clockwork.tasks ON tasks.id = task_history.task_id
+             LEFT JOIN LATERAL ( SELECT earlier.after ->> 'reason'::text AS reason
+                   FROM clockwork.task_history earlier
+                  WHERE earlier.task_id = task_history.task_id AND earlier.id <= task_history.id AND earlier.after ? 'reason'::text
+                  ORDER BY earlier.id DESC
+                 LIMIT 1) told ON true
+          WHERE task_history.actor ~~ 'clockwork:%'::text AND ((task_history.to_status <> ALL (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status])) OR (task_history.after ->> 'reason'::text) IS NOT NULL)
+        UNION ALL
+         SELECT task_history.changed_at,
+            task_history.id,
+            'person'::text,
+            format('%s: task %s (%s) %s'::text, task_history.actor, tasks.id, tasks.step,
+                CASE
+                    WHEN task_history.from_status = task_history.to_status THEN 'edited '::text || (( SELECT string_agg(edited.key, ', '::text) AS string_agg
+                       FROM jsonb_object_keys(task_history.after) edited(key)))
+                    ELSE format('from %s to %s'::text, task_history.from_status, task_history.to_status)
+                END) AS format,
+            tasks.id,
+            NULL::bigint,
+            tasks.customer_id,
+            tasks.invoice_id
+           FROM clockwork.task_history
+             JOIN clockwork.tasks ON tasks.id = task_history.task_id
+          WHERE task_history.actor !~~ 'clockwork:%'::text
+        UNION ALL
+         SELECT COALESCE(effects.settled_at, effects.sent_at) AS "coalesce",
+            0,
+            effects.vendor,
+            format('%s %s %s'::text, effects.operation, COALESCE(effects.reference, effects.key),
+                CASE effects.state
+                    WHEN 'CONFIRMED'::text THEN 'done'::text
+                    WHEN 'REFUSED'::text THEN 'refused'::text
+                    ELSE 'sent, no answer yet'::text
+                END) AS format,
+            tasks.id,
+            NULL::bigint,
+            tasks.customer_id,
+            tasks.invoice_id
+           FROM clockwork.effects
+             JOIN clockwork.tasks ON tasks.id = effects.task_id
+        UNION ALL
+         SELECT moment.at,
+            0,
+            'order'::text,
+            format('order %s %s'::text, orders.id, moment.what) AS format,
+            NULL::bigint,
+            orders.id,
+            orders.customer_id,
+            orders.invoice_id
+           FROM tracker.orders
+             CROSS JOIN LATERAL ( VALUES (orders.created_at,'paid for, fill '::text || orders.fill_number), (orders.cancel_requested_at,'to be cancelled: '::text || orders.cancel_cause), (orders.placed_at,'placed'::text), (orders.shipped_at,'shipped'::text), (orders.delivered_at,'delivered'::text), (orders.ended_at,lower(orders.state))) moment(at, what)
+          WHERE moment.at IS NOT NULL) story
+     LEFT JOIN registry.customers ON customers.id = story.customer_id
+  ORDER BY story.at, story.task_id, story.seq;
+comment on view ops.timeline is 'The whole story across all systems, in order. Filter by customer, customer_id, invoice_id or order_id.';
+
+create view ops.vendors with (security_invoker=on) as -- vendor text, state text, paused_until timestamp with time zone, paused_reason text, last_heard_at timestamp with time zone, last_success_at timestamp with time zone, last_failure_at timestamp with time zone, failures_in_a_row integer, due bigint, running_or_retrying bigint, later bigint, manual_intervention bigint, oldest_due_for interval
+ SELECT vendors.vendor,
+        CASE
+            WHEN settings.maintenance THEN 'maintenance'::text
+            WHEN vendors.paused_until > clockwork.now() THEN 'paused'::text
+            WHEN vendors.failures_in_a_row > 0 THEN 'failing'::text
+            ELSE 'well'::text
+        END AS state,
+    vendors.paused_until,
+    vendors.paused_reason,
+    ( SELECT max(heard.created_at) AS max
+           FROM clockwork.tasks heard
+          WHERE split_part(heard.step, '.'::text, 1) = vendors.vendor AND heard.caused_by IS NULL) AS last_heard_at,
+    vendors.last_success_at,
+    vendors.last_failure_at,
+    vendors.failures_in_a_row,
+    depth.due,
+    depth.running_or_retrying,
+    depth.later,
+    depth.manual_intervention,
+    clockwork.now() - depth.oldest_due AS oldest_due_for
+   FROM clockwork.vendors
+     CROSS JOIN clockwork.settings
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE tasks.status = 'PENDING'::clockwork.task_status AND tasks.run_after <= clockwork.now()) AS due,
+            count(*) FILTER (WHERE tasks.status = 'QUEUED'::clockwork.task_status) AS running_or_retrying,
+            count(*) FILTER (WHERE tasks.status = 'PENDING'::clockwork.task_status AND tasks.run_after > clockwork.now()) AS later,
+            count(*) FILTER (WHERE tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status) AS manual_intervention,
+            min(tasks.run_after) FILTER (WHERE tasks.status = 'PENDING'::clockwork.task_status AND tasks.run_after <= clockwork.now()) AS oldest_due
+           FROM clockwork.tasks
+          WHERE tasks.vendor = vendors.vendor AND (tasks.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]))) depth
+  ORDER BY vendors.vendor;
+comment on view ops.vendors is 'Each vendor at a glance: is it heard from, does it answer, is it paused and why, how much work waits.';
+comment on column ops.vendors.last_heard_at is 'The last webhook.';
+comment on column ops.vendors.last_success_at is 'The last call it answered.';
+comment on column ops.vendors.due is 'Tasks that should run now.';
+comment on column ops.vendors.later is 'Tasks that wait for their moment.';
+comment on column ops.vendors.oldest_due_for is 'How long the oldest due task has waited. Minutes here mean that the drain does not run.';
+
+create view ops.waiting with (security_invoker=on) as -- task_id bigint, why text, tries integer, next_try timestamp with time zone, age interval, customer text, step text, vendor text, status clockwork.task_status, customer_id bigint, invoice_id text
+ SELECT tasks.id AS task_id,
+    tasks.reason AS why,
+    tasks.attempts AS tries,
+    tasks.run_after AS next_try,
+    clockwork.now() - tasks.created_at AS age,
+    customers.email AS customer,
+    tasks.step,
+    tasks.vendor,
+    tasks.status,
+    tasks.customer_id,
+    tasks.invoice_id
+   FROM clockwork.tasks
+     LEFT JOIN registry.customers ON customers.id = tasks.customer_id
+  WHERE tasks.status = 'QUEUED'::clockwork.task_status AND tasks.attempts > 0 OR tasks.status = 'PENDING'::clockwork.task_status AND (tasks.reason IS NOT NULL OR tasks.run_after > clockwork.now())
+  ORDER BY tasks.run_after;
+comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next.';
+
+-- registry ----------------------------------------------------------------------------------
+
+create schema registry;
+comment on schema registry is 'Who and what: customers and products with the keys each system knows them by. No vendor''s facts.';
+
+create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm');
+
+create type registry.product_status as enum ('active', 'retired');
+
+create table registry.customers (
+  id bigint not null generated always as identity,
+  email text,
+  stripe_customer_id text,
+  health_patient_id text,
+  pharmacy_patient_id text,
+  crm_person_id text,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint customers_pkey PRIMARY KEY (id),
+  constraint customers_crm_person_id_key UNIQUE (crm_person_id),
+  constraint customers_health_patient_id_key UNIQUE (health_patient_id),
+  constraint customers_pharmacy_patient_id_key UNIQUE (pharmacy_patient_id),
+  constraint customers_stripe_customer_id_key UNIQUE (stripe_customer_id)
+);
+alter table registry.customers enable row level security;
+comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
+comment on column registry.customers.email is 'For people to recognise the customer by. The CRM owns it.';
+comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
+comment on column registry.customers.health_patient_id is 'Health record: the id of the FHIR Patient.';
+comment on column registry.customers.pharmacy_patient_id is 'Pharmacy: pat_…';
+comment on column registry.customers.crm_person_id is 'CRM: the person''s id.';
+
+create table registry.product_keys (
+  system registry.key_system not null,
+  key text not null,
+  product_id bigint not null,
+  fills_per_charge integer,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint product_keys_pkey PRIMARY KEY (system, key),
+  constraint product_keys_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint a_stripe_price_says_how_many_fills_it_pays_for CHECK ((system = 'stripe_price'::registry.key_system) = (fills_per_charge IS NOT NULL)),
+  constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0)
+);
+alter table registry.product_keys enable row level security;
+CREATE INDEX product_keys_product ON registry.product_keys USING btree (product_id);
+comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
+comment on column registry.product_keys.system is 'Whose id the key is.';
+comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
+comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
+comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
+
+create table registry.products (
+  id bigint not null generated always as identity,
+  name text not null,
+  status registry.product_status not null default 'active'::registry.product_status,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint products_pkey PRIMARY KEY (id),
+  constraint products_name_key UNIQUE (name)
+);
+alter table registry.products enable row level security;
+comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
+comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
+comment on column registry.products.status is 'active, or retired: no longer sold.';
+
+-- tracker -----------------------------------------------------------------------------------
+
+create schema tracker;
+comment on schema tracker is 'Where each thing stands: orders and shipments. Keys, states and dates of our own process.';
+
+create table tracker.order_states (
+  state text not null,
+  rank integer not null,
+  meaning text not null,
+  constraint order_states_pkey PRIMARY KEY (state)
+);
+alter table tracker.order_states enable row level security;
+comment on table tracker.order_states is 'The states of an order. It only ever moves to a higher rank (or between states of rank 10).';
+
+create table tracker.orders (
+  id bigint not null generated always as identity,
+  state text not null default 'READY'::text,
+  customer_id bigint not null,
+  product_id bigint not null,
+  invoice_id text not null,
+  invoice_line_id text not null,
+  subscription_id text not null,
+  fill_number integer not null,
+  attempt integer not null default 1,
+  reference text not null generated always as (((((invoice_line_id || ':'::text) || (fill_number)::text) || ':'::text) || (attempt)::text)) stored,
+  fill_on timestamp with time zone not null,
+  prescription_id text,
+  pharmacy_order_id text,
+  released_at timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  cancel_cause text,
+  created_at timestamp with time zone not null default clockwork.now(),
+  placed_at timestamp with time zone,
+  shipped_at timestamp with time zone,
+  delivered_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint orders_pkey PRIMARY KEY (id),
+  constraint one_order_per_paid_fill_and_attempt UNIQUE (invoice_line_id, fill_number, attempt),
+  constraint orders_pharmacy_order_id_key UNIQUE (pharmacy_order_id),
+  constraint orders_reference_key UNIQUE (reference),
+  constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint orders_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint orders_state_fkey FOREIGN KEY (state) REFERENCES tracker.order_states(state),
+  constraint a_wanted_cancel_has_a_cause CHECK ((cancel_requested_at IS NULL) = (cancel_cause IS NULL)),
+  constraint attempt_counts_from_one CHECK (attempt > 0),
+  constraint cancel_cause_is_known CHECK (cancel_cause = ANY (ARRAY['refunded'::text, 'disputed'::text, 'voided'::text, 'person'::text])),
+  constraint fill_number_counts_from_one CHECK (fill_number > 0)
+);
+alter table tracker.orders enable row level security;
+CREATE INDEX orders_customer ON tracker.orders USING btree (customer_id);
+CREATE INDEX orders_invoice ON tracker.orders USING btree (invoice_id);
+CREATE INDEX orders_product ON tracker.orders USING btree (product_id);
+CREATE INDEX orders_state ON tracker.orders USING btree (state);
+CREATE TRIGGER guard_order BEFORE UPDATE ON tracker.orders FOR EACH ROW EXECUTE FUNCTION tracker.guard_order();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
+comment on table tracker.orders is 'A row per fill that was paid for (and per replacement). Changed by the machinery only.';
+comment on column tracker.orders.state is 'See tracker.order_states.';
+comment on column tracker.orders.customer_id is 'Whose order it is (registry.customers).';
+comment on column tracker.orders.product_id is 'What is filled (registry.products).';
+comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
+comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
+comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
+comment on column tracker.orders.fill_number is 'Which of the fills that the invoice line pays for.';
+comment on column tracker.orders.attempt is '1; higher for a replacement.';
+comment on column tracker.orders.reference is 'What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.';
+comment on column tracker.orders.fill_on is 'Not placed before.';
+comment on column tracker.orders.prescription_id is 'The health record''s id of the prescription it was placed under.';
+comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first one that is known stays.';
+comment on column tracker.orders.released_at is 'When something last happened that may end its wait.';
+comment on column tracker.orders.cancel_requested_at is 'From here on it must not ship.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, or person.';
+comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
+comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
+comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
+comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
+
+create table tracker.shipments (
+  id bigint not null generated always as identity,
+  order_id bigint not null,
+  state text not null,
+  carrier text not null,
+  tracking_number text not null,
+  created_at timestamp with time zone not null default clockwork.now(),
+  delivered_at timestamp with time zone,
+  constraint shipments_pkey PRIMARY KEY (id),
+  constraint one_row_per_parcel UNIQUE (order_id, carrier, tracking_number),
+  constraint shipments_order_id_fkey FOREIGN KEY (order_id) REFERENCES tracker.orders(id),
+  constraint a_delivered_parcel_has_delivered_at CHECK (state <> 'DELIVERED'::text OR delivered_at IS NOT NULL),
+  constraint shipment_state_is_known CHECK (state = ANY (ARRAY['SHIPPED'::text, 'OUT_FOR_DELIVERY'::text, 'DELIVERED'::text, 'RETURNED'::text]))
+);
+alter table tracker.shipments enable row level security;
+CREATE TRIGGER guard_shipment BEFORE UPDATE ON tracker.shipments FOR EACH ROW EXECUTE FUNCTION tracker.guard_shipment();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
+comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
+comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+
+CREATE OR REPLACE FUNCTION tracker.guard_order()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  old_rank integer := (select order_states.rank from tracker.order_states where order_states.state = old.state);
+  new_rank integer := (select order_states.rank from tracker.order_states where order_states.state = new.state);
+begin
+  if new_rank < old_rank or (new_rank = old_rank and new.state <> old.state and new_rank <> 10) then
+    raise exception 'Order % is %: orders only move forward, never back to %.', old.id, old.state, new.state
+      using errcode = 'check_violation';
+  end if;
+  if old.pharmacy_order_id is not null and new.pharmacy_order_id is distinct from old.pharmacy_order_id then
+    raise exception 'Order % is the pharmacy''s order %; that never changes.', old.id, old.pharmacy_order_id
+      using errcode = 'check_violation';
+  end if;
+  if new.state <> old.state then
+    if new_rank >= 20 and new.state not in ('FAILED', 'CANCELLED') then
+      new.placed_at := coalesce(new.placed_at, clockwork.now());
+    end if;
+    if new_rank >= 40 then
+      new.shipped_at := coalesce(new.shipped_at, clockwork.now());
+    end if;
+    if new.state = 'DELIVERED' then
+      new.delivered_at := coalesce(new.delivered_at, clockwork.now());
+    end if;
+    new.ended_at := case when new.state in ('FAILED', 'CANCELLED', 'RETURNED') then clockwork.now() end;
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION tracker.guard_shipment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if (select order_states.rank from tracker.order_states where order_states.state = new.state)
+    < (select order_states.rank from tracker.order_states where order_states.state = old.state)
+  then
+    raise exception 'Parcel % is %: parcels only move forward, never back to %.', old.id, old.state, new.state
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
+
+select cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
+select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');

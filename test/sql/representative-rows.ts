@@ -1,0 +1,87 @@
+/** Rows for one table, as the company would have them. Put in when the table is there, and once. */
+interface Rows {
+  table: string;
+  /** Names only columns that the table was born with, so that it works at every later version too. */
+  sql: string;
+}
+
+/** In an order that their references allow. A new table that no migration fills needs its rows here: a test asks. */
+export const REPRESENTATIVE_ROWS: readonly Rows[] = [
+  {
+    table: "registry.customers",
+    sql:
+      `insert into registry.customers (email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id)
+      values ('ada@example.com', 'cus_1', 'patient-1', 'pat_1', 'person-1'),
+        ('bob@example.com', 'cus_2', null, null, null), (null, null, 'patient-3', null, null)`,
+  },
+  {
+    table: "registry.products",
+    sql:
+      "insert into registry.products (name, status) values ('Morning tablets', 'active'), ('Old pen', 'retired')",
+  },
+  {
+    table: "registry.product_keys",
+    sql: `insert into registry.product_keys (system, key, product_id, fills_per_charge)
+      select kind.system, format('%s-%s', kind.system, products.id), products.id,
+        case when kind.system = 'stripe_price' then 3 end
+      from registry.products
+      cross join unnest(array['stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm']::registry.key_system[]) as kind (system)`,
+  },
+  {
+    table: "clockwork.tasks",
+    // Each status twice: with a story behind it (customer, invoice, the task that caused it), and bare.
+    sql:
+      `insert into clockwork.tasks (status, step, key, data, attempts, customer_id, invoice_id, caused_by, reason, reason_code,
+        job_id, done_at, run_after)
+      select all_statuses.status, 'stripe.invoice.paid', format('evt_%s_%s', all_statuses.status, story.told),
+        '{"invoice_id": "in_1", "unicode": "é☃"}', 3, case when story.told then customers.id end,
+        case when story.told then 'in_1' end, null,
+        case when all_statuses.status in ('MANUAL_INTERVENTION', 'PARKED') then 'No product has the stripe_price x.' end,
+        case when all_statuses.status in ('MANUAL_INTERVENTION', 'PARKED') then 'UNKNOWN_PRODUCT' end,
+        case when all_statuses.status = 'QUEUED' then gen_random_uuid() end,
+        case when all_statuses.status = 'DONE' then clockwork.now() end,
+        clockwork.now() + interval '3 days'
+      from unnest(enum_range(null::clockwork.task_status)) as all_statuses (status)
+      cross join (values (true), (false)) as story (told)
+      cross join (select min(customers.id) as id from registry.customers) as customers;
+      insert into clockwork.tasks (step, key, caused_by)
+      select 'order.place', tasks.id || ':1', tasks.id from clockwork.tasks where tasks.status = 'DONE'`,
+  },
+  {
+    table: "clockwork.task_history",
+    // By the trigger, as a person at the table editor and the machinery make it.
+    sql:
+      `update clockwork.tasks set status = 'PENDING' where tasks.status in ('MANUAL_INTERVENTION', 'CANCELLED') and tasks.customer_id is null;
+      select set_config('clockwork.actor', 'clockwork:test', true);
+      update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() where tasks.step = 'order.place'`,
+  },
+  {
+    table: "clockwork.effects",
+    sql:
+      `insert into clockwork.effects (vendor, operation, key, state, reference, task_id, leased_until, settled_at)
+      select 'pharmacy', 'create order', outcome.state, outcome.state, case outcome.state when 'CONFIRMED' then 'ord_1' end,
+        tasks.id, case outcome.state when 'INTENT' then clockwork.now() end,
+        case when outcome.state <> 'INTENT' then clockwork.now() end
+      from (values ('INTENT'), ('CONFIRMED'), ('REFUSED')) as outcome (state)
+      cross join (select min(tasks.id) as id from clockwork.tasks) as tasks`,
+  },
+  {
+    table: "tracker.orders",
+    // One in each state, and one that is to be cancelled.
+    sql:
+      `insert into tracker.orders (state, customer_id, product_id, invoice_id, invoice_line_id, subscription_id, fill_number,
+        fill_on, pharmacy_order_id, cancel_requested_at, cancel_cause)
+      select order_states.state, customers.id, products.id, 'in_1', 'il_' || order_states.state, 'sub_1', 1,
+        clockwork.now(), case when order_states.rank >= 20 then 'ord_' || order_states.state end,
+        case order_states.state when 'CANCELLED' then clockwork.now() end, case order_states.state when 'CANCELLED' then 'refunded' end
+      from tracker.order_states
+      cross join (select min(customers.id) as id from registry.customers) as customers
+      cross join (select min(products.id) as id from registry.products) as products`,
+  },
+  {
+    table: "tracker.shipments",
+    sql: `insert into tracker.shipments (order_id, state, carrier, tracking_number, delivered_at)
+      select orders.id, orders.state, 'UPS', '1Z' || orders.id, case orders.state when 'DELIVERED' then clockwork.now() end
+      from tracker.orders where orders.state in ('SHIPPED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURNED')`,
+  },
+];
