@@ -22,7 +22,11 @@ const progress = (line: string) => {
 progress(`seed ${options.seed}`);
 const mail = makeMail();
 const stack = await startStack({
-  dbPort: await freePort(), port: await freePort(), seed: options.seed, fetch: mail.fetch, log: progress,
+  dbPort: await freePort(),
+  port: await freePort(),
+  seed: options.seed,
+  fetch: mail.fetch,
+  log: progress, onFunctionLine: (line) => { if (process.env["LOG"]) console.error("   ", line.text.slice(0, 200)); },
   stripeEventKinds: ["snapshot", "thin"],
 });
 try {
@@ -40,10 +44,20 @@ try {
   }
   console.log(report.ticks);
   const lines: Record<string, number> = {};
-  for (const l of stack.functionLog.lines) { const k = l.replace(/\d+/g, "N").slice(0, 160); lines[k] = (lines[k] ?? 0) + 1; }
+  for (const l of stack.functionLog.lines) {
+    const k = l.replace(/\d+/g, "N").slice(0, 160);
+    lines[k] = (lines[k] ?? 0) + 1;
+  }
   console.error(Object.entries(lines).sort((a, b) => b[1] - a[1]).slice(0, 40));
-  console.error((await stack.pool.query("select status, step, reason_code, count(*) from clockwork.tasks group by 1,2,3 order by 1,2")).rows.map((r) => JSON.stringify(r)).join("\n"));
-  if (process.env["KEEP"]) { console.error(stack.databaseUrl, stack.server.superuserUrl("postgres")); await new Promise(() => {}); }
+  console.error(
+    (await stack.pool.query(
+      "select status, step, reason_code, count(*) from clockwork.tasks group by 1,2,3 order by 1,2",
+    )).rows.map((r) => JSON.stringify(r)).join("\n"),
+  );
+  if (process.env["KEEP"]) {
+    console.error(stack.databaseUrl, stack.server.superuserUrl("postgres"));
+    await new Promise(() => {});
+  }
 } finally {
   await stack.stop();
 }

@@ -42,7 +42,9 @@ interface Weather {
  * Rounds of storms while the crowd buys. Each ends with the drain killed and the clock moved past its leases:
  * only then may the clock be moved, as a call that is under way must never outlive its lease.
  */
-export async function playChaos({ stack, crowd, seed, charges, minutes, progress }: Weather): Promise<ChaosReport> {
+export async function playChaos(
+  { stack, crowd, seed, charges, minutes, progress }: Weather,
+): Promise<ChaosReport> {
   const random = seeded(seed);
   const watch = watchTasks(stack);
   const support = await startLifeSupport(stack, random);
@@ -52,7 +54,10 @@ export async function playChaos({ stack, crowd, seed, charges, minutes, progress
   disturbMail(stack, true);
   const machinery = endless(machineryStorms(stack, watch), random);
   const vendors = endless([...vendorStorms(stack, watch, random), silentMail(stack, watch, random)], random);
-  const perRound = Math.max(1, Math.ceil(charges / Math.max(1, (minutes * 60_000 * 0.6) / (ROUND_MS + RECOVERY_WAIT_MS))));
+  const perRound = Math.max(
+    1,
+    Math.ceil(charges / Math.max(1, (minutes * 60_000 * 0.8) / (ROUND_MS + RECOVERY_WAIT_MS))),
+  );
   let rounds = 0;
   try {
     while (performance.now() < deadline) {
@@ -70,7 +75,9 @@ export async function playChaos({ stack, crowd, seed, charges, minutes, progress
       const still = watch.open();
       await killAndJump(stack, watch);
       progress(
-        `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${watch.settled() - before} settled, ` +
+        `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${
+          watch.settled() - before
+        } settled, ` +
           `${left} charges to come${still.length > 0 ? `; nothing since: ${still.join(", ")}` : ""}`,
       );
       for (const vendor of ["pharmacy"] as const) await stack.vendors[vendor].faults.commitLate();
@@ -84,6 +91,7 @@ export async function playChaos({ stack, crowd, seed, charges, minutes, progress
     await pause(4_000);
     await support.stop();
     await watch.stop();
+    while (stack.functionPid("drain") === undefined) await pause(20);
   }
   return {
     recoveries: watch.table(),
@@ -94,7 +102,10 @@ export async function playChaos({ stack, crowd, seed, charges, minutes, progress
 }
 
 async function untilCalm(watch: Watch): Promise<void> {
-  for (const end = performance.now() + RECOVERY_WAIT_MS; performance.now() < end && watch.open().length > 0;) {
+  for (
+    const end = performance.now() + RECOVERY_WAIT_MS;
+    performance.now() < end && watch.open().length > 0;
+  ) {
     await pause(50);
   }
 }

@@ -16,41 +16,30 @@ export interface Storm {
 /** What can happen to the machinery. */
 export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
   const { server } = stack;
+  /** Recovered: each queue that had work in hand when it struck goes on. */
+  const striking = (name: string, strike: () => Promise<unknown>): Storm => ({
+    name,
+    async blow() {
+      const queues = await busyQueues(stack);
+      await strike();
+      watch.ended(name, { queues });
+    },
+  });
   return [
-    {
-      name: "database restarted",
-      async blow() {
-        await server.restart();
-        watch.ended("database restarted");
-      },
-    },
-    {
-      name: "database killed (-9)",
-      async blow() {
-        await server.kill9();
-        await server.restart();
-        watch.ended("database killed (-9)");
-      },
-    },
-    {
-      name: "backends killed",
-      async blow() {
-        await asSuperuser(stack, (client) => client.query(TERMINATE_ALL));
-        watch.ended("backends killed");
-      },
-    },
-    {
-      name: "connections run out",
-      async blow() {
-        await asSuperuser(stack, async (client) => {
-          await client.query("alter role postgres connection limit 0");
-          await client.query(TERMINATE_ALL);
-        });
-        await pause(1500);
-        await asSuperuser(stack, (client) => client.query("alter role postgres connection limit -1"));
-        watch.ended("connections run out");
-      },
-    },
+    striking("database restarted", () => server.restart()),
+    striking("database killed (-9)", async () => {
+      await server.kill9();
+      await server.restart();
+    }),
+    striking("backends killed", () => asSuperuser(stack, (client) => client.query(TERMINATE_ALL))),
+    striking("connections run out", async () => {
+      await asSuperuser(stack, async (client) => {
+        await client.query("alter role postgres connection limit 0");
+        await client.query(TERMINATE_ALL);
+      });
+      await pause(1500);
+      await asSuperuser(stack, (client) => client.query("alter role postgres connection limit -1"));
+    }),
     { name: "webhooks function killed", blow: () => killFunction(stack, watch, "webhooks") },
   ];
 }
@@ -65,7 +54,7 @@ export async function killFunction(stack: Stack, watch: Watch, name: "drain" | "
   const queues = name === "drain" ? await busyQueues(stack) : [];
   process.kill(pid, "SIGKILL");
   while (stack.functionPid(name) === pid) await pause(10);
-  watch.ended(`${name}${name === "drain" ? "" : " function"} killed`, queues);
+  watch.ended(`${name} function killed`, { queues });
 }
 
 async function busyQueues(stack: Stack): Promise<Queue[]> {
@@ -108,7 +97,7 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
           faults.add(fault);
           await pause(500 + random() * 1500);
           faults.clear();
-          watch.ended(name, [vendor]);
+          watch.ended(name, { vendor });
         },
       };
     })

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
+import type { Role } from "../../src/shared/vendors/contract.ts";
 import type { Stack } from "../local/stack.ts";
 
 /** One kind of fault: how often, and how long until work went on, in seconds of Clockwork's time. */
@@ -14,8 +15,11 @@ export interface Recovery {
 
 /** Watches tasks being settled, over a connection of its own that survives whatever happens. */
 export interface Watch {
-  /** A fault has just ended. Recovered: each of `queues` has settled a task since; without queues: any has. */
-  ended(fault: string, queues?: readonly Queue[]): void;
+  /**
+   * A fault has just ended. Recovered: each of `queues` has settled a task since, or `vendor` has answered a call;
+   * without either: any queue has.
+   */
+  ended(fault: string, awaited?: { queues?: readonly Queue[]; vendor?: Role }): void;
   /** Faults after which nothing was settled yet. */
   open(): readonly string[];
   /** Tasks settled so far. */
@@ -29,6 +33,7 @@ interface OpenFault {
   at: number;
   /** Empty: any queue will do. */
   awaited: Set<string>;
+  vendor: { name: Role; answered: number } | null;
   /** Settled before it is no sign of recovery. */
   after: number;
 }
@@ -60,18 +65,28 @@ export function watchTasks(stack: Stack): Watch {
       seen = Number(row.id);
       if (!row.ended) continue;
       settled += 1;
-      for (const one of open) {
-        if (one.after > looksAt) continue;
+      for (const one of [...open]) {
+        if (one.vendor || one.after > looksAt) continue;
         one.awaited.delete(row.vendor);
-        if (one.awaited.size > 0) continue;
-        const list = times.get(one.fault) ?? [];
-        times.set(one.fault, [...list, (now - one.at) / 1000]);
-        open.splice(open.indexOf(one), 1);
+        if (one.awaited.size === 0) close(one, now);
+      }
+    }
+  };
+  const close = (one: OpenFault, now: number): void => {
+    const list = times.get(one.fault) ?? [];
+    times.set(one.fault, [...list, (now - one.at) / 1000]);
+    open.splice(open.indexOf(one), 1);
+  };
+  const lookAtVendors = (): void => {
+    for (const one of [...open]) {
+      if (one.vendor && stack.vendors[one.vendor.name].faults.answered > one.vendor.answered) {
+        close(one, stack.clock.now().getTime());
       }
     }
   };
   const loop = (async () => {
     while (!stopped) {
+      lookAtVendors();
       await look().catch(async () => {
         await client?.end().catch(() => {});
         client = undefined;
@@ -82,12 +97,13 @@ export function watchTasks(stack: Stack): Watch {
   })();
 
   return {
-    ended(fault, queues = []) {
+    ended(fault, { queues = [], vendor } = {}) {
       counts.set(fault, (counts.get(fault) ?? 0) + 1);
       open.push({
         fault,
         at: stack.clock.now().getTime(),
         awaited: new Set(queues),
+        vendor: vendor ? { name: vendor, answered: stack.vendors[vendor].faults.answered } : null,
         after: performance.now() + LOOK_EVERY_MS,
       });
     },

@@ -34,7 +34,7 @@ const START_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
 /** One that ran this long ended by accident, so the pauses begin anew. */
-const STEADY_MS = 10_000;
+const STEADY_MS = 3_000;
 
 /** Runs one function in a Deno process of its own and keeps it running. Throws when it does not even start. */
 export async function startFunction(options: EdgeFunctionOptions): Promise<EdgeFunction> {

@@ -23,6 +23,8 @@ const NAME = `upgrade_${crypto.randomUUID().slice(0, 8)}`;
 const atVersion = (index: number) => `${NAME}_${index}`;
 /** Every version but the newest: `[how many migrations, the last of them]`. */
 const VERSIONS = MIGRATIONS.slice(0, -1).map((file, index) => [index + 1, file] as const);
+/** A push takes the CLI about a second. Versions older than these are brought forward in plain SQL, which takes 0.1 s. */
+const PUSHED_BY_CLI = 14;
 
 let admin: pg.Client;
 let fresh: TestDatabase;
@@ -62,7 +64,13 @@ describe("a database full of data, brought up to date", () => {
   test.each(VERSIONS)("from version %i, %s", async (index) => {
     const url = cluster.url + atVersion(index);
     const before = await withClient(url, readTables);
-    await pushMigrations({ url, workdir: PROJECT });
+    if (index === 1 || index >= MIGRATIONS.length - PUSHED_BY_CLI) {
+      await pushMigrations({ url, workdir: PROJECT });
+    } else {
+      for (const file of MIGRATIONS.slice(index)) {
+        await withClient(url, (client) => applyMigration(client, file));
+      }
+    }
 
     expect(await dumpSchema(url)).toBe(freshSchema);
     const after = await withClient(url, readTables);
@@ -78,9 +86,6 @@ test("every table has rows here: none is forgotten when it is added", async () =
   });
   const empty = [...tables].filter(([name, rows]) => rows.size === 0 && !name.startsWith("pgboss."));
   expect(empty.map(([name]) => name), "put rows of it into test/sql/representative-rows.ts").toEqual([]);
-  for (const [name, rows] of await withClient(fresh.url, readTables)) {
-    expect([name, rows.size]).toEqual([name, tables.get(name)?.size]);
-  }
 });
 
 test("the comparison sees a row that is gone and a row that changed", async () => {

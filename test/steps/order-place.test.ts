@@ -75,6 +75,21 @@ describe("placing an order", () => {
     expect(world.vendors.pharmacy.faults.calls.get("create order")).toBe(1);
   });
 
+  test("when the pharmacy's own message comes before its answer, the ledger learns it from there", async () => {
+    world.clinic.prescribe(person, "price_morning_month");
+    world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_answer", times: 1 });
+    await pay();
+    expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
+    expect((await effects(world))[0]).toMatchObject({
+      state: "CONFIRMED",
+      reference: liveAtPharmacy(world)[0]?.id,
+      leased_until: null,
+    });
+    await world.pass({ minutes: 5 });
+    await world.settle();
+    expect(liveAtPharmacy(world)).toHaveLength(1);
+  });
+
   test("when the pharmacy does it only after we looked, the second order is cancelled", async () => {
     world.clinic.prescribe(person, "price_morning_month");
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });

@@ -30,6 +30,8 @@ export class Faults {
   readonly calls = new Map<string, number>();
   /** Calls that met a fault, by kind (`status 503`, `lose_answer`, …). */
   readonly met = new Map<string, number>();
+  /** Calls answered as they should be. */
+  answered = 0;
   /** Calls refused because they came faster than {@link limitRate} allows. */
   overRate = 0;
   #faults: Fault[] = [];
@@ -106,6 +108,7 @@ export class Faults {
     }
     switch (fault?.kind) {
       case undefined:
+        this.answered += 1;
         return await handle();
       case "status": {
         const headers = fault.retryAfterSeconds === undefined

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { asClockwork } from "../db/database.ts";
+import { asClockwork, type Trx } from "../db/database.ts";
 import type { Role } from "../vendors/contract.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
@@ -193,4 +193,23 @@ async function confirm(deps: Deps, claim: Claim, reference: string | null): Prom
     deps.log("effect_made_twice", { effect: claim.id, standing: standing.reference, second: reference });
   }
   return standing.reference;
+}
+
+/**
+ * The vendor's own message showed that the thing was done: the ledger learns it from there. What a run that is
+ * sending it right now makes besides is then the duplicate.
+ */
+export async function confirmAsSeen(
+  trx: Trx,
+  effect: Pick<Effect, "vendor" | "operation" | "key">,
+  reference: string,
+): Promise<void> {
+  await trx
+    .updateTable("clockwork.effects")
+    .set({ state: "CONFIRMED", reference, leased_until: null, settled_at: sql`clockwork.now()` })
+    .where("vendor", "=", effect.vendor)
+    .where("operation", "=", effect.operation)
+    .where("key", "=", effect.key)
+    .where("state", "<>", "CONFIRMED")
+    .execute();
 }

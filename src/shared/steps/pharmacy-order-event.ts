@@ -11,9 +11,11 @@ import {
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
 import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
+import { confirmAsSeen } from "../queue/effects.ts";
 import { defineStep } from "../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../vendors/contract.ts";
 import type { Fact } from "./crm-event.ts";
+import { CREATE_ORDER } from "./order-place.ts";
 import { pharmacyOrderHint } from "./hints.ts";
 
 /** Our references look like `<invoice line>:<fill>:<attempt>`. */
@@ -73,6 +75,7 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
     };
     return isLive ? [duplicate] : [];
   }
+  await confirmAsSeen(trx, { vendor: "pharmacy", operation: CREATE_ORDER, key: order.reference }, seen.id);
   const state = STATE_AT_PHARMACY[seen.state];
   await recordShipment(trx, order.id, seen);
   const moved = await moveOrder(trx, order, state);

@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { connect } from "../../src/shared/db/database.ts";
+import { makeClinic } from "../local/clinic.ts";
+import { makeFunctionLog } from "../local/function-log.ts";
+import { serveFunctions } from "../local/functions.ts";
+import { makeNet } from "../local/net.ts";
+import { freePort } from "../local/postgres.ts";
+import { seeded } from "../local/sandbox/server.ts";
+import { startVendors } from "../local/vendors.ts";
+import { type Report, same } from "./report.ts";
+import type { DebianPostgres } from "./server.ts";
+
+/** A minute's schedule, and a little for the run itself. */
+const LONGEST_WAIT_MS = 75_000;
+const SAY_EVERY_MS = 15_000;
+
+interface Run {
+  status: string;
+  message: string;
+  took: string | null;
+}
+
+/** pg_cron fires without the Vault's entries: the run fails with our sentence, and nothing is sent. */
+export async function checkMissingVault(
+  report: Report,
+  server: DebianPostgres,
+  pool: pg.Pool,
+): Promise<void> {
+  const { rows: [task] } = await pool.query(
+    "insert into clockwork.tasks (step) values ('test.step') returning id",
+  );
+  // A job at the server's start saves a minute; the tick itself fires beside it when its moment comes.
+  await pool.query("select cron.schedule('tick-at-start', '@reboot', 'select clockwork.tick()')");
+  report.step("Restarting the server: a job at the start saves waiting for the next minute");
+  await server.restart();
+  await report.check("without Vault's entries the run fails, with our sentence", async () => {
+    const run = await runOf(report, pool, "tick-at-start", "failed");
+    const sentence = "Vault has no secret clockwork_functions_url, so drain was not called.";
+    if (!run.message.includes(sentence)) throw new Error(`cron.job_run_details says: ${run.message}`);
+    return `job_run_details: ${run.message.split("\n")[0]}`;
+  });
+  await report.check("and nothing was sent", async () => {
+    same((await pool.query("select count(*) as sent from net.http_request_queue")).rows, [{ sent: "0" }]);
+    return undefined;
+  });
+  await pool.query("select cron.unschedule('tick-at-start')");
+  await pool.query("update clockwork.tasks set status = 'CANCELLED' where id = $1", [task?.id]);
+}
+
+/** pg_cron fires the tick, the tick calls the drain, and the drain places a paid order at the pharmacy. */
+export async function checkFiring(
+  report: Report,
+  databaseUrl: string,
+  pool: pg.Pool,
+  project: string,
+  undo: (() => Promise<void> | void)[],
+): Promise<void> {
+  report.step("Starting the functions under Deno and the vendors' sandboxes");
+  const port = await freePort();
+  const functionsUrl = `http://127.0.0.1:${port}/functions/v1`;
+  const cronSecret = randomBytes(24).toString("hex");
+  const now = () => new Date();
+  const vendors = await startVendors({ now, random: seeded(1), webhooksUrl: `${functionsUrl}/webhooks` });
+  undo.push(() => vendors.close());
+  const functionLog = makeFunctionLog();
+  const functions = await serveFunctions({
+    root: project,
+    port,
+    env: { CLOCKWORK_DB_URL: databaseUrl, CLOCKWORK_CRON_SECRET: cronSecret, ...vendors.env },
+    log: functionLog.take,
+  });
+  undo.push(() => functions.stop());
+  const { db, close } = connect(databaseUrl);
+  undo.push(close);
+  const net = makeNet({ pool, fetch });
+  undo.push(() => net.stop());
+  net.start();
+
+  const clinic = makeClinic(db, vendors, now);
+  await clinic.openShop();
+  const person = await clinic.signUp("Ada Test");
+  clinic.prescribe(person, "price_morning_month");
+  clinic.subscribe(person, "price_morning_month");
+  while (vendors.waiting() > 0) await vendors.flush();
+  await pool.query("select vault.create_secret($1, 'clockwork_functions_url')", [functionsUrl]);
+  await pool.query("select vault.create_secret($1, 'clockwork_cron_secret')", [cronSecret]);
+  const due = await pool.query("select step from clockwork.tasks where status = 'PENDING'");
+  report.step(`A customer paid: ${due.rows.length} webhooks are tasks. Nobody runs them but pg_cron`);
+
+  await report.check("pg_cron fires the tick", async () => {
+    const run = await runOf(report, pool, "clockwork-tick", "succeeded");
+    return `job_run_details: succeeded, ${run.message}, ${run.took}`;
+  });
+  await report.check("the tick's call is answered by the drain", async () => {
+    const { rows } = await until(
+      () => pool.query("select status_code from net._http_response"),
+      ({ rows }) => rows.length > 0,
+    );
+    if (rows.some(({ status_code }) => status_code !== 202)) {
+      throw new Error(`answers: ${JSON.stringify(rows)}`);
+    }
+    return "202";
+  });
+  await report.check("the drain runs the charge and the order to DONE", async () => {
+    const tasks = await until(
+      () =>
+        pool.query<{ step: string; status: string }>("select step, status from clockwork.tasks order by id"),
+      ({ rows }) => rows.some(({ step, status }) => step === "order.place" && status === "DONE"),
+    );
+    same(tasks.rows.find(({ step }) => step === "stripe.invoice.paid")?.status, "DONE");
+    return "stripe.invoice.paid, order.place";
+  });
+  await report.check("the pharmacy has exactly that one order", async () => {
+    const { rows } = await pool.query("select pharmacy_order_id, state from tracker.orders");
+    same(rows.map((row) => row.pharmacy_order_id), [...vendors.pharmacy.state.orders.keys()]);
+    same(rows.length, 1);
+    return `order ${rows[0]?.state}`;
+  });
+  await report.check("no run of pg_cron failed once Vault was filled", async () => {
+    const { rows } = await pool.query<{ return_message: string }>(
+      `select return_message from cron.job_run_details
+       where status = 'failed' and start_time > (select max(created_at) from vault.secrets)`,
+    );
+    same(rows, []);
+    return undefined;
+  });
+}
+
+/** Waits for the newest run of a job that ended this way, telling how long it has waited. */
+async function runOf(report: Report, pool: pg.Pool, jobname: string, status: string): Promise<Run> {
+  const since = Date.now();
+  let told = since;
+  const { rows } = await until(
+    () =>
+      pool.query<Run>(
+        `select runs.status, coalesce(runs.return_message, '') as message, (runs.end_time - runs.start_time)::text as took
+         from cron.job_run_details as runs join cron.job using (jobid)
+         where job.jobname = $1 and runs.status = $2 order by runs.runid desc limit 1`,
+        [jobname, status],
+      ),
+    ({ rows }) => {
+      if (Date.now() - told > SAY_EVERY_MS) {
+        told = Date.now();
+        report.step(`waiting for pg_cron to run ${jobname}: ${Math.round((told - since) / 1000)} s so far`);
+      }
+      return rows.length > 0;
+    },
+  );
+  const [run] = rows;
+  if (!run) {
+    const { rows: all } = await pool.query(
+      "select job.jobname, runs.status, runs.return_message from cron.job_run_details as runs left join cron.job using (jobid)",
+    );
+    throw new Error(
+      `no run of ${jobname} ${status} in ${LONGEST_WAIT_MS / 1000} s. All runs: ${JSON.stringify(all)}`,
+    );
+  }
+  return run;
+}
+
+/** Asks until it is so, or too late; gives the last answer. A question that fails while the server restarts is asked again. */
+async function until<Answer>(ask: () => Promise<Answer>, isSo: (answer: Answer) => boolean): Promise<Answer> {
+  for (const deadline = Date.now() + LONGEST_WAIT_MS;; await sleep(250)) {
+    const answer = await ask();
+    if (isSo(answer) || Date.now() > deadline) return answer;
+  }
+}

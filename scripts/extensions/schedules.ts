@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import pg from "pg";
+import type { DebianPostgres } from "./server.ts";
+import { type Report, same } from "./report.ts";
+
+const JOBS = "select jobname, schedule, command, database, username, active from cron.job order by jobname";
+
+/** What is true of the migrations and pg_cron at rest. */
+export async function checkSchedules(
+  { check }: Report,
+  server: DebianPostgres,
+  pool: pg.Pool,
+  project: string,
+): Promise<void> {
+  const folder = join(project, "supabase/migrations");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).toSorted();
+  let version = "";
+
+  await check("every migration is applied, unchanged", async () => {
+    const { rows } = await pool.query<{ version: string }>(
+      "select version from supabase_migrations.schema_migrations order by version",
+    );
+    same(rows.map((row) => row.version), files.map((name) => name.split("_")[0]));
+    return `${files.length} migrations`;
+  });
+
+  await check("pg_cron is the real one, and its launcher runs", async () => {
+    const { rows: [found] } = await pool.query(
+      `select extversion,
+         (select probin from pg_proc where oid = 'cron.schedule(text, text, text)'::regprocedure) as library,
+         (select count(*) from pg_stat_activity where backend_type = 'pg_cron launcher') as launchers
+       from pg_extension where extname = 'pg_cron'`,
+    );
+    version = String(found?.extversion);
+    same([found?.library, found?.launchers], ["$libdir/pg_cron", "1"]);
+    return `version ${version}`;
+  });
+
+  await check("both schedules exist, as this version of pg_cron knows them", async () => {
+    const { rows } = await pool.query(JOBS);
+    const both = rows.filter(({ jobname }) => jobname.startsWith("clockwork-"));
+    const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
+    const tick = major > 1 || minor >= 5 ? "10 seconds" : "* * * * *";
+    const job = (jobname: string, schedule: string, command: string) => ({
+      jobname,
+      schedule,
+      command,
+      database: "postgres",
+      username: "postgres",
+      active: true,
+    });
+    for (
+      const wanted of [
+        job("clockwork-clean-cron-log", "17 3 * * *", "select clockwork.clean_cron_log()"),
+        job("clockwork-tick", tick, "select clockwork.tick()"),
+      ]
+    ) same(both.find(({ jobname }) => jobname === wanted.jobname), wanted);
+    return `clockwork-tick at '${tick}'`;
+  });
+
+  await check("scheduling once more leaves each job once", async () => {
+    const { rows: before } = await pool.query(JOBS);
+    const blocks = files.flatMap((name) =>
+      [...readFileSync(join(folder, name), "utf8").matchAll(/^do \$\$\n[\s\S]*?^\$\$;/gm)].map(([block]) =>
+        block
+      )
+    ).filter((block) => block.includes("cron.schedule("));
+    if (blocks.length === 0) throw new Error("no migration schedules anything");
+    for (const block of blocks) await pool.query(block);
+    same((await pool.query(JOBS)).rows, before);
+    return undefined;
+  });
+
+  await check("role postgres changes jobs through pg_cron's functions only", async () => {
+    await refused(pool, "update cron.job set active = false", /permission denied/);
+    await refused(
+      pool,
+      "insert into cron.job (schedule, command) values ('* * * * *', 'select 1')",
+      /permission denied/,
+    );
+    return undefined;
+  });
+
+  await check("the Data API's roles reach neither the jobs nor the schedules", async () => {
+    const admin = new pg.Pool({ connectionString: server.superuserUrl("postgres"), max: 1 });
+    try {
+      for (const role of ["anon", "authenticated", "service_role"]) {
+        await admin.query(`set role ${role}`);
+        await refused(admin, "select * from cron.job", /permission denied/);
+        await refused(admin, "select cron.schedule('x', '* * * * *', 'select 1')", /permission denied/);
+        await refused(admin, "select clockwork.tick()", /permission denied/);
+        await admin.query("reset role");
+      }
+    } finally {
+      await admin.end();
+    }
+    return undefined;
+  });
+
+  await check("clockwork.clean_cron_log() keeps a week of pg_cron's own log", async () => {
+    await pool.query(
+      `insert into cron.job_run_details (runid, jobid, username, status, command, start_time, end_time) values
+         (-1, 0, current_user, 'succeeded', 'old', now() - interval '9 days', now() - interval '8 days'),
+         (-2, 0, current_user, 'succeeded', 'new', now() - interval '6 days', now() - interval '6 days')`,
+    );
+    same((await pool.query("select clockwork.clean_cron_log() as gone")).rows, [{ gone: "1" }]);
+    same((await pool.query("delete from cron.job_run_details where runid < 0 returning runid")).rows, [{
+      runid: "-2",
+    }]);
+    return undefined;
+  });
+}
+
+async function refused(pool: pg.Pool, sql: string, why: RegExp): Promise<void> {
+  const outcome = await pool.query(sql).then(
+    () => "it was allowed",
+    (error: unknown) => error instanceof Error ? error.message : String(error),
+  );
+  if (!why.test(outcome)) throw new Error(`${sql}: ${outcome}`);
+}
