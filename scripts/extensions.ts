@@ -28,8 +28,8 @@ async function prove(): Promise<void> {
   const server = await startDebianPostgres();
   undo.push(() => server.stop());
   const databaseUrl = (await prepareCluster(server)).url("postgres");
-  await asSuperuser(server.superuserUrl("postgres"), HOSTED);
   await server.loadCron();
+  await asSuperuser(server.superuserUrl("postgres"), HOSTED);
   report.step(`pg_cron is Debian's; ${STAND_INS.join(" and ")} are stand-ins`);
 
   report.step("supabase db push");

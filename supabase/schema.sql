@@ -7,9 +7,6 @@ create extension pgcrypto with schema extensions;
 create extension supabase_vault with schema vault;
 create extension "uuid-ossp" with schema extensions;
 
--- default privileges of postgres in schema public on functions: anon=X/postgres, authenticated=X/postgres, postgres=X/postgres, service_role=X/postgres
--- default privileges of postgres in schema public on sequences: anon=rwU/postgres, authenticated=rwU/postgres, postgres=rwU/postgres, service_role=rwU/postgres
--- default privileges of postgres in schema public on tables: anon=arwdDxtm/postgres, authenticated=arwdDxtm/postgres, postgres=arwdDxtm/postgres, service_role=arwdDxtm/postgres
 -- default privileges of postgres on functions: postgres=X/postgres
 
 -- clockwork ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import { disturbMail } from "./storms.ts";
 export async function workOff(stack: Stack, crowd: Crowd, progress: (line: string) => void): Promise<void> {
   const life = makeLife({ stack, progress });
   await life.work();
-  crowd.prescribeLate();
+  crowd.changeMinds();
   await life.rest({ minutes: 120 });
   disturbMail(stack, false);
   progress("all is calm: parcels move");

@@ -10,11 +10,12 @@ export interface Crowd {
   charged(): number;
   /** The pharmacy moves up to `limit` of its orders on, but none that should be cancelled. */
   workPharmacy(limit?: number): number;
-  /** Prescriptions that were still missing are written. */
-  prescribeLate(): void;
+  /** Prescriptions that were still missing are written, and some who have waited want their money back. */
+  changeMinds(): void;
 }
 
 const REFUNDED_SHARE = 0.04;
+const REGRETTED_SHARE = 0.06;
 const DISPUTED_SHARE = 0.02;
 const LATE_SHARE = 0.04;
 const QUARTERLY_SHARE = 0.05;
@@ -26,7 +27,9 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
   const people: Person[] = [];
   for (let i = 0; i < count; i++) people.push(await clinic.signUp(`Customer ${i + 1}`));
   const late: { person: Person; price: PriceId }[] = [];
-  /** Pharmacy patients whose money went back. */
+  /** Charges to be refunded later. */
+  const regretted: string[] = [];
+  /** Pharmacy patients whose money goes back. */
   const called = new Set<string>();
   let next = 0;
 
@@ -39,7 +42,8 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
     const { chargeId } = clinic.subscribe(person, price);
     if (isLate || chargeId === null) return;
     if (fate < LATE_SHARE + REFUNDED_SHARE) stripe.refund(chargeId);
-    else if (fate < LATE_SHARE + REFUNDED_SHARE + DISPUTED_SHARE) stripe.dispute(chargeId);
+    else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE) regretted.push(chargeId);
+    else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE + DISPUTED_SHARE) stripe.dispute(chargeId);
     else return;
     called.add(person.pharmacyPatientId);
   }
@@ -59,7 +63,8 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
       const { orders } = stack.vendors.pharmacy.state;
       return clinic.workPharmacy(limit, (id) => called.has(orders.get(id)?.patientId ?? ""));
     },
-    prescribeLate() {
+    changeMinds() {
+      for (const chargeId of regretted.splice(0)) stripe.refund(chargeId);
       for (const { person, price } of late.splice(0)) clinic.prescribe(person, price);
     },
   };

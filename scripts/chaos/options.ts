@@ -25,7 +25,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
     options: {
       seed: { type: "string" },
       charges: { type: "string", default: "2000" },
-      minutes: { type: "string", default: "8" },
+      minutes: { type: "string", default: "6" },
       events: { type: "string", default: "20000" },
       phase: { type: "string", multiple: true, default: ["chaos"] },
       json: { type: "boolean", default: false },

@@ -40,6 +40,7 @@ export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
       await pause(1500);
       await asSuperuser(stack, (client) => client.query("alter role postgres connection limit -1"));
     }),
+    { name: "drain function killed", blow: () => killFunction(stack, watch, "drain") },
     { name: "webhooks function killed", blow: () => killFunction(stack, watch, "webhooks") },
   ];
 }

@@ -1,6 +1,5 @@
 import { type Check, check } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
-import { groupBy } from "./group-by.ts";
 
 /** The CRM against the pharmacy, customer by customer. Clockwork's own tables are not looked at. */
 export function checkCrm(evidence: Evidence): Check[] {
@@ -32,7 +31,7 @@ function heardTheEnd(evidence: Evidence): Check {
   const { pharmacy, crm } = evidence.vendors;
   let delivered = 0;
   let cancelled = 0;
-  const orders = groupBy(pharmacy.state.orders.values(), ({ patientId }) => patientId);
+  const orders = Map.groupBy(pharmacy.state.orders.values(), ({ patientId }) => patientId);
   for (const { pharmacyPatientId, crmPersonId } of evidence.people) {
     const own = orders.get(pharmacyPatientId) ?? [];
     const heard = (name: string) => crm.heard(crmPersonId).filter((event) => event.name === name).length;
@@ -41,7 +40,7 @@ function heardTheEnd(evidence: Evidence): Check {
     compare(result, crmPersonId, "order_delivered", heard("order_delivered"), arrived, arrived);
 
     // By reference: a second order for one reference that was cancelled is no news for the customer.
-    const byReference = groupBy(own, ({ externalId }) => externalId ?? "");
+    const byReference = Map.groupBy(own, ({ externalId }) => externalId ?? "");
     const ended = [...byReference.values()].filter((same) => same.every(({ state }) => state === "CANCELED"));
     const byUs = ended.filter((same) => !same.some(({ id }) => evidence.endedByPharmacy.has(id))).length;
     cancelled += byUs;

@@ -2,7 +2,6 @@ import type { PhotonOrder } from "../local/sandbox/photon/state.ts";
 import { type Check, check } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";
-import { groupBy } from "./group-by.ts";
 
 /** The pharmacy against what Stripe and the health record say. Clockwork's own tables are not looked at. */
 export function checkShipping(evidence: Evidence): Check[] {
@@ -13,7 +12,7 @@ export function checkShipping(evidence: Evidence): Check[] {
 /** Of a customer's fills of one product, as many as are prescribed have exactly one live order each. */
 function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
   const result = check("exactly one live order at the pharmacy for each paid fill that may ship");
-  const groups = groupBy(fills, ({ patientId, product }) => `${patientId} ${product}`);
+  const groups = Map.groupBy(fills, ({ patientId, product }) => `${patientId} ${product}`);
   let wanted = 0;
   let waiting = 0;
   for (const group of groups.values()) {

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import {
-  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -10,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -80,8 +79,7 @@ async function withoutMainCluster(work: () => Promise<void>): Promise<void> {
 
 /**
  * Copies Debian's Postgres into `folder`, so that the machine's own is never written: Postgres finds its files from
- * where its program lies. The copy gets the stand-ins, and what a hosted project allows: role postgres may make the
- * extension pg_cron.
+ * where its program lies. The copy gets the stand-ins.
  * @returns the folder with the programs
  */
 export function copyPostgres(folder: string): string {
@@ -93,6 +91,10 @@ export function copyPostgres(folder: string): string {
       filter: (path) => basename(path) !== "bitcode", // only for the compiler, and most of the size
     });
   }
+  // The parents in between follow the umask of whoever runs this: the database's user must get through.
+  for (const parent of ["", "lib", "lib/postgresql", dirname(BIN), "share", "share/postgresql"]) {
+    chmodSync(join(home, parent), 0o755);
+  }
   const extensions = join(home, SHARE, "extension");
   for (const name of STAND_INS) {
     const control = readFileSync(join(OUR_EXTENSIONS, `${name}.control`), "utf8");
@@ -102,6 +104,5 @@ export function copyPostgres(folder: string): string {
       chmodSync(join(extensions, file), 0o644);
     }
   }
-  appendFileSync(join(extensions, "pg_cron.control"), "\ntrusted = true\n");
   return join(home, BIN);
 }

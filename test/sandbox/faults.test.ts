@@ -189,3 +189,23 @@ test("a port that is taken is said, not thrown about", async () => {
   const port = Number(new URL(sandbox.url).port);
   await expect(serveSandbox(new Hono<{ Bindings: HttpBindings }>(), port)).rejects.toThrow("EADDRINUSE");
 });
+
+test("a limit of its own: one second's worth of calls, then 429 with Retry-After, until it is lifted", async () => {
+  faults.limitRate(2);
+  const answers = [await create("1"), await create("2"), await create("3")];
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 429]);
+  expect(answers[2]?.headers.get("retry-after")).toBe("1");
+  expect(done).toEqual(["1:n", "2:n"]);
+  expect(faults).toMatchObject({ overRate: 1, answered: 2 });
+  faults.limitRate(null);
+  expect((await create("4")).status).toBe(201);
+});
+
+test("silence: nothing is done and nothing said, then the connection breaks", async () => {
+  add({ kind: "silence", seconds: 0.01, times: 1 });
+  await expect(create("1")).rejects.toThrow();
+  expect(done).toEqual([]);
+  expect(faults.met.get("silence")).toBe(1);
+  expect((await create("2")).status).toBe(201);
+  expect(faults.answered).toBe(1);
+});

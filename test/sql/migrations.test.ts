@@ -9,10 +9,10 @@ import {
   CLI_TABLE,
   fillNewTables,
   MIGRATIONS,
-  PROJECT,
   readTables,
   type Table,
   withClient,
+  WORKDIR,
 } from "./upgrade.ts";
 
 // A hosted project may be at any version when it is brought up to date, and it is full of data. So: one database
@@ -65,7 +65,7 @@ describe("a database full of data, brought up to date", () => {
     const url = cluster.url + atVersion(index);
     const before = await withClient(url, readTables);
     if (index === 1 || index >= MIGRATIONS.length - PUSHED_BY_CLI) {
-      await pushMigrations({ url, workdir: PROJECT });
+      await pushMigrations({ url, workdir: WORKDIR });
     } else {
       for (const file of MIGRATIONS.slice(index)) {
         await withClient(url, (client) => applyMigration(client, file));

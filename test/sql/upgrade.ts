@@ -5,8 +5,10 @@ import pg from "pg";
 import { REPRESENTATIVE_ROWS } from "./representative-rows.ts";
 import type { Row } from "./support.ts";
 
-export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
-const FOLDER = join(PROJECT, "supabase/migrations");
+/** The folder that holds the migrations the run's template was made from (test/support/global-setup.ts). */
+export const WORKDIR = process.env["CLOCKWORK_MIGRATIONS_WORKDIR"] ??
+  fileURLToPath(new URL("../..", import.meta.url));
+const FOLDER = join(WORKDIR, "supabase/migrations");
 
 /** Every migration, in the order in which they are applied. */
 export const MIGRATIONS: readonly string[] = readdirSync(FOLDER).filter((name) => name.endsWith(".sql"))

@@ -1,7 +1,5 @@
 import { shuffle } from "../local/sandbox/outbox.ts";
-import { seeded } from "../local/sandbox/server.ts";
 import type { Stack } from "../local/stack.ts";
-import { type Crowd } from "./crowd.ts";
 import { startLifeSupport } from "./life-support.ts";
 import {
   calmVendors,
@@ -12,40 +10,35 @@ import {
   type Storm,
   vendorStorms,
 } from "./storms.ts";
+import type { Stage } from "./stage.ts";
 import { pause, type Recovery, type Watch, watchTasks } from "./watch.ts";
 
-/** What came of the storms. */
-export interface ChaosReport {
+/** What came of the storms: how long each kind took to get over, and counts. */
+interface Storms {
   recoveries: Recovery[];
   rounds: number;
-  seconds: number;
-  ticks: { sent: number; dropped: number; doubled: number };
+  "stormy seconds": number;
+  ticks: string;
+  webhooks: string;
 }
 
 /** A little more than a dead drain's hold on its queues; nothing else waits longer but backoffs. */
 const JUMP_SECONDS = 91;
+/** Backoffs and pauses end with time only. */
+const JUMP_EVERY_ROUNDS = 3;
 /** A round's storms come within this. */
 const ROUND_MS = 4_000;
 /** How long a round waits to see that work goes on by itself. */
 const RECOVERY_WAIT_MS = 3_000;
 
-interface Weather {
-  stack: Stack;
-  crowd: Crowd;
-  seed: number;
-  charges: number;
-  minutes: number;
-  progress: (line: string) => void;
-}
-
 /**
- * Rounds of storms while the crowd buys. Each ends with the drain killed and the clock moved past its leases:
- * only then may the clock be moved, as a call that is under way must never outlive its lease.
+ * Rounds of storms while the crowd buys. A round after which work does not go on by itself (and every third) ends
+ * with the drain killed and the clock moved past its leases: the clock is moved only behind a killed drain, as a
+ * call that is under way must never outlive its lease.
  */
-export async function playChaos(
-  { stack, crowd, seed, charges, minutes, progress }: Weather,
-): Promise<ChaosReport> {
-  const random = seeded(seed);
+export async function playStorms(stage: Stage, minutes: number): Promise<Storms> {
+  const { stack, crowd, random, progress } = stage;
+  const charges = crowd.people.length;
   const watch = watchTasks(stack);
   const support = await startLifeSupport(stack, random);
   const startedAt = performance.now();
@@ -65,7 +58,7 @@ export async function playChaos(
       const storms = [machinery(), vendors(), vendors()];
       const left = crowd.charge(perRound);
       crowd.workPharmacy(perRound * 4);
-      if (rounds % 10 === 0) crowd.prescribeLate();
+      if (rounds % 5 === 0) crowd.changeMinds();
       const before = watch.settled();
       await Promise.all(storms.map(async (storm) => {
         await pause(500 + random() * (ROUND_MS - 2000));
@@ -73,14 +66,15 @@ export async function playChaos(
       }));
       await untilCalm(watch);
       const still = watch.open();
-      await killAndJump(stack, watch);
+      if (still.length > 0 || rounds % JUMP_EVERY_ROUNDS === 0) await killAndJump(stack, watch);
       progress(
         `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${
           watch.settled() - before
         } settled, ` +
           `${left} charges to come${still.length > 0 ? `; nothing since: ${still.join(", ")}` : ""}`,
       );
-      for (const vendor of ["pharmacy"] as const) await stack.vendors[vendor].faults.commitLate();
+      // Late is: after the clock moved and the drain had time to look.
+      if (rounds % 3 === 0) await stack.vendors.pharmacy.faults.commitLate();
     }
     crowd.charge(charges);
   } finally {
@@ -96,8 +90,12 @@ export async function playChaos(
   return {
     recoveries: watch.table(),
     rounds,
-    seconds: (performance.now() - startedAt) / 1000,
-    ticks: support.ticks,
+    "stormy seconds": Math.round((performance.now() - startedAt) / 1000),
+    ticks:
+      `${support.ticks.sent} sent, ${support.ticks.doubled} of them doubled, ${support.ticks.dropped} dropped`,
+    webhooks: [...stage.mail.answers].sort(([a], [b]) => a - b).map(([status, n]) =>
+      `${n} answered ${status}`
+    ).join(", "),
   };
 }
 

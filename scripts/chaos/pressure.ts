@@ -1,0 +1,226 @@
+import { type Check, check } from "../demo/checks.ts";
+import { makeLife } from "../demo/life.ts";
+import type { Stack } from "../local/stack.ts";
+import { examine, workOff } from "./aftermath.ts";
+import { startLifeSupport } from "./life-support.ts";
+import type { Stage } from "./stage.ts";
+import { connectAsSuperuser, pause, watchTasks } from "./watch.ts";
+
+/** What a pressure measured, a line each, and what it checked. */
+interface Pressure {
+  figures: Record<string, number | string>;
+  checks: Check[];
+}
+
+/** Tasks that could run now, or are in a drain's hands. */
+async function backlog(stack: Stack): Promise<number> {
+  const { rows } = await stack.pool.query<{ count: number }>(
+    `select count(*)::int as count from clockwork.tasks
+     where (status = 'PENDING' and run_after <= clockwork.now()) or status = 'QUEUED'`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** `count` customers buy, and all of it is worked off by one drain after the other. Gives tasks per second. */
+async function drainRate({ stack, crowd }: Stage, count: number): Promise<number> {
+  crowd.charge(count);
+  while (stack.vendors.waiting() > 0) await stack.vendors.flush();
+  const before = await settledSoFar(stack);
+  const startedAt = performance.now();
+  await makeLife({ stack, progress: () => {} }).work();
+  return ((await settledSoFar(stack)) - before) / ((performance.now() - startedAt) / 1000);
+}
+
+async function settledSoFar(stack: Stack): Promise<number> {
+  const { rows } = await stack.pool.query<{ count: number }>(
+    "select count(*)::int as count from clockwork.tasks where attempts > 0 and status not in ('PENDING', 'QUEUED')",
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** A forgotten transaction holds vacuum back: dead rows pile up, and the drain must not slow down with them. */
+export async function playVacuum(stage: Stage, batch: number): Promise<Pressure> {
+  const { stack, crowd, progress } = stage;
+  await drainRate(stage, Math.ceil(batch / 4)); // warm
+  const before = await drainRate(stage, batch);
+  progress(`without it: ${before.toFixed(0)} tasks/s`);
+  const idle = await connectAsSuperuser(stack);
+  await idle.query("begin isolation level repeatable read");
+  await idle.query("select count(*) from clockwork.tasks");
+  const rates: number[] = [];
+  for (let left = crowd.people.length; left > 0; left = crowd.charge(0)) {
+    rates.push(await drainRate(stage, batch));
+    progress(`with it: ${rates.at(-1)?.toFixed(0)} tasks/s`);
+  }
+  const { rows } = await stack.pool.query<{ name: string; dead: number }>(`
+    select schemaname || '.' || relname as name, n_dead_tup::int as dead from pg_stat_user_tables
+    where (schemaname, relname) in (('pgboss', 'job_common'), ('clockwork', 'tasks'), ('clockwork', 'vendors'),
+      ('clockwork', 'effects')) order by 1`);
+  const last = rates.at(-1) ?? 0;
+  const held = check("the drain holds its pace while a transaction holds vacuum back");
+  held.looked = `${before.toFixed(0)} tasks/s before, ${last.toFixed(0)} at the end`;
+  if (last < before / 2) held.unexplained.push(`the drain fell to ${last.toFixed(0)} tasks/s`);
+  await idle.query("rollback");
+  await idle.end();
+  return {
+    figures: {
+      "tasks/s before": round(before),
+      "tasks/s with it": rates.map(round).join(", "),
+      ...Object.fromEntries(rows.map(({ name, dead }) => [`dead rows of ${name}`, dead])),
+    },
+    checks: [held, ...(await finish(stage))],
+  };
+}
+
+/** One and a half times what the drain can do, for a while. */
+export async function playSustained(stage: Stage, seconds: number): Promise<Pressure> {
+  const { stack, crowd, random, progress } = stage;
+  const tenth = Math.ceil(crowd.people.length / 10);
+  await drainRate(stage, Math.ceil(tenth / 4));
+  const rate = await drainRate(stage, tenth);
+  const { rows } = await stack.pool.query<{ tasks: number }>(
+    "select count(*)::int as tasks from clockwork.tasks",
+  );
+  const tasksPerCharge = (rows[0]?.tasks ?? 1) / crowd.charged();
+  const perSecond = (1.5 * rate) / tasksPerCharge;
+  progress(`the drain does ${rate.toFixed(0)} tasks/s; ${perSecond.toFixed(1)} charges/s are 1.5 times that`);
+  const watch = watchTasks(stack);
+  const support = await startLifeSupport(stack, random);
+  const startedAt = performance.now();
+  const until = startedAt + seconds * 1000;
+  const elapsed = () => (performance.now() - startedAt) / 1000;
+  let done = 0;
+  let deepest = 0;
+  while (performance.now() < until && crowd.charge(0) > 0) {
+    await pause(250);
+    const due = Math.floor(elapsed() * perSecond) - done;
+    crowd.charge(due);
+    done += due;
+    deepest = Math.max(deepest, await backlog(stack));
+  }
+  const fedFor = elapsed();
+  const under = watch.settled() / fedFor;
+  while (stack.vendors.waiting() > 0 || (await backlog(stack)) > 0) await pause(250);
+  const workedOffAfter = elapsed() - fedFor;
+  await support.stop();
+  await watch.stop();
+  const held = check("the drain holds its pace under 1.5 times its rate");
+  held.looked = `${rate.toFixed(0)} tasks/s alone, ${under.toFixed(0)} under pressure`;
+  if (under < rate / 2) held.unexplained.push(`the drain fell to ${under.toFixed(0)} tasks/s`);
+  return {
+    figures: {
+      "tasks/s alone": round(rate),
+      "tasks/s under pressure": round(under),
+      "charges/s fed": round(perSecond),
+      "seconds fed": round(fedFor),
+      "deepest backlog": deepest,
+      "worked off after (s)": round(workedOffAfter),
+    },
+    checks: [held, ...(await finish(stage))],
+  };
+}
+
+/** So many webhooks at once. */
+export async function playBurst(stage: Stage, events: number): Promise<Pressure> {
+  const { stack, crowd, random, progress } = stage;
+  while (stack.vendors.waiting() < events && crowd.charge(1) > 0);
+  const waiting = stack.vendors.waiting();
+  progress(`${waiting} webhooks wait at the vendors' doors`);
+  const support = await startLifeSupport(stack, random);
+  const startedAt = performance.now();
+  const elapsed = () => (performance.now() - startedAt) / 1000;
+  while (stack.vendors.waiting() > 0) await pause(100);
+  const taken = elapsed();
+  progress(`taken after ${taken.toFixed(1)} s`);
+  while ((await backlog(stack)) > 0 || stack.vendors.waiting() > 0) await pause(500);
+  const workedOff = elapsed();
+  await support.stop();
+  return {
+    figures: {
+      webhooks: waiting,
+      "taken after (s)": round(taken),
+      "taken per second": round(waiting / taken),
+      "worked off after (s)": round(workedOff),
+      "tasks/s": round((await settledSoFar(stack)) / workedOff),
+    },
+    checks: await finish(stage),
+  };
+}
+
+/** What we allow ourselves, and what the vendor allows, calls per second. */
+const RATES = { stripe: [40, 44], health: [50, 55], pharmacy: [30, 33], crm: [50, 55] } as const;
+const OUTAGE_STEP_MINUTES = 30;
+
+/** The pharmacy is down for a day while the clinic goes on selling; then the backlog meets its limits. */
+export async function playOutage(stage: Stage): Promise<Pressure> {
+  const { stack, crowd, random, progress } = stage;
+  const { pharmacy } = stack.vendors;
+  const life = makeLife({ stack, progress });
+  const steps = (24 * 60) / OUTAGE_STEP_MINUTES;
+  pharmacy.faults.add({ kind: "status", status: 503 });
+  for (let step = 0; step < steps; step++) {
+    crowd.charge(Math.ceil(crowd.people.length / steps));
+    await life.work();
+    await life.pass({ minutes: OUTAGE_STEP_MINUTES });
+  }
+  const probes = [...pharmacy.faults.met.values()].reduce((sum, met) => sum + met, 0);
+  const { rows: [others] } = await stack.pool.query<{ count: number }>(
+    `select count(*)::int as count from clockwork.tasks where vendor <> 'pharmacy' and status in ('PENDING', 'QUEUED')`,
+  );
+  const waited = await backlog(stack);
+  progress(`the day is over: the pharmacy was asked ${probes} times, ${waited} tasks wait`);
+  pharmacy.faults.clear();
+  for (const [vendor, [ours]] of Object.entries(RATES)) {
+    await stack.pool.query("update clockwork.vendors set rate_per_second = $2 where vendor = $1", [
+      vendor,
+      ours,
+    ]);
+  }
+  const sandboxes = ["stripe", "health", "pharmacy", "crm"] as const;
+  const callsBefore = new Map(sandboxes.map((name) => [name, callsOf(stack, name)]));
+  for (const name of sandboxes) stack.vendors[name].faults.limitRate(RATES[name][1]);
+  await stack.clock.pass({ minutes: 11 }); // the longest pause
+  const support = await startLifeSupport(stack, random);
+  const startedAt = performance.now();
+  while ((await backlog(stack)) > 0 && performance.now() - startedAt < 600_000) await pause(500);
+  const workedOff = (performance.now() - startedAt) / 1000;
+  await support.stop();
+  const limits = check("429s are under 1 % of calls while the backlog is worked off");
+  const shares: string[] = [];
+  for (const name of sandboxes) {
+    const calls = callsOf(stack, name) - (callsBefore.get(name) ?? 0);
+    const { overRate } = stack.vendors[name].faults;
+    shares.push(`${name} ${overRate} of ${calls}`);
+    if (overRate > 0.01 * calls) limits.unexplained.push(`${name} refused ${overRate} of ${calls} calls`);
+    stack.vendors[name].faults.limitRate(null);
+  }
+  limits.looked = shares.join(", ");
+  await stack.pool.query("update clockwork.vendors set rate_per_second = 100000");
+  const flood = check("a day without the pharmacy floods nobody");
+  const { rows: [stopped] } = await stack.pool.query<{ count: number }>(
+    `select count(*)::int as count from clockwork.tasks where status = 'MANUAL_INTERVENTION'`,
+  );
+  flood.looked = `${probes} calls to it in 24 h, ${stopped?.count ?? 0} tasks for a person, ` +
+    `${others?.count ?? 0} tasks of others waited`;
+  if ((stopped?.count ?? 0) > 0) flood.unexplained.push(`${stopped?.count} tasks went to a person`);
+  if ((others?.count ?? 0) > 0) {
+    flood.unexplained.push(`${others?.count} tasks of other vendors waited with it`);
+  }
+  return {
+    figures: { "waited for the pharmacy": waited, "worked off after (s)": round(workedOff) },
+    checks: [limits, flood, ...(await finish(stage))],
+  };
+}
+
+function callsOf(stack: Stack, vendor: keyof typeof RATES): number {
+  return [...stack.vendors[vendor].faults.calls.values()].reduce((sum, calls) => sum + calls, 0);
+}
+
+async function finish({ stack, crowd, mail, progress }: Stage): Promise<Check[]> {
+  await workOff(stack, crowd, progress);
+  return await examine(stack, crowd, mail);
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
