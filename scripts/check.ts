@@ -25,6 +25,7 @@ const passed = await runChecks([
   // The long ones first: they decide how long it all takes.
   advisorsCheck(ROOT),
   commandCheck("generated types", [process.execPath, "scripts/types.ts", "--check"], { cwd, env }),
+  commandCheck("schema dump", [process.execPath, "scripts/schema.ts", "--check"], { cwd, env }),
   // Hosted functions know only deno.json, so package.json must not help here.
   commandCheck(
     "functions under Deno",

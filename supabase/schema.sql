@@ -38,6 +38,7 @@ create table clockwork.effects (
   constraint only_an_open_effect_is_leased CHECK (state = 'INTENT'::text OR leased_until IS NULL)
 );
 alter table clockwork.effects enable row level security;
+CREATE INDEX effects_reference ON clockwork.effects USING btree (reference);
 CREATE INDEX effects_task ON clockwork.effects USING btree (task_id);
 CREATE TRIGGER guard_effect BEFORE UPDATE ON clockwork.effects FOR EACH ROW EXECUTE FUNCTION clockwork.guard_effect();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They keep a thing from being done twice.');
@@ -78,6 +79,7 @@ create table clockwork.settings (
   constraint settings_is_one_row CHECK (only_row)
 );
 alter table clockwork.settings enable row level security;
+CREATE TRIGGER guard_settings BEFORE INSERT OR UPDATE OF pharmacy_time_zone ON clockwork.settings FOR EACH ROW EXECUTE FUNCTION clockwork.guard_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
 comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
@@ -155,7 +157,7 @@ CREATE INDEX tasks_due ON clockwork.tasks USING btree (vendor, run_after, id) WH
 CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::text, 1), created_at) WHERE (caused_by IS NULL);
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (((data ->> 'order_id'::text))) WHERE ((step = 'order.place'::text) AND (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status])));
+CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
 CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
@@ -197,12 +199,15 @@ create table clockwork.vendors (
   constraint vendors_pkey PRIMARY KEY (vendor),
   constraint a_lease_has_an_end CHECK ((leased_by IS NULL) = (leased_until IS NULL)),
   constraint a_pause_says_why CHECK (paused_until IS NULL OR paused_reason IS NOT NULL),
-  constraint concurrency_is_positive CHECK (concurrency > 0),
-  constraint rate_is_positive CHECK (rate_per_second > 0::numeric)
+  constraint concurrency_is_positive CHECK (concurrency >= 1 AND concurrency <= 100),
+  constraint rate_is_positive CHECK (rate_per_second > 0::numeric),
+  constraint retry_delays_are_sane CHECK (retry_delay_seconds >= 1 AND retry_delay_seconds <= 86400 AND retry_delay_max_seconds >= retry_delay_seconds AND retry_delay_max_seconds <= 86400),
+  constraint retry_limit_is_sane CHECK (retry_limit >= 0 AND retry_limit <= 1000)
 );
 alter table clockwork.vendors enable row level security;
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+CREATE TRIGGER wake_paused_tasks AFTER UPDATE OF paused_until ON clockwork.vendors FOR EACH ROW WHEN ((((new.paused_until IS NULL) AND (old.paused_until IS NOT NULL)) OR (new.paused_until < old.paused_until))) EXECUTE FUNCTION clockwork.wake_paused_tasks();
 comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
 comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).';
 comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
@@ -282,6 +287,20 @@ begin
     is distinct from (old.vendor, old.operation, old.key, old.reference, old.settled_at)
   then
     raise exception 'Effect % is CONFIRMED: what was done outside stays as it is recorded.', old.id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.guard_settings()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from pg_catalog.pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
+    raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
       using errcode = 'check_violation';
   end if;
   return new;
@@ -426,6 +445,22 @@ begin
 end
 $function$;
 comment on function clockwork.tick() is 'Calls the drain when there is work. Run by pg_cron.';
+
+CREATE OR REPLACE FUNCTION clockwork.wake_paused_tasks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  actor text := pg_catalog.current_setting('clockwork.actor', true);
+begin
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:resume', true);
+  update clockwork.tasks set run_after = clockwork.now()
+  where tasks.status = 'PENDING' and tasks.reason_code = 'VENDOR_PAUSED' and tasks.run_after > clockwork.now();
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  return null;
+end
+$function$;
 
 -- ops ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ export interface Crowd {
   charged(): number;
   /** The pharmacy moves up to `limit` of its orders on, but none that should be cancelled. */
   workPharmacy(limit?: number): number;
-  /** Prescriptions that were still missing are written, and some who have waited want their money back. */
+  /** Prescriptions that were still missing are written, and some whose order is at the pharmacy want their money back. */
   changeMinds(): void;
 }
 
@@ -27,8 +27,8 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
   const people: Person[] = [];
   for (let i = 0; i < count; i++) people.push(await clinic.signUp(`Customer ${i + 1}`));
   const late: { person: Person; price: PriceId }[] = [];
-  /** Charges to be refunded later. */
-  const regretted: string[] = [];
+  /** Pharmacy patients to their charge, which is refunded once their order is placed. */
+  const regretted = new Map<string, string>();
   /** Pharmacy patients whose money goes back. */
   const called = new Set<string>();
   let next = 0;
@@ -42,9 +42,11 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
     const { chargeId } = clinic.subscribe(person, price);
     if (isLate || chargeId === null) return;
     if (fate < LATE_SHARE + REFUNDED_SHARE) stripe.refund(chargeId);
-    else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE) regretted.push(chargeId);
-    else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE + DISPUTED_SHARE) stripe.dispute(chargeId);
-    else return;
+    else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE) {
+      regretted.set(person.pharmacyPatientId, chargeId);
+    } else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE + DISPUTED_SHARE) {
+      stripe.dispute(chargeId);
+    } else return;
     called.add(person.pharmacyPatientId);
   }
 
@@ -64,7 +66,10 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
       return clinic.workPharmacy(limit, (id) => called.has(orders.get(id)?.patientId ?? ""));
     },
     changeMinds() {
-      for (const chargeId of regretted.splice(0)) stripe.refund(chargeId);
+      for (const { patientId } of stack.vendors.pharmacy.state.orders.values()) {
+        const chargeId = regretted.get(patientId);
+        if (chargeId && regretted.delete(patientId)) stripe.refund(chargeId);
+      }
       for (const { person, price } of late.splice(0)) clinic.prescribe(person, price);
     },
   };

@@ -19,6 +19,7 @@ interface Storms {
   rounds: number;
   "stormy seconds": number;
   ticks: string;
+  "orders the pharmacy took after we looked": number;
   webhooks: string;
 }
 
@@ -73,8 +74,8 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
         } settled, ` +
           `${left} charges to come${still.length > 0 ? `; nothing since: ${still.join(", ")}` : ""}`,
       );
-      // Late is: after the clock moved and the drain had time to look.
-      if (rounds % 3 === 0) await stack.vendors.pharmacy.faults.commitLate();
+      // Late is: a round after the clock was moved, so that the drain had time to look.
+      if (rounds % JUMP_EVERY_ROUNDS === 1) await stack.vendors.pharmacy.faults.commitLate();
     }
     crowd.charge(charges);
   } finally {
@@ -91,6 +92,7 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
     recoveries: watch.table(),
     rounds,
     "stormy seconds": Math.round((performance.now() - startedAt) / 1000),
+    "orders the pharmacy took after we looked": stack.vendors.pharmacy.faults.met.get("late_commit") ?? 0,
     ticks:
       `${support.ticks.sent} sent, ${support.ticks.doubled} of them doubled, ${support.ticks.dropped} dropped`,
     webhooks: [...stage.mail.answers].sort(([a], [b]) => a - b).map(([status, n]) =>

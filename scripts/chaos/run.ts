@@ -20,7 +20,7 @@ function peopleFor(phase: Phase, { charges, events }: ChaosOptions): number {
     case "burst":
       return Math.ceil(events / 4); // each customer makes more than four webhooks
     case "outage":
-      return Math.max(48, Math.ceil(charges / 10));
+      return Math.max(96, Math.ceil(charges / 5));
     default:
       return charges;
   }

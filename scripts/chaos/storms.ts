@@ -95,8 +95,14 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
         name,
         async blow() {
           const { faults } = stack.vendors[vendor];
+          const before = faults.met.get(fault.kind) ?? 0;
           faults.add(fault);
           await pause(500 + random() * 1500);
+          // There is no late commit before an order is made.
+          for (let left = fault.kind === "late_commit" ? 50 : 0; left > 0; left--) {
+            if ((faults.met.get(fault.kind) ?? 0) > before) break;
+            await pause(100);
+          }
           faults.clear();
           watch.ended(name, { vendor });
         },

@@ -13,6 +13,20 @@ create table clockwork.settings (
 );
 alter table clockwork.settings enable row level security;
 
+create function clockwork.guard_settings() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
+    raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_settings before insert or update of pharmacy_time_zone on clockwork.settings
+  for each row execute function clockwork.guard_settings();
+
 comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
 comment on column clockwork.settings.maintenance is 'While true no task is run. Webhooks are still recorded.';
 comment on column clockwork.settings.ship_within is 'A placed order that has not shipped after this long is in ops.delayed_shipments.';

@@ -18,7 +18,9 @@ create table clockwork.vendors (
   constraint a_pause_says_why check (paused_until is null or paused_reason is not null),
   constraint a_lease_has_an_end check ((leased_by is null) = (leased_until is null)),
   constraint rate_is_positive check (rate_per_second > 0),
-  constraint concurrency_is_positive check (concurrency > 0)
+  constraint concurrency_is_positive check (concurrency between 1 and 100),
+  constraint retry_limit_is_sane check (retry_limit between 0 and 1000),
+  constraint retry_delays_are_sane check (retry_delay_seconds between 1 and 86400 and retry_delay_max_seconds between retry_delay_seconds and 86400)
 );
 alter table clockwork.vendors enable row level security;
 

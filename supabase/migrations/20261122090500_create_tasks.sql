@@ -35,8 +35,8 @@ alter table clockwork.tasks enable row level security;
 create index tasks_due on clockwork.tasks (vendor, run_after, id) where status = 'PENDING';
 create index tasks_queued on clockwork.tasks (updated_at) where status = 'QUEUED';
 create unique index tasks_job on clockwork.tasks (job_id) where job_id is not null;
-create index tasks_open_order on clockwork.tasks ((data ->> 'order_id'))
-  where step = 'order.place' and status in ('PENDING', 'QUEUED');
+create index tasks_open_order on clockwork.tasks (step, (data ->> 'order_id'))
+  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
 create index tasks_stopped on clockwork.tasks (created_at) where status = 'MANUAL_INTERVENTION';
 create index tasks_heard on clockwork.tasks (split_part(step, '.', 1), created_at) where caused_by is null;
 create index tasks_customer on clockwork.tasks (customer_id);
@@ -80,7 +80,7 @@ insert into clockwork.task_moves (from_status, to_status, by_person, by_machiner
   ('QUEUED', 'MANUAL_INTERVENTION', false, true, 'a person is needed'),
   ('QUEUED', 'PARKED', false, true, 'nothing handles it'),
   ('QUEUED', 'CANCELLED', true, true, 'drop it'),
-  ('MANUAL_INTERVENTION', 'PENDING', true, false, 'run it again'),
+  ('MANUAL_INTERVENTION', 'PENDING', true, true, 'run it again'),
   ('MANUAL_INTERVENTION', 'CANCELLED', true, false, 'drop it'),
   ('PARKED', 'PENDING', true, false, 'run it, now that a step exists'),
   ('PARKED', 'CANCELLED', true, false, 'drop it'),
@@ -208,3 +208,21 @@ create trigger refuse_delete before delete on clockwork.vendors
   for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 create trigger refuse_truncate before truncate on clockwork.vendors
   for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+
+-- Whoever ends a vendor's pause early wants its work to go on: what met the pause does not wait for its old end.
+create function clockwork.wake_paused_tasks() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  actor text := pg_catalog.current_setting('clockwork.actor', true);
+begin
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:resume', true);
+  update clockwork.tasks set run_after = clockwork.now()
+  where tasks.status = 'PENDING' and tasks.reason_code = 'VENDOR_PAUSED' and tasks.run_after > clockwork.now();
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  return null;
+end
+$$;
+create trigger wake_paused_tasks after update of paused_until on clockwork.vendors
+  for each row when (new.paused_until is null and old.paused_until is not null or new.paused_until < old.paused_until)
+  execute function clockwork.wake_paused_tasks();

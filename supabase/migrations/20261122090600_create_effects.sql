@@ -21,6 +21,7 @@ create table clockwork.effects (
   constraint only_a_settled_effect_has_settled_at check ((state = 'INTENT') = (settled_at is null))
 );
 alter table clockwork.effects enable row level security;
+create index effects_reference on clockwork.effects (reference);
 create index effects_task on clockwork.effects (task_id);
 
 comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';

@@ -258,7 +258,7 @@ describe("outcomes", () => {
     ];
     const ids = [await addProbe(), await addProbe(), await addProbe()];
     const report = await drain(deps);
-    expect(report).toMatchObject({ settled: 2, lost: 1 });
+    expect(report).toMatchObject({ settled: 3, retried: 1, lost: 0 });
     const statuses = await Promise.all(ids.map(async (id) => (await world.task(id)).status));
     expect(statuses.toSorted()).toEqual(["DONE", "DONE", "QUEUED"]);
     expect(world.lines.some((line) => line.event === "settle_failed")).toBe(true);

@@ -20,6 +20,7 @@ const BY_MACHINERY = [
   "QUEUED -> MANUAL_INTERVENTION",
   "QUEUED -> PARKED",
   "QUEUED -> CANCELLED",
+  "MANUAL_INTERVENTION -> PENDING",
 ];
 const PAIRS = STATUSES.flatMap((from) => STATUSES.filter((to) => to !== from).map((to) => ({ from, to })));
 

@@ -213,7 +213,10 @@ describe("what the CRM hears", () => {
     await world.pass({ hours: 73 });
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
     await world.settle();
-    expect(await world.task(stop?.id ?? 0)).toMatchObject({ status: "DONE" });
+    expect(await world.task(stop?.id ?? 0)).toMatchObject({
+      status: "CANCELLED",
+      reason_code: "FACT_IS_TOO_OLD",
+    });
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed"]);
   });
 

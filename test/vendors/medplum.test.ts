@@ -196,6 +196,8 @@ describe("toPrescription", () => {
       intent: "order",
       codes: [{ system: "http://www.nlm.nih.gov/research/umls/rxnorm", code: "0099887" }],
       writtenOn: "2026-01-02",
+      doNotPerform: false,
+      validFrom: "2026-01-02",
       validUntil: "2027-01-02",
       fillsAllowed: 6,
       fillsDispensed: 2,

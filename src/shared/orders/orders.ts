@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import { Permanent } from "../queue/reasons.ts";
 import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
 
 /** The states of `tracker.order_states`, in order of rank. A test compares the two. */
@@ -89,13 +89,38 @@ export async function claimPharmacyOrder(trx: Trx, order: Order, pharmacyOrderId
 }
 
 /** From here on the order must not ship. Its own statement: whoever is about to place it looks for this last. */
-export async function requestCancel(db: Database, orderId: number, cause: CancelCause): Promise<void> {
+export async function requestCancel(db: Database | Trx, orderId: number, cause: CancelCause): Promise<void> {
   await db
     .updateTable("tracker.orders")
     .set({ cancel_requested_at: sql`clockwork.now()`, cancel_cause: cause })
     .where("id", "=", orderId)
     .where("cancel_requested_at", "is", null)
     .execute();
+}
+
+/** Gives the line's orders that were not placed yet the right product. True when one had another. */
+export async function correctProduct(trx: Trx, invoiceLineId: string, productId: number): Promise<boolean> {
+  const corrected = await trx
+    .updateTable("tracker.orders")
+    .set({ product_id: productId })
+    .where("invoice_line_id", "=", invoiceLineId)
+    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION"])
+    .where("product_id", "<>", productId)
+    .returning("id")
+    .execute();
+  return corrected.length > 0;
+}
+
+/** The order that replaces this one, if there is one. */
+export async function replacementOf(db: Database | Trx, order: Order): Promise<number | undefined> {
+  const later = await db
+    .selectFrom("tracker.orders")
+    .select("id")
+    .where("invoice_line_id", "=", order.invoice_line_id)
+    .where("fill_number", "=", order.fill_number)
+    .where("attempt", "=", order.attempt + 1)
+    .executeTakeFirst();
+  return later?.id;
 }
 
 /** Records what the pharmacy says of the parcel; only ever forward. */
@@ -117,11 +142,11 @@ export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOr
 export type Released = { customer_id: number } | { subscription_id: string };
 
 /**
- * Something happened that may end the wait of orders: their checks run now.
- * An order that is being checked at this moment learns it from `released_at`; one whose check a person stopped
- * gets a new one.
+ * Something happened that may end the wait of orders: their checks run now, those that stopped at a person too.
+ * An order that is being checked at this moment learns it from `released_at`. A check that a person dropped stays
+ * dropped.
  */
-export async function releaseOrders(trx: Trx, which: Released): Promise<FollowUp[]> {
+export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
   const [column, value] = "customer_id" in which
     ? (["customer_id", which.customer_id] as const)
     : (["subscription_id", which.subscription_id] as const);
@@ -133,24 +158,29 @@ export async function releaseOrders(trx: Trx, which: Released): Promise<FollowUp
     .where("cancel_requested_at", "is", null)
     .returning(["id", "state"])
     .execute();
-  const waiting = orders.filter((order) => order.state !== "READY").map((order) => order.id);
-  if (waiting.length === 0) return [];
-  const open = await trx
-    .selectFrom("clockwork.tasks")
-    .select(["id", sql<string>`data ->> 'order_id'`.as("order_id")])
-    .where("step", "=", "order.place")
-    .where("status", "in", ["PENDING", "QUEUED"])
-    .where(sql<boolean>`data ->> 'order_id' = any (${waiting.map(String)}::text[])`)
-    .execute();
+  const waiting = orders.filter((order) => order.state !== "READY").map((order) => String(order.id));
+  if (waiting.length === 0) return;
   await trx
     .updateTable("clockwork.tasks")
-    .set({ run_after: sql`least(run_after, clockwork.now())` })
-    .where(sql<boolean>`id = any (${open.map((task) => task.id)}::bigint[])`)
-    .where("status", "=", "PENDING")
+    .set({
+      status: "PENDING",
+      run_after: sql`least(run_after, clockwork.now())`,
+      attempts: sql`case status when 'PENDING' then attempts else 0 end`,
+    })
+    .where("step", "=", "order.place")
+    .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
+    .where(sql<boolean>`data ->> 'order_id' = any (${waiting}::text[])`)
     .execute();
-  const checked = new Set(open.map((task) => task.order_id));
-  return waiting.filter((id) => !checked.has(String(id))).map((id) => ({
-    step: "order.place",
-    data: { order_id: id },
-  }));
+}
+
+/** True while a task of this step is open for the order: due, at work, or in front of a person. */
+export async function hasOpenTask(trx: Trx | Database, step: string, orderId: number): Promise<boolean> {
+  const open = await trx
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", step)
+    .where("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"])
+    .where(sql<boolean>`data ->> 'order_id' = ${String(orderId)}`)
+    .executeTakeFirst();
+  return open !== undefined;
 }

@@ -1,20 +1,23 @@
 import type { Prescription } from "../vendors/contract.ts";
-import { endOfValidity } from "../vendors/fhir-dates.ts";
+import { endOfValidity, startOfValidity } from "../vendors/fhir-dates.ts";
 
 export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 
 /** What a customer's prescriptions say about one product on one day. */
 export type PrescriptionVerdict =
-  | { kind: "valid"; prescriptionId: string }
+  /** All that can be used, the one that expires first at the head. */
+  | { kind: "valid"; prescriptionIds: string[] }
   /** None can be used; `why` in plain words without a medical fact. */
   | { kind: "none"; why: string }
   /** One might be valid, but `what` is missing: unknown never counts as valid. */
   | { kind: "unclear"; what: string };
 
+/** One active prescription: usable until a moment, not usable for a reason, or not to be told. */
+type Finding = { until: number } | { spent: string } | { unclear: string };
+
 /**
- * Valid is: an active order for this product, not expired, with a fill left. Of several the one that expires first
- * is used. A prescription with an unknown expiry or number of fills is never valid; it goes to a person unless
- * another one is.
+ * Valid is: an active order for this product, begun, not expired, with a fill left. A prescription with an unknown
+ * term or number of fills is never valid; it goes to a person unless another one is.
  */
 export function judgePrescriptions(
   prescriptions: readonly Prescription[],
@@ -26,24 +29,31 @@ export function judgePrescriptions(
     prescription.codes.some(({ system, code }) => system === RXNORM && codes.has(code))
   );
   if (ofProduct.length === 0) return { kind: "none", why: "none was ever written" };
-  const active = ofProduct.filter(({ status, intent }) => status === "active" && intent === "order");
+  const active = ofProduct.filter(({ status, intent, doNotPerform }) =>
+    status === "active" && intent === "order" && !doNotPerform
+  );
   if (active.length === 0) return { kind: "none", why: "none is active" };
-  const valid: { id: string; until: number }[] = [];
-  const unclear: string[] = [];
-  const spent = new Set<string>();
-  for (const prescription of active) {
-    const until = prescription.validUntil && endOfValidity(prescription.validUntil, timeZone);
-    const { fillsAllowed, fillsDispensed } = prescription;
-    if (until && until < now) spent.add("expired");
-    else if (fillsAllowed !== null && fillsDispensed >= fillsAllowed) spent.add("no fills left");
-    else if (!until) unclear.push("the last day it is valid");
-    else if (fillsAllowed === null) unclear.push("the number of fills");
-    else valid.push({ id: prescription.id, until: until.getTime() });
-  }
-  valid.sort((a, b) => a.until - b.until);
-  const [best] = valid;
-  if (best) return { kind: "valid", prescriptionId: best.id };
-  const [what] = unclear;
-  if (what) return { kind: "unclear", what };
-  return { kind: "none", why: [...spent].sort().join(", ") };
+  const findings = active.map((prescription) => ({
+    id: prescription.id,
+    ...judge(prescription, now, timeZone),
+  }));
+  const valid = findings.flatMap((one) => "until" in one ? [one] : []).sort((a, b) => a.until - b.until);
+  if (valid.length > 0) return { kind: "valid", prescriptionIds: valid.map(({ id }) => id) };
+  const [unclear] = findings.flatMap((one) => "unclear" in one ? [one.unclear] : []);
+  if (unclear) return { kind: "unclear", what: unclear };
+  const spent = findings.flatMap((one) => "spent" in one ? [one.spent] : []);
+  return { kind: "none", why: [...new Set(spent)].sort().join(", ") };
+}
+
+function judge({ validFrom, validUntil, ...fills }: Prescription, now: Date, timeZone: string): Finding {
+  const until = validUntil && endOfValidity(validUntil, timeZone);
+  if (until && until < now) return { spent: "expired" };
+  const { fillsAllowed, fillsDispensed } = fills;
+  if (fillsAllowed !== null && fillsDispensed >= fillsAllowed) return { spent: "no fills left" };
+  const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
+  if (validFrom !== null && !from) return { unclear: "the first day it is valid" };
+  if (from && from > now) return { spent: "not valid yet" };
+  if (!until) return { unclear: "the last day it is valid" };
+  if (fillsAllowed === null) return { unclear: "the number of fills" };
+  return { until: until.getTime() };
 }

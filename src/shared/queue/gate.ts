@@ -35,6 +35,7 @@ interface VendorState {
 export class VendorGate {
   readonly #deps: Deps;
   readonly #states = new Map<string, VendorState>();
+  #isMaintenance = false;
 
   private constructor(deps: Deps) {
     this.#deps = deps;
@@ -42,16 +43,37 @@ export class VendorGate {
 
   static async load(deps: Deps): Promise<VendorGate> {
     const gate = new VendorGate(deps);
-    for (const row of await deps.db.selectFrom("clockwork.vendors").selectAll().execute()) {
-      gate.#states.set(row.vendor, {
-        pausedUntil: row.paused_until,
-        failuresInARow: row.failures_in_a_row,
-        ratePerSecond: Number(row.rate_per_second),
-        nextCallAt: 0,
-        lastSuccessAt: null,
-      });
-    }
+    await gate.refresh();
     return gate;
+  }
+
+  /** Reads what people and other drains changed. */
+  async refresh(): Promise<void> {
+    const rows = await this.#deps.db
+      .selectFrom("clockwork.vendors")
+      .innerJoin("clockwork.settings", (join) => join.onTrue())
+      .select(["vendor", "paused_until", "failures_in_a_row", "rate_per_second", "maintenance"])
+      .execute();
+    for (const row of rows) {
+      this.#isMaintenance = row.maintenance;
+      const news = { pausedUntil: row.paused_until, ratePerSecond: Number(row.rate_per_second) };
+      const known = this.#states.get(row.vendor);
+      // Calls under way hold on to the state they began with; failures are counted here and only written there.
+      if (known) Object.assign(known, news);
+      else {
+        this.#states.set(row.vendor, {
+          ...news,
+          failuresInARow: row.failures_in_a_row,
+          nextCallAt: 0,
+          lastSuccessAt: null,
+        });
+      }
+    }
+  }
+
+  /** True while nothing of this queue may be taken up. */
+  isHeld(queue: Queue): boolean {
+    return this.#isMaintenance || this.pausedUntil(queue) !== null;
   }
 
   /** The end of the vendor's pause when it lies ahead. */
@@ -169,16 +191,7 @@ export class VendorGate {
         .execute();
       state.lastSuccessAt = null;
     }
-    const rows = await this.#deps.db
-      .selectFrom("clockwork.vendors")
-      .select(["vendor", "paused_until", "failures_in_a_row", "rate_per_second"])
-      .execute();
-    for (const row of rows) {
-      const state = this.#state(row.vendor);
-      state.pausedUntil = row.paused_until;
-      state.failuresInARow = row.failures_in_a_row;
-      state.ratePerSecond = Number(row.rate_per_second);
-    }
+    await this.refresh();
   }
 
   #state(vendor: string): VendorState {
@@ -187,6 +200,9 @@ export class VendorGate {
     return state;
   }
 }
+
+/** Renewed with every batch and every heartbeat. */
+export const QUEUE_LEASE_SECONDS = 90;
 
 /** Takes the queue for this drain, or gives false: another drain works it. Only for rate; correctness never rests on it. */
 export async function leaseQueue(

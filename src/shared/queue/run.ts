@@ -11,6 +11,7 @@ export interface Result {
   task: TaskInfo;
   jobId: string;
   retryCount: number;
+  isLastTry: boolean;
   /** `retry`: pg-boss tries again with backoff. */
   ending: "settled" | "retry";
   move: TaskMove;
@@ -32,15 +33,10 @@ export async function runTask(
   queued: QueuedTask,
   job: { id: string; retryCount: number; retryLimit: number },
 ): Promise<Result> {
-  const task: TaskInfo = {
-    id: queued.id,
-    step: queued.step,
-    customerId: queued.customerId,
-    invoiceId: queued.invoiceId,
-    createdAt: queued.createdAt,
-  };
-  const isLastTry = job.retryCount >= job.retryLimit;
-  const base = { task, jobId: job.id, retryCount: job.retryCount };
+  const task = taskOf(queued);
+  // Counted over all its jobs: a wait or a pause in between gives a task no new tries.
+  const isLastTry = queued.attempts >= job.retryLimit;
+  const base = { task, jobId: job.id, retryCount: job.retryCount, isLastTry };
   try {
     const step = steps.find(task.step);
     if (!step) throw new Permanent("UNKNOWN_STEP", { step: task.step });
@@ -137,16 +133,46 @@ function stopped(why: Reason): Pick<Result, "ending" | "move"> {
   return { ending: "settled", move: { status: "MANUAL_INTERVENTION", reason: why, counted: true } };
 }
 
+/** The drain's time is up: the task goes back as it came, and the next drain takes it. */
+export function handBack(queued: QueuedTask, job: { id: string; retryCount: number }): Result {
+  return {
+    task: taskOf(queued),
+    jobId: job.id,
+    retryCount: job.retryCount,
+    isLastTry: false,
+    ending: "settled",
+    move: { status: "PENDING", counted: false },
+  };
+}
+
+function taskOf({ id, step, customerId, invoiceId, createdAt }: QueuedTask): TaskInfo {
+  return { id, step, customerId, invoiceId, createdAt };
+}
+
+/** A result that could not be written is this try's failure. */
+export function unsettled(result: Result, error: unknown): Result {
+  const kind = error instanceof Error ? error.name : typeof error;
+  const { task, jobId, retryCount, isLastTry } = result;
+  return {
+    task,
+    jobId,
+    retryCount,
+    isLastTry,
+    ...failed(reason("INTERNAL_ERROR", { error: kind }), isLastTry),
+  };
+}
+
 function failed(why: Reason, isLastTry: boolean): Pick<Result, "ending" | "move"> {
   return isLastTry
     ? stopped(why)
     : { ending: "retry", move: { status: "QUEUED", reason: why, counted: true } };
 }
 
-/** The first frame of the stack, without the message above it. */
+/** Where it was thrown: the first frame below the message, which may hold data and is cut off. */
 function placeOf(error: unknown): string {
-  const frame = error instanceof Error
-    ? error.stack?.split("\n").find((line) => line.trimStart().startsWith("at "))
-    : undefined;
+  if (!(error instanceof Error) || !error.stack) return "-";
+  const end = error.stack.indexOf(error.message) + error.message.length;
+  const frames = error.stack.includes(error.message) ? error.stack.slice(end).split("\n") : [];
+  const frame = frames.find((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
   return frame?.trim().slice(0, 200) ?? "-";
 }

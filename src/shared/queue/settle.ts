@@ -3,7 +3,7 @@ import { asClockwork, type Trx } from "../db/database.ts";
 import { responseOf, within } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import type { Queue } from "./reasons.ts";
-import type { Result, StepTable } from "./run.ts";
+import { type Result, type StepTable, unsettled } from "./run.ts";
 import { followUpTasks, insertTasks, moveQueuedTask } from "./tasks.ts";
 
 /** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */
@@ -11,10 +11,18 @@ class ClaimLost extends Error {
   override name = "ClaimLost";
 }
 
+/** How a settle went. `failed`: its outcome could not be written, which is written instead. */
+export interface Tally {
+  settled: number;
+  lost: number;
+  failed: Result[];
+}
+
 /**
  * Settles results: task, job, domain rows and follow-ups of each in one transaction. All together when all is well;
  * on any error one by one, so that one bad result holds up no other.
- * A result that cannot be settled is left as it is: its heartbeat stops, and pg-boss gives the task another run.
+ * An outcome that cannot be written counts as a failure of its try. A result whose claim was lost, or that meets a
+ * database that is away, is left as it is: its heartbeat stops, and pg-boss gives the task another run.
  */
 export async function settle(
   deps: Deps,
@@ -22,12 +30,12 @@ export async function settle(
   queue: Queue,
   steps: StepTable,
   results: readonly Result[],
-): Promise<{ settled: number; lost: number }> {
-  const tally = { settled: 0, lost: 0 };
+): Promise<Tally> {
+  const tally: Tally = { settled: 0, lost: 0, failed: [] };
   if (results.length > 1) {
     try {
       await settleTogether(deps, boss, queue, steps, results);
-      return { settled: results.length, lost: 0 };
+      return { ...tally, settled: results.length };
     } catch {
       // One of them stood in the way; each gets its own transaction below.
     }
@@ -37,12 +45,30 @@ export async function settle(
       await settleTogether(deps, boss, queue, steps, [result]);
       tally.settled += 1;
     } catch (error) {
-      tally.lost += 1;
       const kind = error instanceof Error ? error.name : typeof error;
       deps.log("settle_failed", { task: result.task.id, step: result.task.step, error: kind });
+      if (await settleFailure(deps, boss, queue, steps, result, error)) tally.failed.push(result);
+      else tally.lost += 1;
     }
   }
   return tally;
+}
+
+async function settleFailure(
+  deps: Deps,
+  boss: PgBoss,
+  queue: Queue,
+  steps: StepTable,
+  result: Result,
+  error: unknown,
+): Promise<boolean> {
+  if (error instanceof ClaimLost) return false;
+  try {
+    await settleTogether(deps, boss, queue, steps, [unsettled(result, error)]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function settleTogether(

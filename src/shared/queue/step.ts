@@ -35,7 +35,7 @@ export interface StepContext {
 }
 
 /** Database work of an outcome: runs inside the settling transaction after the task moved, so both happen or neither. */
-export type Commit = (trx: Trx) => Promise<FollowUp[]>;
+export type Commit = (trx: Trx) => Promise<FollowUp[] | void>;
 
 /** How a run ended when nothing was thrown. `stopped` asks a person; waiting is never counted as a failure. */
 export type Outcome =

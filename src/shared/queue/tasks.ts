@@ -106,13 +106,15 @@ export async function queueTasks(
 export interface QueuedTask extends TaskInfo {
   jobId: string;
   data: unknown;
+  /** Tries that were counted, over all its jobs. */
+  attempts: number;
 }
 
 /** The QUEUED tasks of these jobs. A job whose task moved on is not among them. */
 export async function readQueuedTasks(db: Database, jobIds: readonly string[]): Promise<QueuedTask[]> {
   const rows = await db
     .selectFrom("clockwork.tasks")
-    .select(["id", "step", "data", "customer_id", "invoice_id", "created_at", "job_id"])
+    .select(["id", "step", "data", "customer_id", "invoice_id", "created_at", "job_id", "attempts"])
     .where("status", "=", "QUEUED")
     .where("job_id", "in", [...jobIds])
     .execute();
@@ -124,6 +126,7 @@ export async function readQueuedTasks(db: Database, jobIds: readonly string[]): 
     invoiceId: row.invoice_id,
     createdAt: row.created_at,
     jobId: row.job_id ?? "",
+    attempts: row.attempts,
   }));
 }
 
@@ -156,7 +159,14 @@ export async function moveQueuedTask(
       customer_id: task.customerId,
       invoice_id: task.invoiceId,
       ...(move.counted ? { attempts: eb("attempts", "+", 1) } : {}),
-      ...(move.runAfter ? { run_after: move.runAfter } : {}),
+      // A wait that is over already, by another clock than the one that set it, must not run in circles.
+      ...(move.runAfter
+        ? {
+          run_after: sql<
+            Date
+          >`greatest(${move.runAfter}::timestamptz, clockwork.now() + interval '1 second')`,
+        }
+        : {}),
     }))
     .where("id", "=", task.id)
     .where("status", "=", "QUEUED")

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Order, ORDER_STATES, orderById, rankOf } from "../orders/orders.ts";
 import { customerById, keyOf } from "../registry/customers.ts";
+import { reason } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
 
 export const FACTS = ["order_placed", "order_shipped", "order_delivered", "order_cancelled"] as const;
@@ -25,9 +26,12 @@ export const crmEvent = defineStep({
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     const at = momentOf(order, fact) ?? ctx.task.createdAt;
-    const isPast = rankOf(order.state) > RANK_OF_FACT[fact];
-    const isOld = ctx.now().getTime() - at.getTime() > TOO_OLD_HOURS * 3_600_000;
-    if (isPast || isOld) return { kind: "done" };
+    if (rankOf(order.state) > RANK_OF_FACT[fact]) {
+      return { kind: "cancelled", reason: reason("FACT_IS_PAST", { fact }) };
+    }
+    if (ctx.now().getTime() - at.getTime() > TOO_OLD_HOURS * 3_600_000) {
+      return { kind: "cancelled", reason: reason("FACT_IS_TOO_OLD", { fact }) };
+    }
     const personId = keyOf(await customerById(ctx.deps.db, order.customer_id), "crm_person_id");
     const parcel = await ctx.deps.db
       .selectFrom("tracker.shipments")

@@ -1,4 +1,5 @@
 import { fillDays, notBefore } from "../orders/fills.ts";
+import { correctProduct, releaseOrders } from "../orders/orders.ts";
 import { readInvoice, whyNotPaid } from "../orders/payment.ts";
 import { customerBy } from "../registry/customers.ts";
 import { type PricedProduct, productByPrice } from "../registry/products.ts";
@@ -60,6 +61,10 @@ export const invoicePaid = defineStep({
             .onConflict((conflict) => conflict.constraint("one_order_per_paid_fill_and_attempt").doNothing())
             .returning(["id", "fill_on"])
             .execute();
+          // A resend after the registry was set right: what has not been placed is filled with the right product.
+          if (await correctProduct(trx, line.id, product.productId)) {
+            await releaseOrders(trx, { customer_id: customer.id });
+          }
           for (const order of orders) {
             followUps.push({
               step: "order.place",

@@ -1,5 +1,5 @@
 import type { Database } from "../db/database.ts";
-import { type CancelCause, hasShipped, type Order } from "../orders/orders.ts";
+import { type CancelCause, hasOpenTask, hasShipped, type Order } from "../orders/orders.ts";
 import { creditedLines, isDisputed, readInvoice } from "../orders/payment.ts";
 import { type FollowUp, Permanent, reason } from "../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../queue/step.ts";
@@ -22,7 +22,7 @@ export const chargeRefundedOrDisputed = defineStep({
     if (isDisputed(charge)) return await cancelAll(ctx, charge.invoiceId, "disputed");
     if (charge.refunded) return await cancelAll(ctx, charge.invoiceId, "refunded");
     if (charge.amountRefunded === 0) return { kind: "done" };
-    return await cancelPart(ctx, charge.invoiceId);
+    return await cancelPart(ctx, charge.invoiceId, charge.amountRefunded);
   },
 });
 
@@ -64,28 +64,37 @@ async function cancelAll(ctx: StepContext, invoiceId: string, cause: CancelCause
   return emit(orders.map((order) => cancelOf(order, cause)));
 }
 
-/** A refund that credit notes explain cancels their lines; any other is for a person to judge, order by order. */
-async function cancelPart(ctx: StepContext, invoiceId: string): Promise<Outcome> {
-  const credited = await creditedLines(ctx.vendors.stripe, await readInvoice(ctx.vendors.stripe, invoiceId));
+/**
+ * A refund that credit notes explain cancels their lines. What remains of it is for a person to judge, order by order.
+ */
+async function cancelPart(ctx: StepContext, invoiceId: string, amountRefunded: number): Promise<Outcome> {
+  const { stripe } = ctx.vendors;
+  const invoice = await readInvoice(stripe, invoiceId);
+  const credited = await creditedLines(stripe, invoice);
+  const explained = invoice.lines.filter(({ id }) => credited.has(id)).reduce(
+    (sum, { amount }) => sum + amount,
+    0,
+  );
   const orders = await ordersOf(ctx.deps.db, invoiceId);
-  if (credited.size > 0) {
-    return emit(
-      orders.filter((order) => credited.has(order.invoice_line_id)).map((order) =>
-        cancelOf(order, "refunded")
-      ),
-    );
+  const followUps = orders.filter((order) => credited.has(order.invoice_line_id)).map((order) =>
+    cancelOf(order, "refunded")
+  );
+  if (amountRefunded <= explained) return emit(followUps);
+  for (const order of orders) {
+    if (credited.has(order.invoice_line_id) || hasShipped(order) || order.cancel_requested_at) continue;
+    if (await hasOpenTask(ctx.deps.db, "order.cancel", order.id)) continue;
+    followUps.push({ ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") });
   }
-  const open = orders.filter((order) => !hasShipped(order) && order.cancel_requested_at === null);
-  return emit(open.map((order) => ({ ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") })));
+  return emit(followUps);
 }
 
-/** Orders that may still ship, or have: those that ended need nothing. */
+/** Orders that may still ship, or have. A failed one may be mended at the pharmacy and ship. */
 async function ordersOf(db: Database, invoiceId: string): Promise<Order[]> {
   return await db
     .selectFrom("tracker.orders")
     .selectAll()
     .where("invoice_id", "=", invoiceId)
-    .where("ended_at", "is", null)
+    .where("state", "not in", ["CANCELLED", "RETURNED"])
     .orderBy("id")
     .execute();
 }

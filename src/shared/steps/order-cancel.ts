@@ -91,29 +91,50 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
   }
 }
 
-/** Cancels, once. Throws what `tooLate` makes when the parcel is on its way. */
+/**
+ * Sees to it that the pharmacy's order is cancelled: done when a read shows it. An order that the pharmacy took up
+ * again after a cancel is cancelled anew. Throws what `tooLate` makes when the parcel is on its way.
+ */
 export async function cancelAtPharmacy(
   ctx: StepContext,
   pharmacyOrderId: string,
   tooLate: () => Permanent,
 ): Promise<void> {
   const { pharmacy } = ctx.vendors;
+  const isCancelled = async (): Promise<boolean> => {
+    const seen = await pharmacy.getOrder(pharmacyOrderId);
+    if (seen && ORDER_STATES[STATE_AT_PHARMACY[seen.state]] >= ORDER_STATES.SHIPPED) throw tooLate();
+    return seen?.state === "canceled";
+  };
+  if (await isCancelled()) return;
   try {
     await ctx.once({
       vendor: "pharmacy",
       operation: "cancel order",
-      key: pharmacyOrderId,
+      key: await nextCancelKey(ctx, pharmacyOrderId),
       settleSeconds: 0,
-      find: async () => ((await pharmacy.getOrder(pharmacyOrderId))?.state === "canceled"
-        ? pharmacyOrderId
-        : null),
-      send: async () =>
-        (await pharmacy.cancelOrder(pharmacyOrderId)).id,
+      find: async () => (await isCancelled()) ? pharmacyOrderId : null,
+      send: async () => {
+        const answer = await pharmacy.cancelOrder(pharmacyOrderId);
+        if (answer.state !== "canceled") throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        return answer.id;
+      },
     });
   } catch (error) {
-    if (!(error instanceof VendorError && error.failure === "refused")) throw error;
-    const seen = await pharmacy.getOrder(pharmacyOrderId);
-    if (seen && ORDER_STATES[STATE_AT_PHARMACY[seen.state]] >= ORDER_STATES.SHIPPED) throw tooLate();
-    throw error;
+    // Refused: perhaps it is too late, perhaps somebody else cancelled it.
+    if (!(error instanceof VendorError && error.failure === "refused") || !(await isCancelled())) throw error;
   }
+}
+
+/** The order's id; with a number once a cancel was carried out and the order lives again. */
+async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise<string> {
+  const carriedOut = await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select("id")
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", "cancel order")
+    .where("reference", "=", pharmacyOrderId)
+    .where("state", "=", "CONFIRMED")
+    .execute();
+  return carriedOut.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${carriedOut.length + 1}`;
 }

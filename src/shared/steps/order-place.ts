@@ -3,6 +3,7 @@ import { judgePrescriptions } from "../orders/prescriptions.ts";
 import { notDueYet } from "../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
 import {
+  type CancelCause,
   claimPharmacyOrder,
   isWaiting,
   lockOrder,
@@ -10,10 +11,11 @@ import {
   type Order,
   orderById,
   type OrderState,
+  requestCancel,
 } from "../orders/orders.ts";
 import { type Customer, customerById, keyOf } from "../registry/customers.ts";
 import { rxnormCodesOf } from "../registry/products.ts";
-import { Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { Permanent, type Reason, reason, type ReasonCode } from "../queue/reasons.ts";
 import { type Commit, defineStep, type Outcome, type StepContext } from "../queue/step.ts";
 import type { ShippingAddress } from "../vendors/contract.ts";
 import { sql } from "kysely";
@@ -125,26 +127,32 @@ async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> 
   if (cancel_requested_at) throw new Halt({ kind: "done" });
 }
 
+/** Our own clock and the database's may differ; what is compared with the database's stamps comes from there. */
+async function databaseNow(ctx: StepContext): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(ctx.deps.db);
+  return rows[0]?.now ?? ctx.now();
+}
+
 async function makePlan(
   ctx: StepContext,
   order: Order,
   customer: Customer,
   despiteSubscription: boolean,
 ): Promise<Plan> {
-  const checkedFrom = ctx.now();
+  const checkedFrom = await databaseNow(ctx);
   await refuseIfCancelled(ctx, order);
   await refuseUnpaid(ctx, order);
   await refuseUnwanted(ctx, order, checkedFrom, despiteSubscription);
   const patient = keyOf(customer, "health_patient_id");
-  const prescriptionId = await validPrescription(ctx, order, patient, checkedFrom);
   const patientId = keyOf(customer, "pharmacy_patient_id");
-  const atPharmacy = await ctx.vendors.pharmacy.findPrescription({ patientId, reference: prescriptionId });
-  if (!atPharmacy?.active || atPharmacy.fillsRemaining === 0) {
-    throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"), checkedFrom);
+  for (const prescriptionId of await validPrescriptions(ctx, order, patient, checkedFrom)) {
+    const atPharmacy = await ctx.vendors.pharmacy.findPrescription({ patientId, reference: prescriptionId });
+    if (!atPharmacy?.active || atPharmacy.fillsRemaining === 0) continue;
+    const address = await ctx.vendors.health.getShippingAddress(patient);
+    if (!address) throw new Permanent("NO_SHIPPING_ADDRESS", { customer: customer.id });
+    return { patientId, prescriptionId, pharmacyPrescriptionId: atPharmacy.id, address };
   }
-  const address = await ctx.vendors.health.getShippingAddress(patient);
-  if (!address) throw new Permanent("NO_SHIPPING_ADDRESS", { customer: customer.id });
-  return { patientId, prescriptionId, pharmacyPrescriptionId: atPharmacy.id, address };
+  throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"), checkedFrom);
 }
 
 async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
@@ -155,13 +163,31 @@ async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
   if (!why) return;
   throw new Halt({
     kind: "cancelled",
-    reason: why,
+    reason: reason("ORDER_CALLED_OFF", {
+      order: order.id,
+      why: WHY_CALLED_OFF[why.code] ?? "it is not paid for",
+    }),
     commit: async (trx) => {
-      const moved = await moveOrder(trx, await lockOrder(trx, order.id), "CANCELLED");
+      const current = await lockOrder(trx, order.id);
+      await requestCancel(trx, order.id, CAUSES[why.code] ?? "voided");
+      // It was placed meanwhile (an unanswered create that the pharmacy told of): then it is cancelled there.
+      if (!isWaiting(current)) {
+        return [{ step: "order.cancel", data: { order_id: order.id, cause: CAUSES[why.code] ?? "voided" } }];
+      }
+      const moved = await moveOrder(trx, current, "CANCELLED");
       return moved ? [{ step: "crm.event", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
     },
   });
 }
+
+const CAUSES: Partial<Record<ReasonCode, CancelCause>> = {
+  CHARGE_REFUNDED: "refunded",
+  CHARGE_DISPUTED: "disputed",
+};
+const WHY_CALLED_OFF: Partial<Record<ReasonCode, string>> = {
+  CHARGE_REFUNDED: "the charge was refunded",
+  CHARGE_DISPUTED: "the charge is disputed",
+};
 
 /** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
 async function refuseUnwanted(
@@ -179,20 +205,21 @@ async function refuseUnwanted(
   throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
 }
 
-async function validPrescription(
+async function validPrescriptions(
   ctx: StepContext,
   order: Order,
   patientId: string,
   checkedFrom: Date,
-): Promise<string> {
+): Promise<string[]> {
   const { pharmacy_time_zone } = await ctx.deps.db
     .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
   const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
+  if (codes.size === 0) throw new Permanent("PRODUCT_HAS_NO_CODE", { product: order.product_id });
   const prescriptions = await ctx.vendors.health.listPrescriptions(patientId);
   const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), pharmacy_time_zone);
   switch (verdict.kind) {
     case "valid":
-      return verdict.prescriptionId;
+      return verdict.prescriptionIds;
     case "none":
       throw waitFor(
         ctx,

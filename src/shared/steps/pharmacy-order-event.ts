@@ -1,6 +1,7 @@
 import type { Trx } from "../db/database.ts";
 import {
   claimPharmacyOrder,
+  hasOpenTask,
   hasShipped,
   lockOrder,
   moveOrder,
@@ -8,12 +9,13 @@ import {
   ORDER_STATES,
   type OrderState,
   recordShipment,
+  replacementOf,
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
 import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
 import { confirmAsSeen } from "../queue/effects.ts";
 import { defineStep } from "../queue/step.ts";
-import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../vendors/contract.ts";
+import { PHARMACY_ORDER_STATES, type PharmacyOrder, type PharmacyOrderState } from "../vendors/contract.ts";
 import type { Fact } from "./crm-event.ts";
 import { CREATE_ORDER } from "./order-place.ts";
 import { pharmacyOrderHint } from "./hints.ts";
@@ -62,7 +64,8 @@ export const pharmacyOrderEvent = defineStep({
 /** True when the read shows less progress than the event told: the pharmacy's reads lag behind its messages. */
 function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): boolean {
   const told = PHARMACY_ORDER_STATES.find((state) => state === toldState);
-  if (!told || told === "canceled" || told === "failed") return false;
+  const hasEnded = (state: PharmacyOrderState) => state === "canceled" || state === "failed";
+  if (!told || hasEnded(told) || hasEnded(seen.state)) return false;
   return ORDER_STATES[STATE_AT_PHARMACY[seen.state]] < ORDER_STATES[STATE_AT_PHARMACY[told]];
 }
 
@@ -79,7 +82,7 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   const state = STATE_AT_PHARMACY[seen.state];
   await recordShipment(trx, order.id, seen);
   const moved = await moveOrder(trx, order, state);
-  if (moved) return [...tellCrm(order, state), ...askPerson(order, state)];
+  if (moved) return [...tellCrm(order, state), ...(await askPerson(trx, order, state))];
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
   return isRevived
@@ -98,23 +101,42 @@ function tellCrm(order: Order, state: OrderState): FollowUp[] {
   return fact ? [{ step: "crm.event", data: { order_id: order.id, fact } }] : [];
 }
 
-/** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. */
-function askPerson(order: Order, state: OrderState): FollowUp[] {
-  const ask = (step: string, code: ReasonCode, details: Record<string, string | number> = {}): FollowUp[] => [
-    { step, data: { order_id: order.id }, person: reason(code, { order: order.id, ...details }) },
-  ];
-  if (state === "FAILED") return ask("order.replace", "PHARMACY_FAILED");
-  if (state === "RETURNED") return ask("order.replace", "PARCEL_RETURNED");
-  // A failed order is cancelled by us when it is replaced; a person was asked when it failed.
-  const isUnasked = state === "CANCELLED" && !order.cancel_requested_at && order.state !== "FAILED";
-  if (isUnasked) return ask("order.replace", "PHARMACY_CANCELLED");
-  if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order) || !order.cancel_requested_at) {
-    return [];
-  }
+/** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. Asked once, not twice. */
+async function askPerson(trx: Trx, order: Order, state: OrderState): Promise<FollowUp[]> {
   const cause = order.cancel_cause ?? "person";
-  const code = order.state === "CANCELLED" ? "SHIPPED_AFTER_CANCEL" : "ALREADY_SHIPPED";
-  return ask("order.cancel", code, { cause }).map((followUp) => ({
-    ...followUp,
-    data: { ...followUp.data, cause },
-  }));
+  const replace = (code: ReasonCode) => ({ step: "order.replace", data: { order_id: order.id }, code });
+  const cancel = (code: ReasonCode) => ({ step: "order.cancel", data: { order_id: order.id, cause }, code });
+  const question = await questionAbout(trx, order, state, replace, cancel);
+  if (!question || await hasOpenTask(trx, question.step, order.id)) return [];
+  const { step, data, code } = question;
+  return [{ step, data, person: reason(code, { order: order.id, cause }) }];
+}
+
+type Question = { step: string; data: Record<string, string | number>; code: ReasonCode };
+type Ask = (code: ReasonCode) => Question;
+
+async function questionAbout(
+  trx: Trx,
+  order: Order,
+  state: OrderState,
+  replace: Ask,
+  cancel: Ask,
+): Promise<Question | undefined> {
+  const isToBeCancelled = order.cancel_requested_at !== null;
+  switch (state) {
+    case "FAILED":
+      return isToBeCancelled ? undefined : replace("PHARMACY_FAILED");
+    case "RETURNED":
+      return replace("PARCEL_RETURNED");
+    case "CANCELLED":
+      // A failed order is cancelled by us when it is replaced; a person was asked when it failed.
+      return isToBeCancelled || order.state === "FAILED" ? undefined : replace("PHARMACY_CANCELLED");
+    default: {
+      if (ORDER_STATES[state] < ORDER_STATES.SHIPPED || hasShipped(order)) return undefined;
+      const wasCancelled = order.state === "CANCELLED";
+      if (isToBeCancelled) return cancel(wasCancelled ? "SHIPPED_AFTER_CANCEL" : "ALREADY_SHIPPED");
+      // The pharmacy had ended it, a person had it replaced, and now it ships after all: two parcels.
+      return (await replacementOf(trx, order)) ? cancel("SHIPPED_AFTER_CANCEL") : undefined;
+    }
+  }
 }

@@ -5,6 +5,9 @@ export type Fetch = typeof fetch;
 /** Shorter than every lease on an effect, so that a call never outlives the claim it was made under. */
 export const CALL_TIMEOUT_MS = 15_000;
 
+/** A vendor that asks for longer is asked again all the same: a mistyped header must not stop us for a year. */
+const LONGEST_RETRY_AFTER_SECONDS = 6 * 3600;
+
 /**
  * One HTTP call to a vendor, with a time limit and every failure as a {@link VendorError}.
  * A status that `accept` lists is an answer for the caller to read; other 3xx and 4xx are `refused`.
@@ -57,7 +60,9 @@ export function statusError(
 function parseRetryAfter(value: string | null | undefined): number | undefined {
   if (!value) return undefined;
   const seconds = Number(value);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : undefined;
+  return Number.isFinite(seconds) && seconds >= 0
+    ? Math.min(Math.ceil(seconds), LONGEST_RETRY_AFTER_SECONDS)
+    : undefined;
 }
 
 /**

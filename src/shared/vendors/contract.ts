@@ -95,6 +95,10 @@ export interface Prescription {
   codes: { system: string; code: string }[];
   /** FHIR dateTime as written: a year, year-month, date or instant. */
   writtenOn: string | null;
+  /** True for an order not to give the drug. */
+  doNotPerform: boolean;
+  /** FHIR dateTime as written; null: from when it was written. */
+  validFrom: string | null;
   /** FHIR dateTime as written. */
   validUntil: string | null;
   /** All fills, the first one included. */

@@ -75,6 +75,17 @@ export function endOfValidity(validUntil: string, timeZone: string): Date | null
 }
 
 /**
+ * The first instant at which the prescription may be filled, from {@link Prescription.validFrom}: days begin at
+ * midnight in the pharmacy's zone; a month or a year begins with its first day. Null for text that is no FHIR dateTime.
+ */
+export function startOfValidity(validFrom: string, timeZone: string): Date | null {
+  const parsed = parseFhirDateTime(validFrom);
+  if (!parsed) return null;
+  if (parsed.instant) return parsed.instant;
+  return new Date(endOfDay(parsed.year, parsed.month ?? 1, (parsed.day ?? 1) - 1, timeZone).getTime() + 1);
+}
+
+/**
  * The last millisecond of a calendar day in a zone (IANA name; a name that Intl does not know throws RangeError).
  * The clock may change that night, so the offsets of the day before and after are both tried, and the latest
  * instant that still belongs to the day is taken.

@@ -31,6 +31,7 @@ export const medicationRequestSchema = z.object({
   medicationCodeableConcept: z.object({
     coding: z.array(z.object({ system: text, code: text })).nullish(),
   }).nullish(),
+  doNotPerform: z.boolean().nullish(),
   authoredOn: text,
   dispenseRequest: z.object({
     validityPeriod: periodSchema.nullish(),
@@ -103,6 +104,8 @@ export function toPrescription(request: MedicationRequest, fillsDispensed: numbe
       system && code ? [{ system, code }] : []
     ),
     writtenOn: request.authoredOn ?? null,
+    doNotPerform: request.doNotPerform === true,
+    validFrom: dispenseRequest?.validityPeriod?.start ?? null,
     validUntil: dispenseRequest?.validityPeriod?.end ?? null,
     fillsAllowed: isCount(repeats) ? 1 + repeats : null,
     fillsDispensed,

@@ -197,7 +197,7 @@ describe("what counts as a valid prescription", () => {
     await world.settle();
     expect((await tasksOf(world, "order.place"))[0]).toMatchObject({
       status: "MANUAL_INTERVENTION",
-      reason_code: "UNKNOWN_PRODUCT",
+      reason_code: "PRODUCT_HAS_NO_CODE",
     });
   });
 });

@@ -12,7 +12,7 @@ beforeEach(async () => {
   person = await world.clinic.signUp("Ada Example");
 });
 
-test("CHARGE_DISPUTED: 'if the dispute is won, set status to PENDING' ships the order", async () => {
+test("ORDER_CALLED_OFF: after a dispute that was won, the order.replace that it names ships the order", async () => {
   const { chargeId } = world.clinic.subscribe(person, "price_morning_month");
   await world.settle();
   expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
@@ -22,11 +22,11 @@ test("CHARGE_DISPUTED: 'if the dispute is won, set status to PENDING' ships the 
   await world.pass({ hours: 2 });
   await world.settle();
   const [place] = await tasksOf(world, "order.place");
-  expect(place).toMatchObject({ status: "CANCELLED", reason_code: "CHARGE_DISPUTED" });
+  expect(place).toMatchObject({ status: "CANCELLED", reason_code: "ORDER_CALLED_OFF" });
   world.vendors.stripe.closeDispute(dispute.id, "won");
   world.clinic.prescribe(person, "price_morning_month");
   await world.settle();
-  await setStatus(world.db, place?.id ?? 0, "PENDING");
+  await addTask(world.db, "order.replace", { order_id: (await orders(world))[0]?.id ?? 0 });
   await world.settle();
   expect(liveAtPharmacy(world)).toHaveLength(1);
 });
