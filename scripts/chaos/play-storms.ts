@@ -53,6 +53,10 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
     Math.ceil(charges / Math.max(1, (minutes * 60_000 * 0.8) / (ROUND_MS + RECOVERY_WAIT_MS))),
   );
   let rounds = 0;
+  const late = () => stack.vendors.pharmacy.faults.met.get("late_commit") ?? 0;
+  let committed = 0;
+  // Late is: a round after the clock was moved, so that the drain had time to look and to send it again.
+  let isRipe = false;
   try {
     while (performance.now() < deadline) {
       rounds += 1;
@@ -67,15 +71,21 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
       }));
       await untilCalm(watch);
       const still = watch.open();
-      if (still.length > 0 || rounds % JUMP_EVERY_ROUNDS === 0) await killAndJump(stack, watch);
+      if (isRipe) {
+        await stack.vendors.pharmacy.faults.commitLate();
+        committed = late();
+      }
+      isRipe = false;
+      if (still.length > 0 || rounds % JUMP_EVERY_ROUNDS === 0) {
+        await killAndJump(stack, watch);
+        isRipe = late() > committed;
+      }
       progress(
         `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${
           watch.settled() - before
         } settled, ` +
           `${left} charges to come${still.length > 0 ? `; nothing since: ${still.join(", ")}` : ""}`,
       );
-      // Late is: a round after the clock was moved, so that the drain had time to look.
-      if (rounds % JUMP_EVERY_ROUNDS === 1) await stack.vendors.pharmacy.faults.commitLate();
     }
     crowd.charge(charges);
   } finally {
@@ -92,7 +102,7 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
     recoveries: watch.table(),
     rounds,
     "stormy seconds": Math.round((performance.now() - startedAt) / 1000),
-    "orders the pharmacy took after we looked": stack.vendors.pharmacy.faults.met.get("late_commit") ?? 0,
+    "orders the pharmacy took after we looked": late(),
     ticks:
       `${support.ticks.sent} sent, ${support.ticks.doubled} of them doubled, ${support.ticks.dropped} dropped`,
     webhooks: [...stage.mail.answers].sort(([a], [b]) => a - b).map(([status, n]) =>

@@ -123,14 +123,14 @@ export async function playSustained(stage: Stage, seconds: number): Promise<Pres
 
 /** So many webhooks at once. */
 export async function playBurst(stage: Stage, events: number): Promise<Pressure> {
-  const { stack, crowd, random, progress } = stage;
+  const { stack, crowd, mail, random, progress } = stage;
   while (stack.vendors.waiting() < events && crowd.charge(1) > 0);
   const waiting = stack.vendors.waiting();
   progress(`${waiting} webhooks wait at the vendors' doors`);
   const support = await startLifeSupport(stack, random);
   const startedAt = performance.now();
   const elapsed = () => (performance.now() - startedAt) / 1000;
-  while (stack.vendors.waiting() > 0) await pause(100);
+  while ((mail.answers.get(200) ?? 0) < waiting) await pause(50);
   const taken = elapsed();
   progress(`taken after ${taken.toFixed(1)} s`);
   while ((await backlog(stack)) > 0 || stack.vendors.waiting() > 0) await pause(500);

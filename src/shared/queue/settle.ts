@@ -4,7 +4,7 @@ import { responseOf, within } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import type { Queue } from "./reasons.ts";
 import { type Result, type StepTable, unsettled } from "./run.ts";
-import { followUpTasks, insertTasks, moveQueuedTask } from "./tasks.ts";
+import { followUpTasks, insertTasks, moveQueuedTask, type NewTask } from "./tasks.ts";
 
 /** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */
 class ClaimLost extends Error {
@@ -78,29 +78,35 @@ async function settleTogether(
   steps: StepTable,
   results: readonly Result[],
 ): Promise<void> {
+  // In order of id, so that two transactions never wait for each other.
+  const inOrder = results.toSorted((a, b) => a.task.id - b.task.id);
   await asClockwork(deps.db, "drain", async (trx) => {
-    // In order of id, so that two transactions never wait for each other.
-    for (const result of [...results].sort((a, b) => a.task.id - b.task.id)) {
-      await settleJob(boss, queue, trx, result);
-      await deps.faultPoint?.("job settled");
+    await completeJobs(boss, queue, trx, inOrder.filter((result) => result.ending === "settled"));
+    for (const result of inOrder) if (result.ending === "retry") await failJob(boss, queue, trx, result);
+    await deps.faultPoint?.("job settled");
+    const followUps: NewTask[] = [];
+    for (const result of inOrder) {
       if (!(await moveQueuedTask(trx, result.task, result.jobId, result.move))) throw new ClaimLost("task");
       await deps.faultPoint?.("task moved");
-      const followUps = (await result.commit?.(trx)) ?? [];
+      const asked = (await result.commit?.(trx)) ?? [];
       await deps.faultPoint?.("outcome committed");
-      await insertTasks(trx, followUpTasks(result.task, followUps, steps.queueOf));
+      followUps.push(...followUpTasks(result.task, asked, steps.queueOf));
     }
+    await insertTasks(trx, followUps);
     await deps.faultPoint?.("before commit");
   });
   await deps.faultPoint?.("after commit");
 }
 
-async function settleJob(boss: PgBoss, queue: Queue, trx: Trx, result: Result): Promise<void> {
+async function completeJobs(boss: PgBoss, queue: Queue, trx: Trx, results: readonly Result[]): Promise<void> {
+  if (results.length === 0) return;
+  const attempts = results.map(({ jobId, retryCount }) => ({ id: jobId, retryCount }));
+  const { affected } = responseOf(await boss.complete(queue, attempts, null, within(trx)));
+  if (affected !== attempts.length) throw new ClaimLost("job");
+}
+
+async function failJob(boss: PgBoss, queue: Queue, trx: Trx, result: Result): Promise<void> {
   const attempt = { id: result.jobId, retryCount: result.retryCount };
-  if (result.ending === "settled") {
-    const { affected } = responseOf(await boss.complete(queue, [attempt], null, within(trx)));
-    if (affected !== 1) throw new ClaimLost("job");
-    return;
-  }
   const { affected } = responseOf(await boss.fail(queue, [attempt], null, within(trx)));
   if (affected !== 1) throw new ClaimLost("job");
   // pg-boss chose the backoff; people see it as the task's next try.
