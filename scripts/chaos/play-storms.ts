@@ -27,6 +27,9 @@ interface Storms {
 const JUMP_SECONDS = 91;
 /** Backoffs and pauses end with time only. */
 const JUMP_EVERY_ROUNDS = 3;
+/** What the pharmacy does late it does when the drain has had time to look, and to send it again. */
+const LATE_AFTER_JUMPS = 2;
+const LATE_EVERY_ROUNDS = 4;
 /** A round's storms come within this. */
 const ROUND_MS = 4_000;
 /** How long a round waits to see that work goes on by itself. */
@@ -55,12 +58,15 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
   let rounds = 0;
   const late = () => stack.vendors.pharmacy.faults.met.get("late_commit") ?? 0;
   let committed = 0;
-  // Late is: a round after the clock was moved, so that the drain had time to look and to send it again.
-  let isRipe = false;
+  let jumps = 0;
   try {
     while (performance.now() < deadline) {
       rounds += 1;
       const storms = [machinery(), vendors(), vendors()];
+      // The one way to a second parcel must not be left to the dice: it needs orders that are just being made.
+      if (rounds % LATE_EVERY_ROUNDS === 1) {
+        stack.vendors.pharmacy.faults.add({ kind: "late_commit", operation: "create order", times: 2 });
+      }
       const left = crowd.charge(perRound);
       crowd.workPharmacy(perRound * 4);
       if (rounds % 5 === 0) crowd.changeMinds();
@@ -71,14 +77,14 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
       }));
       await untilCalm(watch);
       const still = watch.open();
-      if (isRipe) {
+      if (jumps >= LATE_AFTER_JUMPS) {
         await stack.vendors.pharmacy.faults.commitLate();
         committed = late();
       }
-      isRipe = false;
+      if (late() === committed) jumps = 0;
       if (still.length > 0 || rounds % JUMP_EVERY_ROUNDS === 0) {
         await killAndJump(stack, watch);
-        isRipe = late() > committed;
+        jumps += 1;
       }
       progress(
         `round ${rounds}: ${storms.map(({ name }) => name).join("; ")}: ${

@@ -1,5 +1,6 @@
 import type { Check } from "../demo/checks.ts";
 import { examine, workOff } from "./aftermath.ts";
+import { tellStories } from "./evidence.ts";
 import type { ChaosOptions, Phase } from "./options.ts";
 import { playStorms } from "./play-storms.ts";
 import { playBurst, playOutage, playSustained, playVacuum } from "./pressure.ts";
@@ -59,10 +60,12 @@ async function playChaos(stage: Stage, minutes: number): Promise<PhaseReport> {
   const startedAt = performance.now();
   await workOff(stack, crowd, progress);
   const workedOff = (performance.now() - startedAt) / 1000;
+  const checks = await examine(stack, crowd, mail);
+  await tellStories(stack, checks, progress);
   return {
     phase: "chaos",
     figures: { charges: crowd.charged(), ...figures, "worked off after (s)": Math.round(workedOff) },
     recoveries,
-    checks: await examine(stack, crowd, mail),
+    checks,
   };
 }

@@ -81,8 +81,7 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
     { kind: "silence", seconds: 20, share: 0.5 },
     ...(name === "pharmacy"
       ? [
-        // The one way to a second parcel, so it comes more often.
-        ...[3, 3, 3].map((times) => ({ kind: "late_commit", operation: "create order", times }) as const),
+        { kind: "late_commit", operation: "create order", times: 3 } as const,
         { kind: "lose_answer", operation: "create order" } as const,
         { kind: "lose_answer", operation: "cancel order" } as const,
       ]
