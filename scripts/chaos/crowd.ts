@@ -8,7 +8,10 @@ export interface Crowd {
   charge(count: number): number;
   /** Charges so far. */
   charged(): number;
-  /** The pharmacy moves up to `limit` of its orders on, but none that should be cancelled. */
+  /**
+   * The pharmacy moves up to `limit` of its orders on, but none that should be cancelled: it takes hours to ship,
+   * and the storms' clock would have it ship before Clockwork could hear of a refund or of a second order.
+   */
   workPharmacy(limit?: number): number;
   /** Prescriptions that were still missing are written, and some whose order is at the pharmacy want their money back. */
   changeMinds(): void;
@@ -63,7 +66,14 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
     },
     workPharmacy(limit) {
       const { orders } = stack.vendors.pharmacy.state;
-      return clinic.workPharmacy(limit, (id) => called.has(orders.get(id)?.patientId ?? ""));
+      const live = new Map<string, number>();
+      for (const { externalId, state } of orders.values()) {
+        if (externalId && state !== "CANCELED") live.set(externalId, (live.get(externalId) ?? 0) + 1);
+      }
+      return clinic.workPharmacy(limit, (id) => {
+        const order = orders.get(id);
+        return called.has(order?.patientId ?? "") || (live.get(order?.externalId ?? "") ?? 0) > 1;
+      });
     },
     changeMinds() {
       for (const { patientId } of stack.vendors.pharmacy.state.orders.values()) {

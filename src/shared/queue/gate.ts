@@ -201,8 +201,8 @@ export class VendorGate {
   }
 }
 
-/** Renewed with every batch and every heartbeat. */
-export const QUEUE_LEASE_SECONDS = 90;
+/** Renewed with every batch and every heartbeat (10 s): a drain that died holds its queues no longer than this. */
+export const QUEUE_LEASE_SECONDS = 35;
 
 /** Takes the queue for this drain, or gives false: another drain works it. Only for rate; correctness never rests on it. */
 export async function leaseQueue(
