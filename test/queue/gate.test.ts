@@ -66,6 +66,15 @@ describe("the gate", () => {
     expect(await row()).toMatchObject({ failures_in_a_row: 0 });
   });
 
+  test("calls that were under way when the pause opened do not draw it out", async () => {
+    const gate = await VendorGate.load(world.deps);
+    const client = vendor(gate, failing("unanswered"));
+    await Promise.all(Array.from({ length: 12 }, () => client.call().catch(() => {})));
+    const { failures_in_a_row, paused_until } = await row();
+    expect(failures_in_a_row).toBe(FAILURES_THAT_PAUSE);
+    expect((paused_until?.getTime() ?? 0) - world.now().getTime()).toBeLessThanOrEqual(30_000);
+  });
+
   test("429 pauses for as long as the vendor says, and is no failure", async () => {
     const gate = await VendorGate.load(world.deps);
     await expect(vendor(gate, failing("rate_limited", { status: 429, retryAfterSeconds: 120 })).call())

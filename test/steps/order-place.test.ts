@@ -75,6 +75,20 @@ describe("placing an order", () => {
     expect(world.vendors.pharmacy.faults.calls.get("create order")).toBe(1);
   });
 
+  test("a second order that has shipped already is asked about once", async () => {
+    world.clinic.prescribe(person, "price_morning_month");
+    world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });
+    await pay();
+    await world.pass({ minutes: 5 });
+    await world.settle();
+    await world.vendors.pharmacy.faults.commitLate();
+    const second = liveAtPharmacy(world).at(-1);
+    for (let i = 0; i < 5; i++) world.vendors.pharmacy.advance(second?.id ?? "");
+    await world.settle();
+    const asked = await stopped(world);
+    expect(asked).toMatchObject([{ step: "order.cancel_duplicate", reason_code: "DUPLICATE_SHIPPED" }]);
+  });
+
   test("when the pharmacy's own message comes before its answer, the ledger learns it from there", async () => {
     world.clinic.prescribe(person, "price_morning_month");
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_answer", times: 1 });

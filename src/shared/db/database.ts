@@ -36,8 +36,10 @@ export function connect(url: string, max = 4): { db: Database; close(): Promise<
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 10_000,
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks is replaced by the pool, and a query on it rejects. But without a listener, on the idle
+  // ones and on each that is checked out, the break itself would end the process.
   pool.on("error", () => {});
+  pool.on("connect", (client) => void client.on("error", () => {}));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   return { db, close: () => db.destroy() };
 }

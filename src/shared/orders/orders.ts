@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import { Permanent } from "../queue/reasons.ts";
+import { type FollowUp, Permanent } from "../queue/reasons.ts";
 import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
 
 /** The states of `tracker.order_states`, in order of rank. A test compares the two. */
@@ -173,14 +173,36 @@ export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
     .execute();
 }
 
-/** True while a task of this step is open for the order: due, at work, or in front of a person. */
-export async function hasOpenTask(trx: Trx | Database, step: string, orderId: number): Promise<boolean> {
+/** True while a task of this step is open for the order (or for one of its ids at the pharmacy): due, at work, or in front of a person. */
+export async function hasOpenTask(
+  trx: Trx | Database,
+  step: string,
+  orderId: number,
+  pharmacyOrderId?: string,
+): Promise<boolean> {
   const open = await trx
     .selectFrom("clockwork.tasks")
     .select("id")
     .where("step", "=", step)
     .where("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"])
     .where(sql<boolean>`data ->> 'order_id' = ${String(orderId)}`)
+    .$if(
+      pharmacyOrderId !== undefined,
+      (query) => query.where(sql<boolean>`data ->> 'pharmacy_order_id' = ${pharmacyOrderId ?? ""}`),
+    )
     .executeTakeFirst();
   return open !== undefined;
+}
+
+/** What to do about a second order at the pharmacy for one of ours: nothing while it is being seen to. */
+export async function cancelDuplicate(
+  trx: Trx,
+  orderId: number,
+  pharmacyOrderId: string,
+): Promise<FollowUp[]> {
+  if (await hasOpenTask(trx, "order.cancel_duplicate", orderId, pharmacyOrderId)) return [];
+  return [{
+    step: "order.cancel_duplicate",
+    data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId },
+  }];
 }

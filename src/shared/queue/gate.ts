@@ -25,6 +25,8 @@ interface VendorState {
   ratePerSecond: number;
   /** When the next call may go out, in milliseconds of the process's own clock. */
   nextCallAt: number;
+  /** When this drain opened the last pause, by the same clock. */
+  pauseOpenedAt: number;
   lastSuccessAt: Date | null;
 }
 
@@ -65,6 +67,7 @@ export class VendorGate {
           ...news,
           failuresInARow: row.failures_in_a_row,
           nextCallAt: 0,
+          pauseOpenedAt: -Infinity,
           lastSuccessAt: null,
         });
       }
@@ -104,12 +107,13 @@ export class VendorGate {
     const pausedUntil = this.pausedUntil(vendor);
     if (pausedUntil) throw new Wait(pausedUntil, "VENDOR_PAUSED", { vendor });
     await this.#keepRate(state);
+    const beganAt = performance.now();
     try {
       const result = await call();
       await this.#succeeded(vendor, state);
       return result;
     } catch (error) {
-      if (error instanceof VendorError) await this.#failed(vendor, state, error);
+      if (error instanceof VendorError) await this.#failed(vendor, state, error, beganAt);
       throw error;
     }
   }
@@ -129,7 +133,7 @@ export class VendorGate {
     this.#deps.log("vendor_answers_again", { vendor });
   }
 
-  async #failed(vendor: Role, state: VendorState, error: VendorError): Promise<void> {
+  async #failed(vendor: Role, state: VendorState, error: VendorError, beganAt: number): Promise<void> {
     if (refusesOurKey(error)) {
       await this.#pause(vendor, state, REFUSED_KEY_PAUSE_SECONDS, "the vendor refuses our key (401)");
       return;
@@ -144,6 +148,8 @@ export class VendorGate {
       await this.#pause(vendor, state, seconds, "the vendor asked us to slow down (429)");
       return;
     }
+    // Calls that were under way when the pause opened tell nothing new, and must not draw it out.
+    if (beganAt < state.pauseOpenedAt) return;
     state.failuresInARow += 1;
     const beyond = state.failuresInARow - FAILURES_THAT_PAUSE;
     if (beyond < 0) {
@@ -166,6 +172,7 @@ export class VendorGate {
     const until = new Date(this.#deps.clock().getTime() + seconds * 1000);
     if (state.pausedUntil && state.pausedUntil >= until) return;
     state.pausedUntil = until;
+    state.pauseOpenedAt = performance.now();
     await this.#deps.db
       .updateTable("clockwork.vendors")
       .set({

@@ -4,6 +4,7 @@ import { notDueYet } from "../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
 import {
   type CancelCause,
+  cancelDuplicate,
   claimPharmacyOrder,
   isWaiting,
   lockOrder,
@@ -277,10 +278,7 @@ function placed(orderId: number, pharmacyOrderId: string, prescriptionId: string
   return async (trx) => {
     const order = await lockOrder(trx, orderId);
     if (!(await claimPharmacyOrder(trx, order, pharmacyOrderId))) {
-      return [{
-        step: "order.cancel_duplicate",
-        data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId },
-      }];
+      return await cancelDuplicate(trx, orderId, pharmacyOrderId);
     }
     if (prescriptionId) {
       await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId }).where(

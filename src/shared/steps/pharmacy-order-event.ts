@@ -1,5 +1,6 @@
 import type { Trx } from "../db/database.ts";
 import {
+  cancelDuplicate,
   claimPharmacyOrder,
   hasOpenTask,
   hasShipped,
@@ -72,11 +73,7 @@ function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): bo
 async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
   const isLive = seen.state !== "canceled" && seen.state !== "failed";
   if (!(await claimPharmacyOrder(trx, order, seen.id))) {
-    const duplicate = {
-      step: "order.cancel_duplicate",
-      data: { order_id: order.id, pharmacy_order_id: seen.id },
-    };
-    return isLive ? [duplicate] : [];
+    return isLive ? await cancelDuplicate(trx, order.id, seen.id) : [];
   }
   await confirmAsSeen(trx, { vendor: "pharmacy", operation: CREATE_ORDER, key: order.reference }, seen.id);
   const state = STATE_AT_PHARMACY[seen.state];
