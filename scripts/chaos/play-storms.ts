@@ -1,3 +1,5 @@
+import { EFFECT_LEASE_SECONDS } from "../../src/shared/queue/effects.ts";
+import { QUEUE_LEASE_SECONDS } from "../../src/shared/queue/gate.ts";
 import { shuffle } from "../local/sandbox/outbox.ts";
 import type { Stack } from "../local/stack.ts";
 import { startLifeSupport } from "./life-support.ts";
@@ -24,7 +26,7 @@ interface Storms {
 }
 
 /** A little more than a dead drain's hold on its queues; nothing else waits longer but backoffs. */
-const JUMP_SECONDS = 91;
+const JUMP_SECONDS = Math.max(QUEUE_LEASE_SECONDS, EFFECT_LEASE_SECONDS) + 1;
 /** Backoffs and pauses end with time only. */
 const JUMP_EVERY_ROUNDS = 3;
 /** What the pharmacy does late it does when the drain has had time to look, and to send it again. */
