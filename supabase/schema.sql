@@ -63,6 +63,8 @@ create table clockwork.reasons (
   constraint reasons_pkey PRIMARY KEY (code)
 );
 alter table clockwork.reasons enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name them.');
 comment on table clockwork.reasons is 'Every reason a task can give, in plain words.';
 comment on column clockwork.reasons.sentence is 'What is wrong. {name} is filled in from the task.';
 comment on column clockwork.reasons.repair is 'The usual way to set it right.';
@@ -119,6 +121,8 @@ create table clockwork.task_moves (
   constraint task_moves_pkey PRIMARY KEY (from_status, to_status)
 );
 alter table clockwork.task_moves enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can move.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can move.');
 comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
 
 create table clockwork.tasks (
@@ -205,6 +209,7 @@ create table clockwork.vendors (
   constraint retry_limit_is_sane CHECK (retry_limit >= 0 AND retry_limit <= 1000)
 );
 alter table clockwork.vendors enable row level security;
+CREATE TRIGGER guard_vendor BEFORE INSERT OR UPDATE ON clockwork.vendors FOR EACH ROW EXECUTE FUNCTION clockwork.guard_vendor();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 CREATE TRIGGER wake_paused_tasks AFTER UPDATE OF paused_until ON clockwork.vendors FOR EACH ROW WHEN ((((new.paused_until IS NULL) AND (old.paused_until IS NOT NULL)) OR (new.paused_until < old.paused_until))) EXECUTE FUNCTION clockwork.wake_paused_tasks();
@@ -362,6 +367,21 @@ begin
   end if;
 
   new.updated_at := clockwork.now();
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION clockwork.guard_vendor()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if new.paused_until is null then
+    new.paused_reason := null;
+  else
+    new.paused_reason := coalesce(new.paused_reason, 'paused by a person');
+  end if;
   return new;
 end
 $function$;
@@ -645,8 +665,14 @@ create view ops.vendors with (security_invoker=on) as -- vendor text, state text
             WHEN vendors.failures_in_a_row > 0 THEN 'failing'::text
             ELSE 'well'::text
         END AS state,
-    vendors.paused_until,
-    vendors.paused_reason,
+        CASE
+            WHEN vendors.paused_until > clockwork.now() THEN vendors.paused_until
+            ELSE NULL::timestamp with time zone
+        END AS paused_until,
+        CASE
+            WHEN vendors.paused_until > clockwork.now() THEN vendors.paused_reason
+            ELSE NULL::text
+        END AS paused_reason,
     ( SELECT max(heard.created_at) AS max
            FROM clockwork.tasks heard
           WHERE split_part(heard.step, '.'::text, 1) = vendors.vendor AND heard.caused_by IS NULL) AS last_heard_at,
@@ -677,7 +703,12 @@ comment on column ops.vendors.oldest_due_for is 'How long the oldest due task ha
 
 create view ops.waiting with (security_invoker=on) as -- task_id bigint, why text, tries integer, next_try timestamp with time zone, age interval, customer text, step text, vendor text, status clockwork.task_status, customer_id bigint, invoice_id text
  SELECT tasks.id AS task_id,
-    tasks.reason AS why,
+        CASE
+            WHEN tasks.status = 'QUEUED'::clockwork.task_status THEN COALESCE(tasks.reason, 'A drain has it; if that one died, it comes back by itself.'::text)
+            WHEN tasks.run_after <= clockwork.now() AND settings.maintenance THEN 'Maintenance is on.'::text
+            WHEN tasks.run_after <= clockwork.now() AND vendors.paused_until > clockwork.now() THEN format('%s is paused: %s'::text, vendors.vendor, vendors.paused_reason)
+            ELSE tasks.reason
+        END AS why,
     tasks.attempts AS tries,
     tasks.run_after AS next_try,
     clockwork.now() - tasks.created_at AS age,
@@ -688,10 +719,12 @@ create view ops.waiting with (security_invoker=on) as -- task_id bigint, why tex
     tasks.customer_id,
     tasks.invoice_id
    FROM clockwork.tasks
+     JOIN clockwork.vendors ON vendors.vendor = tasks.vendor
+     CROSS JOIN clockwork.settings
      LEFT JOIN registry.customers ON customers.id = tasks.customer_id
-  WHERE tasks.status = 'QUEUED'::clockwork.task_status AND tasks.attempts > 0 OR tasks.status = 'PENDING'::clockwork.task_status AND (tasks.reason IS NOT NULL OR tasks.run_after > clockwork.now())
+  WHERE tasks.status = 'QUEUED'::clockwork.task_status AND (tasks.attempts > 0 OR tasks.updated_at < (clockwork.now() - '00:02:00'::interval)) OR tasks.status = 'PENDING'::clockwork.task_status AND (tasks.reason IS NOT NULL OR tasks.run_after > clockwork.now() OR settings.maintenance OR vendors.paused_until > clockwork.now())
   ORDER BY tasks.run_after;
-comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next.';
+comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
 
 -- registry ----------------------------------------------------------------------------------
 
@@ -768,6 +801,8 @@ create table tracker.order_states (
   constraint order_states_pkey PRIMARY KEY (state)
 );
 alter table tracker.order_states enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders stand in them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders stand in them.');
 comment on table tracker.order_states is 'The states of an order. It only ever moves to a higher rank (or between states of rank 10).';
 
 create table tracker.orders (

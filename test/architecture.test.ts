@@ -148,6 +148,20 @@ describe("files", () => {
 });
 
 describe("code and database say the same", () => {
+  test("RULE: no step of ours has a name that an event could have", () => {
+    const sources = ["stripe", "health", "pharmacy", "crm", "standard"];
+    const ours = STEPS.flatMap((step) => step.handles).filter((name) => /^(order|webhook)\./.test(name));
+    expect(ours.length).toBeGreaterThan(4);
+    const others = STEPS.flatMap((step) => step.handles).filter((name) => !ours.includes(name));
+    // What is left comes in from outside: a follow-up by such a name could be forged by a vendor's event.
+    expect(others.filter((name) => !sources.includes(name.split(".")[0] ?? ""))).toEqual([]);
+    const emitted = filesUnder("src/shared").flatMap(({ text }) =>
+      [...text.matchAll(/step: "([a-z_.]+)"/g)].map((match) => match[1] ?? "")
+    );
+    expect(emitted.length).toBeGreaterThan(4);
+    expect(emitted.filter((name) => !ours.includes(name))).toEqual([]);
+  });
+
   test("RULE: REASON_CODES are the rows of clockwork.reasons, each with its sentence, repair and resend", async () => {
     const { db, close } = await migrated();
     const reasons = await db.selectFrom("clockwork.reasons").selectAll().execute();

@@ -5,7 +5,7 @@ const text = z.string().optional().transform((value) => value?.trim() || undefin
 const url = text.pipe(z.url({ protocol: /^https?$/ }).optional());
 const urlOr = (standard: string) => url.transform((value) => value ?? standard);
 
-/** Every variable a function reads, under the names the README lists. Parsed once, at the door. */
+/** Every variable a function reads, under the names the README lists (STRIPE_API_URL and CLOCKWORK_LOCAL are the local stack's alone). Parsed once. */
 const schema = z.object({
   CLOCKWORK_DB_URL: text,
   SUPABASE_DB_URL: text,

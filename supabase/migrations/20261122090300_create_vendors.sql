@@ -39,6 +39,22 @@ comment on column clockwork.vendors.retry_delay_max_seconds is 'No wait is longe
 comment on column clockwork.vendors.failures_in_a_row is 'Calls without an answer since the last success.';
 comment on column clockwork.vendors.leased_by is 'The drain that works this queue now.';
 
+-- A pause is set and ended by editing one cell.
+create function clockwork.guard_vendor() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if new.paused_until is null then
+    new.paused_reason := null;
+  else
+    new.paused_reason := coalesce(new.paused_reason, 'paused by a person');
+  end if;
+  return new;
+end
+$$;
+create trigger guard_vendor before insert or update on clockwork.vendors
+  for each row execute function clockwork.guard_vendor();
+
 insert into clockwork.vendors (vendor, rate_per_second, concurrency) values
   ('stripe', 20, 8),
   ('health', 50, 8),

@@ -21,7 +21,7 @@ insert into clockwork.reasons (code, sentence, repair, on_resend) values
   ('NOT_OURS', 'The pharmacy order {order} was not made by Clockwork.', 'Nothing to do.', 'Looks at the pharmacy order again.'),
   ('INVALID_DATA', 'The data of this task is not what its step needs: {problem}.', 'Correct data, then set status to PENDING.', 'Runs the step with the corrected data.'),
   ('UNKNOWN_STEP', 'No step is called {step}.', 'If the name was mistyped, cancel this task and add one with the right name. Otherwise ask engineering.', 'Runs the step, once there is one.'),
-  ('UNKNOWN_CUSTOMER', 'No customer has {column} {key}.', 'Put the key into the customer''s row in registry.customers, then set status to PENDING.', 'Looks the customer up again and goes on.'),
+  ('UNKNOWN_CUSTOMER', 'No customer has {column} {key}.', 'Put the key into the customer''s row in registry.customers, or add a row for a new customer. Then set status to PENDING.', 'Looks the customer up again and goes on.'),
   ('MISSING_CUSTOMER_KEY', 'Customer {customer} has no {column}.', 'Fill in that cell in registry.customers, then set status to PENDING.', 'Reads the key again and goes on.'),
   ('UNKNOWN_PRODUCT', 'No product has the {system} {key}.', 'Add the key to registry.product_keys, then set status to PENDING.', 'Looks the product up again and goes on.'),
   ('PRODUCT_HAS_NO_CODE', 'Product {product} has no rxnorm key, so no prescription can be for it.', 'Add its RxNorm codes to registry.product_keys, then set status to PENDING.', 'Checks the prescriptions again.'),

@@ -226,3 +226,12 @@ $$;
 create trigger wake_paused_tasks after update of paused_until on clockwork.vendors
   for each row when (new.paused_until is null and old.paused_until is not null or new.paused_until < old.paused_until)
   execute function clockwork.wake_paused_tasks();
+
+create trigger refuse_delete before delete on clockwork.reasons
+  for each statement execute function clockwork.refuse_removal('Tasks name them.');
+create trigger refuse_truncate before truncate on clockwork.reasons
+  for each statement execute function clockwork.refuse_removal('Tasks name them.');
+create trigger refuse_delete before delete on clockwork.task_moves
+  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
+create trigger refuse_truncate before truncate on clockwork.task_moves
+  for each statement execute function clockwork.refuse_removal('Without them no task can move.');

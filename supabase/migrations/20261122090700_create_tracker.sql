@@ -23,6 +23,11 @@ insert into tracker.order_states (state, rank, meaning) values
   ('DELIVERED', 50, 'arrived'),
   ('RETURNED', 60, 'came back');
 
+create trigger refuse_delete before delete on tracker.order_states
+  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
+create trigger refuse_truncate before truncate on tracker.order_states
+  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
+
 create table tracker.orders (
   id bigint generated always as identity primary key,
   state text not null default 'READY' references tracker.order_states (state),

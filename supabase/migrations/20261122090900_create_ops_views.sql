@@ -45,7 +45,13 @@ comment on column ops.manual_intervention.age is 'How long it has needed a perso
 create view ops.waiting with (security_invoker = on) as
 select
   tasks.id as task_id,
-  tasks.reason as why,
+  case
+    when tasks.status = 'QUEUED' then coalesce(tasks.reason, 'A drain has it; if that one died, it comes back by itself.')
+    when tasks.run_after <= clockwork.now() and settings.maintenance then 'Maintenance is on.'
+    when tasks.run_after <= clockwork.now() and vendors.paused_until > clockwork.now()
+      then format('%s is paused: %s', vendors.vendor, vendors.paused_reason)
+    else tasks.reason
+  end as why,
   tasks.attempts as tries,
   tasks.run_after as next_try,
   clockwork.now() - tasks.created_at as age,
@@ -56,12 +62,16 @@ select
   tasks.customer_id,
   tasks.invoice_id
 from clockwork.tasks
+join clockwork.vendors on vendors.vendor = tasks.vendor
+cross join clockwork.settings
 left join registry.customers on customers.id = tasks.customer_id
-where (tasks.status = 'QUEUED' and tasks.attempts > 0)
-   or (tasks.status = 'PENDING' and (tasks.reason is not null or tasks.run_after > clockwork.now()))
+where (tasks.status = 'QUEUED' and (tasks.attempts > 0 or tasks.updated_at < clockwork.now() - interval '2 minutes'))
+   or (tasks.status = 'PENDING' and (
+     tasks.reason is not null or tasks.run_after > clockwork.now()
+     or settings.maintenance or vendors.paused_until > clockwork.now()))
 order by tasks.run_after;
 
-comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next.';
+comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
 
 create view ops.timeline with (security_invoker = on) as
 select story.at, story.system, story.what, customers.email as customer, story.task_id, story.order_id,
@@ -172,8 +182,8 @@ select
     when vendors.failures_in_a_row > 0 then 'failing'
     else 'well'
   end as state,
-  vendors.paused_until,
-  vendors.paused_reason,
+  case when vendors.paused_until > clockwork.now() then vendors.paused_until end as paused_until,
+  case when vendors.paused_until > clockwork.now() then vendors.paused_reason end as paused_reason,
   (select max(heard.created_at) from clockwork.tasks as heard
     where split_part(heard.step, '.', 1) = vendors.vendor and heard.caused_by is null) as last_heard_at,
   vendors.last_success_at,

@@ -88,7 +88,7 @@ test("a fact that the CRM was never told because it got too old is not simply DO
     await world.settle();
   }
   expect(heard(world, person.crmPersonId)).toEqual([]);
-  const [told] = await tasksOf(world, "crm.event");
+  const [told] = await tasksOf(world, "order.tell_crm");
   expect(told?.status === "DONE" && told.reason === null).toBe(false);
 }, 60_000);
 

@@ -98,6 +98,7 @@ test("the comparison sees a row that is gone and a row that changed", async () =
     expect(lost(before, await readTables(client))).toHaveLength(1);
     await client.query("delete from registry.customers where email = 'mallory@example.com'");
     expect(lost(before, await readTables(client))).toHaveLength(1);
+    await client.query("alter table clockwork.task_moves disable trigger user");
     await client.query("delete from clockwork.task_moves where from_status = 'PENDING'");
     expect(missing(await readTables(client))).toHaveLength(2);
     await client.query("rollback");

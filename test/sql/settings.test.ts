@@ -118,7 +118,6 @@ describe("clockwork.vendors", () => {
   });
 
   test.each([
-    ["a_pause_says_why", "paused_until = clockwork.now()"],
     ["a_lease_has_an_end", "leased_by = gen_random_uuid()"],
     ["a_lease_has_an_end", "leased_until = clockwork.now()"],
     ["rate_is_positive", "rate_per_second = 0"],
@@ -131,16 +130,42 @@ describe("clockwork.vendors", () => {
       });
   });
 
-  test("a person pauses a vendor with two cells and goes on with one", async () => {
+  test("a person pauses a vendor with one cell, the pause says why all the same, and one cell ends it", async () => {
     const sql = await sqlForTest();
-    await sql.person(
-      `update clockwork.vendors set paused_until = clockwork.now() + interval '1 hour', paused_reason = 'Their audit.'
-       where vendor = 'crm'`,
-    );
+    const pause =
+      "update clockwork.vendors set paused_until = clockwork.now() + interval '1 hour' where vendor = 'crm'";
+    await sql.person(pause);
+    const read = () => sql.person("select paused_reason from ops.vendors where vendor = 'crm'");
+    expect(await read()).toEqual([{ paused_reason: "paused by a person" }]);
+    await sql.person("update clockwork.vendors set paused_reason = 'Their audit.' where vendor = 'crm'");
+    expect(await read()).toEqual([{ paused_reason: "Their audit." }]);
     await sql.person("update clockwork.vendors set paused_until = null where vendor = 'crm'");
     expect(await sql.person("select paused_until, paused_reason from clockwork.vendors where vendor = 'crm'"))
-      .toEqual([{ paused_until: null, paused_reason: "Their audit." }]);
+      .toEqual([{ paused_until: null, paused_reason: null }]);
   });
+
+  test("work that a pause or maintenance holds is in ops.waiting, with the reason", async () => {
+    const sql = await sqlForTest();
+    await sql.person(
+      "insert into clockwork.tasks (step, vendor, data) values ('order.tell_crm', 'crm', '{}')",
+    );
+    const why = async () => (await sql.person("select why from ops.waiting")).map((row) => row["why"]);
+    expect(await why()).toEqual([]);
+    await sql.person(
+      "update clockwork.vendors set paused_until = clockwork.now() + interval '1 hour' where vendor = 'crm'",
+    );
+    expect(await why()).toEqual(["crm is paused: paused by a person"]);
+    await sql.person("update clockwork.settings set maintenance = true");
+    expect(await why()).toEqual(["Maintenance is on."]);
+  });
+
+  test.each(["clockwork.reasons", "clockwork.task_moves", "tracker.order_states"])(
+    "what %s says cannot be removed",
+    async (table) => {
+      const sql = await sqlForTest();
+      await expect(sql.person(`delete from ${table}`)).rejects.toThrow(`Rows of ${table} are never removed.`);
+    },
+  );
 });
 
 describe("registry", () => {

@@ -204,7 +204,7 @@ describe("what the CRM hears", () => {
     world.vendors.pharmacy.ship(pharmacyOrderId());
     await world.settle();
     const [stop] = await stopped(world);
-    expect(stop).toMatchObject({ step: "crm.event", reason_code: "MISSING_CUSTOMER_KEY" });
+    expect(stop).toMatchObject({ step: "order.tell_crm", reason_code: "MISSING_CUSTOMER_KEY" });
     await world.db.updateTable("registry.customers").set({ crm_person_id: person.crmPersonId }).where(
       "id",
       "=",
@@ -223,7 +223,7 @@ describe("what the CRM hears", () => {
   test("a fact the order has moved past is not told", async () => {
     const [order] = await orders(world);
     await liveOn(world, 3);
-    await addTask(world.db, "crm.event", { order_id: order?.id ?? 0, fact: "order_placed" }, "crm");
+    await addTask(world.db, "order.tell_crm", { order_id: order?.id ?? 0, fact: "order_placed" }, "crm");
     await world.settle();
     expect(heard(world, person.crmPersonId).filter((name) => name === "order_placed")).toHaveLength(1);
   });

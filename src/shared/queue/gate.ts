@@ -163,7 +163,11 @@ export class VendorGate {
   async #recordFailure(vendor: Role, state: VendorState): Promise<void> {
     await this.#deps.db
       .updateTable("clockwork.vendors")
-      .set({ failures_in_a_row: state.failuresInARow, last_failure_at: sql`clockwork.now()` })
+      // Calls side by side may write out of turn.
+      .set({
+        failures_in_a_row: sql`greatest(failures_in_a_row, ${state.failuresInARow})`,
+        last_failure_at: sql`clockwork.now()`,
+      })
       .where("vendor", "=", vendor)
       .execute();
   }

@@ -45,8 +45,7 @@ export async function settle(
       await settleTogether(deps, boss, queue, steps, [result]);
       tally.settled += 1;
     } catch (error) {
-      const kind = error instanceof Error ? error.name : typeof error;
-      deps.log("settle_failed", { task: result.task.id, step: result.task.step, error: kind });
+      deps.log("settle_failed", { task: result.task.id, step: result.task.step, error: kindOf(error) });
       if (await settleFailure(deps, boss, queue, steps, result, error)) tally.failed.push(result);
       else tally.lost += 1;
     }
@@ -112,4 +111,10 @@ async function failJob(boss: PgBoss, queue: Queue, trx: Trx, result: Result): Pr
   // pg-boss chose the backoff; people see it as the task's next try.
   const [job] = await boss.findJobs(queue, { id: result.jobId, ...within(trx) });
   if (job) result.move.runAfter = job.startAfter;
+}
+
+/** The kind of an error: its name, or SQLSTATE where the database gave one. Never its message. */
+function kindOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  return "code" in error && typeof error.code === "string" ? `SQLSTATE ${error.code}` : error.name;
 }

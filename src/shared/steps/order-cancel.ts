@@ -52,7 +52,9 @@ export const orderCancel = defineStep({
           throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
         }
         const moved = await moveOrder(trx, current, "CANCELLED");
-        return moved ? [{ step: "crm.event", data: { order_id: orderId, fact: "order_cancelled" } }] : [];
+        return moved
+          ? [{ step: "order.tell_crm", data: { order_id: orderId, fact: "order_cancelled" } }]
+          : [];
       },
     };
   },

@@ -176,7 +176,7 @@ async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
         return [{ step: "order.cancel", data: { order_id: order.id, cause: CAUSES[why.code] ?? "voided" } }];
       }
       const moved = await moveOrder(trx, current, "CANCELLED");
-      return moved ? [{ step: "crm.event", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
+      return moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
     },
   });
 }
@@ -288,6 +288,6 @@ function placed(orderId: number, pharmacyOrderId: string, prescriptionId: string
       ).execute();
     }
     const moved = await moveOrder(trx, order, "PLACED");
-    return moved ? [{ step: "crm.event", data: { order_id: orderId, fact: "order_placed" } }] : [];
+    return moved ? [{ step: "order.tell_crm", data: { order_id: orderId, fact: "order_placed" } }] : [];
   };
 }

@@ -17,7 +17,7 @@ import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "..
 import { confirmAsSeen } from "../queue/effects.ts";
 import { defineStep } from "../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder, type PharmacyOrderState } from "../vendors/contract.ts";
-import type { Fact } from "./crm-event.ts";
+import type { Fact } from "./order-tell-crm.ts";
 import { CREATE_ORDER } from "./order-place.ts";
 import { pharmacyOrderHint } from "./hints.ts";
 
@@ -95,7 +95,7 @@ const FACTS: Partial<Record<OrderState, Fact>> = {
 
 function tellCrm(order: Order, state: OrderState): FollowUp[] {
   const fact = state === "CANCELLED" && order.cancel_requested_at ? "order_cancelled" : FACTS[state];
-  return fact ? [{ step: "crm.event", data: { order_id: order.id, fact } }] : [];
+  return fact ? [{ step: "order.tell_crm", data: { order_id: order.id, fact } }] : [];
 }
 
 /** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. Asked once, not twice. */

@@ -1,7 +1,7 @@
 import { Permanent, type Queue } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
-import { crmEvent } from "./crm-event.ts";
+import { orderTellCrm } from "./order-tell-crm.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
 import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
@@ -26,7 +26,7 @@ export const STEPS: readonly Step[] = [
   orderCancelDuplicate,
   orderReplace,
   pharmacyOrderEvent,
-  crmEvent,
+  orderTellCrm,
   webhookUnreadable,
 ];
 

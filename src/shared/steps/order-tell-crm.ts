@@ -18,8 +18,8 @@ const RANK_OF_FACT: Record<Fact, number> = {
 };
 
 /** Tells the CRM one fact of one order, once. Skipped when the order has moved past it or it is old news. */
-export const crmEvent = defineStep({
-  handles: ["crm.event"],
+export const orderTellCrm = defineStep({
+  handles: ["order.tell_crm"],
   queue: "crm",
   data: z.strictObject({ order_id: z.number().int(), fact: z.enum(FACTS) }),
   async run(ctx, { order_id: orderId, fact }) {
