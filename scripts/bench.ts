@@ -129,8 +129,7 @@ try {
     clock: () => new Date(),
     boss: makeBoss(db),
     steps: makeStepTable([noop]),
-    vendors: makeVendors(parseEnv({}), fetch, () => new Date()),
-    sleep: () => Promise.resolve(),
+    vendors: makeVendors(parseEnv({}), () => fetch, () => new Date()),
     every: () => () => {},
     budget: { milliseconds: 120_000, tasks: 1_000_000 },
   };

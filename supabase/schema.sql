@@ -217,7 +217,7 @@ comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work
 comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).';
 comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
 comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain words.';
-comment on column clockwork.vendors.rate_per_second is 'Calls a second at most. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.rate_per_second is 'Requests a second at most. Keep it below the vendor''s limit.';
 comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
 comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
 comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';

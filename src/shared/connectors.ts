@@ -1,7 +1,7 @@
 import { type Env, liveSecrets } from "./env.ts";
 import type { Vendors } from "./queue/step.ts";
 import type { Fetch } from "./vendors/call.ts";
-import type { WebhookConnector } from "./vendors/contract.ts";
+import type { Role, WebhookConnector } from "./vendors/contract.ts";
 import { makeCustomerioClient } from "./vendors/customerio/client.ts";
 import { customerioWebhook } from "./vendors/customerio/webhook.ts";
 import { makeMedplumClient } from "./vendors/medplum/client.ts";
@@ -13,19 +13,19 @@ import { makeStripeClient } from "./vendors/stripe/client.ts";
 import { stripeWebhook } from "./vendors/stripe/webhook.ts";
 
 /** Which vendor plays which role: the one place to change for another. */
-export function makeVendors(env: Env, fetch: Fetch, now: () => Date): Vendors {
+export function makeVendors(env: Env, fetchFor: (vendor: Role) => Fetch, now: () => Date): Vendors {
   // A client without its key is made all the same: its calls fail at the vendor, visibly, and only they.
   return {
     stripe: makeStripeClient({
       apiKey: env.STRIPE_API_KEY ?? "sk_not_set",
-      fetch,
+      fetch: fetchFor("stripe"),
       ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
     }),
     health: makeMedplumClient({
       baseUrl: env.MEDPLUM_BASE_URL,
       clientId: env.MEDPLUM_CLIENT_ID ?? "",
       clientSecret: env.MEDPLUM_CLIENT_SECRET ?? "",
-      fetch,
+      fetch: fetchFor("health"),
       now,
     }),
     pharmacy: makePhotonClient({
@@ -34,14 +34,14 @@ export function makeVendors(env: Env, fetch: Fetch, now: () => Date): Vendors {
       clientId: env.PHOTON_CLIENT_ID ?? "",
       clientSecret: env.PHOTON_CLIENT_SECRET ?? "",
       ...(env.PHOTON_PHARMACY_ID ? { pharmacyId: env.PHOTON_PHARMACY_ID } : {}),
-      fetch,
+      fetch: fetchFor("pharmacy"),
       now,
     }),
     crm: makeCustomerioClient({
       trackUrl: env.CUSTOMERIO_TRACK_URL,
       siteId: env.CUSTOMERIO_SITE_ID ?? "",
       apiKey: env.CUSTOMERIO_API_KEY ?? "",
-      fetch,
+      fetch: fetchFor("crm"),
     }),
   };
 }

@@ -6,6 +6,7 @@ import { makeWebhooksApp } from "./http/webhooks-app.ts";
 import { makeBoss } from "./queue/boss.ts";
 import type { Log } from "./queue/deps.ts";
 import { drain } from "./queue/drain.ts";
+import { Pace } from "./queue/pace.ts";
 import { makeStepTable, STEPS } from "./steps/table.ts";
 import { sql } from "kysely";
 
@@ -59,14 +60,15 @@ export function wireWebhooks(env: Env, log: Log = logLine) {
 export function wireDrain(env: Env, background: DrainAppDeps["background"], log: Log = logLine) {
   const { db } = connect(databaseUrl(env));
   const clock = makeClock(env, db);
+  const pace = new Pace((milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)));
   const deps = {
     db,
     log,
+    pace,
     clock: clock.now,
     boss: makeBoss(db),
     steps: makeStepTable(STEPS),
-    vendors: makeVendors(env, fetch, clock.now),
-    sleep: (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)),
+    vendors: makeVendors(env, (vendor) => pace.paced(vendor, fetch), clock.now),
     every: (milliseconds: number, tick: () => void) => {
       const timer = setInterval(tick, milliseconds);
       return () => clearInterval(timer);

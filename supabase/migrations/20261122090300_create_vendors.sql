@@ -31,7 +31,7 @@ comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain
 comment on column clockwork.vendors.last_success_at is 'The last call it answered.';
 comment on column clockwork.vendors.last_failure_at is 'The last call it did not answer, or asked us to slow down.';
 comment on column clockwork.vendors.leased_until is 'When that drain''s hold ends by itself.';
-comment on column clockwork.vendors.rate_per_second is 'Calls a second at most. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.rate_per_second is 'Requests a second at most. Keep it below the vendor''s limit.';
 comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
 comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
 comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';

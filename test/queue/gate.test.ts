@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FAILURES_THAT_PAUSE, leaseQueue, releaseQueue, VendorGate } from "../../src/shared/queue/gate.ts";
+import { Pace } from "../../src/shared/queue/pace.ts";
 import { Wait } from "../../src/shared/queue/reasons.ts";
 import { VendorError, type VendorFailure } from "../../src/shared/vendors/contract.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -119,19 +120,37 @@ describe("the gate", () => {
     );
     expect(gate.isProbing("pharmacy")).toBe(false);
   });
+});
 
-  test("keeps the rate: calls beyond it are held back", async () => {
-    await sql`update clockwork.vendors set rate_per_second = 10 where vendor = 'pharmacy'`.execute(world.db);
+describe("the pace", () => {
+  test("spaces the requests of a vendor evenly, over all its callers, and no other vendor's", async () => {
     const waits: number[] = [];
-    const gate = await VendorGate.load({
-      ...world.deps,
-      sleep: (milliseconds) => Promise.resolve(void waits.push(milliseconds)),
-    });
-    const client = vendor(gate, () => Promise.resolve("ok"));
-    await Promise.all(Array.from({ length: 5 }, () => client.call()));
+    const pace = new Pace((milliseconds) => Promise.resolve(void waits.push(milliseconds)));
+    const asked: string[] = [];
+    const fetch = pace.paced(
+      "stripe",
+      (input) => {
+        asked.push(String(input));
+        return Promise.resolve(new Response());
+      },
+    );
+    pace.setRate("stripe", 10);
+    await Promise.all(Array.from({ length: 5 }, (_, n) => fetch(`http://vendor.test/${n}`)));
+    expect(asked).toHaveLength(5);
     expect(waits).toHaveLength(4);
     expect(Math.max(...waits)).toBeGreaterThan(300);
     expect(Math.max(...waits)).toBeLessThanOrEqual(400);
+    await pace.paced("crm", () => Promise.resolve(new Response()))("http://vendor.test/");
+    expect(waits).toHaveLength(4);
+  });
+
+  test("takes the rates from clockwork.vendors with every drain", async () => {
+    const rates = new Map<string, number>();
+    const pace = new Pace(() => Promise.resolve());
+    pace.setRate = (vendor, perSecond) => void rates.set(vendor, perSecond);
+    await sql`update clockwork.vendors set rate_per_second = 7 where vendor = 'crm'`.execute(world.db);
+    await VendorGate.load({ ...world.deps, pace });
+    expect(rates.get("crm")).toBe(7);
   });
 });
 

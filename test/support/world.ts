@@ -78,8 +78,7 @@ export async function makeWorld(
     clock: now,
     boss: makeBoss(db),
     steps,
-    vendors: makeVendors(env, fetch, now),
-    sleep: () => Promise.resolve(),
+    vendors: makeVendors(env, () => fetch, now),
     every: () => () => {},
   };
   await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);

@@ -244,7 +244,7 @@ export interface ClockworkVendors {
    */
   paused_until: Timestamp | null;
   /**
-   * Calls a second at most. Keep it below the vendor's limit.
+   * Requests a second at most. Keep it below the vendor's limit.
    */
   rate_per_second: Numeric;
   /**

@@ -1,3 +1,4 @@
+import type { Pace } from "./pace.ts";
 import type { Database } from "../db/database.ts";
 
 /** Writes one structured line: an event name and ids, counts, codes. Never a payload. */
@@ -9,8 +10,8 @@ export interface Deps {
   /** Now, as `clockwork.now()` tells it too. */
   clock: () => Date;
   log: Log;
-  /** Waits; only ever used to keep a vendor's rate. */
-  sleep: (milliseconds: number) => Promise<void>;
+  /** Keeps the vendors' rates; what it is told comes from `clockwork.vendors`. */
+  pace?: Pace;
   /** Called at named places between statements. Tests kill or hold the drain there. */
   faultPoint?: (name: string) => Promise<void>;
 }

@@ -22,16 +22,13 @@ export function refusesOurKey(error: VendorError): boolean {
 interface VendorState {
   pausedUntil: Date | null;
   failuresInARow: number;
-  ratePerSecond: number;
-  /** When the next call may go out, in milliseconds of the process's own clock. */
-  nextCallAt: number;
   /** When this drain opened the last pause, by the same clock. */
   pauseOpenedAt: number;
   lastSuccessAt: Date | null;
 }
 
 /**
- * Stands between the steps and the vendors: keeps each vendor's rate, holds calls to a paused vendor, counts
+ * Stands between the steps and the vendors: holds calls to a paused vendor, counts
  * failures in a row and opens the pause. One instance a drain run; what it learns is written to `clockwork.vendors`.
  */
 export class VendorGate {
@@ -58,7 +55,8 @@ export class VendorGate {
       .execute();
     for (const row of rows) {
       this.#isMaintenance = row.maintenance;
-      const news = { pausedUntil: row.paused_until, ratePerSecond: Number(row.rate_per_second) };
+      this.#deps.pace?.setRate(row.vendor, Number(row.rate_per_second));
+      const news = { pausedUntil: row.paused_until };
       const known = this.#states.get(row.vendor);
       // Calls under way hold on to the state they began with; failures are counted here and only written there.
       if (known) Object.assign(known, news);
@@ -66,7 +64,6 @@ export class VendorGate {
         this.#states.set(row.vendor, {
           ...news,
           failuresInARow: row.failures_in_a_row,
-          nextCallAt: 0,
           pauseOpenedAt: -Infinity,
           lastSuccessAt: null,
         });
@@ -106,7 +103,6 @@ export class VendorGate {
     const state = this.#state(vendor);
     const pausedUntil = this.pausedUntil(vendor);
     if (pausedUntil) throw new Wait(pausedUntil, "VENDOR_PAUSED", { vendor });
-    await this.#keepRate(state);
     const beganAt = performance.now();
     try {
       const result = await call();
@@ -116,13 +112,6 @@ export class VendorGate {
       if (error instanceof VendorError) await this.#failed(vendor, state, error, beganAt);
       throw error;
     }
-  }
-
-  async #keepRate(state: VendorState): Promise<void> {
-    const now = performance.now();
-    const wait = state.nextCallAt - now;
-    state.nextCallAt = Math.max(state.nextCallAt, now) + 1000 / state.ratePerSecond;
-    if (wait > 0) await this.#deps.sleep(wait);
   }
 
   async #succeeded(vendor: Role, state: VendorState): Promise<void> {
