@@ -128,32 +128,25 @@ async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> 
   if (cancel_requested_at) throw new Halt({ kind: "done" });
 }
 
-/** Our own clock and the database's may differ; what is compared with the database's stamps comes from there. */
-async function databaseNow(ctx: StepContext): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(ctx.deps.db);
-  return rows[0]?.now ?? ctx.now();
-}
-
 async function makePlan(
   ctx: StepContext,
   order: Order,
   customer: Customer,
   despiteSubscription: boolean,
 ): Promise<Plan> {
-  const checkedFrom = await databaseNow(ctx);
   await refuseIfCancelled(ctx, order);
   await refuseUnpaid(ctx, order);
-  await refuseUnwanted(ctx, order, checkedFrom, despiteSubscription);
+  await refuseUnwanted(ctx, order, despiteSubscription);
   const patient = keyOf(customer, "health_patient_id");
   const patientId = keyOf(customer, "pharmacy_patient_id");
-  for (const prescriptionId of await validPrescriptions(ctx, order, patient, checkedFrom)) {
+  for (const prescriptionId of await validPrescriptions(ctx, order, patient)) {
     const atPharmacy = await ctx.vendors.pharmacy.findPrescription({ patientId, reference: prescriptionId });
     if (!atPharmacy?.active || atPharmacy.fillsRemaining === 0) continue;
     const address = await ctx.vendors.health.getShippingAddress(patient);
     if (!address) throw new Permanent("NO_SHIPPING_ADDRESS", { customer: customer.id });
     return { patientId, prescriptionId, pharmacyPrescriptionId: atPharmacy.id, address };
   }
-  throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"), checkedFrom);
+  throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"));
 }
 
 async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
@@ -194,12 +187,11 @@ const WHY_CALLED_OFF: Partial<Record<ReasonCode, string>> = {
 async function refuseUnwanted(
   ctx: StepContext,
   order: Order,
-  checkedFrom: Date,
   despite: boolean,
 ): Promise<void> {
   const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
   if (subscription.status === "paused" || subscription.collectionPaused) {
-    throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"), checkedFrom);
+    throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
   }
   // past_due: a later charge failed; this fill is paid for.
   if (despite || ["active", "trialing", "past_due"].includes(subscription.status)) return;
@@ -210,7 +202,6 @@ async function validPrescriptions(
   ctx: StepContext,
   order: Order,
   patientId: string,
-  checkedFrom: Date,
 ): Promise<string[]> {
   const { pharmacy_time_zone } = await ctx.deps.db
     .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
@@ -227,23 +218,22 @@ async function validPrescriptions(
         order,
         "AWAITING_PRESCRIPTION",
         reason("NO_VALID_PRESCRIPTION", { why: verdict.why }),
-        checkedFrom,
       );
     case "unclear":
       throw new Halt({
         kind: "stopped",
         reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
-        commit: wait(ctx, order, "AWAITING_PRESCRIPTION", checkedFrom),
+        commit: wait(ctx, order, "AWAITING_PRESCRIPTION"),
       });
   }
 }
 
 /** The order waits, and this very task is its recheck: soon at first, then daily, so that no wake-up can be lost. */
-function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason, checkedFrom: Date): Halt {
+function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason): Halt {
   const now = ctx.now();
   const waited = now.getTime() - Math.max(order.created_at.getTime(), order.fill_on.getTime());
   const until = new Date(now.getTime() + recheckAfter(waited));
-  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state, checkedFrom) });
+  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state) });
 }
 
 const MINUTE_MS = 60_000;
@@ -257,17 +247,17 @@ export function recheckAfter(waited: number): number {
   return 24 * HOUR_MS;
 }
 
-function wait(ctx: StepContext, order: Order, state: OrderState, checkedFrom: Date): Commit {
+function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
   return async (trx) => {
     const current = await lockOrder(trx, order.id);
     await moveOrder(trx, current, state);
-    // News came in after our check began: check again at once.
-    if (current.released_at && current.released_at >= checkedFrom) {
+    // News came in since the order was read: check again at once.
+    if (current.released_at?.getTime() !== order.released_at?.getTime()) {
       await trx
         .updateTable("clockwork.tasks")
-        .set({ run_after: sql`clockwork.now()` })
+        .set({ status: "PENDING", run_after: sql`clockwork.now()` })
         .where("id", "=", ctx.task.id)
-        .where("status", "=", "PENDING")
+        .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
         .execute();
     }
     return [];
