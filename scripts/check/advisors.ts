@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { prepareCluster } from "../local/cluster.ts";
-import { pushMigrations } from "../local/migrate.ts";
+import { cliEnvironment, pushMigrations } from "../local/migrate.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { type Check, type Finding, runCommand } from "./run.ts";
 
@@ -54,17 +54,7 @@ export async function askAdvisors(root: string, url: string): Promise<Finding> {
       "--agent=no",
     ], {
       cwd: root,
-      // A home of its own: what a developer logged in to or linked must not matter here.
-      env: {
-        PATH: process.env["PATH"],
-        HOME: home,
-        SUPABASE_HOME: home,
-        SUPABASE_NO_KEYRING: "1",
-        SUPABASE_NO_UPDATE_NOTIFIER: "1",
-        SUPABASE_TELEMETRY_DISABLED: "1",
-        DO_NOT_TRACK: "1",
-        PGSSLMODE: "disable", // loopback
-      },
+      env: cliEnvironment(home),
     });
     if (code !== 0) return { problems: [`exit code ${code}\n${stdout}${stderr}`.replaceAll(url, "<url>")] };
     return judgeAdvice(stdout);

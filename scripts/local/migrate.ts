@@ -30,12 +30,9 @@ export async function pushMigrations({ url, workdir }: PushOptions): Promise<voi
   }
 }
 
-async function run(
-  args: string[],
-  home: string,
-  cwd: string,
-): Promise<{ code: number | null; output: string }> {
-  const env = {
+/** What the Supabase CLI sees of the environment. `home` is its own: what a developer logged in to or linked must not matter. */
+export function cliEnvironment(home: string): Record<string, string | undefined> {
+  return {
     PATH: process.env["PATH"],
     HOME: home,
     SUPABASE_HOME: home,
@@ -46,6 +43,14 @@ async function run(
     PGSSLMODE: "disable", // loopback
     NO_COLOR: "1",
   };
+}
+
+async function run(
+  args: string[],
+  home: string,
+  cwd: string,
+): Promise<{ code: number | null; output: string }> {
+  const env = cliEnvironment(home);
   return await new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CLI, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";

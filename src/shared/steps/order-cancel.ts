@@ -10,11 +10,11 @@ import {
   requestCancel,
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
-import { customerById, keyOf } from "../registry/customers.ts";
+import { customerById } from "../registry/customers.ts";
 import { Permanent, Retryable } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
-import { CREATE_ORDER, CREATE_SETTLE_SECONDS } from "./order-place.ts";
+import { CREATE_ORDER, CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./order-place.ts";
 
 /** The order turned out not to be at the pharmacy, and from now on it never will be. */
 class NeverPlaced extends Error {
@@ -65,16 +65,10 @@ export const orderCancel = defineStep({
  * found at the pharmacy, or given up for good (whoever comes to place it finds the request to cancel).
  */
 async function placedOrder(ctx: StepContext, order: Order): Promise<string | null> {
-  const effect = await ctx.deps.db
-    .selectFrom("clockwork.effects")
-    .select(["state", "reference"])
-    .where("vendor", "=", "pharmacy")
-    .where("operation", "=", CREATE_ORDER)
-    .where("key", "=", order.reference)
-    .executeTakeFirst();
-  if (!effect || effect.state === "REFUSED") return null;
+  const effect = await createEffectOf(ctx, order);
+  if (!effect) return null;
   if (effect.state === "CONFIRMED") return effect.reference;
-  const patientId = keyOf(await customerById(ctx.deps.db, order.customer_id), "pharmacy_patient_id");
+  const customer = await customerById(ctx.deps.db, order.customer_id);
   const neverPlaced = () => Promise.reject(new NeverPlaced());
   try {
     return await ctx.once({
@@ -82,8 +76,7 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
       operation: CREATE_ORDER,
       key: order.reference,
       settleSeconds: CREATE_SETTLE_SECONDS,
-      find: async () =>
-        (await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference }))[0]?.id ?? null,
+      find: () => findAtPharmacy(ctx, customer, order),
       guard: neverPlaced,
       send: neverPlaced,
     });

@@ -71,7 +71,7 @@ export const orderPlace = defineStep({
     let plan: Plan | undefined;
     try {
       // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
-      if (!(await mayBeAtPharmacy(ctx, order))) {
+      if (!(await createEffectOf(ctx, order))) {
         plan = await makePlan(ctx, order, customer, despiteSubscription);
       }
       const pharmacyOrderId = await ctx.once({
@@ -105,18 +105,24 @@ export const orderPlace = defineStep({
   },
 });
 
-async function mayBeAtPharmacy(ctx: StepContext, order: Order): Promise<boolean> {
-  const effect = await ctx.deps.db
+/** What the ledger says of the order's create; undefined when it was never sent, or surely not done. */
+export async function createEffectOf(ctx: StepContext, order: Order) {
+  return await ctx.deps.db
     .selectFrom("clockwork.effects")
-    .select("state")
+    .select(["state", "reference"])
     .where("vendor", "=", "pharmacy")
     .where("operation", "=", CREATE_ORDER)
     .where("key", "=", order.reference)
+    .where("state", "<>", "REFUSED")
     .executeTakeFirst();
-  return effect !== undefined && effect.state !== "REFUSED";
 }
 
-async function findAtPharmacy(ctx: StepContext, customer: Customer, order: Order): Promise<string | null> {
+/** The oldest order that the pharmacy has under our reference. */
+export async function findAtPharmacy(
+  ctx: StepContext,
+  customer: Customer,
+  order: Order,
+): Promise<string | null> {
   const patientId = keyOf(customer, "pharmacy_patient_id");
   const [oldest] = await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference });
   return oldest?.id ?? null;
