@@ -55,6 +55,25 @@ comment on column clockwork.effects.sent_at is 'When it was last sent.';
 comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
 comment on column clockwork.effects.settled_at is 'When its outcome was known.';
 
+create table clockwork.nightly_work (
+  step text not null,
+  vendor text not null,
+  at time without time zone not null,
+  is_on boolean not null default true,
+  what text not null,
+  constraint nightly_work_pkey PRIMARY KEY (step),
+  constraint nightly_work_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor)
+);
+alter table clockwork.nightly_work enable row level security;
+CREATE INDEX nightly_work_vendor ON clockwork.nightly_work USING btree (vendor);
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.nightly_work FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To skip work untick is_on.');
+comment on table clockwork.nightly_work is 'What is done every night: each row becomes one task a night.';
+comment on column clockwork.nightly_work.step is 'The step of the task.';
+comment on column clockwork.nightly_work.vendor is 'The queue of the task (clockwork.vendors).';
+comment on column clockwork.nightly_work.at is 'The hour in the pharmacy''s time zone (clockwork.settings).';
+comment on column clockwork.nightly_work.is_on is 'Untick to skip it from the next night on.';
+comment on column clockwork.nightly_work.what is 'What it does, in plain words.';
+
 create table clockwork.reasons (
   code text not null,
   sentence text not null,
@@ -77,7 +96,9 @@ create table clockwork.settings (
   deliver_within interval not null default '7 days'::interval,
   pharmacy_time_zone text not null default 'America/New_York'::text,
   clock_offset interval not null default '00:00:00'::interval,
+  remind_days_before integer[] not null default '{14,5}'::integer[],
   constraint settings_pkey PRIMARY KEY (only_row),
+  constraint reminders_come_before_the_due_day CHECK (0 < ALL (remind_days_before)),
   constraint settings_is_one_row CHECK (only_row)
 );
 alter table clockwork.settings enable row level security;
@@ -90,6 +111,7 @@ comment on column clockwork.settings.ship_within is 'A placed order that has not
 comment on column clockwork.settings.deliver_within is 'A shipped order that has not been delivered after this long is in ops.delayed_shipments.';
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
+comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
 
 create table clockwork.task_history (
   id bigint not null generated always as identity,
@@ -162,6 +184,8 @@ CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::t
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
+CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
+CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
 CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
@@ -447,6 +471,55 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION clockwork.start_due_renewals()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  started bigint;
+begin
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
+  insert into clockwork.tasks (step, key, vendor, data, customer_id)
+  select 'renewal.advance', renewals.id || ':' || pg_catalog.date_part('epoch', renewals.next_on)::bigint, 'health',
+    pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+  from tracker.renewals
+  where renewals.closed_at is null and renewals.next_on <= clockwork.now()
+    and not exists (
+      select from clockwork.tasks
+      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED')
+        and tasks.data ->> 'renewal_id' = renewals.id::text)
+  order by renewals.next_on
+  on conflict on constraint tasks_step_key_is_unique do nothing;
+  get diagnostics started = row_count;
+  return started;
+end
+$function$;
+comment on function clockwork.start_due_renewals() is 'Makes a task of every renewal whose next_on has come. Run by pg_cron every few minutes.';
+
+CREATE OR REPLACE FUNCTION clockwork.start_nightly_work()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  local_now timestamp := clockwork.now() at time zone (select settings.pharmacy_time_zone from clockwork.settings);
+  started bigint;
+begin
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:nightly', true);
+  insert into clockwork.tasks (step, key, vendor, data)
+  select nightly_work.step, 'night:' || local_now::date, nightly_work.vendor,
+    pg_catalog.jsonb_build_object('night', local_now::date)
+  from clockwork.nightly_work
+  where nightly_work.is_on and local_now::time >= nightly_work.at
+  order by nightly_work.at, nightly_work.step
+  on conflict on constraint tasks_step_key_is_unique do nothing;
+  get diagnostics started = row_count;
+  return started;
+end
+$function$;
+comment on function clockwork.start_nightly_work() is 'Makes this night''s tasks, each once. Run by pg_cron every few minutes.';
+
 CREATE OR REPLACE FUNCTION clockwork.tick()
  RETURNS bigint
  LANGUAGE plpgsql
@@ -553,6 +626,126 @@ comment on view ops.manual_intervention is 'What needs a person, oldest first. R
 comment on column ops.manual_intervention.already_done_outside is 'What was already done at the vendors in this story. It is never done twice.';
 comment on column ops.manual_intervention.on_resend is 'What setting the task''s status to PENDING will do.';
 comment on column ops.manual_intervention.age is 'How long it has needed a person.';
+
+create view ops.prescription_issues with (security_invoker=on) as -- issue text, what text, customer text, product text, since timestamp with time zone, task_id bigint, order_id bigint, subscription_id text, customer_id bigint, product_id bigint
+ SELECT issues.issue,
+    issues.what,
+    customers.email AS customer,
+    products.name AS product,
+    issues.since,
+    issues.task_id,
+    issues.order_id,
+    issues.subscription_id,
+    issues.customer_id,
+    issues.product_id
+   FROM ( SELECT
+                CASE refills.finding
+                    WHEN 'NO_PRESCRIPTION'::text THEN 'no prescription'::text
+                    WHEN 'EXPIRED'::text THEN 'expired'::text
+                    WHEN 'NO_FILLS_LEFT'::text THEN 'zero fills'::text
+                    WHEN 'WRONG_PRODUCT'::text THEN 'wrong product'::text
+                    WHEN 'DATES_UNKNOWN'::text THEN 'unknown dates'::text
+                    WHEN 'PAUSED_FOR_RENEWAL'::text THEN 'lapsed'::text
+                    WHEN 'UNKNOWN_STATUS'::text THEN 'unknown status'::text
+                    WHEN 'UNKNOWN_PRODUCT'::text THEN 'unknown product'::text
+                    WHEN 'UNKNOWN_CUSTOMER'::text THEN 'unknown customer'::text
+                    ELSE NULL::text
+                END AS issue,
+            findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text) AS what,
+            refills.looked_at AS since,
+            asked.task_id,
+            NULL::bigint AS order_id,
+            refills.subscription_id,
+            refills.customer_id,
+            refills.product_id
+           FROM tracker.refills
+             JOIN tracker.refill_findings findings ON findings.finding = refills.finding AND findings.is_issue
+             LEFT JOIN LATERAL ( SELECT min(tasks.id) AS task_id
+                   FROM clockwork.tasks
+                  WHERE tasks.step = 'renewal.check'::text AND tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status AND (tasks.data ->> 'subscription_id'::text) = refills.subscription_id) asked ON true
+        UNION ALL
+         SELECT 'two prescriptions'::text,
+            format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.'::text, refills.other_prescriptions) AS format,
+            refills.looked_at,
+            NULL::bigint,
+            NULL::bigint,
+            refills.subscription_id,
+            refills.customer_id,
+            refills.product_id
+           FROM tracker.refills
+          WHERE refills.other_prescriptions > 0 AND refills.finding <> 'INACTIVE'::text AND NOT (EXISTS ( SELECT
+                   FROM tracker.renewals
+                  WHERE renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.state = 'RENEWED'::text AND renewals.closed_at > (clockwork.now() - '180 days'::interval)))
+        UNION ALL
+         SELECT 'waiting order'::text,
+            COALESCE(waits.reason, 'Paid for, but there is no valid prescription.'::text) AS "coalesce",
+            orders.created_at,
+            waits.task_id,
+            orders.id,
+            orders.subscription_id,
+            orders.customer_id,
+            orders.product_id
+           FROM tracker.orders
+             LEFT JOIN LATERAL ( SELECT tasks.id AS task_id,
+                    tasks.reason
+                   FROM clockwork.tasks
+                  WHERE tasks.step = 'order.place'::text AND (tasks.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status])) AND (tasks.data ->> 'order_id'::text) = orders.id::text
+                  ORDER BY tasks.id DESC
+                 LIMIT 1) waits ON true
+          WHERE orders.state = 'AWAITING_PRESCRIPTION'::text AND orders.cancel_requested_at IS NULL) issues
+     LEFT JOIN registry.customers ON customers.id = issues.customer_id
+     LEFT JOIN registry.products ON products.id = issues.product_id
+  ORDER BY issues.since;
+comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, orders that wait.';
+comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
+comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
+
+create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint
+ SELECT customers.email AS customer,
+    products.name AS product,
+        CASE
+            WHEN renewals.id IS NULL THEN 'no'::text
+            ELSE lower(renewals.state)
+        END AS in_renewal,
+        CASE
+            WHEN renewals.state = 'SCHEDULED'::text AND refills.finding = 'PAUSED'::text THEN 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'::text
+            WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and paused since; nothing is sent until it is resumed.'::text, renewals.contacted_at::date)
+            WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one the refills end on %s; the customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
+            WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
+            WHEN renewals.state = 'LAPSED'::text THEN format('Not renewed by %s.%s A person sees to it.'::text, renewals.due_on::date,
+            CASE
+                WHEN renewals.billing_paused_at IS NOT NULL THEN ' Billing is paused.'::text
+                ELSE ''::text
+            END)
+            WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s; the customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
+            WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s; its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
+            ELSE findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
+        END AS why,
+    refills.due_on::date AS covered_until,
+    COALESCE(renewals.start_on, refills.start_on)::date AS customer_is_asked_on,
+    renewals.contacted_at,
+    renewals.reminders,
+    renewals.lapsed_at,
+    renewals.billing_paused_at,
+    refills.looked_at,
+    refills.finding,
+    renewals.id AS renewal_id,
+    refills.subscription_id,
+    refills.customer_id,
+    refills.product_id
+   FROM tracker.refills
+     JOIN tracker.refill_findings findings ON findings.finding = refills.finding
+     LEFT JOIN registry.customers ON customers.id = refills.customer_id
+     LEFT JOIN registry.products ON products.id = refills.product_id
+     LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.subscription_item_id = refills.subscription_item_id AND renewals.closed_at IS NULL
+  WHERE refills.finding <> 'INACTIVE'::text
+  ORDER BY refills.due_on NULLS FIRST;
+comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
+comment on column ops.renewals.in_renewal is 'no, or where its renewal stands: scheduled, contacted, lapsed.';
+comment on column ops.renewals.why is 'In plain words.';
+comment on column ops.renewals.covered_until is 'The first day without a fill.';
+comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
+comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
 
 create view ops.timeline with (security_invoker=on) as -- at timestamp with time zone, system text, what text, customer text, task_id bigint, order_id bigint, customer_id bigint, invoice_id text
  SELECT story.at,
@@ -781,13 +974,16 @@ create table registry.products (
   name text not null,
   status registry.product_status not null default 'active'::registry.product_status,
   created_at timestamp with time zone not null default clockwork.now(),
+  renewal_lead_days integer not null default 30,
   constraint products_pkey PRIMARY KEY (id),
-  constraint products_name_key UNIQUE (name)
+  constraint products_name_key UNIQUE (name),
+  constraint renewal_lead_is_sane CHECK (renewal_lead_days >= 1 AND renewal_lead_days <= 180)
 );
 alter table registry.products enable row level security;
 comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
 comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
 comment on column registry.products.status is 'active, or retired: no longer sold.';
+comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
 
 -- tracker -----------------------------------------------------------------------------------
 
@@ -868,6 +1064,146 @@ comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as fa
 comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
 
+create table tracker.refill_findings (
+  finding text not null,
+  is_issue boolean not null,
+  meaning text not null,
+  constraint refill_findings_pkey PRIMARY KEY (finding)
+);
+alter table tracker.refill_findings enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name them.');
+comment on table tracker.refill_findings is 'What the finder can say of a refill.';
+
+create table tracker.refills (
+  subscription_item_id text not null,
+  subscription_id text not null,
+  customer_id bigint,
+  product_id bigint,
+  prescription_id text,
+  finding text not null,
+  what text,
+  other_prescriptions integer not null default 0,
+  due_on timestamp with time zone,
+  start_on timestamp with time zone,
+  looked_at timestamp with time zone not null default clockwork.now(),
+  constraint refills_pkey PRIMARY KEY (subscription_item_id),
+  constraint refills_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint refills_finding_fkey FOREIGN KEY (finding) REFERENCES tracker.refill_findings(finding),
+  constraint refills_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint a_campaign_starts_before_it_is_due CHECK (start_on <= due_on),
+  constraint a_covered_refill_knows_until_when CHECK ((finding <> ALL (ARRAY['COVERED'::text, 'EXPIRES'::text, 'RUNS_OUT'::text])) OR due_on IS NOT NULL)
+);
+alter table tracker.refills enable row level security;
+CREATE INDEX refills_customer ON tracker.refills USING btree (customer_id);
+CREATE INDEX refills_finding ON tracker.refills USING btree (finding);
+CREATE INDEX refills_product ON tracker.refills USING btree (product_id);
+CREATE INDEX refills_subscription ON tracker.refills USING btree (subscription_id);
+comment on table tracker.refills is 'A row per active refill, as it was when somebody last looked: what was found, and our own dates. Read ops.renewals instead.';
+comment on column tracker.refills.subscription_item_id is 'Stripe: si_…';
+comment on column tracker.refills.subscription_id is 'Stripe: sub_…';
+comment on column tracker.refills.customer_id is 'Whose refill it is (registry.customers).';
+comment on column tracker.refills.product_id is 'What is refilled (registry.products).';
+comment on column tracker.refills.prescription_id is 'The prescription that covers it longest, or the last that did (health record).';
+comment on column tracker.refills.finding is 'See tracker.refill_findings.';
+comment on column tracker.refills.what is 'What is missing, where something is.';
+comment on column tracker.refills.other_prescriptions is 'Further active prescriptions for the same product.';
+comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
+comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
+comment on column tracker.refills.looked_at is 'When the owners were asked.';
+
+create table tracker.renewal_moves (
+  from_state text not null,
+  to_state text not null,
+  constraint renewal_moves_pkey PRIMARY KEY (from_state, to_state),
+  constraint renewal_moves_from_state_fkey FOREIGN KEY (from_state) REFERENCES tracker.renewal_states(state),
+  constraint renewal_moves_to_state_fkey FOREIGN KEY (to_state) REFERENCES tracker.renewal_states(state)
+);
+alter table tracker.renewal_moves enable row level security;
+CREATE INDEX renewal_moves_to ON tracker.renewal_moves USING btree (to_state);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can move.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can move.');
+comment on table tracker.renewal_moves is 'The only moves a renewal may make.';
+
+create table tracker.renewal_states (
+  state text not null,
+  is_open boolean not null,
+  meaning text not null,
+  constraint renewal_states_pkey PRIMARY KEY (state)
+);
+alter table tracker.renewal_states enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals stand in them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals stand in them.');
+comment on table tracker.renewal_states is 'The states of a renewal.';
+
+create table tracker.renewals (
+  id bigint not null generated always as identity,
+  state text not null default 'SCHEDULED'::text,
+  customer_id bigint not null,
+  product_id bigint not null,
+  subscription_id text not null,
+  subscription_item_id text not null,
+  prescription_id text not null,
+  cycle integer not null default 1,
+  cause text not null,
+  opened_by text not null,
+  due_on timestamp with time zone not null,
+  start_on timestamp with time zone not null,
+  next_on timestamp with time zone,
+  reminders integer not null default 0,
+  contacted_at timestamp with time zone,
+  lapsed_at timestamp with time zone,
+  billing_paused_at timestamp with time zone,
+  billing_resumed_at timestamp with time zone,
+  closed_at timestamp with time zone,
+  closed_because text,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint renewals_pkey PRIMARY KEY (id),
+  constraint one_renewal_per_prescription_and_cycle UNIQUE (customer_id, product_id, prescription_id, cycle),
+  constraint renewals_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint renewals_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint renewals_state_fkey FOREIGN KEY (state) REFERENCES tracker.renewal_states(state),
+  constraint a_campaign_starts_before_it_is_due CHECK (start_on <= due_on),
+  constraint a_closed_renewal_says_when_and_why CHECK ((state = ANY (ARRAY['RENEWED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_because IS NULL)),
+  constraint a_contacted_renewal_says_when CHECK (state <> 'CONTACTED'::text OR contacted_at IS NOT NULL),
+  constraint a_lapsed_renewal_says_when CHECK (state <> 'LAPSED'::text OR lapsed_at IS NOT NULL),
+  constraint cycle_counts_from_one CHECK (cycle > 0),
+  constraint only_a_contacted_customer_is_reminded CHECK (reminders = 0 OR contacted_at IS NOT NULL),
+  constraint only_a_lapse_pauses_billing CHECK (billing_paused_at IS NULL OR lapsed_at IS NOT NULL),
+  constraint only_an_open_renewal_is_looked_at_again CHECK ((closed_at IS NULL) = (next_on IS NOT NULL)),
+  constraint only_paused_billing_is_resumed CHECK (billing_resumed_at IS NULL OR billing_paused_at IS NOT NULL),
+  constraint reminders_are_not_negative CHECK (reminders >= 0),
+  constraint renewal_cause_is_known CHECK (cause = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text]))
+);
+alter table tracker.renewals enable row level security;
+CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewals USING btree (customer_id, product_id) WHERE (closed_at IS NULL);
+CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
+CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
+CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
+CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
+comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed: since when, until when, and what was done. To stop one, set state to CANCELLED.';
+comment on column tracker.renewals.state is 'See tracker.renewal_states.';
+comment on column tracker.renewals.customer_id is 'Who is to renew (registry.customers).';
+comment on column tracker.renewals.product_id is 'For which product (registry.products).';
+comment on column tracker.renewals.subscription_id is 'The Stripe subscription that wants the refills.';
+comment on column tracker.renewals.subscription_item_id is 'Its item.';
+comment on column tracker.renewals.prescription_id is 'The prescription that ends (health record).';
+comment on column tracker.renewals.cycle is '1; higher when the same prescription comes due again.';
+comment on column tracker.renewals.cause is 'EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.';
+comment on column tracker.renewals.opened_by is 'The step that opened it.';
+comment on column tracker.renewals.due_on is 'The first day without a fill.';
+comment on column tracker.renewals.start_on is 'When the customer is asked.';
+comment on column tracker.renewals.next_on is 'When it is looked at next.';
+comment on column tracker.renewals.reminders is 'Reminders sent.';
+comment on column tracker.renewals.contacted_at is 'When the customer was asked to renew.';
+comment on column tracker.renewals.lapsed_at is 'When it was due and not renewed.';
+comment on column tracker.renewals.billing_paused_at is 'When billing was paused because nothing can ship.';
+comment on column tracker.renewals.billing_resumed_at is 'When billing went on.';
+comment on column tracker.renewals.closed_at is 'When it was renewed or cancelled.';
+comment on column tracker.renewals.closed_because is 'Why it is closed, in plain words.';
+
 create table tracker.shipments (
   id bigint not null generated always as identity,
   order_id bigint not null,
@@ -922,6 +1258,38 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION tracker.guard_renewal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if new.state <> old.state and not exists (
+    select from tracker.renewal_moves
+    where renewal_moves.from_state = old.state and renewal_moves.to_state = new.state
+  ) then
+    raise exception 'Renewal % is %, so it cannot become %.', old.id, old.state, new.state
+      using errcode = 'check_violation';
+  end if;
+  if (new.customer_id, new.product_id, new.prescription_id, new.cycle)
+    is distinct from (old.customer_id, old.product_id, old.prescription_id, old.cycle)
+  then
+    raise exception 'Renewal % is about one prescription of one customer; that never changes.', old.id
+      using errcode = 'check_violation';
+  end if;
+  if old.contacted_at is not null and new.contacted_at is distinct from old.contacted_at then
+    raise exception 'The customer of renewal % was asked already; that stays.', old.id
+      using errcode = 'check_violation';
+  end if;
+  if new.state in ('RENEWED', 'CANCELLED') then
+    new.closed_at := coalesce(new.closed_at, clockwork.now());
+    new.closed_because := coalesce(new.closed_because, 'closed by a person');
+    new.next_on := null;
+  end if;
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION tracker.guard_shipment()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -939,4 +1307,6 @@ end
 $function$;
 
 select cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
+select cron.schedule('clockwork-due-renewals', '*/5 * * * *', 'select clockwork.start_due_renewals()');
+select cron.schedule('clockwork-nightly-work', '*/5 * * * *', 'select clockwork.start_nightly_work()');
 select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');

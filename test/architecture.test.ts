@@ -5,6 +5,8 @@ import { connect } from "../src/shared/db/database.ts";
 import { ORDER_STATES } from "../src/shared/orders/orders.ts";
 import { DEAD_LETTER_QUEUE } from "../src/shared/queue/boss.ts";
 import { REASON_CODES } from "../src/shared/queue/reasons.ts";
+import { FINDINGS } from "../src/shared/renewals/look.ts";
+import { RENEWAL_STATES } from "../src/shared/renewals/renewals.ts";
 import { STEPS } from "../src/shared/steps/table.ts";
 import { LINE_RULES, linesAgainst } from "./architecture/line-rules.ts";
 import {
@@ -29,7 +31,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   queue: ["db", "vendors"],
   registry: ["db", "queue"],
   orders: ["db", "queue", "vendors", "registry"],
-  steps: ["db", "queue", "vendors", "registry", "orders"],
+  renewals: ["db", "queue", "vendors", "registry", "orders"],
+  steps: [
+    "db",
+    "queue",
+    "vendors",
+    "registry",
+    "orders",
+    "renewals",
+  ],
   ingest: ["db", "queue", "vendors"],
   http: ["db", "queue", "vendors", "ingest"],
   "env.ts": [],
@@ -150,7 +160,9 @@ describe("files", () => {
 describe("code and database say the same", () => {
   test("RULE: no step of ours has a name that an event could have", () => {
     const sources = ["stripe", "health", "pharmacy", "crm", "standard"];
-    const ours = STEPS.flatMap((step) => step.handles).filter((name) => /^(order|webhook)\./.test(name));
+    const ours = STEPS.flatMap((step) => step.handles).filter((name) =>
+      /^(order|webhook|renewal)\./.test(name)
+    );
     expect(ours.length).toBeGreaterThan(4);
     const others = STEPS.flatMap((step) => step.handles).filter((name) => !ours.includes(name));
     // What is left comes in from outside: a follow-up by such a name could be forged by a vendor's event.
@@ -177,6 +189,19 @@ describe("code and database say the same", () => {
     const states = await db.selectFrom("tracker.order_states").select(["state", "rank"]).execute();
     await close();
     expect(Object.fromEntries(states.map(({ state, rank }) => [state, rank]))).toEqual(ORDER_STATES);
+  });
+
+  test("RULE: FINDINGS and RENEWAL_STATES are the rows of their tables, and every nightly step is one", async () => {
+    const { db, close } = await migrated();
+    const findings = await db.selectFrom("tracker.refill_findings").select("finding").execute();
+    const states = await db.selectFrom("tracker.renewal_states").select("state").execute();
+    const nightly = await db.selectFrom("clockwork.nightly_work").select(["step", "vendor"]).execute();
+    await close();
+    expect(findings.map(({ finding }) => finding).sort()).toEqual([...FINDINGS].sort());
+    expect(states.map(({ state }) => state).sort()).toEqual([...RENEWAL_STATES].sort());
+    for (const { step, vendor } of nightly) {
+      expect([step, STEPS.find(({ handles }) => handles.includes(step))?.queue]).toEqual([step, vendor]);
+    }
   });
 
   test("RULE: every queue in clockwork.vendors is made with the dead letter queue, and every step's queue is one", async () => {

@@ -1,6 +1,5 @@
 import pg from "pg";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
-import type { Role } from "../../src/shared/vendors/contract.ts";
 import type { Stack } from "../local/stack.ts";
 
 /** One kind of fault: how often, and how long until work went on, in seconds of Clockwork's time. */
@@ -19,7 +18,7 @@ export interface Watch {
    * A fault has just ended. Recovered: each of `queues` has settled a task since, or `vendor` has answered a call;
    * without either: any queue has.
    */
-  ended(fault: string, awaited?: { queues?: readonly Queue[]; vendor?: Role }): void;
+  ended(fault: string, awaited?: { queues?: readonly Queue[]; vendor?: StormedVendor }): void;
   /** Faults after which nothing was settled yet. */
   open(): readonly string[];
   /** Tasks settled so far. */
@@ -28,12 +27,15 @@ export interface Watch {
   stop(): Promise<void>;
 }
 
+/** The vendors that storms hit. */
+type StormedVendor = "stripe" | "health" | "pharmacy" | "crm";
+
 interface OpenFault {
   fault: string;
   at: number;
   /** Empty: any queue will do. */
   awaited: Set<string>;
-  vendor: { name: Role; answered: number } | null;
+  vendor: { name: StormedVendor; answered: number } | null;
   /** Settled before it is no sign of recovery. */
   after: number;
 }

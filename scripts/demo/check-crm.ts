@@ -10,19 +10,26 @@ function heardOnce({ vendors: { crm } }: Evidence): Check {
   const result = check("the CRM heard each fact at most once");
   const heard = new Map<string, number>();
   for (const { personId, name, data } of crm.events) {
-    const fact = `${personId}: ${name} of order ${String(data["order_id"])}`;
+    const fact = `${personId}: ${name} ${subjectOf(data)}`;
     heard.set(fact, (heard.get(fact) ?? 0) + 1);
   }
   for (const [fact, count] of heard) if (count > 1) result.doubled.push(`${fact} was heard ${count} times`);
-  const strangers = crm.events.filter(({ data }) => typeof data["order_id"] !== "number");
+  const strangers = crm.events.filter(({ data }) => subjectOf(data) === null);
   for (const { name, personId } of strangers) {
-    result.unexplained.push(`${personId} heard ${name} of no order`);
+    result.unexplained.push(`${personId} heard ${name} of neither an order nor a renewal`);
   }
   const repeats = crm.receipts.filter(({ outcome }) => outcome === "duplicate").length;
   result.looked =
     `${heard.size} facts; ${crm.faults.calls.get("send event") ?? 0} POSTs, of which the CRM dropped ` +
     `${repeats} as repeats`;
   return result;
+}
+
+/** What a fact is about: an order, or a renewal (whose reminders are counted). Null: nothing of ours. */
+function subjectOf(data: Readonly<Record<string, unknown>>): string | null {
+  const { order_id: order, renewal_id: renewal, reminder = "" } = data;
+  if (typeof order === "number") return `of order ${order}`;
+  return typeof renewal === "number" ? `${String(reminder)} of renewal ${renewal}` : null;
 }
 
 /** Each delivered parcel and each placed order that we had cancelled: its last fact, exactly once. */

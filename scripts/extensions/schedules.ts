@@ -37,9 +37,9 @@ export async function checkSchedules(
     return `version ${version}`;
   });
 
-  await check("both schedules exist, as this version of pg_cron knows them", async () => {
+  await check("all schedules exist, as this version of pg_cron knows them", async () => {
     const { rows } = await pool.query(JOBS);
-    const both = rows.filter(({ jobname }) => jobname.startsWith("clockwork-"));
+    const ours = rows.filter(({ jobname }) => jobname.startsWith("clockwork-"));
     const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
     const tick = major > 1 || minor >= 5 ? "10 seconds" : "* * * * *";
     const job = (jobname: string, schedule: string, command: string) => ({
@@ -53,9 +53,11 @@ export async function checkSchedules(
     for (
       const wanted of [
         job("clockwork-clean-cron-log", "17 3 * * *", "select clockwork.clean_cron_log()"),
+        job("clockwork-nightly-work", "*/5 * * * *", "select clockwork.start_nightly_work()"),
+        job("clockwork-due-renewals", "*/5 * * * *", "select clockwork.start_due_renewals()"),
         job("clockwork-tick", tick, "select clockwork.tick()"),
       ]
-    ) same(both.find(({ jobname }) => jobname === wanted.jobname), wanted);
+    ) same(ours.find(({ jobname }) => jobname === wanted.jobname), wanted);
     return `clockwork-tick at '${tick}'`;
   });
 

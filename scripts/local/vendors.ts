@@ -22,6 +22,7 @@ const STRIPE_EVENTS = [
   "invoice.marked_uncollectible",
   "invoice.paid",
   "invoice.payment_failed",
+  "invoice.upcoming",
   "invoice.voided",
 ];
 

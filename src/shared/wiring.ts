@@ -2,6 +2,7 @@ import { makeVendors, webhookConnector, webhookSecrets } from "./connectors.ts";
 import { connect, type Database } from "./db/database.ts";
 import { databaseUrl, type Env } from "./env.ts";
 import { type DrainAppDeps, makeDrainApp } from "./http/drain-app.ts";
+import { makeRenewalsApp } from "./http/renewals-app.ts";
 import { makeWebhooksApp } from "./http/webhooks-app.ts";
 import { makeBoss } from "./queue/boss.ts";
 import type { Log } from "./queue/deps.ts";
@@ -83,4 +84,10 @@ export function wireDrain(env: Env, background: DrainAppDeps["background"], log:
       return await drain(deps);
     },
   });
+}
+
+/** Everything the `renewals` function is made of, from its environment. */
+export function wireRenewals(env: Env, log: Log = logLine) {
+  const { db } = connect(databaseUrl(env));
+  return makeRenewalsApp({ db, log, cronSecret: env.CLOCKWORK_CRON_SECRET });
 }

@@ -26,7 +26,7 @@ function stripe(type: string, object: Record<string, unknown>, ids: Record<strin
       data: { object: { ...object, description: CANARY, metadata: { note: CANARY } } },
     },
     data: {
-      object_id: object["id"],
+      ...(object["id"] ? { object_id: object["id"] } : {}),
       object_type: object["object"],
       created: new Date(CREATED * 1000).toISOString(),
       api_version: "2026-06-30.dahlia",
@@ -111,6 +111,23 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   "stripe.invoice.marked_uncollectible": stripe("invoice.marked_uncollectible", invoice, invoiceIds),
   "stripe.charge.refunded": stripe("charge.refunded", charge, { customer_id: "cus_8", charge_id: "ch_8" }),
   "stripe.charge.dispute.created": stripe("charge.dispute.created", dispute, { charge_id: "ch_8" }),
+  // It will exist in some days: it has no id yet.
+  "stripe.invoice.upcoming": stripe("invoice.upcoming", { ...invoice, id: null }, subscriptionIds),
+  "stripe.customer.subscription.created": stripe(
+    "customer.subscription.created",
+    subscription,
+    subscriptionIds,
+  ),
+  "stripe.customer.subscription.paused": stripe(
+    "customer.subscription.paused",
+    subscription,
+    subscriptionIds,
+  ),
+  "stripe.customer.subscription.deleted": stripe(
+    "customer.subscription.deleted",
+    subscription,
+    subscriptionIds,
+  ),
   "stripe.customer.subscription.resumed": stripe(
     "customer.subscription.resumed",
     subscription,
@@ -124,6 +141,8 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   "health.medicationrequest.create": medicationRequest("create"),
   "health.medicationrequest.update": medicationRequest("update"),
   "pharmacy.prescription.created": photon("photon:prescription:created", { instructions: CANARY }, {}),
+  "pharmacy.prescription.depleted": photon("photon:prescription:depleted", {}, {}),
+  "pharmacy.prescription.canceled": photon("photon:prescription:canceled", { reason: CANARY }, {}),
   "pharmacy.prescription.active": photon("photon:prescription:active", {}, {}),
   "pharmacy.order.created": photon("photon:order:created", { fills: [{ id: CANARY }] }, { state: null }),
   "pharmacy.order.placed": photon("photon:order:placed", { pharmacy: { name: CANARY } }, {

@@ -18,6 +18,16 @@ const EXPECTED = [
     active: true,
     username: "postgres",
   },
+  ...[
+    ["clockwork-due-renewals", "select clockwork.start_due_renewals()"],
+    ["clockwork-nightly-work", "select clockwork.start_nightly_work()"],
+  ].map(([jobname, command]) => ({
+    jobname,
+    schedule: "*/5 * * * *",
+    command,
+    active: true,
+    username: "postgres",
+  })),
   {
     jobname: "clockwork-tick",
     schedule: "10 seconds",

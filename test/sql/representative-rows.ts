@@ -79,6 +79,35 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       cross join (select min(products.id) as id from registry.products) as products`,
   },
   {
+    table: "tracker.refills",
+    // One for each finding.
+    sql:
+      `insert into tracker.refills (subscription_item_id, subscription_id, customer_id, product_id, prescription_id,
+        finding, what, other_prescriptions, due_on, start_on)
+      select 'si_' || refill_findings.finding, 'sub_' || refill_findings.finding, customers.id, products.id, 'rx_1',
+        refill_findings.finding, case refill_findings.finding when 'DATES_UNKNOWN' then 'the days'' supply' end, 1,
+        clockwork.now() + interval '40 days', clockwork.now() + interval '10 days'
+      from tracker.refill_findings
+      cross join (select min(customers.id) as id from registry.customers) as customers
+      cross join (select min(products.id) as id from registry.products) as products`,
+  },
+  {
+    table: "tracker.renewals",
+    // One in each state; only one may be open.
+    sql: `insert into tracker.renewals (state, customer_id, product_id, subscription_id, subscription_item_id,
+        prescription_id, cause, opened_by, due_on, start_on, next_on, contacted_at, lapsed_at, closed_at, closed_because)
+      select renewal_states.state, customers.id, products.id, 'sub_1', 'si_RUNS_OUT', 'rx_' || renewal_states.state, 'RUNS_OUT',
+        'renewal.find', clockwork.now() + interval '40 days', clockwork.now() + interval '10 days',
+        case when renewal_states.is_open then clockwork.now() + interval '10 days' end, clockwork.now(),
+        case renewal_states.state when 'LAPSED' then clockwork.now() end,
+        case when not renewal_states.is_open then clockwork.now() end,
+        case when not renewal_states.is_open then 'a new prescription covers it' end
+      from tracker.renewal_states
+      cross join (select min(customers.id) as id from registry.customers) as customers
+      cross join (select min(products.id) as id from registry.products) as products
+      where not renewal_states.is_open or renewal_states.state = 'CONTACTED'`,
+  },
+  {
     table: "tracker.shipments",
     sql: `insert into tracker.shipments (order_id, state, carrier, tracking_number, delivered_at)
       select orders.id, orders.state, 'UPS', '1Z' || orders.id, case orders.state when 'DELIVERED' then clockwork.now() end

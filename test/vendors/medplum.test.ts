@@ -183,8 +183,11 @@ describe("webhook event", () => {
 });
 
 describe("toPrescription", () => {
-  const read = (changes: object = {}, fills = 0) =>
-    toPrescription(medicationRequestSchema.parse({ ...request, ...changes }), fills);
+  const read = (changes: object = {}, count = 0) =>
+    toPrescription(medicationRequestSchema.parse({ ...request, ...changes }), {
+      count,
+      lastOn: "2026-02-01",
+    });
   const lasting = (expectedSupplyDuration: object) =>
     read({ dispenseRequest: { expectedSupplyDuration } }).daysSupply;
 
@@ -201,6 +204,7 @@ describe("toPrescription", () => {
       validUntil: "2027-01-02",
       fillsAllowed: 6,
       fillsDispensed: 2,
+      lastDispensedOn: "2026-02-01",
       daysSupply: 30,
     });
     expect(read({ dispenseRequest: { numberOfRepeatsAllowed: 0 } }).fillsAllowed).toBe(1);
@@ -243,11 +247,13 @@ describe("toPrescription", () => {
   });
 
   test("fills are completed dispenses, per prescription", () => {
+    let day = 0;
     const dispense = (status: string, ...to: string[]) =>
       medicationDispenseSchema.parse({
         resourceType: "MedicationDispense",
         id: "d",
         status,
+        whenHandedOver: `2026-03-0${++day}`,
         authorizingPrescription: to.map((reference) => ({ reference })),
       });
     const fills = countFills([
@@ -258,7 +264,10 @@ describe("toPrescription", () => {
       dispense("completed", "Patient/rx-7"),
       dispense("completed"),
     ]);
-    expect([...fills]).toEqual([["rx-7", 2], ["rx-8", 1]]);
+    expect([...fills]).toEqual([
+      ["rx-7", { count: 2, lastOn: "2026-03-02" }],
+      ["rx-8", { count: 1, lastOn: "2026-03-02" }],
+    ]);
   });
 });
 
@@ -471,6 +480,7 @@ describe("client", () => {
       validUntil: "2027-04-10",
       fillsAllowed: 3,
       fillsDispensed: 2,
+      lastDispensedOn: clock.toISOString(),
       daysSupply: 30,
     });
     expect(listed.find(({ id }) => id === bare)).toMatchObject({
@@ -478,6 +488,7 @@ describe("client", () => {
       validUntil: null,
       fillsAllowed: null,
       fillsDispensed: 0,
+      lastDispensedOn: null,
       daysSupply: null,
     });
     expect(JSON.stringify(listed)).not.toContain("Zanzibarol");

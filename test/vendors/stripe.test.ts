@@ -401,11 +401,27 @@ describe("makeStripeClient", () => {
       status: "active",
       collectionPaused: false,
       cancelAtPeriodEnd: false,
+      createdAt: NOW,
+      metadata: {},
       endedAt: null,
       nextRefillAt: new Date("2027-04-01T09:00:00.000Z"),
       items: [
-        { id: subscription.items.data[0]?.id, priceId: "price_quarter", quantity: 1 },
-        { id: subscription.items.data[1]?.id, priceId: "price_month", quantity: 3 },
+        {
+          id: subscription.items.data[0]?.id,
+          priceId: "price_quarter",
+          quantity: 1,
+          periodEnd: expect.any(Date),
+          interval: "month",
+          intervalCount: 3,
+        },
+        {
+          id: subscription.items.data[1]?.id,
+          priceId: "price_month",
+          quantity: 3,
+          periodEnd: new Date("2027-04-01T09:00:00.000Z"),
+          interval: "month",
+          intervalCount: 1,
+        },
       ],
     });
     sandbox.renew(subscription.id);

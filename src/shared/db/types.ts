@@ -77,6 +77,29 @@ export interface ClockworkEffects {
   vendor: string;
 }
 
+export interface ClockworkNightlyWork {
+  /**
+   * The hour in the pharmacy's time zone (clockwork.settings).
+   */
+  at: string;
+  /**
+   * Untick to skip it from the next night on.
+   */
+  is_on: Generated<boolean>;
+  /**
+   * The step of the task.
+   */
+  step: string;
+  /**
+   * The queue of the task (clockwork.vendors).
+   */
+  vendor: string;
+  /**
+   * What it does, in plain words.
+   */
+  what: string;
+}
+
 export interface ClockworkReasons {
   code: string;
   /**
@@ -111,6 +134,10 @@ export interface ClockworkSettings {
    * The zone in which a prescription's last day ends.
    */
   pharmacy_time_zone: Generated<string>;
+  /**
+   * Days before a prescription's due day on which a customer who was asked to renew is reminded.
+   */
+  remind_days_before: Generated<number[]>;
   /**
    * A placed order that has not shipped after this long is in ops.delayed_shipments.
    */
@@ -305,6 +332,59 @@ export interface OpsManualIntervention {
   task_id: number | null;
 }
 
+export interface OpsPrescriptionIssues {
+  customer: string | null;
+  customer_id: number | null;
+  issue: string | null;
+  order_id: number | null;
+  product: string | null;
+  product_id: number | null;
+  /**
+   * When it was last looked at; for an order, when it was paid for.
+   */
+  since: Timestamp | null;
+  subscription_id: string | null;
+  /**
+   * The task that waits for it, if there is one.
+   */
+  task_id: number | null;
+  what: string | null;
+}
+
+export interface OpsRenewals {
+  billing_paused_at: Timestamp | null;
+  contacted_at: Timestamp | null;
+  /**
+   * The first day without a fill.
+   */
+  covered_until: Timestamp | null;
+  customer: string | null;
+  customer_id: number | null;
+  /**
+   * When the campaign starts or started.
+   */
+  customer_is_asked_on: Timestamp | null;
+  finding: string | null;
+  /**
+   * no, or where its renewal stands: scheduled, contacted, lapsed.
+   */
+  in_renewal: string | null;
+  lapsed_at: Timestamp | null;
+  /**
+   * When Stripe and the health record were asked.
+   */
+  looked_at: Timestamp | null;
+  product: string | null;
+  product_id: number | null;
+  reminders: number | null;
+  renewal_id: number | null;
+  subscription_id: string | null;
+  /**
+   * In plain words.
+   */
+  why: string | null;
+}
+
 export interface OpsTimeline {
   at: Timestamp | null;
   customer: string | null;
@@ -414,6 +494,10 @@ export interface RegistryProducts {
    */
   name: string;
   /**
+   * How many days before a prescription is used up or expires the customer is asked to renew it.
+   */
+  renewal_lead_days: Generated<number>;
+  /**
    * active, or retired: no longer sold.
    */
   status: Generated<RegistryProductStatus>;
@@ -506,6 +590,151 @@ export interface TrackerOrderStates {
   state: string;
 }
 
+export interface TrackerRefillFindings {
+  finding: string;
+  is_issue: boolean;
+  meaning: string;
+}
+
+export interface TrackerRefills {
+  /**
+   * Whose refill it is (registry.customers).
+   */
+  customer_id: number | null;
+  /**
+   * The first day without a fill: the prescription must be renewed before.
+   */
+  due_on: Timestamp | null;
+  /**
+   * See tracker.refill_findings.
+   */
+  finding: string;
+  /**
+   * When the owners were asked.
+   */
+  looked_at: Generated<Timestamp>;
+  /**
+   * Further active prescriptions for the same product.
+   */
+  other_prescriptions: Generated<number>;
+  /**
+   * The prescription that covers it longest, or the last that did (health record).
+   */
+  prescription_id: string | null;
+  /**
+   * What is refilled (registry.products).
+   */
+  product_id: number | null;
+  /**
+   * When the customer is asked to renew: due_on less the product's lead time.
+   */
+  start_on: Timestamp | null;
+  /**
+   * Stripe: sub_…
+   */
+  subscription_id: string;
+  /**
+   * Stripe: si_…
+   */
+  subscription_item_id: string;
+  /**
+   * What is missing, where something is.
+   */
+  what: string | null;
+}
+
+export interface TrackerRenewalMoves {
+  from_state: string;
+  to_state: string;
+}
+
+export interface TrackerRenewals {
+  /**
+   * When billing was paused because nothing can ship.
+   */
+  billing_paused_at: Timestamp | null;
+  /**
+   * When billing went on.
+   */
+  billing_resumed_at: Timestamp | null;
+  /**
+   * EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.
+   */
+  cause: string;
+  /**
+   * When it was renewed or cancelled.
+   */
+  closed_at: Timestamp | null;
+  /**
+   * Why it is closed, in plain words.
+   */
+  closed_because: string | null;
+  /**
+   * When the customer was asked to renew.
+   */
+  contacted_at: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  /**
+   * Who is to renew (registry.customers).
+   */
+  customer_id: number;
+  /**
+   * 1; higher when the same prescription comes due again.
+   */
+  cycle: Generated<number>;
+  /**
+   * The first day without a fill.
+   */
+  due_on: Timestamp;
+  id: Generated<number>;
+  /**
+   * When it was due and not renewed.
+   */
+  lapsed_at: Timestamp | null;
+  /**
+   * When it is looked at next.
+   */
+  next_on: Timestamp | null;
+  /**
+   * The step that opened it.
+   */
+  opened_by: string;
+  /**
+   * The prescription that ends (health record).
+   */
+  prescription_id: string;
+  /**
+   * For which product (registry.products).
+   */
+  product_id: number;
+  /**
+   * Reminders sent.
+   */
+  reminders: Generated<number>;
+  /**
+   * When the customer is asked.
+   */
+  start_on: Timestamp;
+  /**
+   * See tracker.renewal_states.
+   */
+  state: Generated<string>;
+  /**
+   * The Stripe subscription that wants the refills.
+   */
+  subscription_id: string;
+  /**
+   * Its item.
+   */
+  subscription_item_id: string;
+}
+
+export interface TrackerRenewalStates {
+  is_open: boolean;
+  meaning: string;
+  state: string;
+}
+
 export interface TrackerShipments {
   carrier: string;
   created_at: Generated<Timestamp>;
@@ -521,6 +750,7 @@ export interface TrackerShipments {
 
 export interface DB {
   "clockwork.effects": ClockworkEffects;
+  "clockwork.nightly_work": ClockworkNightlyWork;
   "clockwork.reasons": ClockworkReasons;
   "clockwork.settings": ClockworkSettings;
   "clockwork.task_history": ClockworkTaskHistory;
@@ -529,6 +759,8 @@ export interface DB {
   "clockwork.vendors": ClockworkVendors;
   "ops.delayed_shipments": OpsDelayedShipments;
   "ops.manual_intervention": OpsManualIntervention;
+  "ops.prescription_issues": OpsPrescriptionIssues;
+  "ops.renewals": OpsRenewals;
   "ops.timeline": OpsTimeline;
   "ops.vendors": OpsVendors;
   "ops.waiting": OpsWaiting;
@@ -537,5 +769,10 @@ export interface DB {
   "registry.products": RegistryProducts;
   "tracker.order_states": TrackerOrderStates;
   "tracker.orders": TrackerOrders;
+  "tracker.refill_findings": TrackerRefillFindings;
+  "tracker.refills": TrackerRefills;
+  "tracker.renewal_moves": TrackerRenewalMoves;
+  "tracker.renewal_states": TrackerRenewalStates;
+  "tracker.renewals": TrackerRenewals;
   "tracker.shipments": TrackerShipments;
 }

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Log } from "../queue/deps.ts";
-import { equalsInConstantTime } from "../vendors/signing.ts";
+import { needsCronSecret } from "./cron-secret.ts";
 
 export interface DrainAppDeps {
   /** The secret that pg_cron sends; undefined or empty means that nobody gets in. */
@@ -13,17 +13,11 @@ export interface DrainAppDeps {
 
 /**
  * `POST /drain` with `Authorization: Bearer <cron secret>`: answers 202 at once and works on in the background,
- * because pg_net gives up after seconds. 401 for a wrong or missing secret, 503 when ours is not set.
+ * because pg_net gives up after seconds.
  */
 export function makeDrainApp(deps: DrainAppDeps): Hono {
   const app = new Hono();
-  app.post("/drain", (c) => {
-    if (!deps.cronSecret) {
-      deps.log("cron_secret_missing", {});
-      return c.json({ error: "not configured" }, 503);
-    }
-    const given = c.req.header("authorization") ?? "";
-    if (!equalsInConstantTime(given, `Bearer ${deps.cronSecret}`)) return c.json({ error: "secret" }, 401);
+  app.post("/drain", needsCronSecret(deps.cronSecret, deps.log), (c) => {
     const work = deps.drain().catch((error: unknown) => {
       deps.log("drain_failed", { error: error instanceof Error ? error.name : typeof error });
     });

@@ -1,5 +1,5 @@
 import type { Database } from "../db/database.ts";
-import { type Queue, reason } from "../queue/reasons.ts";
+import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
 import {
@@ -76,6 +76,5 @@ function pick(attributes: Record<string, Json>, keys: readonly string[]): Record
 
 /** The queue an event is counted under: its vendor's, or `internal` for a vendor without a role. */
 function queueOf(source: string): Queue {
-  const queues: readonly Queue[] = ["stripe", "health", "pharmacy", "crm"];
-  return queues.find((queue) => queue === source) ?? "internal";
+  return QUEUES.find((queue) => queue === source) ?? "internal";
 }

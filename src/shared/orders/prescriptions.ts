@@ -25,12 +25,10 @@ export function judgePrescriptions(
   now: Date,
   timeZone: string,
 ): PrescriptionVerdict {
-  const ofProduct = prescriptions.filter((prescription) =>
-    prescription.codes.some(({ system, code }) => system === RXNORM && codes.has(code))
-  );
-  if (ofProduct.length === 0) return { kind: "none", why: "none was ever written" };
-  const active = ofProduct.filter(({ status, intent, doNotPerform }) =>
-    status === "active" && intent === "order" && !doNotPerform
+  const forProduct = prescriptions.filter((prescription) => isFor(prescription, codes));
+  if (forProduct.length === 0) return { kind: "none", why: "none was ever written" };
+  const active = forProduct.filter((prescription) =>
+    prescription.status === "active" && isOrder(prescription)
   );
   if (active.length === 0) return { kind: "none", why: "none is active" };
   const findings = active.map((prescription) => ({
@@ -43,6 +41,16 @@ export function judgePrescriptions(
   if (unclear) return { kind: "unclear", what: unclear };
   const spent = findings.flatMap((one) => "spent" in one ? [one.spent] : []);
   return { kind: "none", why: [...new Set(spent)].sort().join(", ") };
+}
+
+/** True for a prescription under one of a product's RxNorm codes. */
+export function isFor({ codes: written }: Prescription, codes: ReadonlySet<string>): boolean {
+  return written.some(({ system, code }) => system === RXNORM && codes.has(code));
+}
+
+/** True for an order to give the drug; a plan, a proposal or "do not give" is none. */
+export function isOrder({ intent, doNotPerform }: Prescription): boolean {
+  return intent === "order" && !doNotPerform;
 }
 
 function judge({ validFrom, validUntil, ...fills }: Prescription, now: Date, timeZone: string): Finding {

@@ -3,7 +3,7 @@ import { claim, type Turn, workBatch } from "./batch.ts";
 import { prepareQueues, type RetryPolicy } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import { leaseQueue, QUEUE_LEASE_SECONDS, releaseQueue, VendorGate } from "./gate.ts";
-import type { Queue } from "./reasons.ts";
+import { type Queue, QUEUES } from "./reasons.ts";
 import type { StepTable } from "./run.ts";
 import type { Vendors } from "./step.ts";
 import { sweep } from "./sweep.ts";
@@ -78,7 +78,7 @@ async function readQueues(deps: Deps): Promise<Map<Queue, QueueSettings>> {
   const rows = await deps.db.selectFrom("clockwork.vendors").selectAll().execute();
   const settings = new Map(rows.map((row) => [row.vendor, row]));
   const queues = new Map<Queue, QueueSettings>();
-  for (const queue of ["stripe", "health", "pharmacy", "crm", "internal"] as const) {
+  for (const queue of QUEUES) {
     const row = settings.get(queue);
     if (!row) throw new Error(`clockwork.vendors has no row for ${queue}`);
     queues.set(queue, {

@@ -47,6 +47,13 @@ export const REASON_CODES = [
   "NOT_YET_VISIBLE",
   "DRAIN_DIED",
   "INTERNAL_ERROR",
+  "RENEWAL_LAPSED",
+  "BILLING_NOT_PAUSED",
+  "REFILL_WITHOUT_PRESCRIPTION",
+  "REFILL_DATES_UNKNOWN",
+  "SUBSCRIPTION_STATUS_UNKNOWN",
+  "RENEWAL_NOT_NEEDED",
+  "CUSTOMER_ON_HOLD",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 
@@ -60,8 +67,12 @@ export function reason(code: ReasonCode, details: Reason["details"] = {}): Reaso
   return { code, details };
 }
 
-/** The queues: a role's calls, or `internal` for work that calls nobody. */
-export type Queue = Role | "internal";
+/** The queues: a role's calls, or `internal` for work that calls nobody. The rows of `clockwork.vendors`. */
+export const QUEUES = ["stripe", "health", "pharmacy", "crm", "internal"] as const satisfies readonly (
+  | Role
+  | "internal"
+)[];
+export type Queue = (typeof QUEUES)[number];
 
 /** A follow-up task. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes. */
 export interface FollowUp {

@@ -6,7 +6,7 @@ import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";
 import { type FollowUp, Permanent, type Queue, type Reason } from "./reasons.ts";
 
-/** The vendors, one client a role. Chosen in one place: `vendors/clients.ts`. */
+/** The vendors, one client a role. Chosen in one place: `connectors.ts`. */
 export interface Vendors {
   stripe: StripeClient;
   health: HealthRecord;

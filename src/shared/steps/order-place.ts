@@ -14,6 +14,7 @@ import {
   type OrderState,
   requestCancel,
 } from "../orders/orders.ts";
+import { isPausedByCustomer } from "../renewals/look.ts";
 import { type Customer, customerById, keyOf } from "../registry/customers.ts";
 import { rxnormCodesOf } from "../registry/products.ts";
 import { Permanent, type Reason, reason, type ReasonCode } from "../queue/reasons.ts";
@@ -196,7 +197,8 @@ async function refuseUnwanted(
   despite: boolean,
 ): Promise<void> {
   const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
-  if (subscription.status === "paused" || subscription.collectionPaused) {
+  // A pause of ours waits for a prescription, and that is looked at next.
+  if (isPausedByCustomer(subscription)) {
     throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
   }
   // past_due: a later charge failed; this fill is paid for.

@@ -1,12 +1,28 @@
+import type { FollowUp } from "../queue/reasons.ts";
 import { releaseOrders } from "../orders/orders.ts";
 import { defineStep } from "../queue/step.ts";
 import { stripeHint } from "./hints.ts";
 
-/** A subscription was resumed or changed: its orders that wait are checked now, against what Stripe says then. */
+/**
+ * A subscription began, changed or ended: its orders that wait are checked now, against what Stripe says then, and so is
+ * until when its refills are covered.
+ */
 export const subscriptionChanged = defineStep({
-  handles: ["stripe.customer.subscription.resumed", "stripe.customer.subscription.updated"],
+  handles: [
+    "stripe.customer.subscription.created",
+    "stripe.customer.subscription.updated",
+    "stripe.customer.subscription.paused",
+    "stripe.customer.subscription.resumed",
+    "stripe.customer.subscription.deleted",
+  ],
   queue: "internal",
   data: stripeHint,
   run: (_ctx, { object_id }) =>
-    Promise.resolve({ kind: "done", commit: (trx) => releaseOrders(trx, { subscription_id: object_id }) }),
+    Promise.resolve({
+      kind: "done",
+      commit: async (trx): Promise<FollowUp[]> => {
+        await releaseOrders(trx, { subscription_id: object_id });
+        return [{ step: "renewal.check", data: { subscription_id: object_id } }];
+      },
+    }),
 });

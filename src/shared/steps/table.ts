@@ -9,7 +9,13 @@ import { orderCancel } from "./order-cancel.ts";
 import { orderPlace } from "./order-place.ts";
 import { orderReplace } from "./order-replace.ts";
 import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
-import { prescriptionAtPharmacy, prescriptionWritten } from "./prescription-written.ts";
+import { invoiceUpcoming } from "./invoice-upcoming.ts";
+import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
+import { renewalAdvance } from "./renewal-advance.ts";
+import { renewalPauseBilling, renewalResumeBilling } from "./renewal-billing.ts";
+import { renewalCheck } from "./renewal-check.ts";
+import { renewalFind } from "./renewal-find.ts";
+import { renewalTellCrm } from "./renewal-tell-crm.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
 
@@ -20,6 +26,8 @@ export const STEPS: readonly Step[] = [
   invoiceVoided,
   prescriptionWritten,
   prescriptionAtPharmacy,
+  prescriptionUsedUp,
+  invoiceUpcoming,
   subscriptionChanged,
   orderPlace,
   orderCancel,
@@ -27,6 +35,12 @@ export const STEPS: readonly Step[] = [
   orderReplace,
   pharmacyOrderEvent,
   orderTellCrm,
+  renewalFind,
+  renewalCheck,
+  renewalAdvance,
+  renewalTellCrm,
+  renewalPauseBilling,
+  renewalResumeBilling,
   webhookUnreadable,
 ];
 

@@ -74,6 +74,12 @@ export class VendorError extends Error {
   }
 }
 
+/** One page of a list. `next` goes into the following call; null after the last page. */
+export interface Page<T> {
+  entries: T[];
+  next: string | null;
+}
+
 /** Where a parcel goes. Read from the health record at the moment of use; never stored. */
 export interface ShippingAddress {
   name: string | null;
@@ -105,6 +111,8 @@ export interface Prescription {
   fillsAllowed: number | null;
   /** Completed dispenses that name this prescription. */
   fillsDispensed: number;
+  /** FHIR dateTime of the latest completed dispense; null when there is none or it does not say. */
+  lastDispensedOn: string | null;
   /** Days one fill lasts. */
   daysSupply: number | null;
 }
@@ -115,6 +123,11 @@ export interface HealthRecord {
   getShippingAddress(patientId: string): Promise<ShippingAddress | null>;
   /** Every prescription on file, whatever its status. An unknown patient gives `refused`. */
   listPrescriptions(patientId: string): Promise<Prescription[]>;
+  /**
+   * As {@link HealthRecord.listPrescriptions} for many patients (at most 100) in few calls. Every id asked for is a
+   * key; an unknown patient has an empty list.
+   */
+  listPrescriptionsOf(patientIds: readonly string[]): Promise<Map<string, Prescription[]>>;
   /** One prescription, or null when it was deleted or never was. */
   getPrescription(prescriptionId: string): Promise<Prescription | null>;
 }
@@ -171,12 +184,16 @@ export interface Pharmacy {
 
 /** The CRM: talks to customers; owner of email and phone. Never told a medical fact. */
 export interface Crm {
-  /** `id` is the idempotency key; `at` the moment it happened (an event over 72 h old starts no campaign). */
+  /**
+   * `id` and `at` (when it happened) make the idempotency key, so neither may change between two tries. `tellAt` is
+   * the time the event carries, `at` unless given: an event over 72 h old is stored and starts no campaign.
+   */
   sendEvent(event: {
     personId: string;
     id: string;
     name: string;
     at: Date;
+    tellAt?: Date;
     data: Record<string, string | number | boolean | null>;
   }): Promise<void>;
 }

@@ -9,7 +9,7 @@ type Test = (resource: Resource, value: string) => boolean;
 
 const byId: Test = ({ id }, value) => value.split(",").includes(id);
 const byStatus: Test = ({ status }, value) => value.split(",").includes(status ?? "");
-const bySubject: Test = ({ subject }, value) => subject?.reference === value;
+const bySubject: Test = ({ subject }, value) => value.split(",").includes(subject?.reference ?? "-");
 const byIdentifier: Test = ({ identifier }, value) =>
   (identifier ?? []).some((one) => value === one.value || value === `${one.system}|${one.value}`);
 const byPrescription: Test = ({ authorizingPrescription }, value) =>

@@ -21,14 +21,14 @@ export function makeCustomerioClient({ trackUrl, siteId, apiKey, fetch }: Custom
   const base = trackUrl.replace(/\/+$/, "");
   const authorization = `Basic ${btoa(`${siteId}:${apiKey}`)}`;
   return {
-    async sendEvent({ personId, id, name, at, data }) {
+    async sendEvent({ personId, id, name, at, tellAt = at, data }) {
       const operation = "send event";
       const person = pathSegment(personId);
       if (person === null) throw new VendorError("crm", "refused", operation, { code: "person_id" });
       const body = {
         name,
         id: await ulidFor(id, at),
-        timestamp: Math.floor(at.getTime() / 1000),
+        timestamp: Math.floor(tellAt.getTime() / 1000),
         data: Object.fromEntries(Object.entries(data).filter(([key]) => !RESERVED_DATA_KEYS.includes(key))),
       };
       const response = await callVendor(

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { callVendor, type Fetch } from "../call.ts";
 import { type HealthRecord, type Prescription, VendorError } from "../contract.ts";
 import { readAnswer } from "../json.ts";
@@ -7,14 +7,20 @@ import {
   bundleSchema,
   countFills,
   FHIR_ID,
+  type Fills,
   medicationDispenseSchema,
   medicationRequestSchema,
   patientSchema,
   toPrescription,
+  unreadablePrescription,
+  unreadableRequestSchema,
 } from "./fhir.ts";
 import { makeTokenSource } from "./token.ts";
 
 const PAGE_SIZE = 100;
+
+/** Medplum's largest page, for many patients at once. */
+const LARGE_PAGE_SIZE = 1000;
 
 /** 5,000 resources of one patient: more is a server that pages in circles. */
 const MAX_PAGES = 50;
@@ -57,9 +63,10 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     type: string,
     query: Record<string, string>,
     schema: Schema,
+    pageSize = PAGE_SIZE,
   ): Promise<z.output<Schema>[]> {
     const found = new Map<string, z.output<Schema>>();
-    let url = `${fhirBase}/${type}?${new URLSearchParams({ ...query, _count: String(PAGE_SIZE) })}`;
+    let url = `${fhirBase}/${type}?${new URLSearchParams({ ...query, _count: String(pageSize) })}`;
     for (let page = 0; page < MAX_PAGES; page++) {
       const bundle = await readAnswer("health", operation, await get(operation, url), bundleSchema);
       for (const { resource } of bundle.entry ?? []) {
@@ -75,10 +82,11 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
   }
 
-  async function fillsOf(patientId: string): Promise<Map<string, number>> {
-    const query = { subject: `Patient/${patientId}`, status: "completed" };
+  async function fillsOf(patientIds: readonly string[]): Promise<Map<string, Fills>> {
+    const query = { subject: subjects(patientIds), status: "completed" };
+    const pageSize = patientIds.length > 1 ? LARGE_PAGE_SIZE : PAGE_SIZE;
     return countFills(
-      await search("search dispenses", "MedicationDispense", query, medicationDispenseSchema),
+      await search("search dispenses", "MedicationDispense", query, medicationDispenseSchema, pageSize),
     );
   }
 
@@ -96,7 +104,7 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
 
     async listPrescriptions(patientId) {
       const operation = "search prescriptions";
-      const subject = `Patient/${pathId(operation, patientId)}`;
+      const subject = subjects([pathId(operation, patientId)]);
       const all = await search(operation, "MedicationRequest", { subject }, medicationRequestSchema);
       // FHIR lets a server ignore a parameter: nobody else's prescription may count as this patient's.
       const requests = all.filter((request) => request.subject === patientId);
@@ -106,8 +114,32 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
         return [];
       }
       // After the prescriptions, so that a fill made in between is rather counted than missed.
-      const fills = await fillsOf(patientId);
-      return requests.map((request) => toPrescription(request, fills.get(request.id) ?? 0));
+      const fills = await fillsOf([patientId]);
+      return requests.map((request) => toPrescription(request, fills.get(request.id)));
+    },
+
+    async listPrescriptionsOf(patientIds) {
+      const operation = "search prescriptions";
+      const found = new Map<string, Prescription[]>(patientIds.map((id) => [pathId(operation, id), []]));
+      if (found.size === 0) return found;
+      const query = { subject: subjects([...found.keys()]) };
+      const all = await search(
+        operation,
+        "MedicationRequest",
+        query,
+        z.union([medicationRequestSchema, unreadableRequestSchema]),
+        LARGE_PAGE_SIZE,
+      );
+      const fills = await fillsOf([...found.keys()]);
+      // FHIR lets a server ignore a parameter: only those of the patients asked for count.
+      for (const request of all) {
+        found.get(request.subject)?.push(
+          "intent" in request
+            ? toPrescription(request, fills.get(request.id))
+            : unreadablePrescription(request),
+        );
+      }
+      return found;
     },
 
     async getPrescription(prescriptionId): Promise<Prescription | null> {
@@ -119,10 +151,15 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
         return null;
       }
       const request = await readAnswer("health", operation, response, medicationRequestSchema);
-      const fills = await fillsOf(request.subject);
-      return toPrescription(request, fills.get(request.id) ?? 0);
+      const fills = await fillsOf([request.subject]);
+      return toPrescription(request, fills.get(request.id));
     },
   };
+}
+
+/** One patient, or several: a comma means "or". */
+function subjects(patientIds: readonly string[]): string {
+  return patientIds.map((id) => `Patient/${id}`).join(",");
 }
 
 /** Dots alone are a FHIR id too, but in a path they lead elsewhere. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Prescription } from "../contract.ts";
+import { firstInstant, parseFhirDateTime } from "../fhir-dates.ts";
 
 /**
  * The part of FHIR R4 that we read. Missing data is normal in FHIR, so everything that we can do without may
@@ -45,6 +46,8 @@ export const medicationDispenseSchema = z.object({
   resourceType: z.literal("MedicationDispense"),
   id: fhirId,
   status: z.string(),
+  whenPrepared: text,
+  whenHandedOver: text,
   authorizingPrescription: z.array(referenceSchema).nullish(),
 });
 export type MedicationDispense = z.output<typeof medicationDispenseSchema>;
@@ -90,9 +93,9 @@ export function patientIdOf(reference: string | null | undefined): string | null
 
 /**
  * A MedicationRequest in our words. FHIR counts repeats, which leave out the first fill, and has no field for
- * the fills that remain: `fillsDispensed` is counted from the completed dispenses.
+ * the fills that remain: they are counted from the completed dispenses.
  */
-export function toPrescription(request: MedicationRequest, fillsDispensed: number): Prescription {
+export function toPrescription(request: MedicationRequest, fills: Fills = NO_FILLS): Prescription {
   const { dispenseRequest } = request;
   const repeats = dispenseRequest?.numberOfRepeatsAllowed;
   return {
@@ -108,21 +111,69 @@ export function toPrescription(request: MedicationRequest, fillsDispensed: numbe
     validFrom: dispenseRequest?.validityPeriod?.start ?? null,
     validUntil: dispenseRequest?.validityPeriod?.end ?? null,
     fillsAllowed: isCount(repeats) ? 1 + repeats : null,
-    fillsDispensed,
+    fillsDispensed: fills.count,
+    lastDispensedOn: fills.lastOn,
     daysSupply: inDays(dispenseRequest?.expectedSupplyDuration),
   };
 }
 
+/** A prescription of which only the patient can be read. */
+export const unreadableRequestSchema = medicationRequestSchema.pick({ id: true, subject: true });
+
+/**
+ * One malformed prescription must not hide those of the other patients, nor count as valid: it is for no product, in no
+ * state that is known.
+ */
+export function unreadablePrescription(
+  { id, subject }: z.output<typeof unreadableRequestSchema>,
+): Prescription {
+  return {
+    id,
+    patientId: subject,
+    status: "unknown",
+    intent: "unknown",
+    codes: [],
+    writtenOn: null,
+    doNotPerform: false,
+    validFrom: null,
+    validUntil: null,
+    fillsAllowed: null,
+    fillsDispensed: 0,
+    lastDispensedOn: null,
+    daysSupply: null,
+  };
+}
+
+/** The completed dispenses of one prescription: how many, and when the last one was handed over. */
+export interface Fills {
+  count: number;
+  /** FHIR dateTime. */
+  lastOn: string | null;
+}
+
+const NO_FILLS: Fills = { count: 0, lastOn: null };
+
+/** The later of two FHIR dateTimes; text that is none loses. */
+function later(a: string | null, b: string | null | undefined): string | null {
+  const time = (text: string | null | undefined) => {
+    const parsed = text ? parseFhirDateTime(text) : null;
+    return parsed ? firstInstant(parsed) : -Infinity;
+  };
+  return time(b) > time(a) ? b ?? null : a;
+}
+
 /** Completed dispenses per prescription id. A dispense that names two prescriptions is a fill of each. */
-export function countFills(dispenses: Iterable<MedicationDispense>): Map<string, number> {
-  const fills = new Map<string, number>();
-  for (const { status, authorizingPrescription } of dispenses) {
+export function countFills(dispenses: Iterable<MedicationDispense>): Map<string, Fills> {
+  const fills = new Map<string, Fills>();
+  for (const { status, authorizingPrescription, whenHandedOver, whenPrepared } of dispenses) {
     if (status !== "completed") continue;
     const named = (authorizingPrescription ?? []).map((to) =>
       referencedId("MedicationRequest", to.reference)
     );
     for (const id of new Set(named)) {
-      if (id !== null) fills.set(id, (fills.get(id) ?? 0) + 1);
+      if (id === null) continue;
+      const { count, lastOn } = fills.get(id) ?? NO_FILLS;
+      fills.set(id, { count: count + 1, lastOn: later(lastOn, whenHandedOver ?? whenPrepared) });
     }
   }
   return fills;

@@ -17,7 +17,7 @@ export interface StripeClientConfig {
 }
 
 /**
- * Reads from Stripe at the API version the SDK pins.
+ * Stripe at the API version the SDK pins.
  * Every method throws a `VendorError` of the role `stripe`; an unknown id is `refused` with status 404 and
  * code `resource_missing`. Nothing is retried here: the queue does that.
  */
@@ -86,6 +86,36 @@ export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeClientConfig)
         return toSubscription(subscription, items);
       }),
 
+    listSubscriptions: ({ customerId, cursor }) =>
+      callStripe("list subscriptions", async () => {
+        const page = await listPage(cursor ?? null, (at) =>
+          stripe.subscriptions.list({
+            limit: PAGE_SIZE,
+            ...(customerId ? { customer: customerId } : {}),
+            ...at,
+          }));
+        const entries = [];
+        for (const subscription of page.data) {
+          const items = await whole(
+            subscription.items,
+            () => stripe.subscriptionItems.list({ subscription: subscription.id, limit: PAGE_SIZE }),
+          );
+          entries.push(toSubscription(subscription, items));
+        }
+        const last = page.data.at(-1);
+        return { entries, next: page.has_more && last ? `${last.created}:${last.id}` : null };
+      }),
+
+    pauseCollection: (id, metadata) =>
+      callStripe("pause collection", async () => {
+        await stripe.subscriptions.update(id, { pause_collection: { behavior: "void" }, metadata });
+      }),
+
+    resumeCollection: (id, metadata) =>
+      callStripe("resume collection", async () => {
+        await stripe.subscriptions.update(id, { pause_collection: "", metadata });
+      }),
+
     listCreditNotes: (invoiceId) =>
       callStripe("list credit notes", async () => {
         const notes = [];
@@ -99,6 +129,26 @@ export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeClientConfig)
         return notes;
       }),
   };
+}
+
+/**
+ * The page after `cursor` (`<created>:<id>`). A subscription that ended since is in no list any more, and Stripe may then
+ * refuse it as a cursor: the page begins with those made in the same second, so that rather one comes twice than none.
+ */
+async function listPage<T>(
+  cursor: string | null,
+  list: (at: { starting_after?: string; created?: { lte: number } }) => Promise<Stripe.ApiList<T>>,
+): Promise<Stripe.ApiList<T>> {
+  if (cursor === null) return await list({});
+  const [created = "", id = ""] = cursor.split(":");
+  try {
+    return await list({ starting_after: id });
+  } catch (error) {
+    const isGone = error instanceof Stripe.errors.StripeInvalidRequestError &&
+      error.code === "resource_missing";
+    if (!isGone) throw error;
+    return await list({ created: { lte: Number(created) } });
+  }
 }
 
 /** All of a list that came inside an object: such a list holds only the first few. */

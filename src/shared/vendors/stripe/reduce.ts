@@ -66,9 +66,18 @@ export function toSubscription(
     status: subscription.status,
     collectionPaused: subscription.pause_collection !== null,
     cancelAtPeriodEnd: subscription.cancel_at_period_end,
+    createdAt: toDate(subscription.created),
+    metadata: { ...subscription.metadata },
     endedAt: ended === null ? null : toDate(ended),
     nextRefillAt: ended === null && ends.length > 0 ? toDate(Math.min(...ends)) : null,
-    items: items.map((item) => ({ id: item.id, priceId: item.price.id, quantity: item.quantity ?? null })),
+    items: items.map((item) => ({
+      id: item.id,
+      priceId: item.price.id,
+      quantity: item.quantity ?? null,
+      periodEnd: toDate(item.current_period_end),
+      interval: item.price.recurring?.interval ?? null,
+      intervalCount: item.price.recurring?.interval_count ?? null,
+    })),
   };
 }
 

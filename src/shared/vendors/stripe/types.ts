@@ -1,4 +1,6 @@
-/** What Clockwork reads from Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
+import type { Page } from "../contract.ts";
+
+/** What Clockwork reads and does at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
 export interface StripeClient {
   /** The invoice with all its lines. An invoice does not show a refund: see `getInvoicePayment`. */
   getInvoice(id: string): Promise<StripeInvoice>;
@@ -11,6 +13,14 @@ export interface StripeClient {
   getSubscription(id: string): Promise<StripeSubscription>;
   /** Every credit note of the invoice, voided ones too. Newest first. */
   listCreditNotes(invoiceId: string): Promise<StripeCreditNote[]>;
+  /** Subscriptions that have not ended, newest first, up to 100 a page (one call). */
+  listSubscriptions(
+    query: { customerId?: string; cursor?: string | null },
+  ): Promise<Page<StripeSubscription>>;
+  /** Collection paused (`void`: invoices of the pause are never asked for), and `metadata` merged in the same call. */
+  pauseCollection(id: string, metadata: Record<string, string>): Promise<void>;
+  /** Collection resumed; a metadata value of "" removes its key. */
+  resumeCollection(id: string, metadata: Record<string, string>): Promise<void>;
 }
 
 export interface StripeInvoice {
@@ -74,10 +84,23 @@ export interface StripeSubscription {
   /** `pause_collection` is set: the status stays, but no renewal is charged. Not the same as status `paused`. */
   collectionPaused: boolean;
   cancelAtPeriodEnd: boolean;
+  createdAt: Date;
   endedAt: Date | null;
   /** The earliest end of an item's period. Null once it has ended. */
   nextRefillAt: Date | null;
-  items: { id: string; priceId: string; quantity: number | null }[];
+  metadata: Record<string, string>;
+  items: StripeSubscriptionItem[];
+}
+
+export interface StripeSubscriptionItem {
+  id: string;
+  priceId: string;
+  quantity: number | null;
+  /** When its paid period ends, that is: its next charge. */
+  periodEnd: Date;
+  /** day, week, month or year, or a new one; null for a price that does not recur. */
+  interval: string | null;
+  intervalCount: number | null;
 }
 
 export interface StripeCreditNote {

@@ -1,0 +1,76 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import type { Database } from "../db/database.ts";
+import type { Log } from "../queue/deps.ts";
+import { insertTasks } from "../queue/tasks.ts";
+import { needsCronSecret } from "./cron-secret.ts";
+
+export interface RenewalsAppDeps {
+  /** As for the drain; undefined or empty means that nobody gets in. */
+  cronSecret: string | undefined;
+  log: Log;
+  db: Database;
+}
+
+const body = z.strictObject({ customer_id: z.int().positive().optional() });
+
+/**
+ * `POST /renewals` with `Authorization: Bearer <cron secret>`: has the finder look at every active refill now, or with
+ * `{"customer_id": 12}` at that customer's alone. Answers 202 with the number of the task that does it; a look at all
+ * that is already on its way is not started twice. The drain does the work. 400 for a body that is neither.
+ */
+export function makeRenewalsApp({ cronSecret, log, db }: RenewalsAppDeps): Hono {
+  const app = new Hono();
+  app.post("/renewals", needsCronSecret(cronSecret, log), async (c) => {
+    const text = await c.req.text();
+    const parsed = body.safeParse(parseJson(text.trim() === "" ? "{}" : text));
+    if (!parsed.success) return c.json({ error: 'the body is {} or {"customer_id": <number>}' }, 400);
+    const { customer_id: customerId } = parsed.data;
+    const taskId = customerId === undefined ? await findAll(db) : await checkOne(db, customerId);
+    if (taskId === undefined) return c.json({ error: `there is no customer ${customerId}` }, 404);
+    return c.json({ task_id: taskId }, 202);
+  });
+  app.notFound((c) => c.json({ error: "no such endpoint" }, 404));
+  app.onError((error, c) => {
+    log("renewals_failed", { error: error.name });
+    return c.json({ error: "try again" }, 503);
+  });
+  return app;
+}
+
+async function findAll(db: Database): Promise<number | undefined> {
+  const running = await db
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", "renewal.find")
+    .where("status", "in", ["PENDING", "QUEUED"])
+    .orderBy("id")
+    .executeTakeFirst();
+  if (running) return running.id;
+  const [id] = await insertTasks(db, [
+    { step: "renewal.find", key: `on demand:${crypto.randomUUID()}`, vendor: "stripe", data: {} },
+  ]);
+  return id;
+}
+
+async function checkOne(db: Database, customerId: number): Promise<number | undefined> {
+  const customer = await db.selectFrom("registry.customers").select("id").where("id", "=", customerId)
+    .executeTakeFirst();
+  if (!customer) return undefined;
+  const [id] = await insertTasks(db, [{
+    step: "renewal.check",
+    key: `on demand:${crypto.randomUUID()}`,
+    vendor: "health",
+    data: { customer_id: customerId },
+    customerId,
+  }]);
+  return id;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,179 @@
+import { isFor, isOrder } from "../orders/prescriptions.ts";
+import type { Prescription } from "../vendors/contract.ts";
+import { endOfValidity, firstInstant, parseFhirDateTime, startOfValidity } from "../vendors/fhir-dates.ts";
+import { type Demand, fillDemand } from "./demand.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Nobody plans further ahead: longer than any lead time and any usual prescription. */
+const HORIZON_DAYS = 400;
+
+/** What is used of a prescription beyond what the health record has counted yet. */
+export interface InFlight {
+  prescriptionId: string;
+  /** When the pharmacy got the order. */
+  placedAt: Date;
+}
+
+export type CoverageCause = "EXPIRES" | "RUNS_OUT" | "NO_FILLS_LEFT" | "EXPIRED";
+
+/**
+ * Until when a customer's prescriptions cover a refill. The three dates are independent of each other; `dueOn`, the
+ * first day that could go without a fill, is the earliest.
+ */
+export type Coverage =
+  | {
+    kind: "covered";
+    /** The prescription that covers it last. */
+    prescriptionId: string;
+    cause: "EXPIRES" | "RUNS_OUT";
+    /** The day the last fill that is left will be used. Null: it expires before one is asked for. */
+    lastFillOn: Date | null;
+    /** The last moment at which any of them may be filled. */
+    expiresOn: Date;
+    /** When the drug of the last fill is used up. */
+    runsOutOn: Date | null;
+    /** The first refill that cannot be filled. Null: beyond what is planned for. */
+    firstUncovered: Date | null;
+    dueOn: Date;
+    /** Further usable prescriptions for the product. */
+    others: number;
+  }
+  /** Nothing can be filled under it any more. */
+  | { kind: "spent"; prescriptionId: string; cause: "NO_FILLS_LEFT" | "EXPIRED"; dueOn: Date }
+  | { kind: "none"; why: "NO_PRESCRIPTION" | "WRONG_PRODUCT" }
+  /** Unknown never counts as fine. */
+  | { kind: "unclear"; prescriptionId: string; what: string };
+
+interface Usable {
+  id: string;
+  from: Date | null;
+  until: Date;
+  left: number;
+  daysSupply: number;
+  lastUsedAt: Date | null;
+}
+
+type Sorted =
+  | { usable: Usable }
+  | { unclear: string; id: string }
+  | { spent: "NO_FILLS_LEFT" | "EXPIRED"; id: string; endedOn: Date | null };
+
+/**
+ * @param codes the product's RxNorm codes
+ * @param inFlight orders at the pharmacy whose fill the health record has not counted yet
+ * @param fillsAtPharmacy fills left as the pharmacy counts them, where it was asked
+ * @param timeZone the pharmacy's: days end there
+ */
+export function coverageOf(
+  prescriptions: readonly Prescription[],
+  codes: ReadonlySet<string>,
+  demand: Demand,
+  inFlight: readonly InFlight[],
+  now: Date,
+  timeZone: string,
+  fillsAtPharmacy: ReadonlyMap<string, number> = new Map(),
+): Coverage {
+  const forProduct = prescriptions.filter((one) => isFor(one, codes));
+  const sorted = forProduct.filter((one) =>
+    isOrder(one) && (one.status === "active" || one.status === "completed")
+  ).map((one) => sort(one, inFlight, now, timeZone, fillsAtPharmacy.get(one.id)));
+  const usable = sorted.flatMap((one) => "usable" in one ? [one.usable] : []);
+  if (usable.length > 0) return plan(usable, demand, now);
+  const [unclear] = sorted.flatMap((one) => "unclear" in one ? [one] : []);
+  if (unclear) return { kind: "unclear", prescriptionId: unclear.id, what: unclear.unclear };
+  const [spent] = sorted.flatMap((one) => "spent" in one ? [one] : [])
+    .sort((a, b) => (b.endedOn?.getTime() ?? 0) - (a.endedOn?.getTime() ?? 0));
+  if (!spent) {
+    const isWrong = forProduct.length === 0 && prescriptions.some(isOrder);
+    return { kind: "none", why: isWrong ? "WRONG_PRODUCT" : "NO_PRESCRIPTION" };
+  }
+  const [first = now] = fillDemand(demand, now, addDays(now, HORIZON_DAYS));
+  const dueOn = spent.endedOn && spent.endedOn < first ? spent.endedOn : first;
+  return { kind: "spent", prescriptionId: spent.id, cause: spent.spent, dueOn };
+}
+
+function sort(
+  prescription: Prescription,
+  inFlight: readonly InFlight[],
+  now: Date,
+  timeZone: string,
+  atPharmacy: number | undefined,
+): Sorted {
+  const { id, status, validUntil, validFrom, fillsAllowed, fillsDispensed, daysSupply } = prescription;
+  const until = validUntil === null ? null : endOfValidity(validUntil, timeZone);
+  const placed = inFlight.filter((one) => one.prescriptionId === id).map(({ placedAt }) => placedAt);
+  const lastUsedAt = latest([...placed, dispensedAt(prescription)]);
+  const drugLasts = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply) : null;
+  if (until && until < now) return { spent: "EXPIRED", id, endedOn: until };
+  const left = fillsAllowed === null
+    ? null
+    : Math.min(fillsAllowed - fillsDispensed - placed.length, atPharmacy ?? Infinity);
+  if (status === "completed" || (left !== null && left <= 0)) {
+    return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts };
+  }
+  if (!until) return { unclear: "the last day it is valid", id };
+  if (left === null) return { unclear: "the number of fills", id };
+  if (daysSupply === null) return { unclear: "the days' supply", id };
+  const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
+  if (validFrom !== null && !from) return { unclear: "the first day it is valid", id };
+  return { usable: { id, from, until, left, daysSupply, lastUsedAt } };
+}
+
+/** Uses up the fills as they will be asked for, the prescription that expires first at the head. */
+function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
+  const queue = usable.toSorted((a, b) => a.until.getTime() - b.until.getTime())
+    .map((one) => ({ ...one }));
+  const horizon = addDays(now, HORIZON_DAYS);
+  let last: { by: Usable; on: Date } | null = null;
+  let firstUncovered: Date | null = null;
+  for (const day of fillDemand(demand, now, horizon)) {
+    const by = queue.find((one) => one.left > 0 && (one.from ?? day) <= day && day <= one.until);
+    if (!by) {
+      firstUncovered = day;
+      break;
+    }
+    by.left -= 1;
+    last = { by, on: day };
+  }
+  // What ended it: a prescription with fills left that expires before it is asked again, or the last fill.
+  const lastOn = last?.on ?? now;
+  const [expiring] = queue
+    .filter((one) => one.left > 0 && one.until >= lastOn && (!firstUncovered || one.until < firstUncovered))
+    .toSorted((a, b) => b.until.getTime() - a.until.getTime());
+  const cause = expiring ? "EXPIRES" : "RUNS_OUT";
+  const by = expiring ?? last?.by ?? queue[0];
+  if (!by) throw new Error("a plan needs a prescription");
+  const expiresOn = latest(queue.map(({ until }) => until)) ?? by.until;
+  const runsOutOn = last
+    ? addDays(last.on, last.by.daysSupply)
+    : by.lastUsedAt && addDays(by.lastUsedAt, by.daysSupply);
+  const ends = [firstUncovered, expiring?.until ?? null, firstUncovered && runsOutOn];
+  const times = ends.flatMap((end) => end ? [end.getTime()] : []);
+  return {
+    kind: "covered",
+    prescriptionId: by.id,
+    cause,
+    lastFillOn: last?.on ?? null,
+    expiresOn,
+    runsOutOn,
+    firstUncovered,
+    dueOn: times.length > 0 ? new Date(Math.max(Math.min(...times), now.getTime())) : horizon,
+    others: usable.length - 1,
+  };
+}
+
+/** When the last fill was handed over; days begin in UTC, which errs on the early side. */
+function dispensedAt({ lastDispensedOn }: Prescription): Date | null {
+  const parsed = lastDispensedOn === null ? null : parseFhirDateTime(lastDispensedOn);
+  return parsed && new Date(firstInstant(parsed));
+}
+
+function latest(dates: readonly (Date | null)[]): Date | null {
+  const times = dates.flatMap((date) => date ? [date.getTime()] : []);
+  return times.length > 0 ? new Date(Math.max(...times)) : null;
+}
+
+export function addDays(date: Date, days: number): Date {
+  return new Date(date.getTime() + days * DAY_MS);
+}

@@ -1,0 +1,190 @@
+import { sql } from "kysely";
+import type { Database, Trx } from "../db/database.ts";
+import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import { type Look, needsRenewal } from "./look.ts";
+
+/** The states of `tracker.renewal_states`. A test compares the two. */
+export const RENEWAL_STATES = ["SCHEDULED", "CONTACTED", "LAPSED", "RENEWED", "CANCELLED"] as const;
+export type RenewalState = (typeof RENEWAL_STATES)[number];
+
+/** A row of `tracker.renewals`. */
+export type Renewal = Awaited<ReturnType<typeof renewalById>>;
+
+/** The renewal; one that is not there is for a person (the number came from a person's edit). */
+export async function renewalById(db: Database | Trx, id: number) {
+  const renewal = await db.selectFrom("tracker.renewals").selectAll().where("id", "=", id).executeTakeFirst();
+  if (!renewal) throw new Permanent("INVALID_DATA", { problem: `there is no renewal ${id}` });
+  return renewal;
+}
+
+/** The renewal, locked until the transaction ends. */
+export async function lockRenewal(trx: Trx, id: number): Promise<Renewal> {
+  return await trx.selectFrom("tracker.renewals").selectAll().where("id", "=", id).forUpdate()
+    .executeTakeFirstOrThrow();
+}
+
+export function isOpen(renewal: Renewal): boolean {
+  return renewal.closed_at === null;
+}
+
+/** A look at a refill that must be renewed, with all that a renewal is made of. */
+interface DueLook extends Look {
+  customerId: number;
+  productId: number;
+  prescriptionId: string;
+  dueOn: Date;
+  startOn: Date;
+}
+
+function isDue(look: Look, beforeNextCharge: boolean): look is DueLook {
+  return look.customerId !== null && look.productId !== null && look.prescriptionId !== null &&
+    look.dueOn !== null && look.startOn !== null &&
+    (needsRenewal(look) || (beforeNextCharge && !look.coversNextCharge));
+}
+
+/**
+ * Opens what must be renewed, once per prescription and cycle, and has renewals looked at whose refill looks well
+ * again. A renewal whose campaign should have begun is advanced at once.
+ * @param beforeNextCharge Stripe is about to charge: what the next charge lacks is opened now, whatever the lead time
+ */
+export async function openRenewals(
+  trx: Trx,
+  looks: readonly Look[],
+  openedBy: string,
+  now: Date,
+  beforeNextCharge = false,
+): Promise<FollowUp[]> {
+  const followUps: FollowUp[] = [];
+  const open = await openRenewalsOf(trx, looks);
+  for (const look of looks) {
+    const standing = open.find((renewal) => renewal.subscription_item_id === look.subscriptionItemId);
+    if (standing) {
+      if (await wantsLook(trx, standing, look, now)) followUps.push(advance(standing.id));
+      continue;
+    }
+    if (!isDue(look, beforeNextCharge)) continue;
+    const startOn = beforeNextCharge && !look.coversNextCharge && look.startOn > now ? now : look.startOn;
+    const id = await insertRenewal(trx, look, startOn, openedBy);
+    if (id !== undefined && startOn <= now) followUps.push(advance(id));
+  }
+  return followUps;
+}
+
+function advance(renewalId: number): FollowUp {
+  return { step: "renewal.advance", data: { renewal_id: renewalId } };
+}
+
+async function openRenewalsOf(trx: Trx, looks: readonly Look[]) {
+  const items = looks.map((look) => look.subscriptionItemId);
+  if (items.length === 0) return [];
+  return await trx
+    .selectFrom("tracker.renewals")
+    .select([
+      "id",
+      "state",
+      "subscription_item_id",
+      "product_id",
+      "prescription_id",
+      "due_on",
+      "start_on",
+      "contacted_at",
+    ])
+    .where("subscription_item_id", "in", items)
+    .where("closed_at", "is", null)
+    .orderBy("id")
+    .execute();
+}
+
+/** Dates that moved by less than this are noise: an early refill, a late parcel. */
+const NOISE_MS = 86_400_000;
+
+/** True when what was seen now differs from what the open renewal goes by, and nobody is at it already. */
+async function wantsLook(
+  trx: Trx,
+  renewal: {
+    id: number;
+    state: string;
+    product_id: number;
+    prescription_id: string;
+    due_on: Date;
+    contacted_at: Date | null;
+  },
+  look: Look,
+  now: Date,
+): Promise<boolean> {
+  if (look.finding === "PAUSED") return false;
+  const isSame = look.dueOn !== null && look.prescriptionId === renewal.prescription_id &&
+    look.productId === renewal.product_id &&
+    Math.abs(look.dueOn.getTime() - renewal.due_on.getTime()) < NOISE_MS;
+  const isLate = look.startOn !== null && look.startOn <= now && renewal.contacted_at === null;
+  if (isSame && !isLate) return false;
+  // A lapse in front of a person is no reason not to look: what was seen may be what the person waits for.
+  return !(await hasOpenRenewalTask(trx, "renewal.advance", renewal.id, { inFrontOfPerson: false }));
+}
+
+async function insertRenewal(
+  trx: Trx,
+  look: DueLook,
+  startOn: Date,
+  openedBy: string,
+): Promise<number | undefined> {
+  const cause = look.coverage?.kind === "spent" || look.coverage?.kind === "covered"
+    ? look.coverage.cause
+    : "EXPIRES";
+  const { customerId, productId, prescriptionId } = look;
+  const row = await trx
+    .insertInto("tracker.renewals")
+    .values({
+      customer_id: customerId,
+      product_id: productId,
+      subscription_id: look.subscriptionId,
+      subscription_item_id: look.subscriptionItemId,
+      prescription_id: prescriptionId,
+      cycle: sql<number>`1 + (select count(*) from tracker.renewals as former
+        where former.customer_id = ${customerId} and former.product_id = ${productId}
+          and former.prescription_id = ${prescriptionId})`,
+      cause,
+      opened_by: openedBy,
+      due_on: look.dueOn,
+      start_on: startOn,
+      next_on: startOn,
+    })
+    // Another page or event opened it at the same moment, or another subscription of the customer has it open.
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** True while a task of this step (and fact) is due, at work, or in front of a person for the renewal. */
+export async function hasOpenRenewalTask(
+  db: Trx | Database,
+  step: string,
+  renewalId: number,
+  { fact, inFrontOfPerson = true }: { fact?: string | undefined; inFrontOfPerson?: boolean } = {},
+): Promise<boolean> {
+  const open = await db
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", step)
+    .where("status", "in", [
+      "PENDING",
+      "QUEUED",
+      ...(inFrontOfPerson ? ["MANUAL_INTERVENTION" as const] : []),
+    ])
+    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
+    .$if(fact !== undefined, (query) => query.where(sql<boolean>`data ->> 'fact' = ${fact ?? ""}`))
+    .executeTakeFirst();
+  return open !== undefined;
+}
+
+/** Tasks in front of a person about this renewal run again: what they ask has been settled. */
+export async function wakeRenewalTasks(trx: Trx, renewalId: number): Promise<void> {
+  await trx
+    .updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql`clockwork.now()` })
+    .where("step", "in", ["renewal.advance", "renewal.pause_billing"])
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
+    .execute();
+}

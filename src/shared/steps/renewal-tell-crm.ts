@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { sql } from "kysely";
+import { customerById, keyOf } from "../registry/customers.ts";
+import { type Reason, reason } from "../queue/reasons.ts";
+import { defineStep, type StepContext } from "../queue/step.ts";
+import { decide } from "../renewals/decide.ts";
+import { isPausedByCustomer, lookAtRefills } from "../renewals/look.ts";
+import { isOpen, lockRenewal, type Renewal, renewalById } from "../renewals/renewals.ts";
+
+export const RENEWAL_FACTS = [
+  "renewal_due",
+  "renewal_reminder",
+  "renewal_lapsed",
+  "renewal_renewed",
+  "renewal_cancelled",
+] as const;
+export type RenewalFact = (typeof RENEWAL_FACTS)[number];
+
+/** The CRM ignores a repeat of an event's id for at least this long. */
+const REPEAT_IGNORED_HOURS = 72;
+
+/** The customer is not to be written to after all; `why` ends the task. */
+class Withheld extends Error {
+  override name = "Withheld";
+  readonly why: Reason;
+  constructor(why: Reason) {
+    super(why.code);
+    this.why = why;
+  }
+}
+
+/**
+ * Tells the CRM one fact of one renewal, once: `renewal_due` starts the campaign, `renewal_renewed` and
+ * `renewal_cancelled` stop it. No drug name. The owners are asked again right before a customer is written to.
+ */
+export const renewalTellCrm = defineStep({
+  handles: ["renewal.tell_crm"],
+  queue: "crm",
+  data: z.strictObject({
+    renewal_id: z.number().int(),
+    fact: z.enum(RENEWAL_FACTS),
+    /** Which reminder, counted from 1. */
+    reminder: z.number().int().optional(),
+  }),
+  async run(ctx, { renewal_id: renewalId, fact, reminder }) {
+    const renewal = await renewalById(ctx.deps.db, renewalId);
+    ctx.about({ customerId: renewal.customer_id });
+    const personId = keyOf(await customerById(ctx.deps.db, renewal.customer_id), "crm_person_id");
+    const key = `renewal:${renewalId}:${fact}${reminder === undefined ? "" : `:${reminder}`}`;
+    try {
+      await ctx.once({
+        vendor: "crm",
+        operation: "send event",
+        key,
+        settleSeconds: 0,
+        idempotentForSeconds: REPEAT_IGNORED_HOURS * 3600,
+        guard: () => refuseUnneeded(ctx, renewal, fact),
+        send: async () => {
+          await ctx.vendors.crm.sendEvent({
+            personId,
+            id: key,
+            // Part of the id, so it stays the same however late this is sent; the event itself is news of today.
+            at: renewal.created_at,
+            tellAt: ctx.now(),
+            name: fact,
+            data: {
+              renewal_id: renewalId,
+              due_on: renewal.due_on.toISOString().slice(0, 10),
+              ...(reminder === undefined ? {} : { reminder }),
+            },
+          });
+          return null;
+        },
+      });
+    } catch (error) {
+      if (error instanceof Withheld) return { kind: "cancelled", reason: error.why };
+      throw error;
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        const current = await lockRenewal(trx, renewalId);
+        if (fact === "renewal_reminder" && current.reminders < (reminder ?? 0)) {
+          await trx.updateTable("tracker.renewals").set({ reminders: reminder ?? 0 })
+            .where("id", "=", renewalId).execute();
+        }
+        if (fact === "renewal_due" && !current.contacted_at) {
+          await trx.updateTable("tracker.renewals")
+            .set({
+              contacted_at: sql`clockwork.now()`,
+              ...(current.state === "SCHEDULED" ? { state: "CONTACTED" } : {}),
+              // Its reminders are counted from now on.
+              ...(isOpen(current) ? { next_on: sql`clockwork.now()` } : {}),
+            })
+            .where("id", "=", renewalId).execute();
+        }
+        return [];
+      },
+    };
+  },
+});
+
+const ASKS_SOMETHING: ReadonlySet<RenewalFact> = new Set([
+  "renewal_due",
+  "renewal_reminder",
+  "renewal_lapsed",
+]);
+
+/** Nobody who paused, cancelled or renewed meanwhile is asked for anything. */
+async function refuseUnneeded(ctx: StepContext, told: Renewal, fact: RenewalFact): Promise<void> {
+  if (!ASKS_SOMETHING.has(fact)) return;
+  const renewal = await renewalById(ctx.deps.db, told.id);
+  if (!isOpen(renewal)) throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
+  const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
+  if (isPausedByCustomer(subscription)) throw new Withheld(reason("CUSTOMER_ON_HOLD"));
+  const looks = await lookAtRefills(ctx, [subscription], true);
+  const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
+  if (decide(renewal, look, [], ctx.now()).kind === "close") throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
+}

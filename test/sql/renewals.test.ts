@@ -1,0 +1,102 @@
+import { expect, test } from "vitest";
+import { sqlForTest } from "./support.ts";
+
+const OPEN = `insert into tracker.renewals (customer_id, product_id, subscription_id, subscription_item_id,
+  prescription_id, cause, opened_by, due_on, start_on, next_on)
+  values (1, 1, 'sub_1', 'si_1', $1, 'EXPIRES', 'renewal.find', clockwork.now() + interval '30 days', clockwork.now(),
+    clockwork.now()) returning id`;
+
+async function withRegistry() {
+  const sql = await sqlForTest();
+  await sql.person("insert into registry.customers (email) values ('a@example.com')");
+  await sql.person("insert into registry.products (name) values ('Morning tablets')");
+  return sql;
+}
+
+test("only one renewal of a customer's product is open, and a prescription's cycle is opened once", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await expect(sql.machinery(OPEN, ["rx2"])).rejects.toThrow("one_open_renewal_per_customer_and_product");
+  await sql.person("update tracker.renewals set state = 'CANCELLED'");
+  await expect(sql.machinery(OPEN, ["rx1"])).rejects.toThrow("one_renewal_per_prescription_and_cycle");
+  await sql.machinery(OPEN, ["rx2"]);
+});
+
+test("a person stops a renewal by one cell, and it says so", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await sql.person("update tracker.renewals set state = 'CANCELLED'");
+  expect(
+    await sql.person(
+      "select state, closed_because, next_on, closed_at is not null as is_closed from tracker.renewals",
+    ),
+  )
+    .toEqual([{ state: "CANCELLED", closed_because: "closed by a person", next_on: null, is_closed: true }]);
+});
+
+test("a closed renewal never opens again, and a customer who was asked stays asked", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await sql.machinery("update tracker.renewals set state = 'CONTACTED', contacted_at = clockwork.now()");
+  await expect(sql.machinery("update tracker.renewals set contacted_at = clockwork.now() + interval '1 day'"))
+    .rejects.toThrow("was asked already");
+  await expect(sql.machinery("update tracker.renewals set state = 'SCHEDULED'")).rejects.toThrow(
+    "cannot become",
+  );
+  await sql.person("update tracker.renewals set state = 'CANCELLED'");
+  await expect(sql.person("update tracker.renewals set state = 'CONTACTED'")).rejects.toThrow(
+    "cannot become",
+  );
+  await expect(sql.person("delete from tracker.renewals")).rejects.toThrow("set its state to CANCELLED");
+});
+
+test.each([
+  ["state = 'CONTACTED'", "a_contacted_renewal_says_when"],
+  ["state = 'LAPSED'", "a_lapsed_renewal_says_when"],
+  ["reminders = 1", "only_a_contacted_customer_is_reminded"],
+  ["billing_paused_at = clockwork.now()", "only_a_lapse_pauses_billing"],
+  ["start_on = due_on + interval '1 day'", "a_campaign_starts_before_it_is_due"],
+  ["next_on = null", "only_an_open_renewal_is_looked_at_again"],
+  ["cause = 'BORED'", "renewal_cause_is_known"],
+  ["prescription_id = 'rx9'", "that never changes"],
+])("refuses a renewal with %s: %s", async (change, constraint) => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await expect(sql.machinery(`update tracker.renewals set ${change}`)).rejects.toThrow(constraint);
+});
+
+test("a renewal whose day has come becomes one task, however often cron ticks", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  const start = () => sql.person("select clockwork.start_due_renewals()::int as started");
+  expect([await start(), await start()]).toEqual([[{ started: 1 }], [{ started: 0 }]]);
+  expect(await sql.person("select step, vendor, status::text, customer_id from clockwork.tasks"))
+    .toEqual([{ step: "renewal.advance", vendor: "health", status: "PENDING", customer_id: 1 }]);
+});
+
+test("a night's work is made once, by the first tick after its hour in the pharmacy's zone", async () => {
+  const sql = await withRegistry();
+  const start = async () =>
+    (await sql.person("select clockwork.start_nightly_work()::int as started"))[0]?.["started"];
+  await sql.person("update clockwork.nightly_work set at = '23:59:59.999'");
+  expect(await start()).toBe(0);
+  await sql.person("update clockwork.nightly_work set at = '00:00'");
+  expect([await start(), await start()]).toEqual([1, 0]);
+  const [task] = await sql.person(
+    `select step, data, key = 'night:' || (clockwork.now() at time zone 'America/New_York')::date
+    as is_of_this_night from clockwork.tasks`,
+  );
+  expect(task).toMatchObject({ step: "renewal.find", is_of_this_night: true });
+});
+
+test("work that is off is not made", async () => {
+  const sql = await withRegistry();
+  await sql.person("update clockwork.nightly_work set is_on = false, at = '00:00'");
+  expect(await sql.person("select clockwork.start_nightly_work()::int as started")).toEqual([{ started: 0 }]);
+});
+
+test("reminders are days before the due day", async () => {
+  const sql = await withRegistry();
+  await expect(sql.person("update clockwork.settings set remind_days_before = '{7,0}'"))
+    .rejects.toThrow("reminders_come_before_the_due_day");
+});
