@@ -126,6 +126,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       signUps += 1;
       const email = `${name.toLowerCase().replaceAll(" ", ".")}.${signUps}@example.com`;
       const crmPersonId = `person-${signUps}`;
+      vendors.crm.createPerson(crmPersonId, { email, phone: `+1859555${String(signUps).padStart(4, "0")}` });
       const stripeCustomer = stripe.createCustomer({ email });
       const healthPatientId = health.createPatient({
         name,

@@ -106,6 +106,8 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
       CUSTOMERIO_TRACK_URL: atCustomerio.url,
       CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
       CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
+      CUSTOMERIO_APP_URL: atCustomerio.url,
+      CUSTOMERIO_APP_API_KEY: CUSTOMERIO_SANDBOX_KEYS.appApiKey,
       CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
       STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
     },

@@ -41,6 +41,8 @@ export function makeVendors(env: Env, fetchFor: (vendor: Role) => Fetch, now: ()
       trackUrl: env.CUSTOMERIO_TRACK_URL,
       siteId: env.CUSTOMERIO_SITE_ID ?? "",
       apiKey: env.CUSTOMERIO_API_KEY ?? "",
+      appUrl: env.CUSTOMERIO_APP_URL,
+      appApiKey: env.CUSTOMERIO_APP_API_KEY ?? "",
       fetch: fetchFor("crm"),
     }),
   };

@@ -28,6 +28,8 @@ const schema = z.object({
   CUSTOMERIO_SITE_ID: text,
   CUSTOMERIO_API_KEY: text,
   CUSTOMERIO_WEBHOOK_SECRET: text,
+  CUSTOMERIO_APP_URL: urlOr("https://api.customer.io"),
+  CUSTOMERIO_APP_API_KEY: text,
 });
 export type Env = z.output<typeof schema> & {
   /** `STANDARD_WEBHOOK_SECRET_<SOURCE>`, by source in lower case. */

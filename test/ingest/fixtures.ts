@@ -98,7 +98,14 @@ function photon(type: string, details: Record<string, unknown>, kept: Record<str
       source: "org:org_8",
       data: { id, externalId: "ours-8", patient, notes: CANARY, ...details },
     },
-    data: { [`${about}_id`]: id, reference: "ours-8", patient_id: "pat_8", time: TIME, ...kept },
+    data: {
+      [`${about}_id`]: id,
+      reference: "ours-8",
+      patient_id: "pat_8",
+
+      time: TIME,
+      ...kept,
+    },
   };
 }
 

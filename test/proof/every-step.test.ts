@@ -18,6 +18,11 @@ async function remember(world: World): Promise<void> {
   }
 }
 
+/** How often the CRM was told of an order, repeats included. */
+function ordersHeard(world: World): number {
+  return world.vendors.crm.receipts.filter(({ name }) => name?.startsWith("order_")).length;
+}
+
 /** Gives each task that is due a twin: the same step and data under another key. */
 async function doubleWhatIsDue(world: World): Promise<void> {
   await sql`
@@ -76,7 +81,7 @@ describe.each(STORIES)("$name", (story) => {
       const [ordersBefore, effectsBefore, postsBefore] = [
         await orders(world),
         await effects(world),
-        world.vendors.crm.receipts.length,
+        ordersHeard(world),
       ];
       const done = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "=", "DONE")
         .execute();
@@ -89,8 +94,11 @@ describe.each(STORIES)("$name", (story) => {
       expect(await orders(world)).toEqual(
         ordersBefore.map((order) => ({ ...order, released_at: expect.toSatisfy(() => true) })),
       );
+      // Weeks later a prescription may have come due: asking to renew it is no repeat.
       const states = (all: Awaited<ReturnType<typeof effects>>) =>
-        all.map(({ vendor, operation, key, state, reference }) => ({
+        all.filter(({ key }) => !key.startsWith("renewal:")).map((
+          { vendor, operation, key, state, reference },
+        ) => ({
           vendor,
           operation,
           key,
@@ -98,7 +106,7 @@ describe.each(STORIES)("$name", (story) => {
           reference,
         }));
       expect(states(await effects(world))).toEqual(states(effectsBefore));
-      expect(world.vendors.crm.receipts.length).toBe(postsBefore);
+      expect(ordersHeard(world)).toBe(postsBefore);
       await remember(world);
     },
   );
@@ -146,6 +154,16 @@ test("every step of ours was in it", () => {
     "stripe.customer.subscription.updated",
     "health.medicationrequest.update", // as …create
     "pharmacy.prescription.active", // as …created
+    "stripe.invoice.upcoming", // test/renewals/renewals.test.ts, as is all that follows
+    "stripe.customer.subscription.paused",
+    "stripe.customer.subscription.deleted",
+    "pharmacy.prescription.depleted",
+    "pharmacy.prescription.canceled",
+    "renewal.find",
+    "renewal.advance",
+    "renewal.tell_crm",
+    "renewal.pause_billing",
+    "renewal.resume_billing",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -55,7 +55,7 @@ const dayIn = (days: number, from = new Date()) => isoDay(new Date(from.getTime(
 const toldOf = (world: World, person: Person) =>
   heard(world, person.crmPersonId).filter((name) => name.startsWith("renewal_"));
 
-describe("a prescription that ends", () => {
+describe("a prescription that ends", { timeout: 120_000 }, () => {
   test("is asked for, reminded, lapses with billing paused, and a new prescription sets it all right", async () => {
     const { world, person, subscriptionId } = await withCustomer({ validUntil: dayIn(60) });
     await night(world);
@@ -131,7 +131,7 @@ describe("a prescription that ends", () => {
   });
 });
 
-describe("nobody is written to in vain", () => {
+describe("nobody is written to in vain", { timeout: 120_000 }, () => {
   test.each([
     ["status paused", (world: World, id: string) => world.vendors.stripe.pause(id)],
     ["collection paused", (world: World, id: string) => world.vendors.stripe.pauseCollection(id)],
@@ -215,26 +215,30 @@ describe("nobody is written to in vain", () => {
   });
 });
 
-test("billing that was paused and resumed is not touched by a late resend", async () => {
-  const { world, person, subscriptionId } = await withCustomer({ fills: 1 });
-  await live(world, 33);
-  expect(await tasksOf(world, "renewal.pause_billing")).toMatchObject([{ status: "DONE" }]);
-  world.clinic.prescribe(person, "price_morning_month");
-  await world.settle();
-  expect(await tasksOf(world, "renewal.resume_billing")).toMatchObject([{ status: "DONE" }]);
-  world.vendors.stripe.pauseCollection(subscriptionId);
-  for (const step of ["renewal.pause_billing", "renewal.resume_billing"]) {
-    for (const { id } of await tasksOf(world, step)) await setStatus(world.db, id, "PENDING");
-  }
-  await world.settle();
-  expect(
-    world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection,
-    "the customer's own pause",
-  )
-    .not.toBeNull();
-});
+test(
+  "billing that was paused and resumed is not touched by a late resend",
+  { timeout: 120_000 },
+  async () => {
+    const { world, person, subscriptionId } = await withCustomer({ fills: 1 });
+    await live(world, 33);
+    expect(await tasksOf(world, "renewal.pause_billing")).toMatchObject([{ status: "DONE" }]);
+    world.clinic.prescribe(person, "price_morning_month");
+    await world.settle();
+    expect(await tasksOf(world, "renewal.resume_billing")).toMatchObject([{ status: "DONE" }]);
+    world.vendors.stripe.pauseCollection(subscriptionId);
+    for (const step of ["renewal.pause_billing", "renewal.resume_billing"]) {
+      for (const { id } of await tasksOf(world, step)) await setStatus(world.db, id, "PENDING");
+    }
+    await world.settle();
+    expect(
+      world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection,
+      "the customer's own pause",
+    )
+      .not.toBeNull();
+  },
+);
 
-describe("what cannot be told goes to a person, and leaves again by itself", () => {
+describe("what cannot be told goes to a person, and leaves again by itself", { timeout: 120_000 }, () => {
   test.each([
     ["no days' supply", { daysSupply: null }, "the days' supply"],
     ["an expiry that is a year and month", { validUntil: "2027-09" }, "the last day it is valid"],
@@ -317,7 +321,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", () 
   });
 });
 
-test("an outage of the health record for a night only delays the finder", async () => {
+test("an outage of the health record for a night only delays the finder", { timeout: 120_000 }, async () => {
   const { world, person } = await withCustomer({ validUntil: dayIn(40) });
   await sql`update clockwork.vendors set paused_until = clockwork.now() + interval '36 hours' where vendor = 'health'`
     .execute(world.db);

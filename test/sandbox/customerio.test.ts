@@ -10,7 +10,7 @@ import { seeded, serveSandbox, ulid } from "../../scripts/local/sandbox/server.t
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 
-const { siteId, apiKey } = CUSTOMERIO_SANDBOX_KEYS;
+const { siteId, apiKey, appApiKey } = CUSTOMERIO_SANDBOX_KEYS;
 const SECRET = "workspace-key";
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -114,6 +114,54 @@ describe("people", () => {
     await put("p1", {});
     await put(`cio_${sandbox.people.get("p1")?.cioId}`, { plan_state: "active" });
     expect([sandbox.people.size, attribute("p1", "plan_state")]).toEqual([1, "active"]);
+  });
+});
+
+describe("the App API", () => {
+  const read = (ids: unknown, authorization = `Bearer ${appApiKey}`) =>
+    call("POST", "/v1/customers/attributes", { ids }, authorization);
+
+  test("gives people with their attributes as text, each once, and leaves out whom it does not know", async () => {
+    sandbox.createPerson("p1", { email: "a@clinic.test", phone: "+15005550001" });
+    await put("p1", { plan_state: "active", next_refill_on: null, visits: 3 });
+    const cio_id = sandbox.people.get("p1")?.cioId;
+    expect(await (await read(["p1", "p9", "p1"])).json()).toEqual({
+      customers: [{
+        customer: {
+          id: "p1",
+          identifiers: { id: "p1", email: "a@clinic.test", cio_id },
+          attributes: {
+            id: "p1",
+            cio_id,
+            email: "a@clinic.test",
+            phone: "+15005550001",
+            plan_state: "active",
+            visits: "3",
+          },
+          timestamps: { email: seconds(), phone: seconds(), plan_state: seconds(), visits: seconds() },
+          unsubscribed: false,
+          devices: [],
+        },
+      }],
+    });
+    sandbox.unsubscribe("p1");
+    expect(await (await read(["p1"])).json()).toMatchObject({
+      customers: [{ customer: { unsubscribed: true } }],
+    });
+  });
+
+  test("has a key of its own", async () => {
+    sandbox.createPerson("p1", { email: "a@clinic.test", phone: "" });
+    for (const authorization of ["", `Basic ${btoa(`${siteId}:${apiKey}`)}`, `Bearer ${apiKey}`]) {
+      expect((await read(["p1"], authorization)).status).toBe(401);
+    }
+    expect((await call("PUT", "/api/v1/customers/p1", {}, `Bearer ${appApiKey}`)).status).toBe(401);
+  });
+
+  test("takes 1 to 100 ids", async () => {
+    const ids = Array.from({ length: 101 }, (_, i) => `p${i}`);
+    for (const bad of [ids, [], undefined, [7]]) expect((await read(bad)).status).toBe(400);
+    expect(await (await read(ids.slice(1))).json()).toEqual({ customers: [] });
   });
 });
 
@@ -246,8 +294,8 @@ describe("webhooks", () => {
     expect(attribute("p1", "unsubscribed")).toBe(true);
   });
 
-  test("editProfile: our campaign's body, with what was edited and what was not", async () => {
-    sandbox.editProfile("p1", { email: "new@clinic.test" });
+  test("changeProfile: our campaign's body, with what was edited and what was not", async () => {
+    sandbox.changeProfile("p1", { email: "new@clinic.test" });
     await sandbox.outbox.flush();
     expect(events).toMatchObject([{ type: "profile.changed", attributes: { person_id: "p1" } }]);
     expect(JSON.parse(bodies[0] ?? "")).toMatchObject({ email: "new@clinic.test", phone: "+15005550001" });
@@ -255,9 +303,9 @@ describe("webhooks", () => {
   });
 
   test("two edits within a second are two events; an edit that changes nothing is none", async () => {
-    sandbox.editProfile("p1", { email: "b@clinic.test" });
-    sandbox.editProfile("p1", { email: "c@clinic.test" });
-    sandbox.editProfile("p1", { email: "c@clinic.test" });
+    sandbox.changeProfile("p1", { email: "b@clinic.test" });
+    sandbox.changeProfile("p1", { email: "c@clinic.test" });
+    sandbox.changeProfile("p1", { email: "c@clinic.test" });
     await sandbox.outbox.flush();
     expect(new Set(events.map(({ id }) => id)).size).toBe(2);
     expect(events).toHaveLength(2);
@@ -274,7 +322,7 @@ describe("webhooks", () => {
   test("an event that fails holds back the later ones, for days, and is signed anew", async () => {
     status = 500;
     sandbox.unsubscribe("p1");
-    sandbox.editProfile("p1", { phone: "+15005550002" });
+    sandbox.changeProfile("p1", { phone: "+15005550002" });
     await sandbox.outbox.flush();
     now = new Date(now.getTime() + 20 * 24 * HOUR_MS);
     await sandbox.outbox.flush();
@@ -284,9 +332,48 @@ describe("webhooks", () => {
     expect(events.map(({ type }) => type)).toEqual(["customer.unsubscribed", "profile.changed"]);
   });
 
-  test("nobody unknown unsubscribes or is edited", () => {
+  test("writes counts what the API wrote, not what people edit, nor what made nobody", async () => {
+    await put("p1", { plan_state: "active" });
+    await put("p1", { plan_state: "paused", _timestamp: 1 });
+    sandbox.changeProfile("p1", { phone: "+15005550003" });
+    await put("p2", { plan_state: "active", _update: true });
+    await call("POST", "/api/v2/batch", {
+      batch: [{ type: "person", action: "identify", identifiers: { id: "p1" }, attributes: { a: 1 } }],
+    });
+    expect([sandbox.writes("p1"), sandbox.writes("p2"), attribute("p1", "plan_state")]).toEqual([
+      4,
+      0,
+      "active",
+    ]);
+  });
+
+  test("createPerson tells nobody, and makes nobody twice", () => {
+    sandbox.createPerson("p2", { email: "b@clinic.test", phone: "+15005550004" });
+    expect([attribute("p2", "email"), attribute("p2", "phone"), sandbox.outbox.waiting]).toEqual([
+      "b@clinic.test",
+      "+15005550004",
+      0,
+    ]);
+    expect(() => sandbox.createPerson("p2", { email: "", phone: "" })).toThrow("p2");
+  });
+
+  test("mergePeople: one is gone, the other takes what it lacked, and the campaign tells of it", async () => {
+    await put("p2", { email: "b@clinic.test", plan_state: "paused" });
+    await put("p3", {});
+    sandbox.mergePeople("p2", "p1");
+    expect(sandbox.people.has("p2")).toBe(false);
+    expect([attribute("p1", "email"), attribute("p1", "plan_state")]).toEqual(["a@clinic.test", "paused"]);
+    expect(sandbox.outbox.waiting).toBe(0);
+    sandbox.mergePeople("p1", "p3");
+    await sandbox.outbox.flush();
+    expect(events).toMatchObject([{ type: "profile.changed", attributes: { person_id: "p3" } }]);
+  });
+
+  test("nobody unknown unsubscribes, is edited or merged", () => {
+    expect(() => sandbox.mergePeople("p1", "p9")).toThrow("p9");
+    expect(sandbox.people.has("p1")).toBe(true);
     expect(() => sandbox.unsubscribe("p9")).toThrow("p9");
-    expect(() => sandbox.editProfile("p9", {})).toThrow("p9");
+    expect(() => sandbox.changeProfile("p9", {})).toThrow("p9");
   });
 });
 
@@ -298,6 +385,7 @@ test("every route is named for faults", async () => {
   await call("POST", "/api/v1/customers/p1/suppress");
   await call("POST", "/api/v1/customers/p1/unsuppress");
   await call("POST", "/api/v2/batch", {});
+  await call("POST", "/v1/customers/attributes", {});
   expect(Object.fromEntries(sandbox.faults.calls)).toEqual({
     "update person": 1,
     "send event": 1,
@@ -305,6 +393,7 @@ test("every route is named for faults", async () => {
     "suppress person": 1,
     "unsuppress person": 1,
     "batch": 1,
+    "read people": 1,
   });
   expect([sandbox.people.size, sandbox.suppressed.size, sandbox.receipts.length]).toEqual([0, 0, 0]);
 });

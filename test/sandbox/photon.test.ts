@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "../../scripts/local/sandbox/photon.ts";
 import { PHOTON_CANARY } from "../../scripts/local/sandbox/photon/events.ts";
+import { Rows } from "../../scripts/local/sandbox/photon/rows.ts";
 import { seeded } from "../../scripts/local/sandbox/server.ts";
 import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";
 
@@ -170,6 +171,46 @@ describe("graphql", () => {
     expect(await page()).toEqual({ orders: [{ id: ids[2] }, { id: ids[1] }] });
     expect(await page(ids[1])).toEqual({ orders: [{ id: ids[0] }] });
     expect((await ask(clinic, query, { filter: { patientId: "pat_other" } })).data).toEqual({ orders: [] });
+  });
+});
+
+describe("many orders", () => {
+  it("finds a patient's own among 100,000 without a look at the others", () => {
+    const rows = new Rows<{ id: string; patientId: string }>();
+    for (let i = 0; i < 100_000; i++) {
+      rows.set(`ord_${i}`, { id: `ord_${i}`, patientId: `pat_${i % 10_000}` });
+    }
+    let looks = 0;
+    const fits = () => ++looks > 0;
+    const own = rows.page({ patientId: "pat_7", after: null, first: 25, fits });
+    const newestFirst = Array.from({ length: 10 }, (_, i) => `ord_${(9 - i) * 10_000 + 7}`);
+    expect(own?.map(({ id }) => id)).toEqual(newestFirst);
+    expect(rows.page({ patientId: "pat_7", after: "ord_10007", first: 25, fits })).toEqual([
+      { id: "ord_7", patientId: "pat_7" },
+    ]);
+    expect(rows.page({ patientId: null, after: "ord_50000", first: 2, fits })?.map(({ id }) => id)).toEqual([
+      "ord_49999",
+      "ord_49998",
+    ]);
+    expect(looks).toBe(13);
+    expect(rows.page({ patientId: "pat_8", after: "ord_7", first: 1, fits })).toBeNull();
+    expect(rows.page({ patientId: null, after: "ord_none", first: 1, fits })).toBeNull();
+  });
+
+  it("keeps its pages right when a test takes a row out or puts it back", () => {
+    const rows = new Rows<{ id: string; patientId: string }>();
+    for (const id of ["a", "b", "c"]) rows.set(id, { id, patientId: "p" });
+    const page = (after: string | null) =>
+      rows.page({ patientId: "p", after, first: 9, fits: () => true })?.map(({ id }) => id);
+    expect([rows.delete("b"), rows.delete("b"), page(null), page("c"), page("b")]).toEqual([
+      true,
+      false,
+      ["c", "a"],
+      ["a"],
+      undefined,
+    ]);
+    rows.set("a", { id: "a", patientId: "q" });
+    expect([page(null), rows.size]).toEqual([["c"], 2]);
   });
 });
 

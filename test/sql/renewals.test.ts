@@ -70,7 +70,7 @@ test("a renewal whose day has come becomes one task, however often cron ticks", 
   await sql.machinery(OPEN, ["rx1"]);
   const start = () => sql.person("select clockwork.start_due_renewals()::int as started");
   expect([await start(), await start()]).toEqual([[{ started: 1 }], [{ started: 0 }]]);
-  expect(await sql.person("select step, vendor, status::text, customer_id from clockwork.tasks"))
+  expect(await sql.person("select step, vendor, status::text, customer_id::int from clockwork.tasks"))
     .toEqual([{ step: "renewal.advance", vendor: "health", status: "PENDING", customer_id: 1 }]);
 });
 

@@ -257,7 +257,7 @@ describe("ulidFor", () => {
   }
 });
 
-describe("sendEvent, against the sandbox", () => {
+describe("the client, against the sandbox", () => {
   let sandbox: CustomerioSandbox;
   let served: Awaited<ReturnType<typeof serveSandbox>>;
   let crm: Crm;
@@ -272,9 +272,13 @@ describe("sendEvent, against the sandbox", () => {
       webhook: { url: "http://127.0.0.1:1/hook", secret: SECRET },
     });
     served = await serveSandbox(sandbox.app);
-    crm = makeCustomerioClient({ trackUrl: served.url, ...CUSTOMERIO_SANDBOX_KEYS, fetch });
+    crm = clientAt(served.url);
   });
   afterEach(() => served.close());
+
+  function clientAt(url: string, keys: { apiKey?: string; appApiKey?: string } = {}): Crm {
+    return makeCustomerioClient({ trackUrl: url, appUrl: url, ...CUSTOMERIO_SANDBOX_KEYS, ...keys, fetch });
+  }
 
   const event = {
     personId: "ck_cus_41",
@@ -283,7 +287,7 @@ describe("sendEvent, against the sandbox", () => {
     at: new Date("2026-03-01T09:59:58.700Z"),
     data: { renewal_ref: "18", due_at: 1772900000, urgent: true, reason: null },
   };
-  async function failureOf(sending: Promise<void>): Promise<VendorError> {
+  async function failureOf(sending: Promise<unknown>): Promise<VendorError> {
     const error: unknown = await sending.then(() => undefined, (thrown: unknown) => thrown);
     if (!(error instanceof VendorError)) throw new Error("not a VendorError", { cause: error });
     return error;
@@ -336,13 +340,14 @@ describe("sendEvent, against the sandbox", () => {
   );
 
   test("a base URL with a slash at its end", async () => {
-    const client = makeCustomerioClient({ trackUrl: `${served.url}/`, ...CUSTOMERIO_SANDBOX_KEYS, fetch });
+    const client = clientAt(`${served.url}/`);
     await client.sendEvent(event);
     expect(sandbox.heard("ck_cus_41")).toHaveLength(1);
+    expect((await client.readProfiles(["ck_cus_41"])).size).toBe(1);
   });
 
   test("wrong keys are refused", async () => {
-    const client = makeCustomerioClient({ trackUrl: served.url, siteId: "s", apiKey: "wrong", fetch });
+    const client = clientAt(served.url, { apiKey: "wrong" });
     const error = await failureOf(client.sendEvent(event));
     expect([error.failure, error.details.status]).toEqual(["refused", 401]);
     expect(sandbox.receipts).toEqual([]);
@@ -381,9 +386,117 @@ describe("sendEvent, against the sandbox", () => {
     expect((await failureOf(crm.sendEvent(event))).failure).toBe("unreachable");
   });
 
+  test("tellAt is the time the event carries; the id stays that of when it happened", async () => {
+    now = new Date(event.at.getTime() + 4 * DAY * 1000);
+    await crm.sendEvent({ ...event, tellAt: now });
+    await crm.sendEvent({ ...event, tellAt: new Date(now.getTime() + 60_000) });
+    await crm.sendEvent(event);
+    expect(sandbox.heard("ck_cus_41")).toMatchObject([{
+      id: await ulidFor(event.id, event.at),
+      timestamp: Math.floor(now.getTime() / 1000),
+      started: true,
+    }]);
+    expect(sandbox.receipts.map(({ outcome }) => outcome)).toEqual(["stored", "duplicate", "duplicate"]);
+  });
+
   test("an event of four days ago is stored and starts nothing", async () => {
     now = new Date(event.at.getTime() + 4 * DAY * 1000);
     await crm.sendEvent(event);
     expect(sandbox.heard("ck_cus_41")[0]?.started).toBe(false);
+  });
+
+  describe("profiles", () => {
+    const contact = { email: "ada@clinic.test", phone: "+15005550041" };
+    const facts = { planState: "active", nextRefillOn: "2026-04-01" };
+    const profileOf = async (id: string) => (await crm.readProfiles([id])).get(id);
+    beforeEach(() => sandbox.createPerson("ck_cus_41", contact));
+
+    test("what is written is read, beside what the CRM owns; null clears", async () => {
+      expect(await profileOf("ck_cus_41")).toEqual({ ...contact, planState: null, nextRefillOn: null });
+      await crm.updateProfile("ck_cus_41", facts, now);
+      expect(await profileOf("ck_cus_41")).toEqual({ ...contact, ...facts });
+      await crm.updateProfile("ck_cus_41", { planState: "paused", nextRefillOn: null }, now);
+      expect(await profileOf("ck_cus_41")).toEqual({ ...contact, planState: "paused", nextRefillOn: null });
+      expect(sandbox.writes("ck_cus_41")).toBe(2);
+      // Neither email nor phone: our own update must not look like an edit of theirs.
+      expect(sandbox.outbox.waiting).toBe(0);
+    });
+
+    test("an update that was read earlier and arrives later does not win", async () => {
+      await crm.updateProfile("ck_cus_41", { planState: "paused", nextRefillOn: null }, now);
+      await crm.updateProfile("ck_cus_41", facts, new Date(now.getTime() - 5000));
+      expect(await profileOf("ck_cus_41")).toMatchObject({ planState: "paused", nextRefillOn: null });
+      await crm.updateProfile("ck_cus_41", facts, new Date(now.getTime() + 900));
+      expect(await profileOf("ck_cus_41")).toMatchObject(facts);
+    });
+
+    test("nobody is made by an update", async () => {
+      await crm.updateProfile("ck_cus_42", facts, now);
+      expect(sandbox.people.has("ck_cus_42")).toBe(false);
+      expect(await profileOf("ck_cus_42")).toBe(undefined);
+    });
+
+    test("a hundred people in one call, each once, without those the CRM does not know", async () => {
+      const ids = Array.from({ length: 99 }, (_, i) => `ck_cus_${i + 100}`);
+      for (const id of ids) sandbox.createPerson(id, { email: `${id}@clinic.test`, phone: "" });
+      const profiles = await crm.readProfiles(["nobody", ...ids, ...ids]);
+      expect([...profiles.keys()].sort()).toEqual([...ids].sort());
+      expect(profiles.get("ck_cus_150")).toMatchObject({ email: "ck_cus_150@clinic.test", phone: null });
+      expect(sandbox.faults.calls.get("read people")).toBe(1);
+      await expect(crm.readProfiles(Array.from({ length: 101 }, (_, i) => `${i}`))).rejects.toThrow(
+        RangeError,
+      );
+      expect(await crm.readProfiles([])).toEqual(new Map());
+      expect(sandbox.faults.calls.get("read people")).toBe(1);
+    });
+
+    test("people who come without their wrapping are read the same way", async () => {
+      const bare = { id: "ck_cus_41", attributes: { ...contact, plan_state: "", next_refill_on: 7 } };
+      const client = makeCustomerioClient({
+        trackUrl: served.url,
+        ...CUSTOMERIO_SANDBOX_KEYS,
+        fetch: (url) => {
+          expect(String(url)).toBe("https://api.customer.io/v1/customers/attributes");
+          return Promise.resolve(Response.json({ customers: [bare] }));
+        },
+      });
+      expect(await client.readProfiles(["ck_cus_41"])).toEqual(
+        new Map([["ck_cus_41", { ...contact, planState: null, nextRefillOn: null }]]),
+      );
+    });
+
+    test("the App API's key, limit and odd answers become failures without the vendor's words", async () => {
+      const read = (client = crm) => failureOf(client.readProfiles(["ck_cus_41"]));
+      const wrong = await read(clientAt(served.url, { appApiKey: "wrong" }));
+      expect([wrong.failure, wrong.details]).toEqual(["refused", { status: 401 }]);
+      sandbox.faults.add({ kind: "status", status: 429, retryAfterSeconds: 1, times: 1 });
+      expect((await read()).failure).toBe("rate_limited");
+      sandbox.faults.add({ kind: "lose_answer", times: 1 });
+      expect((await read()).failure).toBe("unanswered");
+      const client = makeCustomerioClient({
+        trackUrl: served.url,
+        ...CUSTOMERIO_SANDBOX_KEYS,
+        fetch: () => Promise.resolve(Response.json({ customers: [{ words: "of a patient" }] })),
+      });
+      const shape = await read(client);
+      expect([shape.failure, shape.details.code]).toEqual(["unanswered", "shape"]);
+      expect(JSON.stringify(shape) + shape.message).not.toContain("patient");
+    });
+
+    test.each(["", ".."])("an update of a person that no path can hold is refused: %j", async (personId) => {
+      expect((await failureOf(crm.updateProfile(personId, facts, now))).details).toEqual({
+        code: "person_id",
+      });
+    });
+
+    test("an update whose answer is lost can be sent again", async () => {
+      sandbox.faults.add({ operation: "update person", kind: "lose_answer", times: 1 });
+      expect(await failureOf(crm.updateProfile("ck_cus_41", facts, now))).toMatchObject({
+        failure: "unanswered",
+        operation: "update profile",
+      });
+      await crm.updateProfile("ck_cus_41", facts, now);
+      expect(await profileOf("ck_cus_41")).toMatchObject(facts);
+    });
   });
 });

@@ -97,6 +97,7 @@ describe("photonWebhook.read", () => {
         order_id: "ord_test_1",
         reference: "ref-1",
         patient_id: "pat_test_1",
+        patient_reference: "p1",
         time: "2027-03-01T08:59:00.000Z",
         state,
       },
@@ -111,7 +112,7 @@ describe("photonWebhook.read", () => {
       instructions: PHOTON_CANARY,
       notes: PHOTON_CANARY,
       daysSupply: 30,
-      patient: { id: "pat_test_1" },
+      patient: { id: "pat_test_1", externalId: "fhir-patient-1", name: PHOTON_CANARY },
     };
     expect(photonWebhook.read(webhook(event("photon:prescription:created", data)))).toEqual({
       id: "01JNTESTEVENT0000000000001",
@@ -120,6 +121,7 @@ describe("photonWebhook.read", () => {
         prescription_id: "rx_test_1",
         reference: "fhir-1",
         patient_id: "pat_test_1",
+        patient_reference: "fhir-patient-1",
         time: "2027-03-01T08:59:00.000Z",
       },
     });
@@ -133,6 +135,7 @@ describe("photonWebhook.read", () => {
       order_id: "ord_test_1",
       reference: null,
       patient_id: null,
+      patient_reference: null,
       time: null,
       state: "canceled",
     });
@@ -262,6 +265,7 @@ describe("makePhotonClient on the sandbox", () => {
       state: "accepted",
       carrier: null,
       trackingNumber: null,
+      address: ADDRESS,
     });
     expect(await client.getOrder(order.id)).toEqual(order);
     const stored = sandbox.state.orders.get(order.id);
@@ -364,6 +368,69 @@ describe("makePhotonClient on the sandbox", () => {
       details: { code: "ORDER_NOT_CANCELABLE" },
     });
     expect((await failure(client.cancelOrder("ord_none"))).details.code).toBe("ORDER_NOT_FOUND");
+  });
+
+  it("says where an order goes, and null where Photon leaves a part out", async () => {
+    const { client, patientId, sandbox, write } = await makeClinic();
+    const prescriptionId = write(3);
+    const nameless = { ...ADDRESS, name: null, street2: "Apt 4" };
+    const { id, address } = await client.createOrder({
+      patientId,
+      prescriptionId,
+      reference: "r",
+      address: nameless,
+    });
+    expect(address).toEqual(nameless);
+    const stored = sandbox.state.orders.get(id);
+    if (!stored) throw new Error("no order");
+    stored.address.postalCode = "";
+    expect((await client.getOrder(id))?.address).toBeNull();
+  });
+
+  it("lists every order once, over pages, also one that comes in between", async () => {
+    const { client, write, create } = await makeClinic();
+    const prescriptionId = write(300);
+    const ids: string[] = [];
+    for (let i = 0; i < 230; i++) ids.push((await create(prescriptionId, `ref-${i}`)).id);
+    const seen: string[] = [];
+    const sizes: number[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await client.listOrders(cursor);
+      seen.push(...page.entries.map((order) => order.id));
+      sizes.push(page.entries.length);
+      cursor = page.next;
+      await create(prescriptionId, "late");
+    } while (cursor !== null);
+    expect([...seen].sort()).toEqual([...ids].sort());
+    expect(sizes).toEqual([100, 100, 30, 0]);
+    expect((await client.listOrders(ids[3] ?? "")).entries[0]).toMatchObject({
+      id: ids[2],
+      reference: "ref-2",
+      address: ADDRESS,
+    });
+    expect(await client.listOrders(ids[0] ?? "")).toEqual({ entries: [], next: null });
+    expect((await failure(client.listOrders("ord_none"))).failure).toBe("refused");
+  });
+
+  it("lists the treatments in use: every prescription with its treatment, and whether it can be filled", async () => {
+    const { client, sandbox, write, create } = await makeClinic();
+    expect(await client.listTreatments(null)).toEqual({ entries: [], next: null });
+    const active = write(2);
+    const depleted = write(1);
+    const canceled = write(1);
+    await create(depleted);
+    sandbox.cancelPrescription(canceled);
+    const row = (id: string, active: boolean) => ({ id, treatmentId: "med_test", active });
+    expect(await client.listTreatments(null)).toEqual({
+      entries: [row(canceled, false), row(depleted, false), row(active, true)],
+      next: null,
+    });
+    for (let i = 0; i < 120; i++) write(1);
+    const first = await client.listTreatments(null);
+    const second = await client.listTreatments(first.next);
+    expect([first.entries.length, second.entries.length, second.next]).toEqual([100, 23, null]);
+    expect(second.entries.at(-1)).toEqual(row(active, true));
   });
 
   it("finds a prescription by the health record's id, an active one before any other", async () => {
@@ -545,6 +612,34 @@ describe("GraphQL answers that are no success", () => {
       body: { data: { order: canceled } },
     });
     expect((await client.cancelOrder("ord_x")).state).toBe("canceled");
+  });
+
+  const fullPage = (size: number) =>
+    Array.from({ length: size }, (_, i) => ({
+      id: `ord_${i}`,
+      externalId: "other",
+      state: "PLACED",
+      createdAt: NOW.toISOString(),
+      treatment: { id: "med_test" },
+    }));
+
+  it("goes on after a page that Photon cut to its own size", async () => {
+    const { client } = clientAnswering({ body: { data: { orders: fullPage(25) } } });
+    expect((await client.listOrders(null)).next).toBe("ord_24");
+  });
+
+  it("takes neither a page of nothing readable nor one that holds its own cursor for the end", async () => {
+    const blank = clientAnswering({ body: { data: { orders: Array.from({ length: 25 }, () => null) } } });
+    const stuck = clientAnswering({ body: { data: { orders: fullPage(30), prescriptions: fullPage(30) } } });
+    for (
+      const asked of [
+        blank.client.listOrders(null),
+        stuck.client.listOrders("ord_7"),
+        stuck.client.listTreatments("ord_29"),
+      ]
+    ) {
+      expect(await failure(asked)).toMatchObject({ failure: "unanswered", details: { code: "paging" } });
+    }
   });
 
   it("never takes a list that does not move for a whole one", async () => {

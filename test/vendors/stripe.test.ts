@@ -402,15 +402,15 @@ describe("makeStripeClient", () => {
       collectionPaused: false,
       cancelAtPeriodEnd: false,
       createdAt: NOW,
-      metadata: {},
       endedAt: null,
+      metadata: {},
       nextRefillAt: new Date("2027-04-01T09:00:00.000Z"),
       items: [
         {
           id: subscription.items.data[0]?.id,
           priceId: "price_quarter",
           quantity: 1,
-          periodEnd: expect.any(Date),
+          periodEnd: new Date("2027-06-01T09:00:00.000Z"),
           interval: "month",
           intervalCount: 3,
         },

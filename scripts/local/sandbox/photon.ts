@@ -7,6 +7,7 @@ import { makeEvents } from "./photon/events.ts";
 import { makeGraphqlExecutor, operationName } from "./photon/graphql.ts";
 import { makeOrders, type PhotonOrders } from "./photon/orders.ts";
 import { PhotonRefusal } from "./photon/refusal.ts";
+import { Rows } from "./photon/rows.ts";
 import { mustHave, type PhotonOrder, type PhotonState } from "./photon/state.ts";
 
 /** What the sandbox's login takes unless it is told otherwise. */
@@ -58,7 +59,7 @@ export function makePhotonSandbox(
     givesUpOn: (status) => status >= 400 && status < 500 && status !== 408 && status !== 429,
     headOfLine: false,
   });
-  const state: PhotonState = { patients: new Map(), prescriptions: new Map(), orders: new Map() };
+  const state: PhotonState = { patients: new Map(), prescriptions: new Rows(), orders: new Rows() };
   const events = makeEvents(deps, state, outbox);
   const { create, cancel, ...pharmacy } = makeOrders(deps, state, events);
   const execute = makeGraphqlExecutor(state, { create, cancel, ...pharmacy }, deps.now);

@@ -54,6 +54,7 @@ export const REASON_CODES = [
   "SUBSCRIPTION_STATUS_UNKNOWN",
   "RENEWAL_NOT_NEEDED",
   "CUSTOMER_ON_HOLD",
+  "CRM_PERSON_UNKNOWN",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

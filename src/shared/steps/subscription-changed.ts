@@ -5,7 +5,7 @@ import { stripeHint } from "./hints.ts";
 
 /**
  * A subscription began, changed or ended: its orders that wait are checked now, against what Stripe says then, and so is
- * until when its refills are covered.
+ * until when its refills are covered; the CRM's mirror of the plan is put right.
  */
 export const subscriptionChanged = defineStep({
   handles: [
@@ -22,7 +22,10 @@ export const subscriptionChanged = defineStep({
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
         await releaseOrders(trx, { subscription_id: object_id });
-        return [{ step: "renewal.check", data: { subscription_id: object_id } }];
+        return [
+          { step: "renewal.check", data: { subscription_id: object_id } },
+          { step: "owner.propagate_plan", data: { subscription_id: object_id } },
+        ];
       },
     }),
 });

@@ -9,6 +9,7 @@ import { orderCancel } from "./order-cancel.ts";
 import { orderPlace } from "./order-place.ts";
 import { orderReplace } from "./order-replace.ts";
 import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
+import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
 import { renewalAdvance } from "./renewal-advance.ts";
@@ -35,6 +36,7 @@ export const STEPS: readonly Step[] = [
   orderReplace,
   pharmacyOrderEvent,
   orderTellCrm,
+  ownerPropagatePlan,
   renewalFind,
   renewalCheck,
   renewalAdvance,

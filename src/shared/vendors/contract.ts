@@ -154,6 +154,8 @@ export interface PharmacyOrder {
   state: PharmacyOrderState;
   carrier: string | null;
   trackingNumber: string | null;
+  /** Where the pharmacy will send it; null when it does not say. Held in memory only. */
+  address: ShippingAddress | null;
 }
 
 export interface PharmacyPrescription {
@@ -178,8 +180,21 @@ export interface Pharmacy {
   getOrder(orderId: string): Promise<PharmacyOrder | null>;
   /** Orders of the patient with our reference, through a list that shows the vendor's own latest writes. Oldest first. */
   findOrders(query: { patientId: string; reference: string }): Promise<PharmacyOrder[]>;
+  /** Every order of the organisation, page by page, in no order to rely on. */
+  listOrders(cursor: string | null): Promise<Page<PharmacyOrder>>;
+  /** Every prescription the pharmacy holds, page by page: what is really in use. `treatmentId` is the pharmacy's. */
+  listTreatments(cursor: string | null): Promise<Page<{ id: string; treatmentId: string; active: boolean }>>;
   /** Refused when it is too late. Cancelling a canceled order is the same as cancelling it once. */
   cancelOrder(orderId: string): Promise<PharmacyOrder>;
+}
+
+/** A person in the CRM, reduced to the facts it owns and those it mirrors. Null: it has none. Held in memory only. */
+export interface CrmProfile {
+  email: string | null;
+  phone: string | null;
+  planState: string | null;
+  /** `YYYY-MM-DD`. */
+  nextRefillOn: string | null;
 }
 
 /** The CRM: talks to customers; owner of email and phone. Never told a medical fact. */
@@ -196,4 +211,15 @@ export interface Crm {
     tellAt?: Date;
     data: Record<string, string | number | boolean | null>;
   }): Promise<void>;
+  /** Profiles of up to 100 people in one call. Someone the CRM does not know is not in the map. */
+  readProfiles(personIds: readonly string[]): Promise<Map<string, CrmProfile>>;
+  /**
+   * Sets mirrored facts of a person who exists (never makes one). `asOf`: when the owner was read; an update that
+   * was read earlier and arrives later does not win.
+   */
+  updateProfile(
+    personId: string,
+    facts: Pick<CrmProfile, "planState" | "nextRefillOn">,
+    asOf: Date,
+  ): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { ORDER_FIELDS, orderAnswer, PRESCRIPTION_FIELDS, prescriptionAnswer } fr
 import { checkSelection, type FieldMap, type ParsedOperation, parseOperation, pick } from "./document.ts";
 import type { PhotonOrders } from "./orders.ts";
 import { invalidQuery, PhotonRefusal } from "./refusal.ts";
+import type { Rows } from "./rows.ts";
 import { type PhotonOrder, type PhotonPrescription, type PhotonState, prescriptionState } from "./state.ts";
 
 /** What the faults call each operation. */
@@ -162,15 +163,16 @@ function badInput(message: string): PhotonRefusal {
 
 /** Newest first, a page at a time, `after` being the id of a row. Shows the latest writes at once. */
 function list<Row extends { id: string; patientId: string }>(
-  rows: ReadonlyMap<string, Row>,
+  rows: Rows<Row>,
   { after, first, filter }: z.output<typeof listArgs>,
   stateOf: (row: Row) => string,
 ): Row[] {
-  const found = [...rows.values()].reverse().filter((row) =>
-    (!filter?.patientId || row.patientId === filter.patientId) &&
-    (!filter?.state || stateOf(row) === filter.state)
-  );
-  const start = after ? found.findIndex((row) => row.id === after) + 1 : 0;
-  if (after && start === 0) throw badInput("unknown cursor");
-  return found.slice(start, start + (first ?? DEFAULT_PAGE));
+  const page = rows.page({
+    patientId: filter?.patientId ?? null,
+    after: after ?? null,
+    first: first ?? DEFAULT_PAGE,
+    fits: (row) => !filter?.state || stateOf(row) === filter.state,
+  });
+  if (!page) throw badInput("unknown cursor");
+  return page;
 }

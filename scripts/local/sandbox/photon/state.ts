@@ -1,3 +1,5 @@
+import type { Rows } from "./rows.ts";
+
 /** What the sandbox's Photon knows. Its words are Photon's: see the SDK's types. */
 
 export interface PhotonPatient {
@@ -52,9 +54,9 @@ export interface PhotonOrder {
 
 export interface PhotonState {
   patients: Map<string, PhotonPatient>;
-  prescriptions: Map<string, PhotonPrescription>;
+  prescriptions: Rows<PhotonPrescription>;
   /** In the order they were made. */
-  orders: Map<string, PhotonOrder>;
+  orders: Rows<PhotonOrder>;
 }
 
 export type PhotonPrescriptionState = "ACTIVE" | "DEPLETED" | "EXPIRED" | "CANCELED";

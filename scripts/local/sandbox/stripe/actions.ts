@@ -1,15 +1,22 @@
+import { type CardState, changeCard } from "./cards.ts";
+import { type CheckoutRequest, completeCheckout } from "./checkout.ts";
 import {
   addPrice,
   createCustomer,
   type CustomerFields,
+  deleteCustomer,
+  newCustomer,
   type PriceFields,
   updateCustomer,
 } from "./customers.ts";
 import { attemptPayment, closeInvoice, type World } from "./invoicing.ts";
+import { addInvoiceItem, changeQuantity } from "./items.ts";
 import { closeDispute, creditNote, dispute, refund } from "./money.ts";
 import {
+  type CheckoutSession,
   type CreditNote,
   type Customer,
+  type DeletedCustomer,
   type Dispute,
   type Invoice,
   type Metadata,
@@ -27,8 +34,22 @@ import * as subscriptions from "./subscriptions.ts";
  * An unknown id, or what Stripe would refuse, throws.
  */
 export interface StripeActions {
-  createCustomer(fields: CustomerFields): Customer;
+  /** With a card that can be charged, unless `card` says otherwise. */
+  createCustomer(fields: CustomerFields & { card?: CardState }): Customer;
   updateCustomer(customerId: string, fields: CustomerFields): Customer;
+  /** The customer's cards become this one, or none. */
+  changeCard(customerId: string, card: CardState): Customer;
+  /** Its subscriptions are cancelled. */
+  deleteCustomer(customerId: string): DeletedCustomer;
+  /** A new customer signs up by Checkout; the session names the customer and the subscription. */
+  completeCheckout(request: CheckoutRequest): CheckoutSession;
+  /**
+   * Somebody who was there before anybody listened, with a subscription to `priceId` if given, its first period just
+   * begun. No events, no invoices: cheap enough for a hundred thousand.
+   */
+  importCustomer(
+    fields: CustomerFields & { card?: CardState; priceId?: string; subscriptionMetadata?: Metadata },
+  ): { customer: Customer; subscription: Subscription | null };
   addPrice(fields: PriceFields): Price;
   /** Its first invoice is paid at once; `latest_invoice` names it. */
   subscribe(request: {
@@ -70,8 +91,20 @@ export function makeActions(world: World): StripeActions {
   const { state, events } = world;
   const subscription = (id: string) => need(state.subscriptions, id);
   return {
-    createCustomer: (fields) => createCustomer(world, fields),
+    createCustomer: (fields) => createCustomer(world, { card: "default", ...fields }),
     updateCustomer: (id, fields) => updateCustomer(world, need(state.customers, id), fields),
+    changeCard: (id, card) => changeCard(world, need(state.customers, id), card),
+    deleteCustomer: (id) => deleteCustomer(world, need(state.customers, id)),
+    completeCheckout: (request) => completeCheckout(world, request),
+    importCustomer: ({ priceId, subscriptionMetadata, ...fields }) => {
+      const customer = newCustomer(state, { card: "default", ...fields });
+      const subscription = priceId === undefined ? null : subscriptions.newSubscription(world, {
+        customerId: customer.id,
+        items: [{ price: priceId, quantity: 1 }],
+        ...(subscriptionMetadata ? { metadata: subscriptionMetadata } : {}),
+      });
+      return { customer, subscription };
+    },
     addPrice: (fields) => addPrice(world, fields),
     subscribe: ({ priceIds, ...request }) => subscriptions.subscribe(world, { ...request, items: priceIds }),
     renew: (id) => subscriptions.renew(world, subscription(id), true),
@@ -107,9 +140,8 @@ export function makeActions(world: World): StripeActions {
         status: "draft",
       });
     },
-    changeQuantity: (id, itemId, quantity) =>
-      subscriptions.changeQuantity(world, subscription(id), itemId, quantity),
-    addInvoiceItem: (id, amount) => subscriptions.addInvoiceItem(world, subscription(id), amount),
+    changeQuantity: (id, itemId, quantity) => changeQuantity(world, subscription(id), itemId, quantity),
+    addInvoiceItem: (id, amount) => addInvoiceItem(world, subscription(id), amount),
     pauseCollection: (id, behavior = "void") =>
       subscriptions.pauseCollection(world, subscription(id), behavior),
     resumeCollection: (id) => subscriptions.pauseCollection(world, subscription(id), null),

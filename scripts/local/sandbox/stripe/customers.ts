@@ -1,5 +1,8 @@
+import { addCard, type CardState } from "./cards.ts";
 import type { World } from "./invoicing.ts";
-import type { Customer, Interval, Metadata, Price } from "./objects.ts";
+import type { Customer, DeletedCustomer, Interval, Metadata, Price } from "./objects.ts";
+import type { StripeState } from "./state.ts";
+import { cancel } from "./subscriptions.ts";
 
 export interface CustomerFields {
   email?: string | undefined;
@@ -9,8 +12,21 @@ export interface CustomerFields {
   metadata?: Metadata | "" | undefined;
 }
 
-/** Sends `customer.created`. */
-export function createCustomer({ state, events }: World, fields: CustomerFields): Customer {
+/** Sends `customer.created`. One made over the API has no card yet. */
+export function createCustomer(
+  { state, events }: World,
+  fields: CustomerFields & { card?: CardState },
+): Customer {
+  const customer = newCustomer(state, fields);
+  events.emit("customer.created", customer);
+  return customer;
+}
+
+/** Without any event. */
+export function newCustomer(
+  state: StripeState,
+  { card = "none", ...fields }: CustomerFields & { card?: CardState },
+): Customer {
   const customer: Customer = {
     id: state.newId("cus_", 14),
     object: "customer",
@@ -18,15 +34,18 @@ export function createCustomer({ state, events }: World, fields: CustomerFields)
     livemode: false,
     balance: 0,
     currency: null,
+    default_source: null,
     delinquent: false,
     description: fields.description || null,
     email: fields.email || null,
+    invoice_settings: { default_payment_method: null },
     metadata: mergeMetadata({}, fields.metadata),
     name: fields.name || null,
     phone: fields.phone || null,
   };
   state.customers.set(customer.id, customer);
-  events.emit("customer.created", customer);
+  // The card's id follows from the customer's: no random number is drawn, so a seed gives the same ids with and without.
+  addCard(state, customer, card, `pm_1${customer.id.slice("cus_".length)}`);
   return customer;
 }
 
@@ -46,6 +65,20 @@ export function updateCustomer({ events }: World, customer: Customer, fields: Cu
   Object.assign(customer, next);
   if (Object.keys(previous).length > 0) events.emit("customer.updated", customer, previous);
   return customer;
+}
+
+/** For ever. Its subscriptions end first. Sends `customer.subscription.deleted` for each and `customer.deleted`. */
+export function deleteCustomer(world: World, customer: Customer): DeletedCustomer {
+  const { state, events } = world;
+  for (const subscription of state.subscriptions.group(customer.id).values()) {
+    if (subscription.ended_at === null) cancel(world, subscription);
+  }
+  for (const { id } of [...state.paymentMethods.group(customer.id).values()]) state.paymentMethods.delete(id);
+  const deleted: DeletedCustomer = { id: customer.id, object: "customer", deleted: true };
+  state.customers.delete(customer.id);
+  state.deletedCustomers.set(customer.id, deleted);
+  events.emit("customer.deleted", customer);
+  return deleted;
 }
 
 /** Stripe merges metadata: an empty value removes its key, an empty string all of them. */

@@ -29,6 +29,28 @@ export function notAllowed(message: string, code?: string): StripeApiError {
   return invalidRequest(message, code === undefined ? {} : { code });
 }
 
+/** Nothing to charge: neither the subscription nor its customer names a payment method. */
+export function noPaymentMethod(): StripeApiError {
+  return invalidRequest("This customer has no attached payment source or default payment method.", {
+    code: "resource_missing",
+  });
+}
+
+export function declined(): StripeApiError {
+  return new StripeApiError(402, {
+    type: "card_error",
+    code: "card_declined",
+    message: "Your card was declined.",
+  });
+}
+
+/** A subscription's price cannot get another interval while its billing date stays. */
+export function changesInterval(): StripeApiError {
+  return invalidRequest("Changing plan intervals. There's no way to leave billing cycle unchanged.", {
+    param: "billing_cycle_anchor",
+  });
+}
+
 export function cannotExpand(path: string): StripeApiError {
   return invalidRequest(`This property cannot be expanded (${path}).`, { param: "expand" });
 }

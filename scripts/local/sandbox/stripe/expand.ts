@@ -8,7 +8,8 @@ const MAX_DEPTH = 4;
 const EXPANDABLE = new Set([
   ...["charge", "customer", "invoice", "latest_charge", "latest_invoice", "payment_intent", "subscription"],
   ...["data", "items", "lines", "payment", "payments", "parent", "price", "pricing", "price_details"],
-  ...["subscription_details", "refund", "refunds"],
+  ...["subscription_details", "refund", "refunds", "subscriptions", "invoice_settings"],
+  ...["default_payment_method"],
 ]);
 
 type Node = Record<string, unknown>;
@@ -27,6 +28,14 @@ function follow(state: StripeState, node: Node, [name, ...rest]: string[], path:
   if (name === "payments" && node["object"] === "invoice" && node[name] === undefined) {
     const payments = state.paymentsOf(String(node["id"])).map(show);
     node[name] = listOf(`/v1/invoice_payments?invoice=${String(node["id"])}`, payments);
+  }
+  if (name === "subscriptions" && node["object"] === "customer") {
+    const id = String(node["id"]);
+    const current = [...state.subscriptions.group(id).newestFirst()].filter(({ ended_at }) =>
+      ended_at === null
+    );
+    const subscriptions = listOf(`/v1/customers/${id}/subscriptions`, current.map(show));
+    Object.assign(node, show({ subscriptions }));
   }
   if (typeof node[name] === "string") {
     const object = state.find(node[name]);

@@ -16,7 +16,7 @@ const RETRY_SECONDS = 3 * 86_400;
 export function draftInvoice(
   { state, events }: World,
   subscription: Subscription,
-  billingReason: "subscription_create" | "subscription_cycle",
+  billingReason: "subscription_create" | "subscription_cycle" | "subscription_update",
   lines: NewLine[],
 ): Invoice {
   const id = state.newId("in_1", 23);

@@ -21,11 +21,27 @@ type Common = "id" | "object" | "created" | "livemode";
 
 export type Metadata = Record<string, string>;
 
-export type Customer = Wire<
-  Stripe.Customer,
-  Common | "email" | "phone" | "name" | "description" | "balance" | "currency" | "delinquent" | "metadata",
-  { email: string | null; phone: string | null }
->;
+export type Customer =
+  & Wire<
+    Stripe.Customer,
+    Common | "email" | "phone" | "name" | "description" | "balance" | "currency" | "delinquent" | "metadata",
+    { email: string | null; phone: string | null; default_source: string | null }
+  >
+  & { invoice_settings: { default_payment_method: string | null } };
+
+export type DeletedCustomer = Stripe.DeletedCustomer;
+
+export type PaymentMethod =
+  & Wire<Stripe.PaymentMethod, Common | "metadata", { customer: string; type: "card" }>
+  & { card: { brand: string; exp_month: number; exp_year: number; last4: string } };
+
+export type CheckoutSession =
+  & Wire<
+    Stripe.Checkout.Session,
+    Common | "client_reference_id" | "customer_email" | "mode" | "payment_status" | "status",
+    { customer: string; invoice: string | null; metadata: Metadata; subscription: string }
+  >
+  & { customer_details: { email: string | null } };
 
 export type Price =
   & Wire<Stripe.Price, Common | "active" | "currency" | "product" | "metadata", {
@@ -60,7 +76,12 @@ export type Subscription =
     | "status"
     | "trial_end"
     | "trial_start",
-    { customer: string; latest_invoice: string | null; schedule: null }
+    {
+      customer: string;
+      default_payment_method: string | null;
+      latest_invoice: string | null;
+      schedule: null;
+    }
   >
   & {
     billing_mode: { type: "flexible" };
@@ -219,6 +240,9 @@ export interface StripeEvent {
 
 export type StripeObject =
   | Customer
+  | DeletedCustomer
+  | PaymentMethod
+  | CheckoutSession
   | Price
   | SubscriptionItem
   | Subscription

@@ -7,7 +7,7 @@ import { badParameters, noSuch, notAllowed, StripeApiError, unauthorized, unknow
 import { expand } from "./expand.ts";
 import { decodeForm, type Form } from "./form.ts";
 import type { Answer, IdempotencyMemory } from "./idempotency.ts";
-import { pageOf, pageParams } from "./lists.ts";
+import { pageOf, pageParams, type Selection } from "./lists.ts";
 import { API_VERSION, show } from "./objects.ts";
 import type { StripeState } from "./state.ts";
 
@@ -80,13 +80,13 @@ export class StripeRouter {
     });
   }
 
-  /** `GET <path>`; `select` gives the entries in the list's order. */
+  /** `GET <path>`; `select` gives the entries in the list's order, or says how to choose them newest first. */
   lister<Shape extends z.ZodRawShape, T extends { id: string }>(
     path: string,
     kind: string,
     operation: string,
     shape: Shape,
-    select: (params: z.output<z.ZodObject<Shape>>, id: string) => T[],
+    select: (params: z.output<z.ZodObject<Shape>>, id: string) => T[] | Selection<T>,
   ): void {
     const page = z.object(pageParams);
     const filters = z.object(shape);

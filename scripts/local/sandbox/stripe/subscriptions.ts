@@ -1,5 +1,8 @@
+import { needPayment } from "./cards.ts";
 import { noSuch, notAllowed } from "./errors.ts";
 import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice, type World } from "./invoicing.ts";
+import { changePrice, type PriceMove } from "./items.ts";
+import { periodLine, takePending } from "./lines.ts";
 import {
   type Invoice,
   listOf,
@@ -9,18 +12,35 @@ import {
   type SubscriptionItem,
 } from "./objects.ts";
 import { periodEnd } from "./periods.ts";
-import type { NewLine } from "./state.ts";
 
 export interface SubscribeRequest {
   customerId: string;
   items: { price: string; quantity: number }[];
   metadata?: Metadata;
+  /** Charged instead of the customer's default. */
+  paymentMethod?: string;
 }
 
-/** A new active subscription with its first invoice, paid at once. */
+/** A new active subscription with its first invoice, paid at once. Refused where it could not be. */
 export function subscribe(world: World, request: SubscribeRequest): Subscription {
-  const { state, events } = world;
-  if (!state.customers.has(request.customerId)) throw noSuch("customer", request.customerId, "customer");
+  const subscription = newSubscription(world, request);
+  world.events.emit("customer.subscription.created", subscription);
+  const lines = subscription.items.data.map(periodLine);
+  const invoice = draftInvoice(world, subscription, "subscription_create", lines);
+  finalizeInvoice(world, invoice);
+  attemptPayment(world, invoice, true);
+  return subscription;
+}
+
+/** Without any event or invoice, but refused all the same where it could not be paid. */
+export function newSubscription(world: World, request: SubscribeRequest): Subscription {
+  const { state } = world;
+  const customer = state.customers.get(request.customerId);
+  if (!customer) throw noSuch("customer", request.customerId, "customer");
+  const { paymentMethod = null } = request;
+  if (paymentMethod !== null && !state.paymentMethods.group(customer.id).has(paymentMethod)) {
+    throw noSuch("PaymentMethod", paymentMethod, "default_payment_method");
+  }
   const now = state.nowSeconds();
   const id = state.newId("sub_1", 23);
   const items = request.items.map(({ price: priceId, quantity }, index): SubscriptionItem => {
@@ -39,6 +59,8 @@ export function subscribe(world: World, request: SubscribeRequest): Subscription
       subscription: id,
     };
   });
+  const amount = items.reduce((sum, item) => sum + item.price.unit_amount * item.quantity, 0);
+  needPayment(world, customer, { amount, method: paymentMethod });
   const subscription: Subscription = {
     id,
     object: "subscription",
@@ -52,6 +74,7 @@ export function subscribe(world: World, request: SubscribeRequest): Subscription
     collection_method: "charge_automatically",
     currency: "usd",
     customer: request.customerId,
+    default_payment_method: paymentMethod,
     ended_at: null,
     items: listOf(`/v1/subscription_items?subscription=${id}`, items),
     latest_invoice: null,
@@ -64,10 +87,6 @@ export function subscribe(world: World, request: SubscribeRequest): Subscription
     trial_start: null,
   };
   state.subscriptions.set(id, subscription);
-  events.emit("customer.subscription.created", subscription);
-  const invoice = draftInvoice(world, subscription, "subscription_create", items.map(periodLine));
-  finalizeInvoice(world, invoice);
-  attemptPayment(world, invoice, true);
   return subscription;
 }
 
@@ -87,8 +106,7 @@ export function renew(world: World, subscription: Subscription, succeeds: boolea
     item.current_period_start = due;
     item.current_period_end = periodEnd(subscription.billing_cycle_anchor, due, interval, interval_count);
   }
-  const pending = state.pendingLines.get(subscription.id) ?? [];
-  state.pendingLines.delete(subscription.id);
+  const pending = takePending(state, subscription.id);
   events.emit("customer.subscription.updated", subscription, { items: { data: previous } });
   const lines = [...pending, ...renewed.map(periodLine)];
   const invoice = draftInvoice(world, subscription, "subscription_cycle", lines);
@@ -96,8 +114,8 @@ export function renew(world: World, subscription: Subscription, succeeds: boolea
   return invoice;
 }
 
-/** What happens to a renewal's invoice. */
-function collect(world: World, subscription: Subscription, invoice: Invoice, succeeds: boolean): void {
+/** What happens to the invoice of a new period. */
+export function collect(world: World, subscription: Subscription, invoice: Invoice, succeeds: boolean): void {
   const behavior = subscription.pause_collection?.behavior;
   if (behavior === "keep_as_draft") {
     invoice.auto_advance = false;
@@ -112,12 +130,21 @@ function collect(world: World, subscription: Subscription, invoice: Invoice, suc
   if (!succeeds) update(world, subscription, { status: "past_due" });
 }
 
-/** Changes fields of the subscription and sends `customer.subscription.updated` with what they were. */
-export function update(world: World, subscription: Subscription, change: SubscriptionChange): Subscription {
-  const previous: Record<string, unknown> = {};
+/** Changes fields of the subscription, and an item's price, and sends `customer.subscription.updated` with what they were. */
+export function update(
+  world: World,
+  subscription: Subscription,
+  change: SubscriptionChange,
+  move?: PriceMove,
+): Subscription {
+  const moved = move === undefined ? undefined : changePrice(world, subscription, move);
+  const previous: Record<string, unknown> = { ...moved?.previous };
   for (const [name, value] of Object.entries(subscription)) if (name in change) previous[name] = value;
   Object.assign(subscription, change);
   world.events.emit("customer.subscription.updated", subscription, previous);
+  if (moved?.lines) {
+    collect(world, subscription, draftInvoice(world, subscription, "subscription_update", moved.lines), true);
+  }
   return subscription;
 }
 
@@ -159,80 +186,4 @@ export function cancel({ state, events }: World, subscription: Subscription): Su
   Object.assign(subscription, { status: "canceled", canceled_at: now, ended_at: now });
   events.emit("customer.subscription.deleted", subscription);
   return subscription;
-}
-
-/** A new quantity from now on; the next invoice corrects the running period with two proration lines. */
-export function changeQuantity(
-  world: World,
-  subscription: Subscription,
-  itemId: string,
-  quantity: number,
-): Subscription {
-  const { state } = world;
-  const item = subscription.items.data.find(({ id }) => id === itemId);
-  if (!item) throw noSuch("subscription item", itemId, "items[0][id]");
-  const now = state.nowSeconds();
-  const left = (item.current_period_end - now) / (item.current_period_end - item.current_period_start);
-  const correction = (units: number, sign: 1 | -1): NewLine => {
-    const line = itemLine(item, { start: now, end: item.current_period_end }, true);
-    return { ...line, quantity: units, amount: sign * Math.round(item.price.unit_amount * units * left) };
-  };
-  const lines = [correction(item.quantity, -1), correction(quantity, 1)];
-  state.pendingLines.set(subscription.id, [...(state.pendingLines.get(subscription.id) ?? []), ...lines]);
-  const previous = { items: { data: [{ id: item.id, quantity: item.quantity }] } };
-  item.quantity = quantity;
-  world.events.emit("customer.subscription.updated", subscription, previous);
-  return subscription;
-}
-
-/** A one-off charge (a fee, say) that the next invoice takes along. */
-export function addInvoiceItem({ state }: World, subscription: Subscription, amount: number): void {
-  const now = state.nowSeconds();
-  const line: NewLine = {
-    amount,
-    quantity: 1,
-    period: { start: now, end: now },
-    parent: {
-      type: "invoice_item_details",
-      subscription_item_details: null,
-      invoice_item_details: {
-        invoice_item: state.newId("ii_1", 23),
-        proration: false,
-        proration_details: null,
-        subscription: subscription.id,
-      },
-    },
-    pricing: null,
-    subscription: subscription.id,
-  };
-  state.pendingLines.set(subscription.id, [...(state.pendingLines.get(subscription.id) ?? []), line]);
-}
-
-function periodLine(item: SubscriptionItem): NewLine {
-  return itemLine(item, { start: item.current_period_start, end: item.current_period_end }, false);
-}
-
-function itemLine(item: SubscriptionItem, period: NewLine["period"], proration: boolean): NewLine {
-  return {
-    amount: item.price.unit_amount * item.quantity,
-    quantity: item.quantity,
-    period,
-    parent: {
-      type: "subscription_item_details",
-      invoice_item_details: null,
-      subscription_item_details: {
-        invoice_item: null,
-        proration,
-        proration_details: null,
-        subscription: item.subscription,
-        subscription_item: item.id,
-      },
-    },
-    pricing: {
-      type: "price_details",
-      price_details: { price: item.price.id, product: String(item.price.product) },
-      unit_amount_decimal: String(item.price.unit_amount),
-    },
-    subscription: item.subscription,
-  };
 }

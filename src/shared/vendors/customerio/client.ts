@@ -1,50 +1,121 @@
+import { z } from "zod";
 import { callVendor, type Fetch } from "../call.ts";
-import { type Crm, VendorError } from "../contract.ts";
+import { type Crm, type CrmProfile, VendorError } from "../contract.ts";
+import { readAnswer } from "../json.ts";
 
 export interface CustomerioOptions {
   /** `https://track.customer.io`, or `https://track-eu.customer.io` for a workspace in the EU. */
   trackUrl: string;
   siteId: string;
   apiKey: string;
+  /** Default `https://api.customer.io`; `https://api-eu.customer.io` for a workspace in the EU. */
+  appUrl?: string;
+  /** An App API key: a bearer token, not the Track API's key. */
+  appApiKey: string;
   fetch: Fetch;
 }
 
 /** Event data under these keys would override the campaign's own sender and recipient. */
 const RESERVED_DATA_KEYS: readonly string[] = ["recipient", "from_address", "reply_to"];
 
+/** The App API's own limit on ids in one call. */
+const PEOPLE_AT_ONCE = 100;
+
+/** Every value of an attribute is text in this answer; the rest of a person is not looked at. */
+const person = z.object({ id: z.string(), attributes: z.record(z.string(), z.unknown()) });
+/** The docs wrap each person; clients in use read them bare. */
+const peopleAnswer = z.object({
+  customers: z.array(z.union([z.object({ customer: person }).transform(({ customer }) => customer), person])),
+});
+
 /**
- * The CRM over Customer.io's Track API (docs.customer.io/api/track). A 200 says that the event was taken,
- * not that a campaign started. An event older than 72 h is stored and starts none.
+ * The CRM over Customer.io: what is told goes to the Track API (docs.customer.io/api/track, about 100 requests a
+ * second), what is read comes from the App API (docs.customer.io/integrations/api/app, 10 requests a second).
+ * A 200 of the Track API says that a call was taken, not that it had an effect: a campaign may not have started, and
+ * an update of somebody unknown changes nothing. An event older than 72 h is stored and starts no campaign.
  * Throws {@link VendorError}; a refusal never carries Customer.io's words.
  */
-export function makeCustomerioClient({ trackUrl, siteId, apiKey, fetch }: CustomerioOptions): Crm {
-  const base = trackUrl.replace(/\/+$/, "");
-  const authorization = `Basic ${btoa(`${siteId}:${apiKey}`)}`;
+export function makeCustomerioClient(options: CustomerioOptions): Crm {
+  const { siteId, apiKey, appApiKey, fetch } = options;
+  const trackUrl = withoutSlash(options.trackUrl);
+  const appUrl = withoutSlash(options.appUrl ?? "https://api.customer.io");
+
+  /** One call of the Track API, about one person. */
+  async function track(operation: string, method: string, personId: string, rest: string, body: object) {
+    const segment = pathSegment(personId);
+    if (segment === null) throw new VendorError("crm", "refused", operation, { code: "person_id" });
+    const response = await callVendor(
+      fetch,
+      "crm",
+      operation,
+      `${trackUrl}/api/v1/customers/${segment}${rest}`,
+      {
+        method,
+        headers: {
+          authorization: `Basic ${btoa(`${siteId}:${apiKey}`)}`,
+          "content-type": "application/json",
+        },
+        body: JSON.stringify(body),
+      },
+    );
+    await response.body?.cancel().catch(() => {});
+  }
+
   return {
-    async sendEvent({ personId, id, name, at, tellAt = at, data }) {
-      const operation = "send event";
-      const person = pathSegment(personId);
-      if (person === null) throw new VendorError("crm", "refused", operation, { code: "person_id" });
-      const body = {
+    async sendEvent({ personId, id, name, at, tellAt, data }) {
+      await track("send event", "POST", personId, "/events", {
         name,
         id: await ulidFor(id, at),
-        timestamp: Math.floor(tellAt.getTime() / 1000),
+        timestamp: seconds(tellAt ?? at),
         data: Object.fromEntries(Object.entries(data).filter(([key]) => !RESERVED_DATA_KEYS.includes(key))),
-      };
-      const response = await callVendor(
-        fetch,
-        "crm",
-        operation,
-        `${base}/api/v1/customers/${person}/events`,
-        {
-          method: "POST",
-          headers: { authorization, "content-type": "application/json" },
-          body: JSON.stringify(body),
-        },
-      );
-      await response.body?.cancel().catch(() => {});
+      });
+    },
+
+    async updateProfile(personId, { planState, nextRefillOn }, asOf) {
+      await track("update profile", "PUT", personId, "", {
+        plan_state: planState,
+        next_refill_on: nextRefillOn,
+        // Of two updates, the one whose owner was read later wins, attribute by attribute.
+        _timestamp: seconds(asOf),
+        _update: true,
+      });
+    },
+
+    async readProfiles(personIds) {
+      const operation = "read profiles";
+      const ids = [...new Set(personIds)];
+      if (ids.length > PEOPLE_AT_ONCE) throw new RangeError(`at most ${PEOPLE_AT_ONCE} people at once`);
+      if (ids.length === 0) return new Map();
+      const response = await callVendor(fetch, "crm", operation, `${appUrl}/v1/customers/attributes`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${appApiKey}`, "content-type": "application/json" },
+        body: JSON.stringify({ ids }),
+      });
+      const { customers } = await readAnswer("crm", operation, response, peopleAnswer);
+      return new Map(customers.map(({ id, attributes }) => [id, toProfile(attributes)]));
     },
   };
+}
+
+function toProfile(attributes: Record<string, unknown>): CrmProfile {
+  const text = (name: string) => {
+    const value = attributes[name];
+    return typeof value === "string" && value !== "" ? value : null;
+  };
+  return {
+    email: text("email"),
+    phone: text("phone"),
+    planState: text("plan_state"),
+    nextRefillOn: text("next_refill_on"),
+  };
+}
+
+function seconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
 }
 
 /**

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Fetch } from "../call.ts";
-import { type Pharmacy, type PharmacyOrder, VendorError } from "../contract.ts";
+import { type Json, type Pharmacy, type PharmacyOrder, VendorError } from "../contract.ts";
 import { makeGraphql } from "./graphql.ts";
+import { DEFAULT_PAGE_SIZE, readAll, readPage } from "./paging.ts";
 import { makeTokenCache } from "./token.ts";
 import {
   CANCEL_ORDER,
@@ -9,6 +10,7 @@ import {
   GET_ORDER,
   LIST_ORDERS,
   LIST_PRESCRIPTIONS,
+  LIST_TREATMENTS,
   type OrderNode,
   orderNode,
   type PrescriptionNode,
@@ -16,6 +18,8 @@ import {
   toAddress,
   toOrder,
   toPrescription,
+  toTreatment,
+  treatmentNode,
 } from "./wire.ts";
 
 export interface PhotonClientDeps {
@@ -33,8 +37,8 @@ export interface PhotonClientDeps {
   now: () => Date;
 }
 
-/** Photon's own default, so a page that is shorter is surely the last one. */
-const PAGE_SIZE = 25;
+/** Rows asked for at once where a whole list is read; Photon may give fewer. */
+const SWEEP_PAGE_SIZE = 100;
 
 /**
  * The pharmacy on Photon Health's Clinical API (types: @photonhealth/sdk 1.3.4). Photon has no idempotency key
@@ -55,6 +59,11 @@ export function makePhotonClient(deps: PhotonClientDeps): Pharmacy {
     }
   }
 
+  async function orders(query: { [name: string]: Json }, after: string | null) {
+    const schema = z.object({ orders: z.array(orderNode.nullable()) });
+    return (await graphql("list orders", LIST_ORDERS, { ...query, ...cursor(after) }, schema)).orders;
+  }
+
   return {
     getOrder,
 
@@ -71,11 +80,10 @@ export function makePhotonClient(deps: PhotonClientDeps): Pharmacy {
 
     async findOrders({ patientId, reference }) {
       // No filter by externalId exists: every order of the patient is read and matched here.
-      const all = await listAll("list orders", async (after) => {
-        const variables = { first: PAGE_SIZE, filter: { patientId }, ...(after === null ? {} : { after }) };
-        const schema = z.object({ orders: z.array(orderNode.nullable()) });
-        return (await graphql("list orders", LIST_ORDERS, variables, schema)).orders;
-      });
+      const all = await readAll(
+        "list orders",
+        (after) => orders({ first: DEFAULT_PAGE_SIZE, filter: { patientId } }, after),
+      );
       return all.filter((order) => order.externalId === reference).sort(byAge).map(toOrder);
     },
 
@@ -93,36 +101,33 @@ export function makePhotonClient(deps: PhotonClientDeps): Pharmacy {
     },
 
     async findPrescription({ patientId, reference }) {
-      const all = await listAll("list prescriptions", async (after) => {
-        const variables = { first: PAGE_SIZE, filter: { patientId }, ...(after === null ? {} : { after }) };
+      const all = await readAll("list prescriptions", async (after) => {
+        const variables = { first: DEFAULT_PAGE_SIZE, filter: { patientId }, ...cursor(after) };
         const schema = z.object({ prescriptions: z.array(prescriptionNode.nullable()) });
         return (await graphql("list prescriptions", LIST_PRESCRIPTIONS, variables, schema)).prescriptions;
       });
       const matching = all.filter((prescription) => prescription.externalId === reference).sort(byUse);
       return matching[0] ? toPrescription(matching[0]) : null;
     },
+
+    async listOrders(from) {
+      const page = await readPage("list orders", from, (after) => orders({ first: SWEEP_PAGE_SIZE }, after));
+      return { ...page, entries: page.entries.map(toOrder) };
+    },
+
+    async listTreatments(from) {
+      const page = await readPage("list treatments", from, async (after) => {
+        const variables = { first: SWEEP_PAGE_SIZE, ...cursor(after) };
+        const schema = z.object({ prescriptions: z.array(treatmentNode.nullable()) });
+        return (await graphql("list treatments", LIST_TREATMENTS, variables, schema)).prescriptions;
+      });
+      return { ...page, entries: page.entries.map(toTreatment) };
+    },
   };
 }
 
-/**
- * Reads a list to its end; the cursor is the last row's id. A list cut short could hide an order, and a hidden
- * order is sent twice: a page that leads nowhere is `unanswered`, never the end.
- */
-async function listAll<Node extends { id: string }>(
-  operation: string,
-  page: (after: string | null) => Promise<(Node | null)[]>,
-): Promise<Node[]> {
-  const found = new Map<string, Node>();
-  for (let after: string | null = null;;) {
-    const rows: (Node | null)[] = await page(after);
-    const nodes = rows.filter((row) => row !== null);
-    const last = nodes.at(-1);
-    const moved = last !== undefined && !found.has(last.id);
-    for (const node of nodes) found.set(node.id, node);
-    if (rows.length < PAGE_SIZE) return [...found.values()];
-    if (!moved) throw new VendorError("pharmacy", "unanswered", operation, { code: "paging" });
-    after = last.id;
-  }
+function cursor(after: string | null): { after?: string } {
+  return after === null ? {} : { after };
 }
 
 /** Oldest first; equal times by id, so that the order of a list never depends on the vendor's mood. */

@@ -13,7 +13,7 @@ const id = z.string().min(1).max(255);
 const data = z.object({
   id: id.nullish(),
   externalId: id.nullish(),
-  patient: z.object({ id: id.nullish() }).nullish(),
+  patient: z.object({ id: id.nullish(), externalId: id.nullish() }).nullish(),
   fulfillment: z.object({ state: z.string().nullish() }).nullish(),
 });
 
@@ -68,7 +68,13 @@ function eventType(wire: string): string {
 
 function attributesOf(type: string, photonEvent: PhotonEvent): Record<string, Json> {
   const { subject, time, data } = photonEvent;
-  const common = { reference: data?.externalId ?? null, patient_id: data?.patient?.id ?? null, time };
+  const common = {
+    reference: data?.externalId ?? null,
+    patient_id: data?.patient?.id ?? null,
+    // The health record's id of the patient, as it was given to Photon.
+    patient_reference: data?.patient?.externalId ?? null,
+    time,
+  };
   if (type.startsWith("order.")) {
     const state = eventState(type, data?.fulfillment?.state ?? null);
     return { order_id: subjectId(photonEvent), ...common, state };

@@ -2,8 +2,10 @@ import { z } from "zod";
 import type { PharmacyOrder, PharmacyPrescription, ShippingAddress } from "../contract.ts";
 import { orderState } from "./states.ts";
 
-// Only what is used is asked for: neither treatment nor instructions nor the address ever come back.
-const ORDER = "id externalId state createdAt patient { id } fulfillment { state carrier trackingNumber }";
+// Only what is used is asked for: neither the drug nor its instructions ever come back.
+const ADDRESS = "name { first last } street1 street2 city state postalCode country";
+const ORDER =
+  `id externalId state createdAt patient { id } address { ${ADDRESS} } fulfillment { state carrier trackingNumber }`;
 export const CREATE_ORDER =
   `mutation CreateOrder($patientId: ID!, $fills: [FillInput!]!, $address: AddressInput!, $externalId: ID, $pharmacyId: ID) {
   createOrder(patientId: $patientId, fills: $fills, address: $address, externalId: $externalId, pharmacyId: $pharmacyId) { ${ORDER} }
@@ -18,6 +20,19 @@ export const LIST_ORDERS = `query Orders($after: ID, $first: Int, $filter: Order
 export const LIST_PRESCRIPTIONS = `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
   prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt fillsRemaining }
 }`;
+export const LIST_TREATMENTS = `query Treatments($after: ID, $first: Int) {
+  prescriptions(after: $after, first: $first) { id state treatment { id } }
+}`;
+
+const addressNode = z.object({
+  name: z.object({ first: z.string().nullish(), last: z.string().nullish() }).nullish(),
+  street1: z.string().nullish(),
+  street2: z.string().nullish(),
+  city: z.string().nullish(),
+  state: z.string().nullish(),
+  postalCode: z.string().nullish(),
+  country: z.string().nullish(),
+});
 
 export const orderNode = z.object({
   id: z.string().min(1),
@@ -25,6 +40,7 @@ export const orderNode = z.object({
   state: z.string(),
   createdAt: z.string(),
   patient: z.object({ id: z.string() }).nullish(),
+  address: addressNode.nullish(),
   fulfillment: z.object({
     state: z.string().nullish(),
     carrier: z.string().nullish(),
@@ -42,6 +58,13 @@ export const prescriptionNode = z.object({
 });
 export type PrescriptionNode = z.output<typeof prescriptionNode>;
 
+export const treatmentNode = z.object({
+  id: z.string().min(1),
+  state: z.string(),
+  treatment: z.object({ id: z.string().min(1) }),
+});
+export type TreatmentNode = z.output<typeof treatmentNode>;
+
 export function toOrder(node: OrderNode): PharmacyOrder {
   return {
     id: node.id,
@@ -50,6 +73,7 @@ export function toOrder(node: OrderNode): PharmacyOrder {
     state: orderState(node.state, node.fulfillment?.state ?? null),
     carrier: node.fulfillment?.carrier ?? null,
     trackingNumber: node.fulfillment?.trackingNumber ?? null,
+    address: node.address ? fromAddress(node.address) : null,
   };
 }
 
@@ -59,6 +83,25 @@ export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
     reference: node.externalId ?? null,
     active: node.state === "ACTIVE",
     fillsRemaining: node.fillsRemaining ?? null,
+  };
+}
+
+export function toTreatment({ id, state, treatment }: TreatmentNode) {
+  return { id, treatmentId: treatment.id, active: state === "ACTIVE" };
+}
+
+/** Photon's Address as ours; null when a part that a parcel needs is missing. The opposite of {@link toAddress}. */
+function fromAddress(node: z.output<typeof addressNode>): ShippingAddress | null {
+  const { name, street1, street2, city, state, postalCode, country } = node;
+  if (!street1 || !city || !state || !postalCode || !country) return null;
+  return {
+    name: [name?.first, name?.last].filter(Boolean).join(" ") || null,
+    street1,
+    street2: street2 || null,
+    city,
+    state,
+    postalCode,
+    country,
   };
 }
 

@@ -1,9 +1,12 @@
 import type Stripe from "stripe";
 import type {
   StripeChargeState,
+  StripeCheckoutSession,
   StripeCreditNote,
+  StripeCustomer,
   StripeInvoice,
   StripeInvoiceLine,
+  StripePrice,
   StripeSubscription,
 } from "./types.ts";
 
@@ -67,19 +70,51 @@ export function toSubscription(
     collectionPaused: subscription.pause_collection !== null,
     cancelAtPeriodEnd: subscription.cancel_at_period_end,
     createdAt: toDate(subscription.created),
-    metadata: { ...subscription.metadata },
     endedAt: ended === null ? null : toDate(ended),
+    metadata: { ...subscription.metadata },
     nextRefillAt: ended === null && ends.length > 0 ? toDate(Math.min(...ends)) : null,
     items: items.map((item) => ({
       id: item.id,
       priceId: item.price.id,
       quantity: item.quantity ?? null,
       periodEnd: toDate(item.current_period_end),
-      interval: item.price.recurring?.interval ?? null,
-      intervalCount: item.price.recurring?.interval_count ?? null,
+      ...toInterval(item.price),
     })),
   };
 }
+
+export function toCustomer(customer: Stripe.Customer): StripeCustomer {
+  return {
+    id: customer.id,
+    email: customer.email,
+    phone: customer.phone ?? null,
+    metadata: { ...customer.metadata },
+  };
+}
+
+export function toPrice(price: Stripe.Price): StripePrice {
+  const { id, active, unit_amount, currency } = price;
+  return { id, active, amount: unit_amount, currency, ...toInterval(price) };
+}
+
+export function toCheckoutSession(session: Stripe.Checkout.Session): StripeCheckoutSession {
+  return {
+    id: session.id,
+    customerId: idOf(session.customer),
+    clientReferenceId: session.client_reference_id,
+    email: session.customer_details?.email ?? session.customer_email,
+    subscriptionId: idOf(session.subscription),
+    metadata: { ...session.metadata },
+  };
+}
+
+/** What one charge of the price pays for. An interval that is new at Stripe counts as none. */
+function toInterval({ recurring }: Stripe.Price): Pick<StripePrice, "interval" | "intervalCount"> {
+  const interval = INTERVALS.find((known) => known === recurring?.interval) ?? null;
+  return { interval, intervalCount: interval === null ? null : recurring?.interval_count ?? null };
+}
+
+const INTERVALS = ["day", "week", "month", "year"] as const;
 
 export function toCreditNote(note: Stripe.CreditNote, lines: Stripe.CreditNoteLineItem[]): StripeCreditNote {
   return {

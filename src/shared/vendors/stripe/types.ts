@@ -1,4 +1,4 @@
-import type { Page } from "../contract.ts";
+import type { Page, VendorEvent } from "../contract.ts";
 
 /** What Clockwork reads and does at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
 export interface StripeClient {
@@ -13,14 +13,84 @@ export interface StripeClient {
   getSubscription(id: string): Promise<StripeSubscription>;
   /** Every credit note of the invoice, voided ones too. Newest first. */
   listCreditNotes(invoiceId: string): Promise<StripeCreditNote[]>;
-  /** Subscriptions that have not ended, newest first, up to 100 a page (one call). */
-  listSubscriptions(
-    query: { customerId?: string; cursor?: string | null },
-  ): Promise<Page<StripeSubscription>>;
+  /** Null for a customer that was deleted or never was. */
+  getCustomer(id: string): Promise<StripeCustomer | null>;
+  /** Absent stays as it is; null clears. */
+  updateCustomer(id: string, facts: { email?: string | null; phone?: string | null }): Promise<void>;
+  /** Customers with their subscriptions that have not ended, newest first, up to 100 a page (one call). */
+  listCustomers(
+    cursor: string | null,
+  ): Promise<Page<StripeCustomer & { subscriptions: StripeSubscription[] }>>;
+  /** True when a charge could be made: a default payment method, an old-style source, or any card on file. */
+  hasPaymentMethod(customerId: string): Promise<boolean>;
+  /** Newest first, up to 100 a page (one call). Ended ones only with `ended`. */
+  listSubscriptions(query: {
+    customerId?: string;
+    priceId?: string;
+    ended?: boolean;
+    cursor?: string | null;
+  }): Promise<Page<StripeSubscription>>;
+  /**
+   * Charged at once, to the customer's default payment method or else to the newest one on file. The same
+   * `idempotencyKey` within 24 h gives the same answer, a refusal too. Refused, with nothing made: 402 `card_declined`
+   * and the like, 400 `resource_missing` without any payment method.
+   */
+  createSubscription(request: {
+    customerId: string;
+    priceId: string;
+    metadata: Record<string, string>;
+    idempotencyKey: string;
+  }): Promise<StripeSubscription>;
   /** Collection paused (`void`: invoices of the pause are never asked for), and `metadata` merged in the same call. */
   pauseCollection(id: string, metadata: Record<string, string>): Promise<void>;
-  /** Collection resumed; a metadata value of "" removes its key. */
+  /** Collection resumed; metadata values of "" remove their key. */
   resumeCollection(id: string, metadata: Record<string, string>): Promise<void>;
+  /**
+   * Gives a subscription's item another price: no proration, no charge, the billing date stays. Only for a price of
+   * the same interval: one with another cannot leave the billing date alone, and Stripe refuses it (400).
+   */
+  moveItemToPrice(move: {
+    subscriptionId: string;
+    itemId: string;
+    priceId: string;
+    idempotencyKey: string;
+  }): Promise<void>;
+  getPrice(id: string): Promise<StripePrice>;
+  getCheckoutSession(id: string): Promise<StripeCheckoutSession>;
+  /** What happened in a window (both ends belong to it; Stripe keeps 30 days), reduced exactly as the webhook is. At most 20 types. */
+  listEvents(query: {
+    types: readonly string[];
+    since: Date;
+    until: Date;
+    cursor: string | null;
+  }): Promise<Page<VendorEvent>>;
+}
+
+export interface StripeCustomer {
+  id: string;
+  email: string | null;
+  phone: string | null;
+  metadata: Record<string, string>;
+}
+
+export interface StripePrice {
+  id: string;
+  active: boolean;
+  amount: number | null;
+  currency: string;
+  /** Null for a one-off price. */
+  interval: "day" | "week" | "month" | "year" | null;
+  intervalCount: number | null;
+}
+
+export interface StripeCheckoutSession {
+  id: string;
+  customerId: string | null;
+  /** What the company's own sign-up put there to know the customer by. */
+  clientReferenceId: string | null;
+  email: string | null;
+  subscriptionId: string | null;
+  metadata: Record<string, string>;
 }
 
 export interface StripeInvoice {
@@ -86,9 +156,9 @@ export interface StripeSubscription {
   cancelAtPeriodEnd: boolean;
   createdAt: Date;
   endedAt: Date | null;
+  metadata: Record<string, string>;
   /** The earliest end of an item's period. Null once it has ended. */
   nextRefillAt: Date | null;
-  metadata: Record<string, string>;
   items: StripeSubscriptionItem[];
 }
 
@@ -96,10 +166,9 @@ export interface StripeSubscriptionItem {
   id: string;
   priceId: string;
   quantity: number | null;
-  /** When its paid period ends, that is: its next charge. */
+  /** When this item's paid period ends, that is: its next charge. */
   periodEnd: Date;
-  /** day, week, month or year, or a new one; null for a price that does not recur. */
-  interval: string | null;
+  interval: "day" | "week" | "month" | "year" | null;
   intervalCount: number | null;
 }
 

@@ -1,14 +1,12 @@
 import Stripe from "stripe";
 import { z } from "zod";
-import type { Json, RawWebhook, VendorEvent, WebhookConnector } from "../contract.ts";
+import type { RawWebhook, VendorEvent, WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { hmacSha256, toHex } from "../signing.ts";
+import { ownId, present, readSnapshot, snapshotSchema } from "./snapshot.ts";
 
 /** Stripe's own default. Each retry is signed anew, so an old timestamp is never a late retry. */
 const TOLERANCE_SECONDS = 300;
-
-/** The last second a `Date` can tell. */
-const MAX_EPOCH_SECONDS = 8.64e12;
 
 /**
  * Stripe's webhooks, snapshot events and thin ones ("v2.core.event"), from either kind of event destination.
@@ -76,33 +74,6 @@ class RawBytesProvider extends Stripe.CryptoProvider {
   }
 }
 
-/** An id, or the whole object where the endpoint's version expands it. Anything else counts as absent. */
-const reference = z
-  .union([z.string().min(1), z.object({ id: z.string().min(1) }).transform((object) => object.id)])
-  .optional()
-  .catch(undefined);
-
-const snapshotSchema = z.object({
-  id: z.string().min(1),
-  object: z.literal("event"),
-  type: z.string().min(1),
-  created: z.int().nonnegative().max(MAX_EPOCH_SECONDS),
-  api_version: z.string().nullish(),
-  data: z.object({
-    object: z.object({
-      id: reference,
-      object: z.string(),
-      customer: reference,
-      invoice: reference,
-      charge: reference,
-      subscription: reference,
-      parent: z.object({ subscription_details: z.object({ subscription: reference }) }).optional().catch(
-        undefined,
-      ),
-    }),
-  }),
-});
-
 const thinSchema = z.object({
   id: z.string().min(1),
   object: z.literal("v2.core.event"),
@@ -113,25 +84,6 @@ const thinSchema = z.object({
 });
 
 const eventSchema = z.discriminatedUnion("object", [snapshotSchema, thinSchema]);
-
-function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent {
-  const { object } = event.data;
-  return {
-    id: event.id,
-    type: event.type,
-    attributes: present({
-      object_id: object.id,
-      object_type: object.object,
-      created: new Date(event.created * 1000).toISOString(),
-      api_version: event.api_version ?? undefined,
-      customer_id: object.customer,
-      invoice_id: object.invoice,
-      charge_id: object.charge,
-      subscription_id: object.subscription ?? object.parent?.subscription_details.subscription,
-      ...ownId(object.object, object.id),
-    }),
-  };
-}
 
 function readThin(event: z.output<typeof thinSchema>): VendorEvent {
   const object = event.related_object ?? undefined;
@@ -145,17 +97,4 @@ function readThin(event: z.output<typeof thinSchema>): VendorEvent {
       ...ownId(object?.type, object?.id),
     }),
   };
-}
-
-const NAMED_IDS = ["customer", "invoice", "charge", "subscription"];
-
-/** An invoice's own id is also the `invoice_id`, and so on: a thin event tells no other. */
-function ownId(type: string | undefined, id: string | undefined): Record<string, string> {
-  return type !== undefined && id !== undefined && NAMED_IDS.includes(type) ? { [`${type}_id`]: id } : {};
-}
-
-function present(attributes: Record<string, Json | undefined>): Record<string, Json> {
-  const kept: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) kept[name] = value;
-  return kept;
 }

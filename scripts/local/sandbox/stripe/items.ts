@@ -1,0 +1,105 @@
+import { changesInterval, noSuch, notAllowed } from "./errors.ts";
+import type { World } from "./invoicing.ts";
+import { addPending, periodLine, prorationLine, takePending } from "./lines.ts";
+import type { Price, Subscription, SubscriptionItem } from "./objects.ts";
+import { periodEnd } from "./periods.ts";
+import type { NewLine } from "./state.ts";
+
+/** A new quantity from now on; the next invoice corrects the running period with two proration lines. */
+export function changeQuantity(
+  world: World,
+  subscription: Subscription,
+  itemId: string,
+  quantity: number,
+): Subscription {
+  const { state } = world;
+  const item = needItem(subscription, itemId);
+  const now = state.nowSeconds();
+  const previous = { items: { data: [{ id: item.id, quantity: item.quantity }] } };
+  const credit = prorationLine(item, now, -1);
+  item.quantity = quantity;
+  addPending(state, subscription.id, [credit, prorationLine(item, now, 1)]);
+  world.events.emit("customer.subscription.updated", subscription, previous);
+  return subscription;
+}
+
+export interface PriceMove {
+  itemId: string;
+  priceId: string;
+  prorates: boolean;
+  anchor?: "now" | "unchanged";
+}
+
+/**
+ * Another price for an item. Of the same interval: the period stays and nothing is charged. Of another: every item's
+ * period starts anew and is charged at once, whatever the proration; where the anchor must stay, that is refused.
+ * Gives what the items were, and the lines of the invoice to be charged, if there is one.
+ */
+export function changePrice(
+  world: World,
+  subscription: Subscription,
+  { itemId, priceId, prorates, anchor }: PriceMove,
+): { previous: Record<string, unknown>; lines: NewLine[] | null } {
+  const { state } = world;
+  const item = needItem(subscription, itemId);
+  const price = state.prices.get(priceId);
+  if (!price) throw noSuch("price", priceId, "items[0][price]");
+  const changes = !sameInterval(item.price, price);
+  if (changes && anchor === "unchanged") throw changesInterval();
+  const restarts = changes || anchor === "now";
+  if (restarts && subscription.status !== "active") {
+    throw notAllowed(
+      `The sandbox does not restart the period of a subscription that is ${subscription.status}.`,
+    );
+  }
+  const items = subscription.items.data;
+  const previous: Record<string, unknown> = { items: { data: structuredClone(items) } };
+  const now = state.nowSeconds();
+  const credits = prorates ? (restarts ? items : [item]).map((one) => prorationLine(one, now, -1)) : [];
+  item.price = price;
+  if (!restarts) {
+    if (prorates) addPending(state, subscription.id, [...credits, prorationLine(item, now, 1)]);
+    return { previous, lines: null };
+  }
+  previous["billing_cycle_anchor"] = subscription.billing_cycle_anchor;
+  subscription.billing_cycle_anchor = now;
+  for (const one of items) {
+    const { interval, interval_count } = one.price.recurring;
+    one.current_period_start = now;
+    one.current_period_end = periodEnd(now, now, interval, interval_count);
+  }
+  return { previous, lines: [...takePending(state, subscription.id), ...credits, ...items.map(periodLine)] };
+}
+
+function needItem(subscription: Subscription, itemId: string): SubscriptionItem {
+  const item = subscription.items.data.find(({ id }) => id === itemId);
+  if (!item) throw noSuch("subscription item", itemId, "items[0][id]");
+  return item;
+}
+
+function sameInterval({ recurring: a }: Price, { recurring: b }: Price): boolean {
+  return a.interval === b.interval && a.interval_count === b.interval_count;
+}
+
+/** A one-off charge (a fee, say) that the next invoice takes along. */
+export function addInvoiceItem({ state }: World, subscription: Subscription, amount: number): void {
+  const now = state.nowSeconds();
+  const line: NewLine = {
+    amount,
+    quantity: 1,
+    period: { start: now, end: now },
+    parent: {
+      type: "invoice_item_details",
+      subscription_item_details: null,
+      invoice_item_details: {
+        invoice_item: state.newId("ii_1", 23),
+        proration: false,
+        proration_details: null,
+        subscription: subscription.id,
+      },
+    },
+    pricing: null,
+    subscription: subscription.id,
+  };
+  addPending(state, subscription.id, [line]);
+}

@@ -1,0 +1,59 @@
+import { isPausedByCustomer, isPausedForRenewal } from "../renewals/look.ts";
+import type { CrmProfile } from "../vendors/contract.ts";
+import type { StripeSubscription } from "../vendors/stripe/client.ts";
+
+/**
+ * What the CRM mirrors of Stripe's active refills, over all of a customer's subscriptions: the first of these that is
+ * true of one. Neutral words; no product.
+ */
+export const PLAN_STATES = [
+  /** A charge failed and is tried again. */
+  "past_due",
+  "active",
+  /** Cancelled, but paid for until the end of its period. */
+  "ending",
+  /** Billing is paused by us until the prescription is renewed. */
+  "renewal_needed",
+  /** By the customer: either kind of pause. */
+  "paused",
+  /** A status that nothing here understands. */
+  "unknown",
+  "cancelled",
+] as const;
+export type PlanState = (typeof PLAN_STATES)[number];
+
+function planStateOf(subscription: StripeSubscription): PlanState {
+  if (["canceled", "unpaid", "incomplete", "incomplete_expired"].includes(subscription.status)) {
+    return "cancelled";
+  }
+  if (isPausedByCustomer(subscription)) return "paused";
+  if (isPausedForRenewal(subscription)) return "renewal_needed";
+  if (subscription.status === "past_due") return "past_due";
+  if (subscription.status !== "active" && subscription.status !== "trialing") return "unknown";
+  return subscription.cancelAtPeriodEnd ? "ending" : "active";
+}
+
+/**
+ * The plan as the CRM shows it. `nextRefillOn` is the day (in the pharmacy's zone) of the next charge of what goes on;
+ * null where nothing does, so that the CRM never runs a clock of its own.
+ * @param subscriptions the customer's, ended ones may be left out
+ */
+export function planOf(
+  subscriptions: readonly StripeSubscription[],
+  timeZone: string,
+): Pick<CrmProfile, "planState" | "nextRefillOn"> {
+  const states = subscriptions.map((one) => ({ state: planStateOf(one), nextRefillAt: one.nextRefillAt }));
+  const planState = PLAN_STATES.find((known) => states.some(({ state }) => state === known)) ?? "cancelled";
+  const charges = states
+    .flatMap(({ state, nextRefillAt }) =>
+      nextRefillAt && (state === "active" || state === "past_due") ? [nextRefillAt.getTime()] : []
+    );
+  if (charges.length === 0) return { planState, nextRefillOn: null };
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone,
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+  });
+  return { planState, nextRefillOn: format.format(new Date(Math.min(...charges))) };
+}

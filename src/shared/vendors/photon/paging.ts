@@ -1,0 +1,44 @@
+import { type Page, VendorError } from "../contract.ts";
+
+/**
+ * Photon's own size of a page, when `first` is not given: it surely gives that many, so a page with fewer is the
+ * last one. Of a larger `first` that is not sure, for it may be cut without a word.
+ */
+export const DEFAULT_PAGE_SIZE = 25;
+
+/**
+ * One page as Photon lists it: the cursor (`after`) is the id of the row before. A list cut short could hide an
+ * order, and a hidden order is sent twice: a page that leads nowhere is `unanswered`, never the end.
+ */
+export async function readPage<Node extends { id: string }>(
+  operation: string,
+  after: string | null,
+  read: (after: string | null) => Promise<(Node | null)[]>,
+): Promise<Page<Node>> {
+  const rows = await read(after);
+  const entries = rows.filter((row) => row !== null);
+  if (rows.length < DEFAULT_PAGE_SIZE) return { entries, next: null };
+  const next = entries.at(-1)?.id;
+  if (next === undefined || entries.some(({ id }) => id === after)) throw leadsNowhere(operation);
+  return { entries, next };
+}
+
+/** Reads a list to its end, page by page. */
+export async function readAll<Node extends { id: string }>(
+  operation: string,
+  read: (after: string | null) => Promise<(Node | null)[]>,
+): Promise<Node[]> {
+  const found = new Map<string, Node>();
+  let after: string | null = null;
+  do {
+    const { entries, next }: Page<Node> = await readPage(operation, after, read);
+    if (next !== null && found.has(next)) throw leadsNowhere(operation);
+    for (const node of entries) found.set(node.id, node);
+    after = next;
+  } while (after !== null);
+  return [...found.values()];
+}
+
+function leadsNowhere(operation: string): VendorError {
+  return new VendorError("pharmacy", "unanswered", operation, { code: "paging" });
+}

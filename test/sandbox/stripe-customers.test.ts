@@ -1,0 +1,143 @@
+import type Stripe from "stripe";
+import { describe, expect, it } from "vitest";
+import { openStripe } from "../vendors/stripe-setup.ts";
+
+async function open() {
+  const world = await openStripe();
+  await world.sandbox.outbox.flush(1);
+  world.received.length = 0;
+  /** The types the endpoint gets now, in order. */
+  async function types(): Promise<string[]> {
+    await world.sandbox.outbox.flush(1);
+    return world.received.splice(0).map(({ type }) => type);
+  }
+  return { ...world, types };
+}
+
+describe("cards", () => {
+  it("are a default where a person made the customer, and none where the API did", async () => {
+    const { sandbox, sdk } = await open();
+    const made = sandbox.createCustomer({});
+    const customer = await sdk.customers.retrieve(made.id, {
+      expand: ["invoice_settings.default_payment_method"],
+    });
+    const { data } = await sdk.customers.listPaymentMethods(made.id);
+    expect(data).toMatchObject([{ object: "payment_method", type: "card", customer: made.id }]);
+    expect(customer).toMatchObject({
+      default_source: null,
+      invoice_settings: { default_payment_method: { id: data[0]?.id } },
+    });
+    expect((await sdk.paymentMethods.list({ customer: made.id, type: "card" })).data).toEqual(data);
+    const bare = await sdk.customers.create({});
+    expect(bare.invoice_settings.default_payment_method).toBeNull();
+    expect((await sdk.customers.listPaymentMethods(bare.id)).data).toEqual([]);
+    await expect(sdk.customers.listPaymentMethods("cus_none")).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  it("change, with the events of it", async () => {
+    const { sandbox, sdk, types } = await open();
+    const { id } = sandbox.createCustomer({});
+    await types();
+    sandbox.changeCard(id, "none");
+    expect(await types()).toEqual(["payment_method.detached", "customer.updated"]);
+    expect((await sdk.customers.listPaymentMethods(id)).data).toEqual([]);
+    sandbox.changeCard(id, "on_file");
+    expect(await types()).toEqual(["payment_method.attached", "customer.updated"]);
+    expect(await sdk.customers.retrieve(id)).toMatchObject({
+      invoice_settings: { default_payment_method: null },
+    });
+  });
+
+  it("are needed for what costs something, unless the subscription names one", async () => {
+    const { sandbox, sdk, types } = await open();
+    sandbox.addPrice({ id: "price_free", interval: "month", intervalCount: 1, amount: 0 });
+    const create = (customer: string, more: Partial<Stripe.SubscriptionCreateParams> = {}) =>
+      sdk.subscriptions.create({
+        customer,
+        items: [{ price: "price_month" }],
+        payment_behavior: "error_if_incomplete",
+        ...more,
+      });
+    const { id } = sandbox.createCustomer({ card: "on_file" });
+    const [card = ""] = sandbox.state.paymentMethods.group(id).keys();
+    await types();
+    const refusal = { statusCode: 400, code: "resource_missing", type: "StripeInvalidRequestError" };
+    await expect(create(id)).rejects.toMatchObject(refusal);
+    await expect(create(id, { default_payment_method: "pm_none" })).rejects.toMatchObject({
+      ...refusal,
+      param: "default_payment_method",
+    });
+    expect(await types()).toEqual([]);
+    expect(await create(id, { items: [{ price: "price_free" }] })).toMatchObject({ status: "active" });
+    expect(await create(id, { default_payment_method: card })).toMatchObject({
+      status: "active",
+      default_payment_method: card,
+    });
+    const declined = sandbox.createCustomer({ card: "declined" });
+    await expect(create(declined.id)).rejects.toMatchObject({
+      statusCode: 402,
+      code: "card_declined",
+      type: "StripeCardError",
+    });
+    expect(() =>
+      sandbox.subscribe({ customerId: declined.id, priceIds: [{ price: "price_month", quantity: 1 }] })
+    )
+      .toThrow();
+  });
+});
+
+describe("a customer who is deleted", () => {
+  it("loses every subscription, stays as an id, and is listed no more", async () => {
+    const { sandbox, sdk, types, subscribe, received } = await open();
+    const { id } = sandbox.createCustomer({ email: "p@example.test" });
+    const ended = subscribe(id);
+    const running = subscribe(id);
+    sandbox.cancel(ended.id);
+    await types();
+    expect(await sdk.customers.del(id)).toMatchObject({ id, object: "customer", deleted: true });
+    await sandbox.outbox.flush(1);
+    expect(received.map(({ type, attributes }) => [type, attributes["object_id"]])).toEqual([
+      ["customer.subscription.deleted", running.id],
+      ["customer.deleted", id],
+    ]);
+    const left = await sdk.customers.retrieve(id);
+    expect(JSON.parse(JSON.stringify(left))).toEqual({ id, object: "customer", deleted: true });
+    expect((await sdk.customers.list()).data).toEqual([]);
+    expect((await sdk.subscriptions.retrieve(running.id)).status).toBe("canceled");
+    for (const work of [sdk.customers.del(id), sdk.customers.update(id, {})]) {
+      await expect(work).rejects.toMatchObject({ statusCode: 404, code: "resource_missing" });
+    }
+    await expect(sdk.subscriptions.create({ customer: id, items: [{ price: "price_month" }] })).rejects
+      .toMatchObject({ statusCode: 400, param: "customer" });
+  });
+});
+
+describe("a completed Checkout", () => {
+  it("makes the customer, the subscription and its payment before the session is told of", async () => {
+    const { sandbox, sdk, types } = await open();
+    const session = sandbox.completeCheckout({
+      email: "p@example.test",
+      clientReferenceId: "signup-1",
+      metadata: { a: "1" },
+      priceId: "price_month",
+    });
+    const told = await types();
+    expect([told[0], told[1], told.at(-1)]).toEqual([
+      "customer.created",
+      "customer.subscription.created",
+      "checkout.session.completed",
+    ]);
+    expect(told).toContain("invoice.paid");
+    expect(
+      await sdk.checkout.sessions.retrieve(session.id, { expand: ["customer", "subscription"] }),
+    ).toMatchObject({
+      object: "checkout.session",
+      mode: "subscription",
+      status: "complete",
+      client_reference_id: "signup-1",
+      customer: { email: "p@example.test", metadata: {}, invoice_settings: { default_payment_method: null } },
+      subscription: { status: "active", metadata: {} },
+    });
+    await expect(sdk.checkout.sessions.retrieve("cs_none")).rejects.toMatchObject({ statusCode: 404 });
+  });
+});
