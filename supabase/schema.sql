@@ -238,7 +238,7 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEME
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 CREATE TRIGGER wake_paused_tasks AFTER UPDATE OF paused_until ON clockwork.vendors FOR EACH ROW WHEN ((((new.paused_until IS NULL) AND (old.paused_until IS NOT NULL)) OR (new.paused_until < old.paused_until))) EXECUTE FUNCTION clockwork.wake_paused_tasks();
 comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
-comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).';
+comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, login (Supabase Auth), or internal (work that calls nobody).';
 comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
 comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain words.';
 comment on column clockwork.vendors.rate_per_second is 'Requests a second at most. Keep it below the vendor''s limit.';
@@ -936,19 +936,50 @@ create table registry.customers (
   pharmacy_patient_id text,
   crm_person_id text,
   created_at timestamp with time zone not null default clockwork.now(),
+  login_user_id uuid,
+  merged_into bigint,
   constraint customers_pkey PRIMARY KEY (id),
   constraint customers_crm_person_id_key UNIQUE (crm_person_id),
   constraint customers_health_patient_id_key UNIQUE (health_patient_id),
+  constraint customers_login_user_id_key UNIQUE (login_user_id),
   constraint customers_pharmacy_patient_id_key UNIQUE (pharmacy_patient_id),
-  constraint customers_stripe_customer_id_key UNIQUE (stripe_customer_id)
+  constraint customers_stripe_customer_id_key UNIQUE (stripe_customer_id),
+  constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES registry.customers(id),
+  constraint a_merged_customer_has_no_keys CHECK (merged_into IS NULL OR num_nonnulls(stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id) = 0),
+  constraint nobody_is_merged_into_themselves CHECK (merged_into <> id)
 );
 alter table registry.customers enable row level security;
+CREATE INDEX customers_email ON registry.customers USING btree (lower(email));
+CREATE INDEX customers_merged_into ON registry.customers USING btree (merged_into);
 comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
-comment on column registry.customers.email is 'For people to recognise the customer by. The CRM owns it.';
+comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
 comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
 comment on column registry.customers.health_patient_id is 'Health record: the id of the FHIR Patient.';
 comment on column registry.customers.pharmacy_patient_id is 'Pharmacy: pat_…';
 comment on column registry.customers.crm_person_id is 'CRM: the person''s id.';
+comment on column registry.customers.login_user_id is 'Supabase Auth: the user''s id.';
+comment on column registry.customers.merged_into is 'Set when this row turned out to be the same person as another: that row has all the keys.';
+
+create table registry.former_keys (
+  id bigint not null generated always as identity,
+  customer_id bigint not null,
+  system text not null,
+  key text not null,
+  why text not null,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint former_keys_pkey PRIMARY KEY (id),
+  constraint a_former_key_belongs_to_one_customer UNIQUE (system, key),
+  constraint former_keys_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint former_key_says_why CHECK (why = ANY (ARRAY['merged'::text, 'deleted'::text, 'replaced'::text])),
+  constraint former_key_system_is_known CHECK (system = ANY (ARRAY['stripe'::text, 'health'::text, 'pharmacy'::text, 'crm'::text, 'login'::text]))
+);
+alter table registry.former_keys enable row level security;
+CREATE INDEX former_keys_customer ON registry.former_keys USING btree (customer_id);
+comment on table registry.former_keys is 'Keys by which a system knew a customer once. Late news that names one still finds its customer.';
+comment on column registry.former_keys.customer_id is 'Whose key it was (registry.customers).';
+comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm or login.';
+comment on column registry.former_keys.key is 'The id in that system.';
+comment on column registry.former_keys.why is 'merged (two became one there), deleted (there), or replaced (by a person here).';
 
 create table registry.product_keys (
   system registry.key_system not null,
@@ -989,6 +1020,45 @@ comment on column registry.products.renewal_lead_days is 'How many days before a
 
 create schema tracker;
 comment on schema tracker is 'Where each thing stands: orders and shipments. Keys, states and dates of our own process.';
+
+create table tracker.check_runs (
+  id bigint not null generated always as identity,
+  work text not null,
+  vendor text not null,
+  state text not null default 'RUNNING'::text,
+  window_from timestamp with time zone,
+  window_until timestamp with time zone,
+  pages integer not null default 0,
+  seen integer not null default 0,
+  missing integer not null default 0,
+  repaired integer not null default 0,
+  task_id bigint not null,
+  started_at timestamp with time zone not null default clockwork.now(),
+  ended_at timestamp with time zone,
+  constraint check_runs_pkey PRIMARY KEY (id),
+  constraint check_runs_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id),
+  constraint check_runs_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
+  constraint a_window_has_both_ends CHECK ((window_from IS NULL) = (window_until IS NULL) AND window_from <= window_until),
+  constraint check_run_state_is_known CHECK (state = ANY (ARRAY['RUNNING'::text, 'DONE'::text, 'UNFINISHED'::text])),
+  constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text])),
+  constraint counts_are_not_negative CHECK (LEAST(pages, seen, missing, repaired) >= 0),
+  constraint only_an_ended_run_has_ended_at CHECK ((state = 'RUNNING'::text) = (ended_at IS NULL))
+);
+alter table tracker.check_runs enable row level security;
+CREATE INDEX check_runs_task ON tracker.check_runs USING btree (task_id);
+CREATE INDEX check_runs_vendor ON tracker.check_runs USING btree (vendor);
+CREATE UNIQUE INDEX one_check_runs_at_a_time ON tracker.check_runs USING btree (work, vendor) WHERE (state = 'RUNNING'::text);
+comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
+comment on column tracker.check_runs.work is 'completeness, drift or product_count.';
+comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
+comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
+comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
+comment on column tracker.check_runs.window_until is 'Up to when it asked what happened.';
+comment on column tracker.check_runs.pages is 'Pages that were gone through.';
+comment on column tracker.check_runs.seen is 'What it looked at: events, orders, or facts of customers.';
+comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
+comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
+comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
 
 create table tracker.order_states (
   state text not null,

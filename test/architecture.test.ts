@@ -32,7 +32,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   registry: ["db", "queue"],
   orders: ["db", "queue", "vendors", "registry"],
   renewals: ["db", "queue", "vendors", "registry", "orders"],
-  owners: ["db", "queue", "vendors", "registry", "renewals"],
+  checks: ["db", "queue", "vendors"],
+  owners: ["db", "queue", "vendors", "registry", "renewals", "checks"],
   steps: [
     "db",
     "queue",
@@ -41,6 +42,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "orders",
     "renewals",
     "owners",
+    "checks",
+    "ingest",
   ],
   ingest: ["db", "queue", "vendors"],
   http: ["db", "queue", "vendors", "ingest"],

@@ -9,6 +9,7 @@ import { medplumWebhook } from "./vendors/medplum/webhook.ts";
 import { makePhotonClient } from "./vendors/photon/client.ts";
 import { photonWebhook } from "./vendors/photon/webhook.ts";
 import { makeStandardWebhook } from "./vendors/standard/webhook.ts";
+import { makeSupabaseAuthClient } from "./vendors/supabase-auth/client.ts";
 import { makeStripeClient } from "./vendors/stripe/client.ts";
 import { stripeWebhook } from "./vendors/stripe/webhook.ts";
 
@@ -44,6 +45,11 @@ export function makeVendors(env: Env, fetchFor: (vendor: Role) => Fetch, now: ()
       appUrl: env.CUSTOMERIO_APP_URL,
       appApiKey: env.CUSTOMERIO_APP_API_KEY ?? "",
       fetch: fetchFor("crm"),
+    }),
+    login: makeSupabaseAuthClient({
+      url: env.SUPABASE_URL,
+      serviceKey: env.SUPABASE_SERVICE_ROLE_KEY ?? "not_set",
+      fetch: fetchFor("login"),
     }),
   };
 }

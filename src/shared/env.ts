@@ -11,6 +11,8 @@ const schema = z.object({
   SUPABASE_DB_URL: text,
   CLOCKWORK_CRON_SECRET: text,
   CLOCKWORK_LOCAL: text,
+  SUPABASE_URL: urlOr("http://127.0.0.1:54321"),
+  SUPABASE_SERVICE_ROLE_KEY: text,
   STRIPE_API_KEY: text,
   STRIPE_API_URL: url,
   STRIPE_WEBHOOK_SECRET: text,

@@ -56,6 +56,23 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() where tasks.step = 'order.place'`,
   },
   {
+    table: "registry.former_keys",
+    sql: `insert into registry.former_keys (customer_id, system, key, why)
+      select customers.id, 'stripe', 'cus_was_' || why, why
+      from unnest(array['merged', 'deleted', 'replaced']) as why
+      cross join (select min(customers.id) as id from registry.customers) as customers`,
+  },
+  {
+    table: "tracker.check_runs",
+    // One in each state.
+    sql:
+      `insert into tracker.check_runs (work, vendor, state, window_from, window_until, pages, seen, missing, repaired, task_id, ended_at)
+      select 'completeness', 'stripe', run.state, clockwork.now() - interval '1 day', clockwork.now(), 2, 20, 1, 1,
+        tasks.id, case when run.state <> 'RUNNING' then clockwork.now() end
+      from unnest(array['RUNNING', 'DONE', 'UNFINISHED']) as run (state)
+      cross join (select min(tasks.id) as id from clockwork.tasks) as tasks`,
+  },
+  {
     table: "clockwork.effects",
     sql:
       `insert into clockwork.effects (vendor, operation, key, state, reference, task_id, leased_until, settled_at)

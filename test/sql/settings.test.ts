@@ -57,7 +57,7 @@ describe("clockwork.settings", () => {
     await expect(sql.person("delete from clockwork.settings")).rejects.toMatchObject({ code: "23514" });
     await expect(sql.person("truncate clockwork.settings")).rejects.toMatchObject({ code: "23514" });
     // Without it no drain starts, and the views that join it are empty: a stop that nobody sees.
-    expect(await sql.person("select vendor from ops.vendors")).toHaveLength(5);
+    expect(await sql.person("select vendor from ops.vendors")).toHaveLength(6);
   });
 });
 
@@ -114,7 +114,7 @@ describe("clockwork.vendors", () => {
   test("has a row for every queue", async () => {
     const sql = await sqlForTest();
     expect((await sql.person("select vendor from clockwork.vendors order by 1")).map((row) => row["vendor"]))
-      .toEqual(["crm", "health", "internal", "pharmacy", "stripe"]);
+      .toEqual(["crm", "health", "internal", "login", "pharmacy", "stripe"]);
   });
 
   test.each([

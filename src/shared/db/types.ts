@@ -287,7 +287,7 @@ export interface ClockworkVendors {
    */
   retry_limit: Generated<number>;
   /**
-   * stripe, health (the health record), pharmacy, crm, or internal (work that calls nobody).
+   * stripe, health (the health record), pharmacy, crm, login (Supabase Auth), or internal (work that calls nobody).
    */
   vendor: string;
 }
@@ -448,7 +448,7 @@ export interface RegistryCustomers {
    */
   crm_person_id: string | null;
   /**
-   * For people to recognise the customer by. The CRM owns it.
+   * For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.
    */
   email: string | null;
   /**
@@ -457,6 +457,14 @@ export interface RegistryCustomers {
   health_patient_id: string | null;
   id: Generated<number>;
   /**
+   * Supabase Auth: the user's id.
+   */
+  login_user_id: string | null;
+  /**
+   * Set when this row turned out to be the same person as another: that row has all the keys.
+   */
+  merged_into: number | null;
+  /**
    * Pharmacy: pat_…
    */
   pharmacy_patient_id: string | null;
@@ -464,6 +472,27 @@ export interface RegistryCustomers {
    * Stripe: cus_…
    */
   stripe_customer_id: string | null;
+}
+
+export interface RegistryFormerKeys {
+  created_at: Generated<Timestamp>;
+  /**
+   * Whose key it was (registry.customers).
+   */
+  customer_id: number;
+  id: Generated<number>;
+  /**
+   * The id in that system.
+   */
+  key: string;
+  /**
+   * stripe, health, pharmacy, crm or login.
+   */
+  system: string;
+  /**
+   * merged (two became one there), deleted (there), or replaced (by a person here).
+   */
+  why: string;
 }
 
 export interface RegistryProductKeys {
@@ -501,6 +530,52 @@ export interface RegistryProducts {
    * active, or retired: no longer sold.
    */
   status: Generated<RegistryProductStatus>;
+}
+
+export interface TrackerCheckRuns {
+  ended_at: Timestamp | null;
+  id: Generated<number>;
+  /**
+   * Of those, what we had never received, or what differed from its owner.
+   */
+  missing: Generated<number>;
+  /**
+   * Pages that were gone through.
+   */
+  pages: Generated<number>;
+  /**
+   * Of those, what was put right or taken up.
+   */
+  repaired: Generated<number>;
+  /**
+   * What it looked at: events, orders, or facts of customers.
+   */
+  seen: Generated<number>;
+  started_at: Generated<Timestamp>;
+  /**
+   * RUNNING, DONE or UNFINISHED.
+   */
+  state: Generated<string>;
+  /**
+   * The task of its first page (clockwork.tasks).
+   */
+  task_id: number;
+  /**
+   * Whose side was gone through (clockwork.vendors).
+   */
+  vendor: string;
+  /**
+   * From when on it asked what happened. Empty where the state was compared.
+   */
+  window_from: Timestamp | null;
+  /**
+   * Up to when it asked what happened.
+   */
+  window_until: Timestamp | null;
+  /**
+   * completeness, drift or product_count.
+   */
+  work: string;
 }
 
 export interface TrackerOrders {
@@ -765,8 +840,10 @@ export interface DB {
   "ops.vendors": OpsVendors;
   "ops.waiting": OpsWaiting;
   "registry.customers": RegistryCustomers;
+  "registry.former_keys": RegistryFormerKeys;
   "registry.product_keys": RegistryProductKeys;
   "registry.products": RegistryProducts;
+  "tracker.check_runs": TrackerCheckRuns;
   "tracker.order_states": TrackerOrderStates;
   "tracker.orders": TrackerOrders;
   "tracker.refill_findings": TrackerRefillFindings;

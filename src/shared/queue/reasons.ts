@@ -69,7 +69,14 @@ export function reason(code: ReasonCode, details: Reason["details"] = {}): Reaso
 }
 
 /** The queues: a role's calls, or `internal` for work that calls nobody. The rows of `clockwork.vendors`. */
-export const QUEUES = ["stripe", "health", "pharmacy", "crm", "internal"] as const satisfies readonly (
+export const QUEUES = [
+  "stripe",
+  "health",
+  "pharmacy",
+  "crm",
+  "login",
+  "internal",
+] as const satisfies readonly (
   | Role
   | "internal"
 )[];

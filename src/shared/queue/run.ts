@@ -40,7 +40,7 @@ export async function runTask(
   try {
     const step = steps.find(task.step);
     if (!step) throw new Permanent("UNKNOWN_STEP", { step: task.step });
-    const outcome = await step.run(makeContext(deps, vendors, gate, task), queued.data);
+    const outcome = await step.run(makeContext(deps, vendors, gate, steps, task), queued.data);
     await deps.faultPoint?.("step ran");
     return { ...base, ending: "settled", ...settledBy(outcome) };
   } catch (error) {
@@ -48,7 +48,13 @@ export async function runTask(
   }
 }
 
-function makeContext(deps: Deps, vendors: Vendors, gate: VendorGate, task: TaskInfo): StepContext {
+function makeContext(
+  deps: Deps,
+  vendors: Vendors,
+  gate: VendorGate,
+  steps: StepTable,
+  task: TaskInfo,
+): StepContext {
   const guarded = <R extends Role>(role: R): Vendors[R] => gate.guard(role, vendors[role]);
   return {
     deps,
@@ -58,7 +64,9 @@ function makeContext(deps: Deps, vendors: Vendors, gate: VendorGate, task: TaskI
       health: guarded("health"),
       pharmacy: guarded("pharmacy"),
       crm: guarded("crm"),
+      login: guarded("login"),
     },
+    steps,
     now: deps.clock,
     about(story) {
       task.customerId = story.customerId ?? task.customerId;

@@ -1,10 +1,11 @@
 import type { z } from "zod";
 import type { Trx } from "../db/database.ts";
-import type { Crm, HealthRecord, Pharmacy } from "../vendors/contract.ts";
+import type { Crm, HealthRecord, Login, Pharmacy } from "../vendors/contract.ts";
 import type { StripeClient } from "../vendors/stripe/client.ts";
 import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";
 import { type FollowUp, Permanent, type Queue, type Reason } from "./reasons.ts";
+import type { StepTable } from "./run.ts";
 
 /** The vendors, one client a role. Chosen in one place: `connectors.ts`. */
 export interface Vendors {
@@ -12,6 +13,7 @@ export interface Vendors {
   health: HealthRecord;
   pharmacy: Pharmacy;
   crm: Crm;
+  login: Login;
 }
 
 /** What a step knows of the task it runs for. */
@@ -27,6 +29,8 @@ export interface StepContext {
   deps: Deps;
   task: TaskInfo;
   vendors: Vendors;
+  /** Every step there is: for one that takes in events which no webhook brought. */
+  steps: StepTable;
   now(): Date;
   /** Says whose story this task belongs to; its follow-ups inherit it. */
   about(story: { customerId?: number; invoiceId?: string }): void;

@@ -8,6 +8,7 @@ export interface Customer {
   health_patient_id: string | null;
   pharmacy_patient_id: string | null;
   crm_person_id: string | null;
+  login_user_id: string | null;
 }
 
 /** The key columns of `registry.customers`. */
@@ -19,6 +20,7 @@ const COLUMNS = [
   "health_patient_id",
   "pharmacy_patient_id",
   "crm_person_id",
+  "login_user_id",
 ] as const;
 
 /** The customer whom a system knows by `key`, or undefined. */

@@ -5,7 +5,7 @@
  */
 
 /** The roles a vendor can play. Also the names of the queues (`clockwork.vendors.vendor`). */
-export type Role = "stripe" | "health" | "pharmacy" | "crm";
+export type Role = "stripe" | "health" | "pharmacy" | "crm" | "login";
 
 /** A webhook as it arrived: the bytes that were signed, never a re-serialised copy. */
 export interface RawWebhook {
@@ -222,4 +222,17 @@ export interface Crm {
     facts: Pick<CrmProfile, "planState" | "nextRefillOn">,
     asOf: Date,
   ): Promise<void>;
+}
+
+/** A login, reduced to what is compared. Held in memory only. */
+export interface LoginUser {
+  email: string | null;
+  /** An address that was asked for and is not confirmed yet. */
+  pendingEmail: string | null;
+}
+
+/** The logins: Supabase Auth. It mirrors the email, and only ever by its own confirmation. */
+export interface Login {
+  /** Null for a user who was deleted or never was. */
+  getUser(userId: string): Promise<LoginUser | null>;
 }

@@ -1,0 +1,75 @@
+import { sql } from "kysely";
+import type { Database, Trx } from "../db/database.ts";
+import type { Queue } from "../queue/reasons.ts";
+
+/** The nightly checks that go through a vendor page by page. The values of `check_runs.work`. */
+export type CheckWork = "completeness" | "drift" | "product_count";
+
+/** What one page of a check came to. */
+export interface PageCount {
+  seen: number;
+  missing: number;
+  repaired: number;
+}
+
+/**
+ * Begins a run with its first page's task. A former run that never came to its end is UNFINISHED from now on, and the
+ * pages it may still have in the queue count nowhere.
+ */
+export async function startRun(trx: Trx, run: {
+  work: CheckWork;
+  vendor: Queue;
+  taskId: number;
+  window?: { from: Date; until: Date };
+}): Promise<number> {
+  const { work, vendor, taskId, window } = run;
+  await trx.updateTable("tracker.check_runs")
+    .set({ state: "UNFINISHED", ended_at: sql<Date>`clockwork.now()` })
+    .where("work", "=", work).where("vendor", "=", vendor).where("state", "=", "RUNNING")
+    .execute();
+  const { id } = await trx.insertInto("tracker.check_runs")
+    .values({
+      work,
+      vendor,
+      task_id: taskId,
+      window_from: window?.from ?? null,
+      window_until: window?.until ?? null,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+/**
+ * Counts page `page` (from 0) of a run, once; the last one ends the run. False: the page was counted before, or the run
+ * is over, and whoever asks must not go on to the next page.
+ */
+export async function countPage(
+  trx: Trx,
+  runId: number,
+  page: number,
+  count: PageCount,
+  isLast: boolean,
+): Promise<boolean> {
+  const counted = await trx.updateTable("tracker.check_runs")
+    .set((eb) => ({
+      pages: eb("pages", "+", 1),
+      seen: eb("seen", "+", count.seen),
+      missing: eb("missing", "+", count.missing),
+      repaired: eb("repaired", "+", count.repaired),
+      ...(isLast ? { state: "DONE", ended_at: sql<Date>`clockwork.now()` } : {}),
+    }))
+    .where("id", "=", runId).where("state", "=", "RUNNING").where("pages", "=", page)
+    .returning("id")
+    .executeTakeFirst();
+  return counted !== undefined;
+}
+
+/** Up to when the last run that came to its end had asked; null when none has. */
+export async function lastWindowEnd(db: Database, work: CheckWork, vendor: Queue): Promise<Date | null> {
+  const row = await db.selectFrom("tracker.check_runs").select("window_until")
+    .where("work", "=", work).where("vendor", "=", vendor).where("state", "=", "DONE")
+    .orderBy("window_until", "desc").limit(1)
+    .executeTakeFirst();
+  return row?.window_until ?? null;
+}

@@ -1,0 +1,93 @@
+/** Whoever can own a fact or mirror it. `registry` is our own `registry.customers`; `login` is Supabase Auth. */
+export type System = "stripe" | "health" | "crm" | "registry" | "login";
+
+/** One attribute of a system that must show what the owner says. */
+export interface Mirror {
+  system: Exclude<System, "health">;
+  /** What the drift check calls it, and `tracker.drift.fact`. */
+  attribute: string;
+  /** Why it may lag behind without being wrong. */
+  lags?: string;
+}
+
+export interface OwnedFact {
+  fact: string;
+  /** What it covers, in words. */
+  covers: string;
+  owner: Exclude<System, "registry" | "login">;
+  mirrors: readonly Mirror[];
+  /** The step that reads the owner and sets every mirror to what it says. Null: nothing mirrors it. */
+  propagatedBy: "owner.propagate_plan" | "owner.propagate_contact" | null;
+  /** A column so named would be a copy of it that somebody could believe. Matched against whole words of the name. */
+  columnWords: readonly string[];
+}
+
+/**
+ * Which system owns which fact: the one table from which propagation, the drift check, the README's table and the test of
+ * our own columns come. What is not here is owned by nobody and must not be pushed anywhere.
+ */
+export const OWNERS = {
+  payment: {
+    fact: "payment method, billing address",
+    covers: "what is charged",
+    owner: "stripe",
+    mirrors: [],
+    propagatedBy: null,
+    columnWords: ["payment", "card", "iban", "billing"],
+  },
+  plan: {
+    fact: "active refills",
+    covers: "what is paid for, how often, next date, paused",
+    owner: "stripe",
+    mirrors: [
+      { system: "crm", attribute: "plan_state" },
+      { system: "crm", attribute: "next_refill_on" },
+    ],
+    propagatedBy: "owner.propagate_plan",
+    columnWords: ["plan", "refill", "interval", "cadence"],
+  },
+  chart: {
+    fact: "shipping address, medical background, prescriptions on file",
+    covers: "read at the moment of use",
+    owner: "health",
+    mirrors: [],
+    propagatedBy: null,
+    columnWords: [
+      "name",
+      "birth",
+      "birthdate",
+      "sex",
+      "gender",
+      "address",
+      "street",
+      "city",
+      "zip",
+      "postal",
+      "country",
+      "drug",
+      "medication",
+      "dose",
+      "diagnosis",
+      "condition",
+      "allergy",
+      "expires",
+      "expiry",
+      "supply",
+      "prescriber",
+    ],
+  },
+  contact: {
+    fact: "email, phone",
+    covers: "how a customer is reached",
+    owner: "crm",
+    mirrors: [
+      { system: "stripe", attribute: "email" },
+      { system: "stripe", attribute: "phone" },
+      { system: "registry", attribute: "email" },
+      { system: "login", attribute: "email", lags: "until the customer confirms it to Supabase Auth" },
+    ],
+    propagatedBy: "owner.propagate_contact",
+    columnWords: ["email", "phone", "mobile"],
+  },
+} as const satisfies Record<string, OwnedFact>;
+export type FactName = keyof typeof OWNERS;
