@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { makeBoss } from "../../src/shared/queue/boss.ts";
+import { drain } from "../../src/shared/queue/drain.ts";
 import { addTask, heard, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import type { Person } from "../../scripts/local/clinic.ts";
@@ -333,3 +335,38 @@ async function issues(world: World): Promise<string[]> {
   const { rows } = await sql<{ issue: string }>`select issue from ops.prescription_issues`.execute(world.db);
   return rows.map(({ issue }) => issue);
 }
+
+describe("an order that is being placed while its refill is looked at", { timeout: 60_000 }, () => {
+  // The pharmacy has counted the last fill; here the order is still waiting for it.
+  test.each(["effect sent", "step ran"])("is not taken for one that nothing covers: %s", async (moment) => {
+    const world = await makeWorld();
+    await world.clinic.openShop();
+    const person = await world.clinic.signUp("Ada Example");
+    world.clinic.prescribe(person, "price_morning_month", { fills: 1 });
+    await world.settle();
+    const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
+    let looked = false;
+    world.deps.faultPoint = async (name) => {
+      if (name !== moment || looked || world.vendors.pharmacy.state.orders.size === 0) return;
+      looked = true;
+      world.deps.faultPoint = () => Promise.resolve();
+      await addTask(
+        world.db,
+        "renewal.check",
+        { customer_id: person.customerId, ask_pharmacy: true },
+        "health",
+      );
+      // Another drain: the queues of this one are in its hands.
+      await sql`update clockwork.vendors set leased_by = null, leased_until = null`.execute(world.db);
+      await drain({ ...world.deps, boss: makeBoss(world.db) });
+    };
+    await world.settle();
+    await world.pass({ minutes: 5 });
+    await world.settle();
+    expect(looked).toBe(true);
+    expect((await orders(world)).map(({ state }) => state)).toEqual(["PLACED"]);
+    expect(world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection).toBeNull();
+    expect((await renewals(world)).every(({ lapsed_at }) => lapsed_at === null)).toBe(true);
+    expect((await stopped(world)).filter(({ step }) => step.startsWith("renewal."))).toEqual([]);
+  });
+});

@@ -33,6 +33,9 @@ export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
   failed: "FAILED",
 };
 
+/** The operation under which an order's create is kept in `clockwork.effects`; the key is its reference. */
+export const CREATE_ORDER = "create order";
+
 /** A row of `tracker.orders`, as the steps use it. */
 export type Order = Awaited<ReturnType<typeof orderById>>;
 

@@ -1,4 +1,5 @@
 import type { InFlight } from "./coverage.ts";
+import { CREATE_ORDER } from "../orders/orders.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -16,6 +17,10 @@ export interface RefillContext {
   inFlight: ReadonlyMap<number, InFlight[]>;
   /** By customer and product: the days on which fills that are paid for are due. */
   waiting: ReadonlyMap<number, ReadonlyMap<number, Date[]>>;
+  /** By customer: orders that may be at the pharmacy and do not say so here yet. It may have counted their fills. */
+  beingPlaced: ReadonlyMap<number, number>;
+  /** Changes whenever one of the orders above does. */
+  ordersSeen: string;
 }
 
 export interface RefillCustomer {
@@ -112,25 +117,66 @@ async function readProducts(ctx: StepContext, subscriptions: readonly StripeSubs
 async function readOrders(ctx: StepContext, customerIds: readonly number[]) {
   const inFlight = new Map<number, InFlight[]>();
   const waiting = new Map<number, Map<number, Date[]>>();
-  if (customerIds.length === 0) return { inFlight, waiting };
-  const orders = await ctx.deps.db
-    .selectFrom("tracker.orders")
-    .select(["customer_id", "product_id", "state", "fill_on", "prescription_id", "placed_at", "created_at"])
-    .where("customer_id", "in", [...customerIds])
-    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION", "PLACED", "FILLING"])
-    .where("cancel_requested_at", "is", null)
-    .execute();
+  const beingPlaced = new Map<number, number>();
+  const orders = await readOpenOrders(ctx, customerIds);
   for (const order of orders) {
-    if (order.state !== "PLACED" && order.state !== "FILLING") {
+    if (order.state === "PLACED" || order.state === "FILLING") {
+      if (!order.prescription_id) continue;
+      const placed = { prescriptionId: order.prescription_id, placedAt: order.placed_at ?? order.created_at };
+      inFlight.set(order.customer_id, [...(inFlight.get(order.customer_id) ?? []), placed]);
+    } else if (order.create_state) {
+      // It was sent under a prescription that was found valid: it asks for nothing more.
+      beingPlaced.set(order.customer_id, (beingPlaced.get(order.customer_id) ?? 0) + 1);
+    } else {
       const ofCustomer = waiting.get(order.customer_id) ?? new Map<number, Date[]>();
       waiting.set(order.customer_id, ofCustomer);
       ofCustomer.set(order.product_id, [...(ofCustomer.get(order.product_id) ?? []), order.fill_on]);
-    } else if (order.prescription_id) {
-      const placed = { prescriptionId: order.prescription_id, placedAt: order.placed_at ?? order.created_at };
-      inFlight.set(order.customer_id, [...(inFlight.get(order.customer_id) ?? []), placed]);
     }
   }
-  return { inFlight, waiting };
+  const ordersSeen = JSON.stringify(
+    orders.map(({ id, state, create_state, prescription_id }) => [id, state, create_state, prescription_id]),
+  );
+  return { inFlight, waiting, beingPlaced, ordersSeen };
+}
+
+async function readOpenOrders(ctx: StepContext, customerIds: readonly number[]) {
+  if (customerIds.length === 0) return [];
+  return await ctx.deps.db
+    .selectFrom("tracker.orders as orders")
+    .leftJoin(
+      "clockwork.effects as effects",
+      (join) =>
+        join.onRef("effects.key", "=", "orders.reference").on("effects.vendor", "=", "pharmacy")
+          .on("effects.operation", "=", CREATE_ORDER).on("effects.state", "<>", "REFUSED"),
+    )
+    .select([
+      "orders.id",
+      "orders.customer_id",
+      "orders.product_id",
+      "orders.state",
+      "orders.fill_on",
+      "orders.prescription_id",
+      "orders.placed_at",
+      "orders.created_at",
+      "effects.state as create_state",
+    ])
+    .where("orders.customer_id", "in", [...customerIds])
+    .where("orders.state", "in", [
+      "READY",
+      "AWAITING_PRESCRIPTION",
+      "AWAITING_SUBSCRIPTION",
+      "PLACED",
+      "FILLING",
+    ])
+    .where("orders.cancel_requested_at", "is", null)
+    .orderBy("orders.id")
+    .execute();
+}
+
+/** True when an order of these customers moved since `context` was read, so that what it says does not fit together. */
+export async function ordersMovedSince(ctx: StepContext, context: RefillContext): Promise<boolean> {
+  const ids = [...context.customers.values()].map(({ id }) => id);
+  return (await readOrders(ctx, ids)).ordersSeen !== context.ordersSeen;
 }
 
 /** Fills left of each of the customer's active prescriptions, as the pharmacy counts them. */
@@ -148,7 +194,9 @@ export async function fillsAtPharmacyOf(
       patientId: customer.pharmacy_patient_id,
       reference: id,
     });
-    if (held && held.fillsRemaining !== null) left.set(id, held.fillsRemaining);
+    // What is being placed may be counted there and is not counted here: it must not be missed twice.
+    const mayBeCounted = context.beingPlaced.get(customer.id) ?? 0;
+    if (held && held.fillsRemaining !== null) left.set(id, held.fillsRemaining + mayBeCounted);
   }
   return left;
 }

@@ -1,4 +1,5 @@
-import { fillsAtPharmacyOf, readContext, type RefillContext } from "./context.ts";
+import { Retryable } from "../queue/reasons.ts";
+import { fillsAtPharmacyOf, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
 import { addDays, type Coverage, coverageOf } from "./coverage.ts";
 import type { Demand } from "./demand.ts";
 import type { StepContext } from "../queue/step.ts";
@@ -73,15 +74,34 @@ function findingOfSubscription(subscription: StripeSubscription): Finding | unde
   return subscription.cancelAtPeriodEnd ? "ENDING" : undefined;
 }
 
+/** An order that moves at this very moment is looked at again, so often at most. */
+const LOOKS_AT_ONCE = 3;
+
 /**
  * Looks at every item of these subscriptions that pays for fills. Two calls to the health record for up to 100
  * patients, none where no prescription decides; with `askPharmacy` one more per prescription in use.
+ *
+ * The pharmacy counts a fill before its order says here that it is placed. So with `askPharmacy`, where people are
+ * written to and billing is paused by what is seen, the orders must be the same after the look as before it; else it
+ * throws Retryable.
  */
 export async function lookAtRefills(
   ctx: StepContext,
   subscriptions: readonly StripeSubscription[],
   askPharmacy = false,
 ): Promise<Look[]> {
+  for (let look = 1;; look++) {
+    const { looks, context } = await lookOnce(ctx, subscriptions, askPharmacy);
+    if (!askPharmacy || !(await ordersMovedSince(ctx, context))) return looks;
+    if (look === LOOKS_AT_ONCE) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+  }
+}
+
+async function lookOnce(
+  ctx: StepContext,
+  subscriptions: readonly StripeSubscription[],
+  askPharmacy: boolean,
+): Promise<{ looks: Look[]; context: RefillContext }> {
   const context = await readContext(ctx, subscriptions, (one) => findingOfSubscription(one) === undefined);
   const looks: Look[] = [];
   for (const subscription of subscriptions) {
@@ -94,7 +114,7 @@ export async function lookAtRefills(
       looks.push(lookAtItem(subscription, item, context, ctx.now(), atPharmacy));
     }
   }
-  return looks;
+  return { looks, context };
 }
 
 function lookAtItem(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   claimPharmacyOrder,
+  CREATE_ORDER,
   hasShipped,
   lockOrder,
   moveOrder,
@@ -14,7 +15,7 @@ import { customerById } from "../registry/customers.ts";
 import { Permanent, Retryable } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
-import { CREATE_ORDER, CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./order-place.ts";
+import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./order-place.ts";
 
 /** The order turned out not to be at the pharmacy, and from now on it never will be. */
 class NeverPlaced extends Error {

@@ -6,6 +6,7 @@ import {
   type CancelCause,
   cancelDuplicate,
   claimPharmacyOrder,
+  CREATE_ORDER,
   isWaiting,
   lockOrder,
   moveOrder,
@@ -22,7 +23,6 @@ import { type Commit, defineStep, type Outcome, type StepContext } from "../queu
 import type { ShippingAddress } from "../vendors/contract.ts";
 import { sql } from "kysely";
 
-export const CREATE_ORDER = "create order";
 /** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
 export const CREATE_SETTLE_SECONDS = 60;
 

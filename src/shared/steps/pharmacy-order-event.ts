@@ -2,6 +2,7 @@ import type { Trx } from "../db/database.ts";
 import {
   cancelDuplicate,
   claimPharmacyOrder,
+  CREATE_ORDER,
   hasOpenTask,
   hasShipped,
   lockOrder,
@@ -18,7 +19,6 @@ import { confirmAsSeen } from "../queue/effects.ts";
 import { defineStep } from "../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder, type PharmacyOrderState } from "../vendors/contract.ts";
 import type { Fact } from "./order-tell-crm.ts";
-import { CREATE_ORDER } from "./order-place.ts";
 import { pharmacyOrderHint } from "./hints.ts";
 
 /** Our references look like `<invoice line>:<fill>:<attempt>`. */
