@@ -32,13 +32,18 @@ test(
     await world.clinic.openShop();
     const orderings = permutations(EVENTS);
     expect(orderings).toHaveLength(720);
-    const person = await world.clinic.signUp("Ada Example");
-    world.clinic.prescribe(person, "price_pen_month", { fills: 1000 });
-    for (let i = 0; i < orderings.length; i++) {
-      world.vendors.stripe.subscribe({
-        customerId: person.stripeCustomerId,
-        priceIds: [{ price: "price_pen_month", quantity: 1 }],
-      });
+    // Many people: whatever happens to a customer has all of their subscriptions read.
+    const people = await Promise.all(
+      Array.from({ length: 90 }, (_, index) => world.clinic.signUp(`Ada Example ${index}`)),
+    );
+    for (const person of people) {
+      world.clinic.prescribe(person, "price_pen_month", { fills: 1000 });
+      for (let i = 0; i < orderings.length / people.length; i++) {
+        world.vendors.stripe.subscribe({
+          customerId: person.stripeCustomerId,
+          priceIds: [{ price: "price_pen_month", quantity: 1 }],
+        });
+      }
     }
     await world.settle();
     await world.settle();
@@ -73,7 +78,7 @@ test(
       { count: number }
     >`select count(*) from tracker.shipments where state = 'DELIVERED'`.execute(world.db);
     expect(parcels.rows).toEqual([{ count: 720 }]);
-    const told = heard(world, person.crmPersonId);
+    const told = people.flatMap(({ crmPersonId }) => heard(world, crmPersonId));
     expect(told.filter((name) => name === "order_delivered")).toHaveLength(720);
     expect(told).toHaveLength(720 * 2);
     expect(await stopped(world)).toEqual([]);
