@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { claim, type Turn, workBatch } from "./batch.ts";
 import { prepareQueues, type RetryPolicy } from "./boss.ts";
@@ -59,8 +60,10 @@ export async function drain(deps: DrainDeps): Promise<DrainReport> {
   const hasBudget = () => turn.hasTime() && report.settled + report.lost < budget.tasks;
   // Round after round: what one queue's work asks of another does not wait for the next tick.
   for (let worked = 1; worked > 0 && hasBudget();) {
+    const busy = await queuesWithWork(deps);
     const counts = await Promise.all(
-      [...queues].map(([queue, { concurrency }]) => drainQueue(turn, queue, concurrency, hasBudget)),
+      [...queues].filter(([queue]) => busy.has(queue))
+        .map(([queue, { concurrency }]) => drainQueue(turn, queue, concurrency, hasBudget)),
     );
     worked = counts.reduce((sum, count) => sum + count, 0);
   }
@@ -89,6 +92,18 @@ async function readQueues(deps: Deps): Promise<Map<Queue, QueueSettings>> {
     });
   }
   return queues;
+}
+
+/** The queues that have something due or under way: looking into one that has nothing costs ten statements. */
+async function queuesWithWork(deps: DrainDeps): Promise<Set<string>> {
+  const { rows } = await sql<{ vendor: string }>`
+    select vendors.vendor from clockwork.vendors
+    where exists (
+        select from clockwork.tasks
+        where tasks.vendor = vendors.vendor and tasks.status = 'PENDING' and tasks.run_after <= clockwork.now())
+      or exists (select from clockwork.tasks where tasks.vendor = vendors.vendor and tasks.status = 'QUEUED')
+  `.execute(deps.db);
+  return new Set(rows.map(({ vendor }) => vendor));
 }
 
 const preparedPolicies = new WeakMap<PgBoss, string>();
