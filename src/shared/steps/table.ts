@@ -56,6 +56,7 @@ export function makeStepTable(steps: readonly Step[]): StepTable {
     }
   }
   return {
+    names: [...byName.keys()],
     find: (name) => byName.get(name),
     queueOf(name): Queue {
       const step = byName.get(name);
