@@ -33,6 +33,11 @@ export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
   failed: "FAILED",
 };
 
+/** Our references look like `<invoice line>:<fill>:<attempt>`. */
+export function isOurReference(reference: string): boolean {
+  return /^.+:\d+:\d+$/.test(reference);
+}
+
 /** A row of `tracker.orders`, as the steps use it. */
 export type Order = Awaited<ReturnType<typeof orderById>>;
 

@@ -149,7 +149,9 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     async listChanges({ type: word, since, until, cursor }) {
       const operation = "list changes";
       const type = listedType(word);
-      if (type === undefined) throw new VendorError("health", "refused", operation, { code: "unlisted_type" });
+      if (type === undefined) {
+        throw new VendorError("health", "refused", operation, { code: "unlisted_type" });
+      }
       const query = new URLSearchParams([
         ["_lastUpdated", `ge${since.toISOString()}`],
         ["_lastUpdated", `lt${until.toISOString()}`],
