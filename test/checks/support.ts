@@ -17,6 +17,13 @@ export async function check(world: World, vendor: Checked) {
   return await lastRun(world, vendor);
 }
 
+/** The pages of a vendor's runs, and what became of them. */
+export async function pages(world: World, vendor: Checked) {
+  return await world.db.selectFrom("clockwork.tasks").selectAll()
+    .where("step", "=", `completeness.${vendor}`)
+    .where(sql<boolean>`data ->> 'run_id' is not null`).orderBy("id").execute();
+}
+
 export async function lastRun(world: World, vendor: Queue) {
   return await world.db.selectFrom("tracker.check_runs").selectAll()
     .where("work", "=", "completeness").where("vendor", "=", vendor)
@@ -37,8 +44,14 @@ export function expectComplete(run: Awaited<ReturnType<typeof lastRun>>): void {
   expect(run).toMatchObject({ state: "DONE", missing: 0, repaired: 0 });
 }
 
-/** What a vendor's outbox holds is thrown away: these webhooks never come. */
-export async function loseMail(world: World, vendor: Checked): Promise<number> {
-  const { outbox } = world.vendors[vendor];
-  return outbox.drop();
+/** What the vendor sends meanwhile never comes; its own list still shows it. */
+export async function unheard(
+  world: World,
+  vendor: Checked,
+  act: () => unknown,
+): Promise<void> {
+  const { faults } = world.vendors[vendor].outbox;
+  faults.dropped = 1;
+  await act();
+  faults.dropped = 0;
 }
