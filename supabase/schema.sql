@@ -97,7 +97,11 @@ create table clockwork.settings (
   pharmacy_time_zone text not null default 'America/New_York'::text,
   clock_offset interval not null default '00:00:00'::interval,
   remind_days_before integer[] not null default '{14,5}'::integer[],
+  endpoint_silent_share numeric not null default 0.3,
+  endpoint_silent_at_least integer not null default 5,
   constraint settings_pkey PRIMARY KEY (only_row),
+  constraint endpoint_silent_at_least_is_positive CHECK (endpoint_silent_at_least > 0),
+  constraint endpoint_silent_share_is_a_share CHECK (endpoint_silent_share > 0::numeric AND endpoint_silent_share <= 1::numeric),
   constraint reminders_come_before_the_due_day CHECK (0 < ALL (remind_days_before)),
   constraint settings_is_one_row CHECK (only_row)
 );
@@ -112,6 +116,8 @@ comment on column clockwork.settings.deliver_within is 'A shipped order that has
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
+comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
 
 create table clockwork.task_history (
   id bigint not null generated always as identity,
@@ -186,8 +192,10 @@ CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job
 CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
+CREATE INDEX tasks_pharmacy_order ON clockwork.tasks USING btree (((data ->> 'order_id'::text))) WHERE (step ~~ 'pharmacy.order.%'::text);
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
+CREATE INDEX tasks_resource ON clockwork.tasks USING btree (((data ->> 'resource_id'::text)), ((data ->> 'version_id'::text))) WHERE ((data ->> 'resource_id'::text) IS NOT NULL);
 CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
 CREATE TRIGGER guard_task BEFORE UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.guard_task();
 CREATE TRIGGER record_task_change AFTER UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.record_task_change();
@@ -1020,6 +1028,19 @@ comment on column registry.products.renewal_lead_days is 'How many days before a
 
 create schema tracker;
 comment on schema tracker is 'Where each thing stands: orders and shipments. Keys, states and dates of our own process.';
+
+create table tracker.check_marks (
+  run_id bigint not null,
+  order_id bigint not null,
+  constraint check_marks_pkey PRIMARY KEY (run_id, order_id),
+  constraint check_marks_order_id_fkey FOREIGN KEY (order_id) REFERENCES tracker.orders(id),
+  constraint check_marks_run_id_fkey FOREIGN KEY (run_id) REFERENCES tracker.check_runs(id)
+);
+alter table tracker.check_marks enable row level security;
+CREATE INDEX check_marks_order ON tracker.check_marks USING btree (order_id);
+comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones; the others are asked about one by one. Emptied when a run ends.';
+comment on column tracker.check_marks.run_id is 'The run (tracker.check_runs).';
+comment on column tracker.check_marks.order_id is 'The order (tracker.orders).';
 
 create table tracker.check_runs (
   id bigint not null generated always as identity,

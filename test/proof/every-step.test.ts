@@ -164,6 +164,10 @@ test("every step of ours was in it", () => {
     "renewal.tell_crm",
     "renewal.pause_billing",
     "renewal.resume_billing",
+    "completeness.stripe", // test/checks
+    "completeness.health",
+    "completeness.pharmacy",
+    "completeness.endpoint",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -126,6 +126,14 @@ export interface ClockworkSettings {
    */
   deliver_within: Generated<string>;
   /**
+   * And at least so many were.
+   */
+  endpoint_silent_at_least: Generated<number>;
+  /**
+   * A person is asked about a vendor's webhook endpoint when at least this share of its messages was missing in a night.
+   */
+  endpoint_silent_share: Generated<Numeric>;
+  /**
    * While true no task is run. Webhooks are still recorded.
    */
   maintenance: Generated<boolean>;
@@ -532,6 +540,17 @@ export interface RegistryProducts {
   status: Generated<RegistryProductStatus>;
 }
 
+export interface TrackerCheckMarks {
+  /**
+   * The order (tracker.orders).
+   */
+  order_id: number;
+  /**
+   * The run (tracker.check_runs).
+   */
+  run_id: number;
+}
+
 export interface TrackerCheckRuns {
   ended_at: Timestamp | null;
   id: Generated<number>;
@@ -843,6 +862,7 @@ export interface DB {
   "registry.former_keys": RegistryFormerKeys;
   "registry.product_keys": RegistryProductKeys;
   "registry.products": RegistryProducts;
+  "tracker.check_marks": TrackerCheckMarks;
   "tracker.check_runs": TrackerCheckRuns;
   "tracker.order_states": TrackerOrderStates;
   "tracker.orders": TrackerOrders;

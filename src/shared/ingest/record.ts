@@ -1,4 +1,4 @@
-import type { Database } from "../db/database.ts";
+import type { Database, Trx } from "../db/database.ts";
 import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
@@ -22,40 +22,67 @@ export async function recordWebhook(
   connector: WebhookConnector,
   webhook: RawWebhook,
 ): Promise<Recorded> {
-  const task = await taskOf(steps, connector, webhook);
+  const { source } = connector;
+  const event = readStorable(connector, webhook);
+  const task = event ? taskOf(steps, source, event) : await unreadable(source, webhook.body);
   const inserted = await insertTasks(db, [task]);
-  if (task.reason?.code === "UNREADABLE_EVENT") return "unreadable";
+  if (!event) return "unreadable";
   if (inserted.length === 0) return "repeat";
   return task.status === "PARKED" ? "parked" : "recorded";
 }
 
-async function taskOf(steps: StepTable, connector: WebhookConnector, webhook: RawWebhook): Promise<NewTask> {
-  const event = readStorable(connector, webhook);
-  if (!event) {
-    const sha256 = await sha256Hex(webhook.body);
-    const details = { source: connector.source, sha256, bytes: webhook.body.length };
-    return {
-      step: "webhook.unreadable",
-      key: `${connector.source}:${sha256}`,
-      vendor: queueOf(connector.source),
-      data: details,
-      status: "MANUAL_INTERVENTION",
-      reason: reason("UNREADABLE_EVENT", details),
-    };
+/**
+ * Takes in what a vendor's own list says happened, as its webhooks would have been. What was received before is nothing
+ * new; the ids of the tasks that were are given back, and name `causedBy` as the task that found them: no webhook brought
+ * them.
+ */
+export async function takeIn(
+  trx: Trx,
+  steps: StepTable,
+  source: string,
+  events: readonly VendorEvent[],
+  causedBy: number,
+): Promise<number[]> {
+  const tasks: NewTask[] = [];
+  // By id, so that two who take in the same events never wait for each other.
+  for (const event of events.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+    const task = isStorable(event)
+      ? taskOf(steps, source, event)
+      : await unreadable(source, new TextEncoder().encode(JSON.stringify(event)));
+    tasks.push({ ...task, causedBy });
   }
-  const name = `${connector.source}.${event.type}`;
+  return await insertTasks(trx, tasks);
+}
+
+/** The task that an event becomes, whichever way it came in. */
+function taskOf(steps: StepTable, source: string, event: VendorEvent): NewTask {
+  const name = `${source}.${event.type}`;
   const base = { step: name, key: event.id };
   const step = steps.find(name);
   if (!step) {
     return {
       ...base,
-      vendor: queueOf(connector.source),
+      vendor: queueOf(source),
       data: event.attributes,
       status: "PARKED",
       reason: reason("UNKNOWN_EVENT", { step: name }),
     };
   }
   return { ...base, vendor: step.queue, data: pick(event.attributes, step.keys) };
+}
+
+/** For a person: what cannot be read is known by its size and its hash alone. */
+async function unreadable(source: string, body: Uint8Array): Promise<NewTask> {
+  const sha256 = await sha256Hex(body);
+  const details = { source, sha256, bytes: body.length };
+  return {
+    step: "webhook.unreadable",
+    key: `${source}:${sha256}`,
+    vendor: queueOf(source),
+    data: details,
+    status: "MANUAL_INTERVENTION",
+    reason: reason("UNREADABLE_EVENT", details),
+  };
 }
 
 /** The event, or undefined for a body that is none, or that holds what the database would refuse each time. */

@@ -36,6 +36,11 @@ export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
 /** The operation under which an order's create is kept in `clockwork.effects`; the key is its reference. */
 export const CREATE_ORDER = "create order";
 
+/** Our references look like `<invoice line>:<fill>:<attempt>`. */
+export function isOurReference(reference: string): boolean {
+  return /^.+:\d+:\d+$/.test(reference);
+}
+
 /** A row of `tracker.orders`, as the steps use it. */
 export type Order = Awaited<ReturnType<typeof orderById>>;
 

@@ -55,6 +55,9 @@ export const REASON_CODES = [
   "RENEWAL_NOT_NEEDED",
   "CUSTOMER_ON_HOLD",
   "CRM_PERSON_UNKNOWN",
+  "ENDPOINT_SILENT",
+  "EVENTS_OUT_OF_REACH",
+  "CHECK_OVERTAKEN",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

@@ -20,6 +20,8 @@ export interface Result {
 
 /** The steps by the value of `tasks.step`, as one table. */
 export interface StepTable {
+  /** Every name there is a step for. */
+  names: readonly string[];
   find(step: string): Step | undefined;
   queueOf(step: string): Queue;
 }

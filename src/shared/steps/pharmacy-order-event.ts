@@ -5,6 +5,7 @@ import {
   CREATE_ORDER,
   hasOpenTask,
   hasShipped,
+  isOurReference,
   lockOrder,
   moveOrder,
   type Order,
@@ -20,9 +21,6 @@ import { defineStep } from "../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder, type PharmacyOrderState } from "../vendors/contract.ts";
 import type { Fact } from "./order-tell-crm.ts";
 import { pharmacyOrderHint } from "./hints.ts";
-
-/** Our references look like `<invoice line>:<fill>:<attempt>`. */
-const OUR_REFERENCE = /^.+:\d+:\d+$/;
 
 /**
  * The pharmacy tells of an order: it is read anew, and our order and its parcel move forward to where it stands.
@@ -44,7 +42,7 @@ export const pharmacyOrderEvent = defineStep({
     const seen = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
     if (!seen) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
     const { reference } = seen;
-    if (!reference || !OUR_REFERENCE.test(reference)) {
+    if (!reference || !isOurReference(reference)) {
       return { kind: "parked", reason: reason("NOT_OURS", { order: pharmacyOrderId }) };
     }
     const found = await ctx.deps.db

@@ -1,6 +1,10 @@
 import { Permanent, type Queue } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
+import { completenessEndpoint } from "./completeness-endpoint.ts";
+import { completenessHealth } from "./completeness-health.ts";
+import { completenessPharmacy } from "./completeness-pharmacy.ts";
+import { completenessStripe } from "./completeness-stripe.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
@@ -43,6 +47,10 @@ export const STEPS: readonly Step[] = [
   renewalTellCrm,
   renewalPauseBilling,
   renewalResumeBilling,
+  completenessStripe,
+  completenessHealth,
+  completenessPharmacy,
+  completenessEndpoint,
   webhookUnreadable,
 ];
 
@@ -56,6 +64,7 @@ export function makeStepTable(steps: readonly Step[]): StepTable {
     }
   }
   return {
+    names: [...byName.keys()],
     find: (name) => byName.get(name),
     queueOf(name): Queue {
       const step = byName.get(name);

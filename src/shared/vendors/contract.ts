@@ -130,6 +130,20 @@ export interface HealthRecord {
   listPrescriptionsOf(patientIds: readonly string[]): Promise<Map<string, Prescription[]>>;
   /** One prescription, or null when it was deleted or never was. */
   getPrescription(prescriptionId: string): Promise<Prescription | null>;
+  /**
+   * What was written or changed in a window (`since` belongs to it, `until` does not), oldest first, each resource once
+   * in its version of now, reduced as the webhook is: `<type>.update` events with an id of their own, for a list does not
+   * tell which subscription would have sent them. A delete does not show. `type` is the word that events use, e.g.
+   * `medicationrequest`; one that cannot be listed is `refused`. The cursor may be stored.
+   */
+  listChanges(query: {
+    type: string;
+    since: Date;
+    until: Date;
+    cursor: string | null;
+  }): Promise<Page<VendorEvent>>;
+  /** Of these patients (at most 100), the ones that were deleted, as `patient.delete` events. One that never was is not. */
+  listDeletedPatients(patientIds: readonly string[]): Promise<VendorEvent[]>;
 }
 
 /** Where an order stands, for every pharmacy. In order of progress; the last three end it. */
@@ -180,8 +194,11 @@ export interface Pharmacy {
   getOrder(orderId: string): Promise<PharmacyOrder | null>;
   /** Orders of the patient with our reference, through a list that shows the vendor's own latest writes. Oldest first. */
   findOrders(query: { patientId: string; reference: string }): Promise<PharmacyOrder[]>;
-  /** Every order of the organisation, page by page, in no order to rely on. */
-  listOrders(cursor: string | null): Promise<Page<PharmacyOrder>>;
+  /**
+   * Every order of the organisation, or only those that have not ended, page by page, in no order to rely on. One that
+   * moves on meanwhile may be missing or come twice.
+   */
+  listOrders(cursor: string | null, only?: "open"): Promise<Page<PharmacyOrder>>;
   /** Every prescription the pharmacy holds, page by page: what is really in use. `treatmentId` is the pharmacy's. */
   listTreatments(cursor: string | null): Promise<Page<{ id: string; treatmentId: string; active: boolean }>>;
   /** Refused when it is too late. Cancelling a canceled order is the same as cancelling it once. */

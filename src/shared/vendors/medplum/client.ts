@@ -3,6 +3,7 @@ import { callVendor, type Fetch } from "../call.ts";
 import { type HealthRecord, type Prescription, VendorError } from "../contract.ts";
 import { readAnswer } from "../json.ts";
 import { shippingAddress } from "./address.ts";
+import { changeAttributes, changedSchema, deletedAttributes, listedType } from "./change.ts";
 import {
   bundleSchema,
   countFills,
@@ -21,6 +22,9 @@ const PAGE_SIZE = 100;
 
 /** Medplum's largest page, for many patients at once. */
 const LARGE_PAGE_SIZE = 1000;
+
+/** Changes asked for at once: whole resources come back, of which ids are kept. */
+const CHANGES_PAGE_SIZE = 200;
 
 /** 5,000 resources of one patient: more is a server that pages in circles. */
 const MAX_PAGES = 50;
@@ -142,6 +146,60 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
       return found;
     },
 
+    async listChanges({ type: word, since, until, cursor }) {
+      const operation = "list changes";
+      const type = listedType(word);
+      if (type === undefined) {
+        throw new VendorError("health", "refused", operation, { code: "unlisted_type" });
+      }
+      const query = new URLSearchParams([
+        ["_lastUpdated", `ge${since.toISOString()}`],
+        ["_lastUpdated", `lt${until.toISOString()}`],
+        ["_sort", "_lastUpdated"],
+        ["_count", String(CHANGES_PAGE_SIZE)],
+      ]);
+      const first = `${fhirBase}/${type}?${query}`;
+      // A stored cursor is checked like a link: it, too, takes the token along.
+      const url = cursor === null ? first : sameOrigin(operation, cursor, first);
+      const bundle = await readAnswer("health", operation, await get(operation, url), bundleSchema);
+      const entries = (bundle.entry ?? []).flatMap(({ resource }) => {
+        if (resource?.resourceType !== type) return [];
+        const parsed = changedSchema.safeParse(resource);
+        if (!parsed.success) throw new VendorError("health", "unanswered", operation, { code: "shape" });
+        const { id, meta } = parsed.data;
+        return [{
+          id: `listed:${type}/${id}:${meta.versionId}`,
+          type: `${word}.update`,
+          attributes: changeAttributes(parsed.data),
+        }];
+      });
+      const link = bundle.link?.find(({ relation }) => relation === "next");
+      const next = link ? sameOrigin(operation, link.url, url) : null;
+      if (next === url) throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
+      return { entries, next };
+    },
+
+    async listDeletedPatients(patientIds) {
+      const operation = "look for patients";
+      // What is no FHIR id was mistyped here, not deleted there.
+      const ids = patientIds.filter((id) => isPathId(id));
+      if (ids.length === 0) return [];
+      const found = await search(operation, "Patient", { _id: ids.join(",") }, z.object({ id: z.string() }));
+      const there = new Set(found.map(({ id }) => id));
+      const deleted: string[] = [];
+      for (const id of ids.filter((one) => !there.has(one))) {
+        // Only the read tells a patient who was deleted (410) from one who was never there or is not shown to us (404).
+        const response = await get(operation, `${fhirBase}/Patient/${id}`, [403, 404, 410]);
+        await discardBody(response);
+        if (response.status === 410) deleted.push(id);
+      }
+      return deleted.map((id) => ({
+        id: `listed:Patient/${id}:delete`,
+        type: "patient.delete",
+        attributes: deletedAttributes("Patient", id),
+      }));
+    },
+
     async getPrescription(prescriptionId): Promise<Prescription | null> {
       const operation = "read prescription";
       const url = `${fhirBase}/MedicationRequest/${pathId(operation, prescriptionId)}`;
@@ -163,8 +221,12 @@ function subjects(patientIds: readonly string[]): string {
 }
 
 /** Dots alone are a FHIR id too, but in a path they lead elsewhere. */
+function isPathId(id: string): boolean {
+  return FHIR_ID.test(id) && !/^\.+$/.test(id);
+}
+
 function pathId(operation: string, id: string): string {
-  if (FHIR_ID.test(id) && !/^\.+$/.test(id)) return id;
+  if (isPathId(id)) return id;
   throw new VendorError("health", "refused", operation, { code: "bad_id" });
 }
 

@@ -1,33 +1,16 @@
 import { z } from "zod";
-import {
-  type Json,
-  type RawWebhook,
-  UnreadableEvent,
-  type VendorEvent,
-  type WebhookConnector,
-} from "../contract.ts";
+import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
-import { FHIR_ID, patientIdOf } from "./fhir.ts";
+import { changeAttributes, changedSchema, deletedAttributes } from "./change.ts";
+import { FHIR_ID } from "./fhir.ts";
 
 const interactionSchema = z.enum(["create", "update", "delete"]);
 
 /** A delete carries no resource at all. */
 const emptySchema = z.strictObject({});
 
-const resourceSchema = z.object({
-  resourceType: z.string().regex(/^[A-Za-z]{1,64}$/),
-  id: z.string().regex(FHIR_ID),
-  meta: z.object({
-    /** Opaque: Medplum promises no order and no form. */
-    versionId: z.string().min(1).max(64),
-    lastUpdated: z.string().regex(/^\d{4}-\d\d-\d\dT[\d:.]{5,20}(Z|[+-]\d\d:\d\d)$/).nullish().catch(null),
-  }),
-  /** Not every type has one, and not every one names a patient. */
-  subject: z.object({ reference: z.string() }).nullish().catch(null),
-});
-
-const bodySchema = z.union([emptySchema, resourceSchema]);
+const bodySchema = z.union([emptySchema, changedSchema]);
 
 const DELETED_RESOURCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/;
 
@@ -63,15 +46,11 @@ function read({ body, headers }: RawWebhook): VendorEvent {
     if (interaction.data !== "delete") throw new UnreadableEvent("no resource in the body");
     return readDelete(subscription, headers);
   }
-  const { resourceType, id, meta } = resource;
+  const { resourceType, id, meta, subject } = resource;
   return {
     id: `${subscription}:${resourceType}/${id}:${meta.versionId}:${interaction.data}`,
     type: `${resourceType.toLowerCase()}.${interaction.data}`,
-    attributes: attributes(resourceType, id, {
-      version_id: meta.versionId,
-      last_updated: meta.lastUpdated ?? null,
-      patient_id: resourceType === "Patient" ? id : patientIdOf(resource.subject?.reference),
-    }),
+    attributes: changeAttributes({ resourceType, id, meta, subject }),
   };
 }
 
@@ -81,12 +60,8 @@ function readDelete(subscription: string, headers: Headers): VendorEvent {
   return {
     id: `${subscription}:${type}/${id}:delete`,
     type: `${type.toLowerCase()}.delete`,
-    attributes: attributes(type, id, { version_id: null, last_updated: null, patient_id: null }),
+    attributes: deletedAttributes(type, id),
   };
-}
-
-function attributes(type: string, id: string, rest: Record<string, Json>): Record<string, Json> {
-  return { resource_type: type, resource_id: id, ...rest };
 }
 
 /** An unsigned header: kept only when it looks like an id. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Fetch } from "../call.ts";
 import { type Json, type Pharmacy, type PharmacyOrder, VendorError } from "../contract.ts";
 import { makeGraphql } from "./graphql.ts";
+import { readOpenPage } from "./open-orders.ts";
 import { DEFAULT_PAGE_SIZE, readAll, readPage } from "./paging.ts";
 import { makeTokenCache } from "./token.ts";
 import {
@@ -110,8 +111,11 @@ export function makePhotonClient(deps: PhotonClientDeps): Pharmacy {
       return matching[0] ? toPrescription(matching[0]) : null;
     },
 
-    async listOrders(from) {
-      const page = await readPage("list orders", from, (after) => orders({ first: SWEEP_PAGE_SIZE }, after));
+    async listOrders(from, only) {
+      const query = { first: SWEEP_PAGE_SIZE };
+      const page = only === "open"
+        ? await readOpenPage(from, (state, after) => orders({ ...query, filter: { state } }, after))
+        : await readPage("list orders", from, (after) => orders(query, after));
       return { ...page, entries: page.entries.map(toOrder) };
     },
 

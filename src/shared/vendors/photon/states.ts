@@ -22,7 +22,8 @@ import type { PharmacyOrderState } from "../contract.ts";
  *
  * Source: `OrderState` and `FulfillmentState` in @photonhealth/sdk 1.3.4.
  */
-const UNDER_WAY = new Set(["ROUTING", "PENDING", "PLACED"]);
+export const OPEN_STATES: readonly string[] = ["ROUTING", "PENDING", "PLACED"];
+const UNDER_WAY = new Set(OPEN_STATES);
 
 const ENDED = new Map<string, PharmacyOrderState>([
   ["COMPLETED", "delivered"],

@@ -1,0 +1,152 @@
+import { sql } from "kysely";
+import { z } from "zod";
+import type { Database, Trx } from "../db/database.ts";
+import { takeIn } from "../ingest/record.ts";
+import { type FollowUp, reason } from "../queue/reasons.ts";
+import type { Outcome, StepContext } from "../queue/step.ts";
+import type { VendorEvent } from "../vendors/contract.ts";
+import { askAboutEndpoint } from "./endpoint.ts";
+import { countPage, lastWindowEnd, startRun } from "./runs.ts";
+
+/** Webhooks of the last minutes may still be on their way, and a list may lag behind what happened. */
+const UNDER_WAY_MINUTES = 10;
+
+/**
+ * A window begins a little before the former one ended: a vendor's clock may be off from ours, and what it wrote down
+ * may show in its list later than the time it bears. What is seen twice is taken up once, so it only costs reading.
+ */
+const OVERLAP_MINUTES = 60;
+
+/** As far as the very first run looks back. What is older was there before Clockwork was. */
+const FIRST_RUN_DAYS = 3;
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** The data of a page's task. Without `run_id` it begins a run. */
+export const checkPage = z.strictObject({
+  /** The night it belongs to; absent on demand. */
+  night: z.string().optional(),
+  run_id: z.number().int().positive().optional(),
+  page: z.number().int().nonnegative().optional(),
+  /** Which of the vendor's lists, where there are several. */
+  list: z.string().optional(),
+  cursor: z.string().optional(),
+});
+export type CheckPage = z.output<typeof checkPage>;
+
+/** Where a page begins; absent: at the beginning. */
+export interface Place {
+  list?: string | undefined;
+  cursor?: string | undefined;
+}
+
+export interface Window {
+  from: Date;
+  until: Date;
+}
+
+/** One page of what a vendor says happened. */
+export interface Look {
+  seen: number;
+  /** What of it was never received; asked in the transaction that settles the page, after the vendor was read. */
+  missing(trx: Trx): Promise<readonly VendorEvent[]>;
+  next: Place | null;
+}
+
+/** How one vendor is asked. */
+export interface Feed {
+  step: string;
+  /** Its queue, and the source its events are named by. */
+  vendor: "stripe" | "health" | "pharmacy";
+  /** How many days back it lists; absent: all of them. */
+  keepsDays?: number;
+  look(ctx: StepContext, run: Window & { id: number }, place: Place): Promise<Look>;
+  /** What becomes of the time that nobody can list any more. */
+  outOfReach?(trx: Trx, gap: Window): Promise<FollowUp[]>;
+}
+
+/**
+ * The completeness check of a vendor: a run is a chain of tasks, one a page. The first only writes the run down, so that
+ * a night on which the vendor is away is seen as a run without an end. A page and what it took up are counted in one
+ * transaction with its task.
+ */
+export async function checkCompleteness(ctx: StepContext, data: CheckPage, feed: Feed): Promise<Outcome> {
+  const { run_id: runId, page = 0, list, cursor } = data;
+  if (runId === undefined) return await begin(ctx, feed);
+  const run = await awaiting(ctx.deps.db, runId, page);
+  if (!run) return { kind: "cancelled", reason: reason("CHECK_OVERTAKEN") };
+  const { seen, missing, next } = await feed.look(ctx, run, { list, cursor });
+  return {
+    kind: "done",
+    commit: async (trx) => {
+      // Locked first: what is taken up must be counted, and another run of this very page may have done both.
+      if (!(await awaiting(trx, runId, page, "lock"))) return [];
+      const taken = await takeIn(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);
+      const count = { seen, missing: taken.length, repaired: taken.length };
+      await countPage(trx, runId, page, count, next === null);
+      return next === null
+        ? await askAboutEndpoint(trx, feed)
+        : [{ step: feed.step, data: { run_id: runId, page: page + 1, ...withoutAbsent(next) } }];
+    },
+  };
+}
+
+async function begin(ctx: StepContext, { step, vendor, keepsDays, outOfReach }: Feed): Promise<Outcome> {
+  const now = ctx.now().getTime();
+  const until = new Date(now - UNDER_WAY_MINUTES * MINUTE_MS);
+  const lastEnd = await lastWindowEnd(ctx.deps.db, "completeness", vendor);
+  const wanted = lastEnd
+    ? Math.min(lastEnd.getTime(), until.getTime()) - OVERLAP_MINUTES * MINUTE_MS
+    : until.getTime() - FIRST_RUN_DAYS * DAY_MS;
+  const reach = keepsDays === undefined ? -Infinity : now - keepsDays * DAY_MS;
+  const from = new Date(Math.max(wanted, reach));
+  return {
+    kind: "done",
+    commit: async (trx) => {
+      const runId = await startRun(trx, {
+        work: "completeness",
+        vendor,
+        taskId: ctx.task.id,
+        window: { from, until },
+      });
+      await wakeOvertaken(trx, step);
+      const lost = lastEnd && lastEnd < from && outOfReach
+        ? await outOfReach(trx, { from: lastEnd, until: from })
+        : [];
+      return [{ step, data: { run_id: runId, page: 0 } }, ...lost];
+    },
+  };
+}
+
+/** The run, when this page is the one it waits for. */
+async function awaiting(
+  db: Database | Trx,
+  runId: number,
+  page: number,
+  lock?: "lock",
+): Promise<Window & { id: number } | undefined> {
+  const run = await db.selectFrom("tracker.check_runs")
+    .select(["window_from", "window_until"])
+    .where("id", "=", runId).where("work", "=", "completeness").where("state", "=", "RUNNING")
+    .where("pages", "=", page)
+    .$if(lock !== undefined, (query) => query.forUpdate())
+    .executeTakeFirst();
+  return run?.window_from && run.window_until
+    ? { id: runId, from: run.window_from, until: run.window_until }
+    : undefined;
+}
+
+/** Pages of former runs that stopped at a person run again, find out that they are not needed, and end. */
+async function wakeOvertaken(trx: Trx, step: string): Promise<void> {
+  await trx.updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
+    .where("step", "=", step)
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where(sql<boolean>`data ->> 'run_id' is not null`)
+    .execute();
+}
+
+function withoutAbsent({ list, cursor }: Place): { list?: string; cursor?: string } {
+  return { ...(list === undefined ? {} : { list }), ...(cursor === undefined ? {} : { cursor }) };
+}

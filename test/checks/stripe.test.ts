@@ -1,0 +1,184 @@
+import { sql } from "kysely";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineStep } from "../../src/shared/queue/step.ts";
+import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
+import { liveAtPharmacy, orders, stopped } from "../support/act.ts";
+import { makeWorld, type World } from "../support/world.ts";
+import { check, expectComplete, pages, takenUp, unheard } from "./support.ts";
+
+async function withCustomer(options?: Parameters<typeof makeWorld>[0]) {
+  const world = await makeWorld(options);
+  await world.clinic.openShop();
+  const person = await world.clinic.signUp("Ada Example");
+  world.clinic.prescribe(person, "price_pen_month");
+  await world.settle();
+  return { world, person };
+}
+
+const planOf = async (world: World, personId: string) =>
+  (await world.deps.vendors.crm.readProfiles([personId])).get(personId)?.planState;
+
+describe("what happened at Stripe", { timeout: 60_000 }, () => {
+  test("all of it heard: seen, and nothing missing; the next night begins where this one ended, less an hour", async () => {
+    const { world, person } = await withCustomer();
+    world.clinic.subscribe(person, "price_pen_month");
+    await world.settle();
+    const first = await check(world, "stripe");
+    expectComplete(first);
+    expect(first.seen).toBeGreaterThan(1);
+    expect(first.pages).toBeGreaterThan(0);
+    const hours = (a: Date | null, b: Date | null) => ((a?.getTime() ?? 0) - (b?.getTime() ?? 0)) / 3_600_000;
+    expect(hours(first.window_until, first.window_from)).toBeCloseTo(72, 5);
+    await world.pass({ days: 1 });
+    const second = await check(world, "stripe");
+    expectComplete(second);
+    // What happened in the hour that both windows share was read twice, and is nothing new.
+    expect(second.seen).toBe(first.seen);
+    expect(hours(first.window_until, second.window_from)).toBeCloseTo(1, 5);
+    expect(await takenUp(world)).toEqual([]);
+    expect(await stopped(world)).toEqual([]);
+  });
+
+  test("what was dropped is taken up, exactly that, once, and the story ends as it should", async () => {
+    const { world, person } = await withCustomer();
+    await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
+    await world.settle();
+    expect(await orders(world)).toEqual([]);
+    const lost = [...world.vendors.stripe.state.events.values()]
+      .filter(({ type }) => world.deps.steps.find(`stripe.${type}`));
+    expect(lost.length).toBeGreaterThan(1);
+    const run = await check(world, "stripe");
+    expect(run).toMatchObject({ state: "DONE", missing: lost.length, repaired: lost.length });
+    expect((await takenUp(world)).map(({ step, key }) => `${step} ${key}`).sort())
+      .toEqual(lost.map(({ type, id }) => `stripe.${type} ${id}`).sort());
+    expect(liveAtPharmacy(world)).toHaveLength(1);
+    expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
+    // A second look the same night finds nothing more.
+    expectComplete(await check(world, "stripe"));
+    expect(liveAtPharmacy(world)).toHaveLength(1);
+  });
+
+  test("a subscription that ended unheard stops: the CRM shows it the morning after", async () => {
+    const { world, person } = await withCustomer();
+    const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
+    await world.settle();
+    await unheard(world, "stripe", () => world.vendors.stripe.cancel(subscriptionId));
+    await world.settle();
+    expect(await planOf(world, person.crmPersonId)).toBe("active");
+    expect(await check(world, "stripe")).toMatchObject({ state: "DONE", missing: 1, repaired: 1 });
+    expect(await planOf(world, person.crmPersonId)).toBe("cancelled");
+  });
+
+  test("a webhook that comes after its repair is a repeat: nothing twice", async () => {
+    const { world, person } = await withCustomer();
+    world.vendors.stripe.outbox.faults.silent = true;
+    world.clinic.subscribe(person, "price_pen_month");
+    const run = await check(world, "stripe");
+    expect(run.missing).toBeGreaterThan(0);
+    const before = await world.db.selectFrom("clockwork.tasks").select("id").execute();
+    world.vendors.stripe.outbox.faults.silent = false;
+    await world.vendors.flush();
+    const after = await world.db.selectFrom("clockwork.tasks").select("id").execute();
+    // What has no step was not asked for, and is parked when it comes.
+    const parked = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "=", "PARKED")
+      .execute();
+    expect(after.length - before.length).toBe(parked.length);
+    await world.settle();
+    expect(await orders(world)).toHaveLength(1);
+    expect(liveAtPharmacy(world)).toHaveLength(1);
+  });
+
+  test("a repair is not hearing: ops sees it was found, and when the vendor was last heard", async () => {
+    const { world, person } = await withCustomer();
+    const heardAt = async () =>
+      (await world.db.selectFrom("ops.vendors").select("last_heard_at").where("vendor", "=", "stripe")
+        .executeTakeFirstOrThrow()).last_heard_at;
+    const before = await heardAt();
+    await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
+    await check(world, "stripe");
+    expect(await heardAt()).toEqual(before);
+    const { rows } = await sql<{ system: string; what: string }>`
+      select system, what from ops.timeline where invoice_id is not null order by at limit 1`.execute(
+      world.db,
+    );
+    expect(rows).toEqual([{
+      system: "stripe",
+      what: "found missing by the nightly check: stripe.invoice.paid",
+    }]);
+  });
+
+  test("over many pages, while more happens and pages move: each event once", async () => {
+    const { world, person } = await withCustomer();
+    const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
+    await world.settle();
+    await unheard(world, "stripe", () => {
+      for (let i = 0; i < 250; i++) world.vendors.stripe.announceRenewal(subscriptionId);
+    });
+    const { stripe } = world.deps.vendors;
+    let calls = 0;
+    world.deps.vendors = {
+      ...world.deps.vendors,
+      stripe: {
+        ...stripe,
+        listEvents: (query) => {
+          calls += 1;
+          for (let i = 0; i < 30; i++) world.vendors.stripe.announceRenewal(subscriptionId);
+          return stripe.listEvents(query);
+        },
+      },
+    };
+    const run = await check(world, "stripe");
+    expect(run).toMatchObject({ state: "DONE", missing: 250, repaired: 250, pages: calls });
+    expect(await pages(world, "stripe")).toHaveLength(calls);
+    expect(calls).toBe(3);
+    expect(run.seen).toBeGreaterThanOrEqual(250);
+  });
+
+  test("a new step is caught up on by itself, over 20 types in several questions", async () => {
+    const { world, person } = await withCustomer();
+    await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
+    const names = Array.from({ length: 25 }, (_, i) => `stripe.a.type_${String(i).padStart(2, "0")}`);
+    const fresh = defineStep({
+      handles: [...names, "stripe.payment_intent.succeeded"],
+      queue: "internal",
+      data: z.strictObject({ object_id: z.string() }),
+      run: () => Promise.resolve({ kind: "done" }),
+    });
+    world.deps.steps = makeStepTable([...STEPS, fresh]);
+    const asked: string[][] = [];
+    const { stripe } = world.deps.vendors;
+    world.deps.vendors = {
+      ...world.deps.vendors,
+      stripe: {
+        ...stripe,
+        listEvents: (query) => {
+          asked.push([...query.types]);
+          return stripe.listEvents(query);
+        },
+      },
+    };
+    expect(await check(world, "stripe")).toMatchObject({ state: "DONE" });
+    const types = world.deps.steps.names.filter((name) => name.startsWith("stripe."))
+      .map((name) => name.slice("stripe.".length)).sort();
+    expect(asked.flat()).toEqual(types);
+    expect(asked.every((some) => some.length <= 20)).toBe(true);
+    expect(asked.length).toBeGreaterThan(1);
+    const steps = (await takenUp(world)).map(({ step }) => step);
+    expect(steps).toContain("stripe.payment_intent.succeeded");
+    expect(steps).toContain("stripe.invoice.paid");
+  });
+
+  test.each([[["thin"]], [["snapshot", "thin"]]] as const)(
+    "events that come as %j are known by the snapshot's id",
+    async (kinds) => {
+      const { world, person } = await withCustomer({ stripeEventKinds: [...kinds] });
+      world.clinic.subscribe(person, "price_pen_month");
+      await world.settle();
+      const run = await check(world, "stripe");
+      expectComplete(run);
+      expect(run.seen).toBeGreaterThan(1);
+      expect(await orders(world)).toHaveLength(1);
+    },
+  );
+});
