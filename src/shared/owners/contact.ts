@@ -10,7 +10,7 @@ export interface ContactReading {
   /** Null: the customer has no key there, or was deleted there. Such a mirror has nothing to compare. */
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
   registryEmail: string | null;
-  login: LoginUser | null;
+  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
 }
 
 /** A mirror that does not show what the CRM says. The values must not be kept or logged: hash what is recorded. */
