@@ -1123,7 +1123,7 @@ create table tracker.orders (
   constraint orders_state_fkey FOREIGN KEY (state) REFERENCES tracker.order_states(state),
   constraint a_wanted_cancel_has_a_cause CHECK ((cancel_requested_at IS NULL) = (cancel_cause IS NULL)),
   constraint attempt_counts_from_one CHECK (attempt > 0),
-  constraint cancel_cause_is_known CHECK (cancel_cause = ANY (ARRAY['refunded'::text, 'disputed'::text, 'voided'::text, 'person'::text])),
+  constraint cancel_cause_is_known CHECK (cancel_cause = ANY (ARRAY['refunded'::text, 'disputed'::text, 'voided'::text, 'person'::text, 'readdressed'::text])),
   constraint fill_number_counts_from_one CHECK (fill_number > 0)
 );
 alter table tracker.orders enable row level security;
@@ -1149,7 +1149,7 @@ comment on column tracker.orders.prescription_id is 'The health record''s id of 
 comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first one that is known stays.';
 comment on column tracker.orders.released_at is 'When something last happened that may end its wait.';
 comment on column tracker.orders.cancel_requested_at is 'From here on it must not ship.';
-comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, or person.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed: placed anew, to another address.';
 comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
 comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
 comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';

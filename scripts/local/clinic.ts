@@ -67,6 +67,7 @@ export interface Person {
   healthPatientId: string;
   pharmacyPatientId: string;
   crmPersonId: string;
+  loginUserId: string;
 }
 
 /** What people at the clinic and its customers do: each act happens at a vendor, never in Clockwork's tables. */
@@ -126,8 +127,10 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       signUps += 1;
       const email = `${name.toLowerCase().replaceAll(" ", ".")}.${signUps}@example.com`;
       const crmPersonId = `person-${signUps}`;
-      vendors.crm.createPerson(crmPersonId, { email, phone: `+1859555${String(signUps).padStart(4, "0")}` });
-      const stripeCustomer = stripe.createCustomer({ email });
+      const phone = `+1859555${String(signUps).padStart(4, "0")}`;
+      vendors.crm.createPerson(crmPersonId, { email, phone });
+      const stripeCustomer = stripe.createCustomer({ email, phone });
+      const loginUserId = vendors.login.signUp(email);
       const healthPatientId = health.createPatient({
         name,
         address: { line: [`${signUps} ${STREET}`], city: "Lexington", state: "KY", postalCode: "40507" },
@@ -141,6 +144,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
           health_patient_id: healthPatientId,
           pharmacy_patient_id: pharmacyPatientId,
           crm_person_id: crmPersonId,
+          login_user_id: loginUserId,
         })
         .returning("id")
         .executeTakeFirstOrThrow();
@@ -151,6 +155,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
         healthPatientId,
         pharmacyPatientId,
         crmPersonId,
+        loginUserId,
       };
     },
 

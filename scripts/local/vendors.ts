@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { type AuthSandbox, makeAuthSandbox } from "./sandbox/auth.ts";
 import {
   CUSTOMERIO_SANDBOX_KEYS,
   type CustomerioSandbox,
@@ -7,7 +8,7 @@ import {
 import type { Delivery } from "./sandbox/outbox.ts";
 import { makeMedplumSandbox, type MedplumSandbox } from "./sandbox/medplum.ts";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./sandbox/photon.ts";
-import { type Sandbox, serveSandbox } from "./sandbox/server.ts";
+import { type Sandbox, seeded, serveSandbox } from "./sandbox/server.ts";
 import { makeStripeSandbox, type StripeSandbox } from "./sandbox/stripe.ts";
 
 /** The events the company's Stripe endpoint is subscribed to. Those without a step are PARKED. */
@@ -19,6 +20,7 @@ const STRIPE_EVENTS = [
   "customer.subscription.paused",
   "customer.subscription.resumed",
   "customer.subscription.updated",
+  "customer.updated",
   "invoice.marked_uncollectible",
   "invoice.paid",
   "invoice.payment_failed",
@@ -26,11 +28,15 @@ const STRIPE_EVENTS = [
   "invoice.voided",
 ];
 
+const AUTH_SEED = 5;
+
 export interface LocalVendors {
   stripe: StripeSandbox;
   health: MedplumSandbox;
   pharmacy: PhotonSandbox;
   crm: CustomerioSandbox;
+  /** Supabase Auth: it sends no webhooks. */
+  login: AuthSandbox;
   /** What the functions need to reach and to believe them: URLs, keys and signing secrets. */
   env: Record<string, string>;
   /** Each vendor tries its waiting webhooks once. */
@@ -52,7 +58,7 @@ export interface VendorsOptions {
   stripeEventKinds?: ("snapshot" | "thin")[];
 }
 
-/** The four vendors on loopback, with secrets of their own, made anew for each run. */
+/** The four vendors and Supabase Auth on loopback, with secrets of their own, made anew for each run. */
 export async function startVendors(options: VendorsOptions): Promise<LocalVendors> {
   const { now, random, webhooksUrl, stripeEventKinds = ["snapshot"] } = options;
   const depsFor = (path: string, secret: string) => ({
@@ -73,24 +79,30 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
     enabledEvents: STRIPE_EVENTS,
   });
   const health = makeMedplumSandbox(depsFor("medplum", secrets.medplum));
-  // The company subscribed to prescriptions alone.
-  health.state.subscriptions.delete("Patient");
+  // The company subscribed to patients and prescriptions.
   health.state.subscriptions.delete("MedicationDispense");
   const pharmacy = makePhotonSandbox(depsFor("photon", secrets.photon));
   const crm = makeCustomerioSandbox(depsFor("customerio", secrets.customerio));
+  // Random numbers of its own: those of the vendors stay the same with and without it.
+  const login = makeAuthSandbox({ now, random: seeded(AUTH_SEED) });
   const sandboxes: Sandbox[] = [stripe, health, pharmacy, crm];
-  const [atStripe, atMedplum, atPhoton, atCustomerio] = await Promise.all([
+  const [atStripe, atMedplum, atPhoton, atCustomerio, atAuth] = await Promise.all([
     serveSandbox(stripe.app),
     serveSandbox(health.app),
     serveSandbox(pharmacy.app),
     serveSandbox(crm.app),
+    serveSandbox(login.app),
   ]);
+  login.servedAt(atAuth.url);
   return {
     stripe,
     health,
     pharmacy,
     crm,
+    login,
     env: {
+      SUPABASE_URL: atAuth.url,
+      SUPABASE_SERVICE_ROLE_KEY: login.keys.service,
       STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
       STRIPE_API_URL: atStripe.url,
       STRIPE_WEBHOOK_SECRET: secrets.stripe,
@@ -117,7 +129,9 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
     },
     waiting: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.outbox.waiting, 0),
     async close() {
-      await Promise.all([atStripe, atMedplum, atPhoton, atCustomerio].map((server) => server.close()));
+      await Promise.all(
+        [atStripe, atMedplum, atPhoton, atCustomerio, atAuth].map((server) => server.close()),
+      );
     },
   };
 }

@@ -82,6 +82,28 @@ function medicationRequest(interaction: "create" | "update"): Fixture {
   };
 }
 
+function patient(interaction: "create" | "update"): Fixture {
+  return {
+    sender: SENDERS.medplum,
+    headers: { "x-medplum-subscription": "sub-9", "x-medplum-interaction": interaction },
+    body: {
+      resourceType: "Patient",
+      id: "patient-8",
+      meta: { versionId: `version-of-${interaction}`, lastUpdated: TIME },
+      name: [{ text: CANARY }],
+      address: [{ line: [CANARY], city: CANARY }],
+      telecom: [{ system: "email", value: CANARY }],
+    },
+    data: {
+      resource_type: "Patient",
+      resource_id: "patient-8",
+      version_id: `version-of-${interaction}`,
+      last_updated: TIME,
+      patient_id: "patient-8",
+    },
+  };
+}
+
 function photon(type: string, details: Record<string, unknown>, kept: Record<string, unknown>): Fixture {
   const [, about] = type.split(":");
   const id = about === "order" ? "ord_8" : "rx_8";
@@ -116,6 +138,13 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   "stripe.invoice.paid": stripe("invoice.paid", invoice, invoiceIds),
   "stripe.invoice.voided": stripe("invoice.voided", invoice, invoiceIds),
   "stripe.invoice.marked_uncollectible": stripe("invoice.marked_uncollectible", invoice, invoiceIds),
+  "stripe.invoice.payment_failed": stripe("invoice.payment_failed", invoice, invoiceIds),
+  "stripe.customer.updated": stripe("customer.updated", {
+    id: "cus_8",
+    object: "customer",
+    email: CANARY,
+    phone: CANARY,
+  }, { customer_id: "cus_8" }),
   "stripe.charge.refunded": stripe("charge.refunded", charge, { customer_id: "cus_8", charge_id: "ch_8" }),
   "stripe.charge.dispute.created": stripe("charge.dispute.created", dispute, { charge_id: "ch_8" }),
   // It will exist in some days: it has no id yet.
@@ -147,6 +176,20 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   ),
   "health.medicationrequest.create": medicationRequest("create"),
   "health.medicationrequest.update": medicationRequest("update"),
+  "health.patient.create": patient("create"),
+  "health.patient.update": patient("update"),
+  "crm.profile.changed": {
+    sender: SENDERS.customerio,
+    body: {
+      event_id: "7-abc-8",
+      type: "profile.changed",
+      cio_id: "abc",
+      external_id: "person-8",
+      email: CANARY,
+      phone: CANARY,
+    },
+    data: { person_id: "person-8", cio_id: "abc" },
+  },
   "pharmacy.prescription.created": photon("photon:prescription:created", { instructions: CANARY }, {}),
   "pharmacy.prescription.depleted": photon("photon:prescription:depleted", {}, {}),
   "pharmacy.prescription.canceled": photon("photon:prescription:canceled", { reason: CANARY }, {}),

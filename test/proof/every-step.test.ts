@@ -168,6 +168,15 @@ test("every step of ours was in it", () => {
     "completeness.health",
     "completeness.pharmacy",
     "completeness.endpoint",
+    "crm.profile.changed", // test/owners/contact.test.ts, as are the next two
+    "stripe.customer.updated",
+    "owner.propagate_contact",
+    "owner.propagate_login", // test/owners/login.test.ts
+    "stripe.invoice.payment_failed", // test/steps/payment-failed.test.ts
+    "owner.tell_payment_failed",
+    "health.patient.update", // test/owners/address.test.ts, as are the next two; …create is as …update
+    "owner.check_address",
+    "order.readdress",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -603,7 +603,7 @@ export interface TrackerOrders {
    */
   attempt: Generated<number>;
   /**
-   * refunded, disputed, voided, or person.
+   * refunded, disputed, voided, person, or readdressed: placed anew, to another address.
    */
   cancel_cause: string | null;
   /**

@@ -18,7 +18,10 @@ export const ORDER_STATES = {
   RETURNED: 60,
 } as const;
 export type OrderState = keyof typeof ORDER_STATES;
-export type CancelCause = "refunded" | "disputed" | "voided" | "person";
+
+/** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
+export const CANCEL_CAUSES = ["refunded", "disputed", "voided", "person", "readdressed"] as const;
+export type CancelCause = (typeof CANCEL_CAUSES)[number];
 
 /** What the pharmacy's word for an order's state means for ours. */
 export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
@@ -50,6 +53,11 @@ export function isWaiting(order: Order): boolean {
 
 export function hasShipped(order: Order): boolean {
   return rankOf(order.state) >= ORDER_STATES.SHIPPED;
+}
+
+/** Placed, and still where it can be called back. */
+export function isWithPharmacy(state: string): boolean {
+  return state === "PLACED" || state === "FILLING";
 }
 
 export function rankOf(state: string): number {
@@ -96,14 +104,32 @@ export async function claimPharmacyOrder(trx: Trx, order: Order, pharmacyOrderId
   return order.pharmacy_order_id === pharmacyOrderId;
 }
 
-/** From here on the order must not ship. Its own statement: whoever is about to place it looks for this last. */
+/**
+ * From here on the order must not ship. Its own statement: whoever is about to place it looks for this last. The first
+ * cause stands; only one that wants the order placed anew gives way to one that does not.
+ */
 export async function requestCancel(db: Database | Trx, orderId: number, cause: CancelCause): Promise<void> {
   await db
     .updateTable("tracker.orders")
-    .set({ cancel_requested_at: sql`clockwork.now()`, cancel_cause: cause })
+    .set({
+      cancel_requested_at: sql`coalesce(cancel_requested_at, clockwork.now())`,
+      cancel_cause: cause,
+    })
     .where("id", "=", orderId)
-    .where("cancel_requested_at", "is", null)
+    .where((eb) => eb.or([eb("cancel_requested_at", "is", null), eb("cancel_cause", "=", "readdressed")]))
     .execute();
+}
+
+/** What follows when a cancel that we asked for came about: the CRM is told; or, to another address, the order is placed anew. */
+export function afterCancel(order: Order): FollowUp[] {
+  return order.cancel_cause === "readdressed"
+    ? [{ step: "order.replace", data: { order_id: order.id } }]
+    : [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }];
+}
+
+/** An order came to be with the pharmacy, and nobody can say that its address is still the customer's. */
+export function checkAddress(order: Order): FollowUp {
+  return { step: "owner.check_address", data: { customer_id: order.customer_id } };
 }
 
 /** Gives the line's orders that were not placed yet the right product. True when one had another. */

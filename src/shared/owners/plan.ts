@@ -49,11 +49,16 @@ export function planOf(
       nextRefillAt && (state === "active" || state === "past_due") ? [nextRefillAt.getTime()] : []
     );
   if (charges.length === 0) return { planState, nextRefillOn: null };
+  return { planState, nextRefillOn: dayIn(new Date(Math.min(...charges)), timeZone) };
+}
+
+/** `YYYY-MM-DD`, on the calendar of that zone. */
+export function dayIn(time: Date, timeZone: string): string {
   const format = new Intl.DateTimeFormat("en-CA", {
     timeZone,
     year: "numeric",
     month: "2-digit",
     day: "2-digit",
   });
-  return { planState, nextRefillOn: format.format(new Date(Math.min(...charges))) };
+  return format.format(time);
 }

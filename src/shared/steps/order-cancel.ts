@@ -1,5 +1,7 @@
 import { z } from "zod";
 import {
+  afterCancel,
+  CANCEL_CAUSES,
   claimPharmacyOrder,
   CREATE_ORDER,
   hasShipped,
@@ -28,7 +30,7 @@ export const orderCancel = defineStep({
   queue: "pharmacy",
   data: z.strictObject({
     order_id: z.number().int(),
-    cause: z.enum(["refunded", "disputed", "voided", "person"]).default("person"),
+    cause: z.enum(CANCEL_CAUSES).default("person"),
   }),
   async run(ctx, { order_id: orderId, cause }) {
     const order = await orderById(ctx.deps.db, orderId);
@@ -53,9 +55,7 @@ export const orderCancel = defineStep({
           throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
         }
         const moved = await moveOrder(trx, current, "CANCELLED");
-        return moved
-          ? [{ step: "order.tell_crm", data: { order_id: orderId, fact: "order_cancelled" } }]
-          : [];
+        return moved ? afterCancel(current) : [];
       },
     };
   },

@@ -5,6 +5,7 @@ import { creditedLines, readInvoice, whyNotPaid } from "../orders/payment.ts";
 import {
   type CancelCause,
   cancelDuplicate,
+  checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
   isWaiting,
@@ -98,7 +99,7 @@ export const orderPlace = defineStep({
         },
       });
       if (pharmacyOrderId === null) throw new Error("the pharmacy's order has no id");
-      return { kind: "done", commit: placed(order.id, pharmacyOrderId, plan?.prescriptionId ?? null) };
+      return { kind: "done", commit: placed(order, pharmacyOrderId, plan?.prescriptionId ?? null) };
     } catch (error) {
       if (error instanceof Halt) return error.outcome;
       throw error;
@@ -272,20 +273,22 @@ function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
   };
 }
 
-function placed(orderId: number, pharmacyOrderId: string, prescriptionId: string | null): Commit {
+function placed(read: Order, pharmacyOrderId: string, prescriptionId: string | null): Commit {
   return async (trx) => {
-    const order = await lockOrder(trx, orderId);
+    const order = await lockOrder(trx, read.id);
     if (!(await claimPharmacyOrder(trx, order, pharmacyOrderId))) {
-      return await cancelDuplicate(trx, orderId, pharmacyOrderId);
+      return await cancelDuplicate(trx, order.id, pharmacyOrderId);
     }
     if (prescriptionId) {
-      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId }).where(
-        "id",
-        "=",
-        orderId,
-      ).execute();
+      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId })
+        .where("id", "=", order.id).execute();
     }
     const moved = await moveOrder(trx, order, "PLACED");
-    return moved ? [{ step: "order.tell_crm", data: { order_id: orderId, fact: "order_placed" } }] : [];
+    // Sent by an earlier run, or news came in since: the address it went out with may be a former one.
+    const mayBeFormer = !prescriptionId || order.released_at?.getTime() !== read.released_at?.getTime();
+    return [
+      ...(moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_placed" } }] : []),
+      ...(mayBeFormer ? [checkAddress(order)] : []),
+    ];
   };
 }

@@ -1,11 +1,15 @@
 import type { Trx } from "../db/database.ts";
 import {
+  afterCancel,
   cancelDuplicate,
+  checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
   hasOpenTask,
   hasShipped,
   isOurReference,
+  isWaiting,
+  isWithPharmacy,
   lockOrder,
   moveOrder,
   type Order,
@@ -77,7 +81,11 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   const state = STATE_AT_PHARMACY[seen.state];
   await recordShipment(trx, order.id, seen);
   const moved = await moveOrder(trx, order, state);
-  if (moved) return [...tellCrm(order, state), ...(await askPerson(trx, order, state))];
+  if (moved) {
+    // The pharmacy told of it before our own run could: what that run knew of the address is lost.
+    const addressNews = isWaiting(order) && isWithPharmacy(state) ? [checkAddress(order)] : [];
+    return [...addressNews, ...tellCrm(order, state), ...(await askPerson(trx, order, state))];
+  }
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
   return isRevived
@@ -92,7 +100,8 @@ const FACTS: Partial<Record<OrderState, Fact>> = {
 };
 
 function tellCrm(order: Order, state: OrderState): FollowUp[] {
-  const fact = state === "CANCELLED" && order.cancel_requested_at ? "order_cancelled" : FACTS[state];
+  if (state === "CANCELLED" && order.cancel_requested_at) return afterCancel(order);
+  const fact = FACTS[state];
   return fact ? [{ step: "order.tell_crm", data: { order_id: order.id, fact } }] : [];
 }
 

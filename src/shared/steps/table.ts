@@ -13,7 +13,14 @@ import { orderCancel } from "./order-cancel.ts";
 import { orderPlace } from "./order-place.ts";
 import { orderReplace } from "./order-replace.ts";
 import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
+import { profileChanged, stripeCustomerUpdated } from "./contact-changed.ts";
+import { invoicePaymentFailed, ownerTellPaymentFailed } from "./invoice-payment-failed.ts";
+import { orderReaddress } from "./order-readdress.ts";
+import { ownerCheckAddress } from "./owner-check-address.ts";
+import { ownerPropagateContact } from "./owner-propagate-contact.ts";
+import { ownerPropagateLogin } from "./owner-propagate-login.ts";
 import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
+import { patientChanged } from "./patient-changed.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
 import { renewalAdvance } from "./renewal-advance.ts";
@@ -40,7 +47,16 @@ export const STEPS: readonly Step[] = [
   orderReplace,
   pharmacyOrderEvent,
   orderTellCrm,
+  orderReaddress,
+  profileChanged,
+  stripeCustomerUpdated,
+  invoicePaymentFailed,
+  patientChanged,
   ownerPropagatePlan,
+  ownerPropagateContact,
+  ownerPropagateLogin,
+  ownerTellPaymentFailed,
+  ownerCheckAddress,
   renewalFind,
   renewalCheck,
   renewalAdvance,

@@ -243,13 +243,38 @@ export interface Crm {
 
 /** A login, reduced to what is compared. Held in memory only. */
 export interface LoginUser {
+  id: string;
   email: string | null;
+  /** Whether somebody proved to hold `email`. */
+  isConfirmed: boolean;
   /** An address that was asked for and is not confirmed yet. */
   pendingEmail: string | null;
 }
+
+/** Why a change of email is `refused`, as `details.code`. Any other code is the vendor's own. */
+export const LOGIN_REFUSALS = {
+  /** Another login has the address. */
+  taken: "email_exists",
+  /** The user protects the login with a second factor, which we do not have. */
+  secondFactor: "insufficient_aal",
+  /** The vendor sends no more mails for now. */
+  tooManyMails: "over_email_send_rate_limit",
+  /** Nobody proved to hold the present address: acting for its owner would prove it. */
+  unconfirmed: "email_not_confirmed",
+  /** The vendor is set to take an address without asking whoever holds it. */
+  noConfirmation: "confirm_email_is_off",
+} as const;
 
 /** The logins: Supabase Auth. It mirrors the email, and only ever by its own confirmation. */
 export interface Login {
   /** Null for a user who was deleted or never was. */
   getUser(userId: string): Promise<LoginUser | null>;
+  /** Whoever has this address now; a pending one does not count. */
+  findUser(email: string): Promise<LoginUser | null>;
+  /**
+   * Has the vendor ask the customer, by its own mails, whether the login's email may change. Nothing changes until they
+   * say so. Not idempotent: each call mails, so it is only ever called through the effects ledger.
+   * Refused with one of {@link LOGIN_REFUSALS} or the vendor's own code; nothing was mailed then.
+   */
+  requestEmailChange(userId: string, email: string): Promise<void>;
 }

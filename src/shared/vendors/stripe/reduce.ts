@@ -24,6 +24,9 @@ export function toInvoice(invoice: Stripe.Invoice, lines: Stripe.InvoiceLineItem
     customerId: idOf(invoice.customer),
     subscriptionId: idOf(invoice.parent?.subscription_details?.subscription),
     billingReason: invoice.billing_reason,
+    createdAt: toDate(invoice.created),
+    attemptCount: invoice.attempt_count,
+    nextPaymentAttempt: invoice.next_payment_attempt === null ? null : toDate(invoice.next_payment_attempt),
     lines: lines.map(toInvoiceLine),
   };
 }

@@ -102,6 +102,11 @@ export interface StripeInvoice {
   subscriptionId: string | null;
   /** subscription_create, subscription_cycle, subscription_update, manual, … */
   billingReason: string | null;
+  createdAt: Date;
+  /** How often a payment was tried. */
+  attemptCount: number;
+  /** When Stripe tries again; null when it does not. */
+  nextPaymentAttempt: Date | null;
   lines: StripeInvoiceLine[];
 }
 

@@ -1,0 +1,36 @@
+import { makeBoss } from "../../src/shared/queue/boss.ts";
+import type { World } from "./world.ts";
+
+/** Kills the drain at the `nth` time it comes by any fault point; everything after runs in fresh ones. */
+export function killAt(world: World, nth: number): { met: () => string | undefined } {
+  let count = 0;
+  let dead: object | undefined;
+  let where: string | undefined;
+  const fresh = { ...world.deps };
+  world.deps.faultPoint = (name) => {
+    if (dead === world.deps.boss) return Promise.reject(new Error(`dead since ${where}`));
+    count += 1;
+    if (count !== nth) return Promise.resolve();
+    where = name;
+    dead = world.deps.boss;
+    return Promise.reject(new Error(`killed at ${name}`));
+  };
+  const settle = world.settle;
+  world.settle = async () => {
+    // A killed process never comes back: the next drain is another one.
+    if (dead === world.deps.boss) world.deps.boss = makeBoss(fresh.db);
+    await settle();
+    if (dead === world.deps.boss) world.deps.boss = makeBoss(fresh.db);
+  };
+  return { met: () => where };
+}
+
+/** Counts the fault points that are met from now on. */
+export function countFaultPoints(world: World): () => number {
+  let count = 0;
+  world.deps.faultPoint = () => {
+    count += 1;
+    return Promise.resolve();
+  };
+  return () => count;
+}
