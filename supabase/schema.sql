@@ -29,13 +29,15 @@ create table clockwork.effects (
   leased_until timestamp with time zone,
   settled_at timestamp with time zone,
   created_at timestamp with time zone not null default clockwork.now(),
+  refusals integer not null default 0,
   constraint effects_pkey PRIMARY KEY (id),
   constraint effects_business_key_is_unique UNIQUE (vendor, operation, key),
   constraint effects_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id),
   constraint effects_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
   constraint effect_state_is_known CHECK (state = ANY (ARRAY['INTENT'::text, 'CONFIRMED'::text, 'REFUSED'::text])),
   constraint only_a_settled_effect_has_settled_at CHECK ((state = 'INTENT'::text) = (settled_at IS NULL)),
-  constraint only_an_open_effect_is_leased CHECK (state = 'INTENT'::text OR leased_until IS NULL)
+  constraint only_an_open_effect_is_leased CHECK (state = 'INTENT'::text OR leased_until IS NULL),
+  constraint refusals_are_not_negative CHECK (refusals >= 0)
 );
 alter table clockwork.effects enable row level security;
 CREATE INDEX effects_reference ON clockwork.effects USING btree (reference);
@@ -54,6 +56,7 @@ comment on column clockwork.effects.attempt is 'How often it was taken up. Looki
 comment on column clockwork.effects.sent_at is 'When it was last sent.';
 comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
 comment on column clockwork.effects.settled_at is 'When its outcome was known.';
+comment on column clockwork.effects.refusals is 'How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.';
 
 create table clockwork.nightly_work (
   step text not null,
@@ -97,13 +100,15 @@ create table clockwork.settings (
   pharmacy_time_zone text not null default 'America/New_York'::text,
   clock_offset interval not null default '00:00:00'::interval,
   remind_days_before integer[] not null default '{14,5}'::integer[],
+  subscription_wait interval not null default '00:15:00'::interval,
   endpoint_silent_share numeric not null default 0.3,
   endpoint_silent_at_least integer not null default 5,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint endpoint_silent_at_least_is_positive CHECK (endpoint_silent_at_least > 0),
   constraint endpoint_silent_share_is_a_share CHECK (endpoint_silent_share > 0::numeric AND endpoint_silent_share <= 1::numeric),
   constraint reminders_come_before_the_due_day CHECK (0 < ALL (remind_days_before)),
-  constraint settings_is_one_row CHECK (only_row)
+  constraint settings_is_one_row CHECK (only_row),
+  constraint subscription_wait_is_sane CHECK (subscription_wait >= '00:00:00'::interval AND subscription_wait <= '7 days'::interval)
 );
 alter table clockwork.settings enable row level security;
 CREATE TRIGGER guard_settings BEFORE INSERT OR UPDATE OF pharmacy_time_zone ON clockwork.settings FOR EACH ROW EXECUTE FUNCTION clockwork.guard_settings();
@@ -116,6 +121,7 @@ comment on column clockwork.settings.deliver_within is 'A shipped order that has
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
 comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
 
@@ -186,6 +192,7 @@ alter table clockwork.tasks enable row level security;
 CREATE INDEX tasks_caused_by ON clockwork.tasks USING btree (caused_by);
 CREATE INDEX tasks_customer ON clockwork.tasks USING btree (customer_id);
 CREATE INDEX tasks_due ON clockwork.tasks USING btree (vendor, run_after, id) WHERE (status = 'PENDING'::clockwork.task_status);
+CREATE INDEX tasks_first_prescription ON clockwork.tasks USING btree (step, ((data ->> 'customer_id'::text))) WHERE (step = ANY (ARRAY['subscription.look'::text, 'subscription.start'::text]));
 CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::text, 1), created_at) WHERE (caused_by IS NULL);
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
@@ -635,6 +642,44 @@ comment on column ops.manual_intervention.already_done_outside is 'What was alre
 comment on column ops.manual_intervention.on_resend is 'What setting the task''s status to PENDING will do.';
 comment on column ops.manual_intervention.age is 'How long it has needed a person.';
 
+create view ops.prescribed_without_subscription with (security_invoker=on) as -- customer text, product text, why text, since timestamp with time zone, task_id bigint, prescription_id text, customer_id bigint, product_id bigint
+ SELECT customers.email AS customer,
+    products.name AS product,
+        CASE
+            WHEN start.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN start.reason
+            WHEN start.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status]) THEN COALESCE(start.reason, 'Its subscription is being started.'::text)
+            WHEN firsts.finding = 'NO_PRICE'::text THEN 'The customer chose no price and the product has no default, so nothing is started. As it should be where the product is sold by Checkout.'::text
+            WHEN firsts.finding = 'ENDED'::text THEN 'The prescription ended before a subscription began.'::text
+            WHEN start.status = 'CANCELLED'::clockwork.task_status THEN 'A person decided to leave it.'::text
+            ELSE 'Nothing is at it. To look again add a task with the step subscription.look.'::text
+        END AS why,
+    firsts.looked_at AS since,
+        CASE
+            WHEN start.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]) THEN start.task_id
+            ELSE NULL::bigint
+        END AS task_id,
+    firsts.prescription_id,
+    firsts.customer_id,
+    firsts.product_id
+   FROM tracker.first_prescriptions firsts
+     JOIN registry.customers ON customers.id = firsts.customer_id
+     JOIN registry.products ON products.id = firsts.product_id
+     LEFT JOIN LATERAL ( SELECT tasks.id AS task_id,
+            tasks.status,
+            tasks.reason
+           FROM clockwork.tasks
+          WHERE tasks.step = 'subscription.start'::text AND (tasks.data ->> 'customer_id'::text) = firsts.customer_id::text AND (tasks.data ->> 'product_id'::text) = firsts.product_id::text AND (tasks.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status, 'CANCELLED'::clockwork.task_status]))
+          ORDER BY (tasks.status = 'CANCELLED'::clockwork.task_status), (tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status) DESC, tasks.id DESC
+         LIMIT 1) start ON true
+  WHERE (firsts.finding <> ALL (ARRAY['STARTED'::text, 'SUBSCRIBED'::text])) AND NOT (EXISTS ( SELECT
+           FROM tracker.refills
+          WHERE refills.customer_id = firsts.customer_id AND refills.product_id = firsts.product_id))
+  ORDER BY firsts.looked_at;
+comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and why. A prescription on file does not mean that the customer wants it filled.';
+comment on column ops.prescribed_without_subscription.why is 'In plain words.';
+comment on column ops.prescribed_without_subscription.since is 'When it was looked at last.';
+comment on column ops.prescribed_without_subscription.task_id is 'The task that starts it or asks about it, if there is one.';
+
 create view ops.prescription_issues with (security_invoker=on) as -- issue text, what text, customer text, product text, since timestamp with time zone, task_id bigint, order_id bigint, subscription_id text, customer_id bigint, product_id bigint
  SELECT issues.issue,
     issues.what,
@@ -767,12 +812,13 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
    FROM ( SELECT tasks.created_at AS at,
             0::bigint AS seq,
                 CASE
-                    WHEN tasks.caused_by IS NULL THEN split_part(tasks.step, '.'::text, 1)
+                    WHEN tasks.caused_by IS NULL OR found.by_check THEN split_part(tasks.step, '.'::text, 1)
                     ELSE 'clockwork'::text
                 END AS system,
             (
                 CASE
                     WHEN tasks.caused_by IS NULL THEN 'came in: '::text
+                    WHEN found.by_check THEN 'found missing by the nightly check: '::text
                     ELSE 'follows: '::text
                 END || tasks.step) ||
                 CASE
@@ -784,6 +830,7 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
             tasks.customer_id,
             tasks.invoice_id
            FROM clockwork.tasks
+             CROSS JOIN LATERAL ( SELECT split_part(tasks.step, '.'::text, 1) = ANY (ARRAY['stripe'::text, 'health'::text, 'pharmacy'::text, 'crm'::text]) AS by_check) found
              LEFT JOIN LATERAL ( SELECT task_history.from_status,
                     task_history.before
                    FROM clockwork.task_history
@@ -959,6 +1006,8 @@ create table registry.customers (
 alter table registry.customers enable row level security;
 CREATE INDEX customers_email ON registry.customers USING btree (lower(email));
 CREATE INDEX customers_merged_into ON registry.customers USING btree (merged_into);
+CREATE TRIGGER look_at_linked_patient AFTER INSERT ON registry.customers FOR EACH ROW WHEN ((new.health_patient_id IS NOT NULL)) EXECUTE FUNCTION registry.look_at_linked_patient();
+CREATE TRIGGER look_at_relinked_patient AFTER UPDATE OF health_patient_id ON registry.customers FOR EACH ROW WHEN (((new.health_patient_id IS NOT NULL) AND (new.health_patient_id IS DISTINCT FROM old.health_patient_id))) EXECUTE FUNCTION registry.look_at_linked_patient();
 comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
 comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
 comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
@@ -989,24 +1038,54 @@ comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm 
 comment on column registry.former_keys.key is 'The id in that system.';
 comment on column registry.former_keys.why is 'merged (two became one there), deleted (there), or replaced (by a person here).';
 
+create table registry.price_choices (
+  customer_id bigint not null,
+  product_id bigint not null,
+  price text not null,
+  system registry.key_system not null default 'stripe_price'::registry.key_system,
+  chosen_at timestamp with time zone not null default clockwork.now(),
+  constraint price_choices_pkey PRIMARY KEY (customer_id, product_id),
+  constraint a_chosen_price_is_one_of_that_product FOREIGN KEY (system, price, product_id) REFERENCES registry.product_keys(system, key, product_id) ON UPDATE CASCADE,
+  constraint price_choices_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint price_choices_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint a_choice_is_of_a_stripe_price CHECK (system = 'stripe_price'::registry.key_system)
+);
+alter table registry.price_choices enable row level security;
+CREATE INDEX price_choices_price ON registry.price_choices USING btree (system, price, product_id);
+CREATE INDEX price_choices_product ON registry.price_choices USING btree (product_id);
+CREATE TRIGGER look_at_changed_choice AFTER UPDATE OF price ON registry.price_choices FOR EACH ROW WHEN ((new.price IS DISTINCT FROM old.price)) EXECUTE FUNCTION registry.look_at_chosen_price();
+CREATE TRIGGER look_at_chosen_price AFTER INSERT ON registry.price_choices FOR EACH ROW EXECUTE FUNCTION registry.look_at_chosen_price();
+comment on table registry.price_choices is 'Which price a customer chose for a product at sign-up: their first prescription begins a subscription at it. It changes no subscription that exists.';
+comment on column registry.price_choices.customer_id is 'Who chose (registry.customers).';
+comment on column registry.price_choices.product_id is 'For which product (registry.products).';
+comment on column registry.price_choices.price is 'Stripe: price_…, one of that product in registry.product_keys.';
+comment on column registry.price_choices.system is 'Always stripe_price: it ties the price to registry.product_keys.';
+comment on column registry.price_choices.chosen_at is 'When it was chosen last.';
+
 create table registry.product_keys (
   system registry.key_system not null,
   key text not null,
   product_id bigint not null,
   fills_per_charge integer,
   created_at timestamp with time zone not null default clockwork.now(),
+  is_default boolean not null default false,
   constraint product_keys_pkey PRIMARY KEY (system, key),
+  constraint a_key_of_a_product UNIQUE (system, key, product_id),
   constraint product_keys_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint a_default_price_pays_for_fills CHECK (NOT is_default OR fills_per_charge > 0),
   constraint a_stripe_price_says_how_many_fills_it_pays_for CHECK ((system = 'stripe_price'::registry.key_system) = (fills_per_charge IS NOT NULL)),
-  constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0)
+  constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0),
+  constraint only_a_stripe_price_is_a_default CHECK (system = 'stripe_price'::registry.key_system OR NOT is_default)
 );
 alter table registry.product_keys enable row level security;
+CREATE UNIQUE INDEX one_default_price_a_product ON registry.product_keys USING btree (product_id) WHERE is_default;
 CREATE INDEX product_keys_product ON registry.product_keys USING btree (product_id);
 comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
 comment on column registry.product_keys.system is 'Whose id the key is.';
 comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
 comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
 comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
+comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.';
 
 create table registry.products (
   id bigint not null generated always as identity,
@@ -1023,6 +1102,61 @@ comment on table registry.products is 'What the company sells. Its keys in the o
 comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
 comment on column registry.products.status is 'active, or retired: no longer sold.';
 comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
+
+CREATE OR REPLACE FUNCTION registry.choose_price(customer bigint, price text)
+ RETURNS registry.price_choices
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  chosen registry.product_keys;
+  result registry.price_choices;
+begin
+  select product_keys.* into chosen from registry.product_keys
+  where product_keys.system = 'stripe_price' and product_keys.key = choose_price.price;
+  if chosen.key is null then
+    raise exception 'No product has the stripe_price %.', choose_price.price using errcode = 'foreign_key_violation';
+  end if;
+  if chosen.fills_per_charge = 0 then
+    raise exception 'The stripe_price % pays for no fills, so no prescription can begin with it.', choose_price.price
+      using errcode = 'check_violation';
+  end if;
+  insert into registry.price_choices (customer_id, product_id, price)
+  values (choose_price.customer, chosen.product_id, choose_price.price)
+  on conflict (customer_id, product_id) do update set price = excluded.price, chosen_at = clockwork.now()
+  returning * into result;
+  return result;
+end
+$function$;
+comment on function registry.choose_price(bigint,text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
+
+CREATE OR REPLACE FUNCTION registry.look_at_chosen_price()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into clockwork.tasks (step, vendor, customer_id, data)
+  values ('subscription.look', 'health', new.customer_id, pg_catalog.jsonb_build_object('customer_id', new.customer_id));
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.look_at_linked_patient()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from registry.product_keys where product_keys.is_default)
+    or exists (select from registry.price_choices where price_choices.customer_id = new.id)
+  then
+    insert into clockwork.tasks (step, vendor, customer_id, data)
+    values ('subscription.look', 'health', new.id, pg_catalog.jsonb_build_object('customer_id', new.id));
+  end if;
+  return null;
+end
+$function$;
 
 -- tracker -----------------------------------------------------------------------------------
 
@@ -1080,6 +1214,29 @@ comment on column tracker.check_runs.seen is 'What it looked at: events, orders,
 comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
 comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
 comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
+
+create table tracker.first_prescriptions (
+  customer_id bigint not null,
+  product_id bigint not null,
+  finding text not null,
+  prescription_id text not null,
+  subscription_id text,
+  looked_at timestamp with time zone not null default clockwork.now(),
+  constraint first_prescriptions_pkey PRIMARY KEY (customer_id, product_id),
+  constraint first_prescriptions_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint first_prescriptions_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
+  constraint first_prescription_finding_is_known CHECK (finding = ANY (ARRAY['NO_PRICE'::text, 'STARTING'::text, 'STARTED'::text, 'SUBSCRIBED'::text, 'ENDED'::text])),
+  constraint only_a_subscribed_customer_has_a_subscription CHECK ((finding = ANY (ARRAY['STARTED'::text, 'SUBSCRIBED'::text])) = (subscription_id IS NOT NULL))
+);
+alter table tracker.first_prescriptions enable row level security;
+CREATE INDEX first_prescriptions_product ON tracker.first_prescriptions USING btree (product_id);
+comment on table tracker.first_prescriptions is 'A row per customer and product that was prescribed: did a subscription begin? Read ops.prescribed_without_subscription instead.';
+comment on column tracker.first_prescriptions.customer_id is 'Who has the prescription (registry.customers).';
+comment on column tracker.first_prescriptions.product_id is 'What it is for (registry.products).';
+comment on column tracker.first_prescriptions.finding is 'NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.';
+comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest that was looked at last.';
+comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the one that was started or found.';
+comment on column tracker.first_prescriptions.looked_at is 'When it was looked at last.';
 
 create table tracker.order_states (
   state text not null,

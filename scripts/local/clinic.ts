@@ -1,5 +1,7 @@
 import type { Database } from "../../src/shared/db/database.ts";
+import { sql } from "kysely";
 import { PHOTON_CANARY } from "./sandbox/photon/events.ts";
+import type { CardState } from "./sandbox/stripe/cards.ts";
 import type { LocalVendors } from "./vendors.ts";
 
 /** What the little clinic sells: our name, the code it is prescribed under, and its Stripe prices. */
@@ -72,10 +74,19 @@ export interface Person {
 
 /** What people at the clinic and its customers do: each act happens at a vendor, never in Clockwork's tables. */
 export interface Clinic {
-  /** Puts products and prices into the registry, all but the prices in `without`. */
-  openShop(without?: readonly PriceId[]): Promise<void>;
-  /** A sign-up: the person at every vendor, and their keys in the registry (but their Stripe key, where somebody forgot it). */
-  signUp(name: string, forgotten?: "stripe_customer_id"): Promise<Person>;
+  /**
+   * Puts products and prices into the registry, all but the prices in `without`; those in `defaults` are their
+   * products' default: there a first prescription begins a subscription.
+   */
+  openShop(without?: readonly PriceId[], defaults?: readonly PriceId[]): Promise<void>;
+  /** A sign-up: the person at every vendor, and their keys in the registry (but the key that somebody forgot). */
+  signUp(
+    name: string,
+    forgotten?: "stripe_customer_id" | "health_patient_id",
+    card?: CardState,
+  ): Promise<Person>;
+  /** At sign-up: the price at which their first prescription is to begin a subscription. */
+  choosePrice(person: Person, price: PriceId): Promise<void>;
   /** A prescriber writes a prescription; it reaches the health record and the pharmacy. */
   prescribe(
     person: Person,
@@ -95,7 +106,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
   const { stripe, health, pharmacy } = vendors;
   let signUps = 0;
   return {
-    async openShop(without = []) {
+    async openShop(without = [], defaults = []) {
       for (const product of PRODUCTS) {
         const { id } = await db
           .insertInto("registry.products")
@@ -114,6 +125,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
               key: price.id,
               product_id: id,
               fills_per_charge: price.fills,
+              is_default: defaults.includes(price.id),
             })),
           ])
           .execute();
@@ -123,14 +135,15 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       }
     },
 
-    async signUp(name, forgotten) {
+    async signUp(name, forgotten, card = "default") {
       signUps += 1;
       const email = `${name.toLowerCase().replaceAll(" ", ".")}.${signUps}@example.com`;
       const crmPersonId = `person-${signUps}`;
       const phone = `+1859555${String(signUps).padStart(4, "0")}`;
       vendors.crm.createPerson(crmPersonId, { email, phone });
-      const stripeCustomer = stripe.createCustomer({ email, phone });
+      const stripeCustomer = stripe.createCustomer({ email, phone, card });
       const loginUserId = vendors.login.signUp(email);
+
       const healthPatientId = health.createPatient({
         name,
         address: { line: [`${signUps} ${STREET}`], city: "Lexington", state: "KY", postalCode: "40507" },
@@ -141,7 +154,7 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
         .values({
           email,
           stripe_customer_id: forgotten === "stripe_customer_id" ? null : stripeCustomer.id,
-          health_patient_id: healthPatientId,
+          health_patient_id: forgotten === "health_patient_id" ? null : healthPatientId,
           pharmacy_patient_id: pharmacyPatientId,
           crm_person_id: crmPersonId,
           login_user_id: loginUserId,
@@ -157,6 +170,10 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
         crmPersonId,
         loginUserId,
       };
+    },
+
+    async choosePrice(person, price) {
+      await sql`select registry.choose_price(${person.customerId}, ${price})`.execute(db);
     },
 
     prescribe(person, price, { fills = 12, validUntil } = {}) {

@@ -56,6 +56,10 @@ export interface ClockworkEffects {
    */
   reference: string | null;
   /**
+   * How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.
+   */
+  refusals: Generated<number>;
+  /**
    * When it was last sent.
    */
   sent_at: Generated<Timestamp>;
@@ -150,6 +154,10 @@ export interface ClockworkSettings {
    * A placed order that has not shipped after this long is in ops.delayed_shipments.
    */
   ship_within: Generated<string>;
+  /**
+   * So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber's correction, comes first.
+   */
+  subscription_wait: Generated<string>;
 }
 
 export interface ClockworkTaskHistory {
@@ -340,6 +348,26 @@ export interface OpsManualIntervention {
   task_id: number | null;
 }
 
+export interface OpsPrescribedWithoutSubscription {
+  customer: string | null;
+  customer_id: number | null;
+  prescription_id: string | null;
+  product: string | null;
+  product_id: number | null;
+  /**
+   * When it was looked at last.
+   */
+  since: Timestamp | null;
+  /**
+   * The task that starts it or asks about it, if there is one.
+   */
+  task_id: number | null;
+  /**
+   * In plain words.
+   */
+  why: string | null;
+}
+
 export interface OpsPrescriptionIssues {
   customer: string | null;
   customer_id: number | null;
@@ -503,12 +531,39 @@ export interface RegistryFormerKeys {
   why: string;
 }
 
+export interface RegistryPriceChoices {
+  /**
+   * When it was chosen last.
+   */
+  chosen_at: Generated<Timestamp>;
+  /**
+   * Who chose (registry.customers).
+   */
+  customer_id: number;
+  /**
+   * Stripe: price_…, one of that product in registry.product_keys.
+   */
+  price: string;
+  /**
+   * For which product (registry.products).
+   */
+  product_id: number;
+  /**
+   * Always stripe_price: it ties the price to registry.product_keys.
+   */
+  system: Generated<RegistryKeySystem>;
+}
+
 export interface RegistryProductKeys {
   created_at: Generated<Timestamp>;
   /**
    * Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.
    */
   fills_per_charge: number | null;
+  /**
+   * Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.
+   */
+  is_default: Generated<boolean>;
   /**
    * The other system's id: price_…, an RxNorm code, a treatment id.
    */
@@ -595,6 +650,33 @@ export interface TrackerCheckRuns {
    * completeness, drift or product_count.
    */
   work: string;
+}
+
+export interface TrackerFirstPrescriptions {
+  /**
+   * Who has the prescription (registry.customers).
+   */
+  customer_id: number;
+  /**
+   * NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.
+   */
+  finding: string;
+  /**
+   * When it was looked at last.
+   */
+  looked_at: Generated<Timestamp>;
+  /**
+   * Health record: the MedicationRequest that was looked at last.
+   */
+  prescription_id: string;
+  /**
+   * What it is for (registry.products).
+   */
+  product_id: number;
+  /**
+   * Stripe: sub_…, the one that was started or found.
+   */
+  subscription_id: string | null;
 }
 
 export interface TrackerOrders {
@@ -853,6 +935,7 @@ export interface DB {
   "clockwork.vendors": ClockworkVendors;
   "ops.delayed_shipments": OpsDelayedShipments;
   "ops.manual_intervention": OpsManualIntervention;
+  "ops.prescribed_without_subscription": OpsPrescribedWithoutSubscription;
   "ops.prescription_issues": OpsPrescriptionIssues;
   "ops.renewals": OpsRenewals;
   "ops.timeline": OpsTimeline;
@@ -860,10 +943,12 @@ export interface DB {
   "ops.waiting": OpsWaiting;
   "registry.customers": RegistryCustomers;
   "registry.former_keys": RegistryFormerKeys;
+  "registry.price_choices": RegistryPriceChoices;
   "registry.product_keys": RegistryProductKeys;
   "registry.products": RegistryProducts;
   "tracker.check_marks": TrackerCheckMarks;
   "tracker.check_runs": TrackerCheckRuns;
+  "tracker.first_prescriptions": TrackerFirstPrescriptions;
   "tracker.order_states": TrackerOrderStates;
   "tracker.orders": TrackerOrders;
   "tracker.refill_findings": TrackerRefillFindings;

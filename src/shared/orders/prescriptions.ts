@@ -12,8 +12,8 @@ export type PrescriptionVerdict =
   /** One might be valid, but `what` is missing: unknown never counts as valid. */
   | { kind: "unclear"; what: string };
 
-/** One active prescription: usable until a moment, not usable for a reason, or not to be told. */
-type Finding = { until: number } | { spent: string } | { unclear: string };
+/** One active prescription: usable until a moment, not usable for a reason (`from`: only yet), or not to be told. */
+export type PrescriptionFinding = { until: number } | { spent: string; from?: Date } | { unclear: string };
 
 /**
  * Valid is: an active order for this product, begun, not expired, with a fill left. A prescription with an unknown
@@ -33,7 +33,7 @@ export function judgePrescriptions(
   if (active.length === 0) return { kind: "none", why: "none is active" };
   const findings = active.map((prescription) => ({
     id: prescription.id,
-    ...judge(prescription, now, timeZone),
+    ...judgePrescription(prescription, now, timeZone),
   }));
   const valid = findings.flatMap((one) => "until" in one ? [one] : []).sort((a, b) => a.until - b.until);
   if (valid.length > 0) return { kind: "valid", prescriptionIds: valid.map(({ id }) => id) };
@@ -53,14 +53,19 @@ export function isOrder({ intent, doNotPerform }: Prescription): boolean {
   return intent === "order" && !doNotPerform;
 }
 
-function judge({ validFrom, validUntil, ...fills }: Prescription, now: Date, timeZone: string): Finding {
+/** What can be said of one active order, whatever it is for. Unknown never counts as valid. */
+export function judgePrescription(
+  { validFrom, validUntil, ...fills }: Prescription,
+  now: Date,
+  timeZone: string,
+): PrescriptionFinding {
   const until = validUntil && endOfValidity(validUntil, timeZone);
   if (until && until < now) return { spent: "expired" };
   const { fillsAllowed, fillsDispensed } = fills;
   if (fillsAllowed !== null && fillsDispensed >= fillsAllowed) return { spent: "no fills left" };
   const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
   if (validFrom !== null && !from) return { unclear: "the first day it is valid" };
-  if (from && from > now) return { spent: "not valid yet" };
+  if (from && from > now) return { spent: "not valid yet", from };
   if (!until) return { unclear: "the last day it is valid" };
   if (fillsAllowed === null) return { unclear: "the number of fills" };
   return { until: until.getTime() };

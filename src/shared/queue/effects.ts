@@ -24,13 +24,17 @@ export interface Effect {
   idempotentForSeconds?: number;
   /** The last look before sending; throws to call it off. */
   guard?: () => Promise<void>;
-  /** Does it. Gives the vendor's id of what was made, if there is one. */
-  send: () => Promise<string | null>;
+  /**
+   * Does it. Gives the vendor's id of what was made, if there is one. `refusals`: how often the vendor said no before.
+   * A vendor that repeats its answers by idempotency key must get another key after a no, and the same one until then.
+   */
+  send: (refusals: number) => Promise<string | null>;
 }
 
 interface Claim {
   id: number;
   attempt: number;
+  refusals: number;
   /** When it was sent before without an answer; null when it surely was not. */
   unansweredSince: Date | null;
 }
@@ -67,11 +71,12 @@ export async function once(deps: Deps, taskId: number, effect: Effect): Promise<
   await fence(deps, claim, effect);
   let reference: string | null;
   try {
-    reference = await effect.send();
+    reference = await effect.send(claim.refusals);
   } catch (error) {
     const surelyNotDone = error instanceof VendorError && error.failure !== "unanswered";
+    const saidNo = error instanceof VendorError && error.failure === "refused";
     unansweredSince ??= surelyNotDone ? null : deps.clock();
-    await release(deps, claim, unansweredSince ? "INTENT" : "REFUSED");
+    await release(deps, claim, unansweredSince ? "INTENT" : "REFUSED", saidNo ? 1 : 0);
     throw error;
   }
   await deps.faultPoint?.("effect sent");
@@ -88,7 +93,7 @@ async function claimEffect(
     .insertInto("clockwork.effects")
     .values({ vendor, operation, key, task_id: taskId, leased_until: leaseEnd() })
     .onConflict((conflict) => conflict.constraint("effects_business_key_is_unique").doNothing())
-    .returning(["id", "attempt"])
+    .returning(["id", "attempt", "refusals"])
     .executeTakeFirst();
   if (first) return { ...first, unansweredSince: null };
   return await asClockwork(deps.db, "effects", async (trx) => {
@@ -104,7 +109,7 @@ async function claimEffect(
     if (row.leased_until && row.leased_until > deps.clock()) {
       throw new Wait(row.leased_until, "EFFECT_HELD", { operation });
     }
-    const { attempt } = await trx
+    const { attempt, refusals } = await trx
       .updateTable("clockwork.effects")
       .set((eb) => ({
         state: "INTENT",
@@ -114,9 +119,9 @@ async function claimEffect(
         leased_until: leaseEnd(),
       }))
       .where("id", "=", row.id)
-      .returning("attempt")
+      .returning(["attempt", "refusals"])
       .executeTakeFirstOrThrow();
-    return { id: row.id, attempt, unansweredSince: row.state === "INTENT" ? row.sent_at : null };
+    return { id: row.id, attempt, refusals, unansweredSince: row.state === "INTENT" ? row.sent_at : null };
   });
 }
 
@@ -158,10 +163,20 @@ async function fence(deps: Deps, claim: Claim, effect: Effect): Promise<void> {
 }
 
 /** Ends the lease. Touches only this run's own claim: a later one may have taken over. */
-async function release(deps: Deps, claim: Claim, state: "INTENT" | "REFUSED"): Promise<void> {
+async function release(
+  deps: Deps,
+  claim: Claim,
+  state: "INTENT" | "REFUSED",
+  refusals = 0,
+): Promise<void> {
   await deps.db
     .updateTable("clockwork.effects")
-    .set({ state, leased_until: null, settled_at: state === "REFUSED" ? sql`clockwork.now()` : null })
+    .set({
+      state,
+      leased_until: null,
+      settled_at: state === "REFUSED" ? sql`clockwork.now()` : null,
+      refusals: sql`refusals + ${refusals}`,
+    })
     .where("id", "=", claim.id)
     .where("attempt", "=", claim.attempt)
     .where("state", "=", "INTENT")

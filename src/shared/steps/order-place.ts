@@ -19,8 +19,9 @@ import {
 import { isPausedByCustomer } from "../renewals/look.ts";
 import { type Customer, customerById, keyOf } from "../registry/customers.ts";
 import { rxnormCodesOf } from "../registry/products.ts";
+import { Halt } from "../queue/halt.ts";
 import { Permanent, type Reason, reason, type ReasonCode } from "../queue/reasons.ts";
-import { type Commit, defineStep, type Outcome, type StepContext } from "../queue/step.ts";
+import { type Commit, defineStep, type StepContext } from "../queue/step.ts";
 import type { ShippingAddress } from "../vendors/contract.ts";
 import { sql } from "kysely";
 
@@ -33,16 +34,6 @@ interface Plan {
   prescriptionId: string;
   pharmacyPrescriptionId: string;
   address: ShippingAddress;
-}
-
-/** Not a failure: the order does not ship now, and `outcome` says what becomes of the task. */
-class Halt extends Error {
-  override name = "Halt";
-  readonly outcome: Outcome;
-  constructor(outcome: Outcome) {
-    super(outcome.kind);
-    this.outcome = outcome;
-  }
 }
 
 /**

@@ -29,6 +29,9 @@ import { renewalCheck } from "./renewal-check.ts";
 import { renewalFind } from "./renewal-find.ts";
 import { renewalTellCrm } from "./renewal-tell-crm.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
+import { subscriptionCheckDoubled } from "./subscription-check-doubled.ts";
+import { subscriptionLook } from "./subscription-look.ts";
+import { subscriptionStart } from "./subscription-start.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
 
 /** Every step there is. A new one is one file and one line here. */
@@ -67,6 +70,9 @@ export const STEPS: readonly Step[] = [
   completenessHealth,
   completenessPharmacy,
   completenessEndpoint,
+  subscriptionLook,
+  subscriptionStart,
+  subscriptionCheckDoubled,
   webhookUnreadable,
 ];
 

@@ -51,12 +51,17 @@ export interface StripeActions {
     fields: CustomerFields & { card?: CardState; priceId?: string; subscriptionMetadata?: Metadata },
   ): { customer: Customer; subscription: Subscription | null };
   addPrice(fields: PriceFields): Price;
-  /** Its first invoice is paid at once; `latest_invoice` names it. */
+  /** Its first invoice is paid at once, unless `paymentBehavior` lets it stay open; `latest_invoice` names it. */
   subscribe(request: {
     customerId: string;
     priceIds: { price: string; quantity: number }[];
     metadata?: Metadata;
+    paymentBehavior?: subscriptions.PaymentBehavior;
   }): Subscription;
+  /** An incomplete subscription's first charge is paid after all. */
+  completeFirstPayment(subscriptionId: string): Subscription;
+  /** Nobody paid it in time: `incomplete_expired`, for ever. */
+  expireIncomplete(subscriptionId: string): Subscription;
   /** The next period: a paid invoice, unless collection is paused. */
   renew(subscriptionId: string): Invoice;
   /** The next period, but the card is declined: the invoice stays open, the subscription is `past_due`. */
@@ -107,6 +112,8 @@ export function makeActions(world: World): StripeActions {
     },
     addPrice: (fields) => addPrice(world, fields),
     subscribe: ({ priceIds, ...request }) => subscriptions.subscribe(world, { ...request, items: priceIds }),
+    completeFirstPayment: (id) => subscriptions.completeFirstPayment(world, subscription(id)),
+    expireIncomplete: (id) => subscriptions.expireIncomplete(world, subscription(id)),
     renew: (id) => subscriptions.renew(world, subscription(id), true),
     failPayment: (id) => subscriptions.renew(world, subscription(id), false),
     payInvoice: (id) => {

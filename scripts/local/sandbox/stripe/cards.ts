@@ -2,6 +2,7 @@ import { declined, noPaymentMethod } from "./errors.ts";
 import type { World } from "./invoicing.ts";
 import type { Customer } from "./objects.ts";
 import type { StripeState } from "./state.ts";
+import type { PaymentBehavior } from "./subscriptions.ts";
 
 /**
  * What a customer pays with. `default`: a card that invoices are charged to. `on_file`: a card that is charged only
@@ -43,14 +44,20 @@ export function changeCard({ state, events }: World, customer: Customer, card: C
   return customer;
 }
 
-/** Refuses, as Stripe does with `error_if_incomplete`, what could not be charged. Nothing was made yet. */
-export function needPayment(
+/**
+ * True where the first charge of a new subscription succeeds, false where it stays open. Refuses, with nothing made, a
+ * card that is declined under `error_if_incomplete`, and what has nothing to be charged to.
+ */
+export function takesPayment(
   { state }: World,
   customer: Customer,
-  { amount, method }: { amount: number; method: string | null },
-): void {
-  if (amount === 0) return;
+  { amount, method, behavior }: { amount: number; method: string | null; behavior: PaymentBehavior },
+): boolean {
+  if (amount === 0) return true;
+  if (behavior === "default_incomplete") return false;
   const charged = method ?? customer.invoice_settings.default_payment_method ?? customer.default_source;
   if (charged === null) throw noPaymentMethod();
-  if (state.declining.has(charged)) throw declined();
+  if (!state.declining.has(charged)) return true;
+  if (behavior === "error_if_incomplete") throw declined();
+  return false;
 }

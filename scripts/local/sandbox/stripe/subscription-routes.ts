@@ -24,11 +24,11 @@ export function addSubscriptionRoutes(router: StripeRouter, world: World): void 
     items: z.array(item).min(1).max(20),
     metadata,
     default_payment_method: text,
-    // Taken as they come: what cannot be charged is always refused, as with `error_if_incomplete`.
     collection_method: z.literal("charge_automatically").optional(),
     description: text,
     off_session: flag.optional(),
-    payment_behavior: text,
+    payment_behavior: z.enum(["allow_incomplete", "default_incomplete", "error_if_incomplete"])
+      .default("allow_incomplete"),
     proration_behavior: text,
     billing_mode: z.strictObject({ type: z.literal("flexible") }).optional(),
     expand,
@@ -37,6 +37,7 @@ export function addSubscriptionRoutes(router: StripeRouter, world: World): void 
       customerId: params.customer,
       items: params.items,
       metadata: mergeMetadata({}, params.metadata),
+      paymentBehavior: params.payment_behavior,
       ...(params.default_payment_method === undefined
         ? {}
         : { paymentMethod: params.default_payment_method }),

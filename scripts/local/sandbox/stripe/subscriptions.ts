@@ -1,4 +1,4 @@
-import { needPayment } from "./cards.ts";
+import { takesPayment } from "./cards.ts";
 import { noSuch, notAllowed } from "./errors.ts";
 import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice, type World } from "./invoicing.ts";
 import { changePrice, type PriceMove } from "./items.ts";
@@ -19,20 +19,48 @@ export interface SubscribeRequest {
   metadata?: Metadata;
   /** Charged instead of the customer's default. */
   paymentMethod?: string;
+  /** What becomes of a first charge that fails; refused with nothing made, unless said otherwise. */
+  paymentBehavior?: PaymentBehavior;
 }
 
-/** A new active subscription with its first invoice, paid at once. Refused where it could not be. */
+/**
+ * `error_if_incomplete`: refused, nothing is made. `allow_incomplete` (Stripe's default): made as `incomplete` with an
+ * open invoice. `default_incomplete`: so made in any case, to be paid by the customer; nothing is tried.
+ */
+export type PaymentBehavior = "allow_incomplete" | "default_incomplete" | "error_if_incomplete";
+
+/** A new subscription with its first invoice, which is paid at once where it can be. */
 export function subscribe(world: World, request: SubscribeRequest): Subscription {
   const subscription = newSubscription(world, request);
   world.events.emit("customer.subscription.created", subscription);
   const lines = subscription.items.data.map(periodLine);
   const invoice = draftInvoice(world, subscription, "subscription_create", lines);
   finalizeInvoice(world, invoice);
-  attemptPayment(world, invoice, true);
+  const isTried = subscription.status === "active" || request.paymentBehavior !== "default_incomplete";
+  if (isTried) attemptPayment(world, invoice, subscription.status === "active");
   return subscription;
 }
 
-/** Without any event or invoice, but refused all the same where it could not be paid. */
+/** The first charge of an incomplete subscription succeeds after all. */
+export function completeFirstPayment(world: World, subscription: Subscription): Subscription {
+  if (subscription.status !== "incomplete") {
+    throw notAllowed("Only an incomplete subscription has an open first charge.");
+  }
+  const invoice = world.state.invoices.get(subscription.latest_invoice ?? "");
+  if (invoice) attemptPayment(world, invoice, true);
+  return update(world, subscription, { status: "active" });
+}
+
+/** Nobody paid the first charge for 23 hours: its invoice is void, and it stays as it is for ever. */
+export function expireIncomplete(world: World, subscription: Subscription): Subscription {
+  if (subscription.status !== "incomplete") throw notAllowed("Only an incomplete subscription expires.");
+  const invoice = world.state.invoices.get(subscription.latest_invoice ?? "");
+  if (invoice) closeInvoice(world, invoice, "void");
+  subscription.ended_at = world.state.nowSeconds();
+  return update(world, subscription, { status: "incomplete_expired" });
+}
+
+/** Without any event or invoice, but refused or incomplete all the same where it could not be paid. */
 export function newSubscription(world: World, request: SubscribeRequest): Subscription {
   const { state } = world;
   const customer = state.customers.get(request.customerId);
@@ -60,7 +88,11 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
     };
   });
   const amount = items.reduce((sum, item) => sum + item.price.unit_amount * item.quantity, 0);
-  needPayment(world, customer, { amount, method: paymentMethod });
+  const isComplete = takesPayment(world, customer, {
+    amount,
+    method: paymentMethod,
+    behavior: request.paymentBehavior ?? "error_if_incomplete",
+  });
   const subscription: Subscription = {
     id,
     object: "subscription",
@@ -82,7 +114,7 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
     pause_collection: null,
     schedule: null,
     start_date: now,
-    status: "active",
+    status: isComplete ? "active" : "incomplete",
     trial_end: null,
     trial_start: null,
   };
@@ -93,7 +125,7 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
 /** The next period of every item that is due first; its invoice is paid, fails, or follows the pause. */
 export function renew(world: World, subscription: Subscription, succeeds: boolean): Invoice {
   const { state, events } = world;
-  if (subscription.status === "canceled" || subscription.status === "paused") {
+  if (["canceled", "paused", "incomplete", "incomplete_expired"].includes(subscription.status)) {
     throw notAllowed(`A ${subscription.status} subscription does not renew.`);
   }
   if (subscription.cancel_at_period_end) throw notAllowed("It ends with its period: cancel it instead.");

@@ -1,0 +1,77 @@
+import { sql } from "kysely";
+import { productsByKey } from "../registry/prices.ts";
+import type { Trx } from "../db/database.ts";
+import type { FollowUp } from "../queue/reasons.ts";
+import type { StepContext } from "../queue/step.ts";
+import { VendorError } from "../vendors/contract.ts";
+import type { StripeSubscription } from "../vendors/stripe/client.ts";
+import { codesOf, sortByProduct, type Sorted } from "./first.ts";
+
+/** A patient's prescriptions as the health record has them now, sorted by product. Two calls. */
+export async function readPrescriptions(
+  ctx: StepContext,
+  patientId: string,
+): Promise<Sorted & { timeZone: string }> {
+  const { pharmacy_time_zone: timeZone } = await ctx.deps.db
+    .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
+  const prescriptions = (await ctx.vendors.health.listPrescriptionsOf([patientId])).get(patientId) ?? [];
+  const products = await productsByKey(ctx.deps.db, "rxnorm", prescriptions.flatMap(codesOf));
+  return { ...sortByProduct(prescriptions, products, ctx.now(), timeZone), timeZone };
+}
+
+/**
+ * Every subscription the customer ever had, ended ones too, also as the Stripe customers they were before a merge.
+ * Newest first for each.
+ */
+export async function subscriptionsEver(
+  ctx: StepContext,
+  customerId: number,
+  stripeCustomerId: string,
+): Promise<StripeSubscription[]> {
+  const former = await ctx.deps.db
+    .selectFrom("registry.former_keys")
+    .select("key")
+    .where("customer_id", "=", customerId)
+    .where("system", "=", "stripe")
+    .where("key", "<>", stripeCustomerId)
+    .execute();
+  const all = await listAll(ctx, stripeCustomerId);
+  for (const { key } of former) all.push(...await listAll(ctx, key).catch(noneOfMissing));
+  return all;
+}
+
+async function listAll(ctx: StepContext, stripeCustomerId: string): Promise<StripeSubscription[]> {
+  const all: StripeSubscription[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await ctx.vendors.stripe.listSubscriptions({
+      customerId: stripeCustomerId,
+      ended: true,
+      cursor,
+    });
+    all.push(...page.entries);
+    cursor = page.next;
+  } while (cursor !== null);
+  return all;
+}
+
+/** A customer that was deleted or merged away may not be known any more. */
+function noneOfMissing(error: unknown): StripeSubscription[] {
+  if (error instanceof VendorError && error.details.code === "resource_missing") return [];
+  throw error;
+}
+
+/**
+ * Asks for a look at all of a customer's prescriptions: for whatever may have made one heard of (a prescription that was
+ * written, a patient that was linked). One that is due already looks after this moment, and sees the same.
+ */
+export async function lookAtPrescriptions(trx: Trx, customerId: number): Promise<FollowUp[]> {
+  const due = await trx
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", "subscription.look")
+    .where("status", "=", "PENDING")
+    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
+    .executeTakeFirst();
+  return due ? [] : [{ step: "subscription.look", data: { customer_id: customerId } }];
+}
