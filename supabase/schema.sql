@@ -97,7 +97,8 @@ create table clockwork.settings (
   pharmacy_time_zone text not null default 'America/New_York'::text,
   clock_offset interval not null default '00:00:00'::interval,
   remind_days_before integer[] not null default '{14,5}'::integer[],
-  endpoint_silent_share numeric not null default 0.3,
+  began_at timestamp with time zone not null default clockwork.now(),
+  endpoint_silent_share numeric not null default 0.6,
   endpoint_silent_at_least integer not null default 5,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint endpoint_silent_at_least_is_positive CHECK (endpoint_silent_at_least > 0),
@@ -116,6 +117,7 @@ comment on column clockwork.settings.deliver_within is 'A shipped order that has
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
 comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
 
@@ -767,12 +769,13 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
    FROM ( SELECT tasks.created_at AS at,
             0::bigint AS seq,
                 CASE
-                    WHEN tasks.caused_by IS NULL THEN split_part(tasks.step, '.'::text, 1)
+                    WHEN tasks.caused_by IS NULL OR found.by_check THEN split_part(tasks.step, '.'::text, 1)
                     ELSE 'clockwork'::text
                 END AS system,
             (
                 CASE
                     WHEN tasks.caused_by IS NULL THEN 'came in: '::text
+                    WHEN found.by_check THEN 'found missing by the nightly check: '::text
                     ELSE 'follows: '::text
                 END || tasks.step) ||
                 CASE
@@ -784,6 +787,7 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
             tasks.customer_id,
             tasks.invoice_id
            FROM clockwork.tasks
+             CROSS JOIN LATERAL ( SELECT split_part(tasks.step, '.'::text, 1) = ANY (ARRAY['stripe'::text, 'health'::text, 'pharmacy'::text, 'crm'::text]) AS by_check) found
              LEFT JOIN LATERAL ( SELECT task_history.from_status,
                     task_history.before
                    FROM clockwork.task_history
