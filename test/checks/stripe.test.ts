@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineStep } from "../../src/shared/queue/step.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { liveAtPharmacy, orders, stopped } from "../support/act.ts";
+import { liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { check, expectComplete, makeUpcomingCheap, pages, takenUp, unheard } from "./support.ts";
 
@@ -199,4 +199,54 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
       expect(await orders(world)).toHaveLength(1);
     },
   );
+
+  test("what Stripe lists no more is told to a person once; a resend takes the invoices paid in that time in", async () => {
+    const { world, person } = await withCustomer();
+    const { invoiceId: shipped } = world.clinic.subscribe(person, "price_pen_month");
+    await world.settle();
+    await check(world, "stripe");
+    await world.pass({ days: 2 });
+    const missed = await world.clinic.signUp("Ben Example");
+    world.clinic.prescribe(missed, "price_pen_month");
+    let unseen = { invoiceId: "", subscriptionId: "", chargeId: null as string | null };
+    const refunded = await world.clinic.signUp("Cleo Example");
+    await unheard(world, "stripe", () => {
+      unseen = world.clinic.subscribe(missed, "price_pen_month");
+      const { chargeId } = world.clinic.subscribe(refunded, "price_pen_month");
+      world.vendors.stripe.refund(chargeId ?? "");
+    });
+    await world.settle();
+    await world.pass({ days: 40 });
+    await world.settle();
+    const run = await check(world, "stripe");
+    expect(run).toMatchObject({ state: "DONE", missing: 0 });
+    expect(((run.window_until?.getTime() ?? 0) - (run.window_from?.getTime() ?? 0)) / 86_400_000).toBeCloseTo(
+      30,
+      1,
+    );
+    const asked = () => tasksOf(world, "completeness.invoices");
+    expect(await asked()).toMatchObject([{
+      status: "MANUAL_INTERVENTION",
+      reason_code: "EVENTS_OUT_OF_REACH",
+    }]);
+    // The same gap, by a run that has to begin again.
+    await sql`update tracker.check_runs set state = 'UNFINISHED' where id = ${run.id}`.execute(world.db);
+    await check(world, "stripe");
+    expect(await asked()).toHaveLength(1);
+    await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
+    await world.settle();
+    const paid = await tasksOf(world, "stripe.invoice.paid");
+    expect(
+      paid.filter(({ caused_by }) => caused_by !== null).map((
+        { invoice_id, status },
+      ) => [invoice_id, status]),
+    )
+      .toEqual(expect.arrayContaining([[unseen.invoiceId, "DONE"]]));
+    expect(paid.filter(({ caused_by }) => caused_by !== null)).toHaveLength(2);
+    expect((await orders(world)).map(({ invoice_id }) => invoice_id)).toEqual([shipped, unseen.invoiceId]);
+    // Resent again: all of them were seen.
+    await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
+    await world.settle();
+    expect(await tasksOf(world, "stripe.invoice.paid")).toHaveLength(paid.length);
+  });
 });

@@ -168,6 +168,7 @@ test("every step of ours was in it", () => {
     "completeness.health",
     "completeness.pharmacy",
     "completeness.endpoint",
+    "completeness.invoices",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];
