@@ -102,6 +102,8 @@ create table clockwork.settings (
   remind_days_before integer[] not null default '{14,5}'::integer[],
   subscription_wait interval not null default '00:15:00'::interval,
   endpoint_silent_share numeric not null default 0.3,
+  began_at timestamp with time zone not null default clockwork.now(),
+  endpoint_silent_share numeric not null default 0.6,
   endpoint_silent_at_least integer not null default 5,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint endpoint_silent_at_least_is_positive CHECK (endpoint_silent_at_least > 0),
@@ -122,6 +124,8 @@ comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a 
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
 comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
+
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
 comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
 

@@ -1,12 +1,14 @@
--- Purpose: what the nightly completeness check needs: when an endpoint counts as silent, how to find what was received,
---   and which orders a run has met at the pharmacy.
+-- Purpose: what the nightly completeness check needs: since when Clockwork does the work, when an endpoint counts as
+--   silent, how to find what was received, and which orders a run has met at the pharmacy.
 -- Touches: clockwork.settings, clockwork.tasks (indexes), tracker.check_marks.
 
 alter table clockwork.settings
-  add column endpoint_silent_share numeric not null default 0.3,
+  add column began_at timestamptz not null default clockwork.now(),
+  add column endpoint_silent_share numeric not null default 0.6,
   add column endpoint_silent_at_least integer not null default 5,
   add constraint endpoint_silent_share_is_a_share check (endpoint_silent_share > 0 and endpoint_silent_share <= 1),
   add constraint endpoint_silent_at_least_is_positive check (endpoint_silent_at_least > 0);
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
 comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
 

@@ -29,7 +29,7 @@ function withPatients(world: World): void {
   ]);
 }
 
-describe("what changed in the health record", { timeout: 60_000 }, () => {
+describe("what changed in the health record", { timeout: 180_000 }, () => {
   test("all of it heard, created and changed: nothing missing", async () => {
     const { world, person } = await openClinic();
     const prescription = world.clinic.prescribe(person, "price_pen_month");

@@ -26,7 +26,7 @@ const work = (world: World, times: number) =>
 
 const states = async (world: World) => (await orders(world)).map(({ state }) => state);
 
-describe("where the pharmacy's orders stand", { timeout: 60_000 }, () => {
+describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
   test("all of it heard: nothing missing, at any point of an order's way", async () => {
     const world = await withOrders();
     for (let turn = 0; turn < 6; turn++) {

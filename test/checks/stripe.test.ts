@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineStep } from "../../src/shared/queue/step.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { liveAtPharmacy, orders, stopped } from "../support/act.ts";
+import { liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import { check, expectComplete, pages, takenUp, unheard } from "./support.ts";
+import { check, expectComplete, makeUpcomingCheap, pages, takenUp, unheard } from "./support.ts";
 
 async function withCustomer(options?: Parameters<typeof makeWorld>[0]) {
   const world = await makeWorld(options);
@@ -19,7 +19,7 @@ async function withCustomer(options?: Parameters<typeof makeWorld>[0]) {
 const planOf = async (world: World, personId: string) =>
   (await world.deps.vendors.crm.readProfiles([personId])).get(personId)?.planState;
 
-describe("what happened at Stripe", { timeout: 60_000 }, () => {
+describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("all of it heard: seen, and nothing missing; the next night begins where this one ended, less an hour", async () => {
     const { world, person } = await withCustomer();
     world.clinic.subscribe(person, "price_pen_month");
@@ -29,7 +29,9 @@ describe("what happened at Stripe", { timeout: 60_000 }, () => {
     expect(first.seen).toBeGreaterThan(1);
     expect(first.pages).toBeGreaterThan(0);
     const hours = (a: Date | null, b: Date | null) => ((a?.getTime() ?? 0) - (b?.getTime() ?? 0)) / 3_600_000;
-    expect(hours(first.window_until, first.window_from)).toBeCloseTo(72, 5);
+    const { began_at } = await world.db.selectFrom("clockwork.settings").select("began_at")
+      .executeTakeFirstOrThrow();
+    expect(first.window_from).toEqual(began_at);
     await world.pass({ days: 1 });
     const second = await check(world, "stripe");
     expectComplete(second);
@@ -38,6 +40,21 @@ describe("what happened at Stripe", { timeout: 60_000 }, () => {
     expect(hours(first.window_until, second.window_from)).toBeCloseTo(1, 5);
     expect(await takenUp(world)).toEqual([]);
     expect(await stopped(world)).toEqual([]);
+  });
+
+  test("the first run looks back three days, and never to before Clockwork did the work", async () => {
+    const { world, person } = await withCustomer();
+    await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
+    await world.pass({ days: 5 });
+    await sql`update clockwork.settings set began_at = clockwork.now()`.execute(world.db);
+    await world.pass({ hours: 2 });
+    expectComplete(await check(world, "stripe"));
+    const other = await withCustomer();
+    await unheard(other.world, "stripe", () => other.world.clinic.subscribe(other.person, "price_pen_month"));
+    await other.world.pass({ days: 5 });
+    const run = await check(other.world, "stripe");
+    expect(run).toMatchObject({ seen: 0, missing: 0 });
+    expect((run.window_until?.getTime() ?? 0) - (run.window_from?.getTime() ?? 0)).toBe(3 * 86_400_000);
   });
 
   test("what was dropped is taken up, exactly that, once, and the story ends as it should", async () => {
@@ -110,6 +127,7 @@ describe("what happened at Stripe", { timeout: 60_000 }, () => {
 
   test("over many pages, while more happens and pages move: each event once", async () => {
     const { world, person } = await withCustomer();
+    makeUpcomingCheap(world);
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
     await world.settle();
     await unheard(world, "stripe", () => {
@@ -181,4 +199,54 @@ describe("what happened at Stripe", { timeout: 60_000 }, () => {
       expect(await orders(world)).toHaveLength(1);
     },
   );
+
+  test("what Stripe lists no more is told to a person once; a resend takes the invoices paid in that time in", async () => {
+    const { world, person } = await withCustomer();
+    const { invoiceId: shipped } = world.clinic.subscribe(person, "price_pen_month");
+    await world.settle();
+    await check(world, "stripe");
+    await world.pass({ days: 2 });
+    const missed = await world.clinic.signUp("Ben Example");
+    world.clinic.prescribe(missed, "price_pen_month");
+    let unseen = { invoiceId: "", subscriptionId: "", chargeId: null as string | null };
+    const refunded = await world.clinic.signUp("Cleo Example");
+    await unheard(world, "stripe", () => {
+      unseen = world.clinic.subscribe(missed, "price_pen_month");
+      const { chargeId } = world.clinic.subscribe(refunded, "price_pen_month");
+      world.vendors.stripe.refund(chargeId ?? "");
+    });
+    await world.settle();
+    await world.pass({ days: 40 });
+    await world.settle();
+    const run = await check(world, "stripe");
+    expect(run).toMatchObject({ state: "DONE", missing: 0 });
+    expect(((run.window_until?.getTime() ?? 0) - (run.window_from?.getTime() ?? 0)) / 86_400_000).toBeCloseTo(
+      30,
+      1,
+    );
+    const asked = () => tasksOf(world, "completeness.invoices");
+    expect(await asked()).toMatchObject([{
+      status: "MANUAL_INTERVENTION",
+      reason_code: "EVENTS_OUT_OF_REACH",
+    }]);
+    // The same gap, by a run that has to begin again.
+    await sql`update tracker.check_runs set state = 'UNFINISHED' where id = ${run.id}`.execute(world.db);
+    await check(world, "stripe");
+    expect(await asked()).toHaveLength(1);
+    await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
+    await world.settle();
+    const paid = await tasksOf(world, "stripe.invoice.paid");
+    expect(
+      paid.filter(({ caused_by }) => caused_by !== null).map((
+        { invoice_id, status },
+      ) => [invoice_id, status]),
+    )
+      .toEqual(expect.arrayContaining([[unseen.invoiceId, "DONE"]]));
+    expect(paid.filter(({ caused_by }) => caused_by !== null)).toHaveLength(2);
+    expect((await orders(world)).map(({ invoice_id }) => invoice_id)).toEqual([shipped, unseen.invoiceId]);
+    // Resent again: all of them were seen.
+    await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
+    await world.settle();
+    expect(await tasksOf(world, "stripe.invoice.paid")).toHaveLength(paid.length);
+  });
 });

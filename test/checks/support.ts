@@ -1,6 +1,9 @@
-import { expect } from "vitest";
 import { sql } from "kysely";
+import { expect } from "vitest";
+import { z } from "zod";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
+import { defineStep } from "../../src/shared/queue/step.ts";
+import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { addTask } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 
@@ -54,4 +57,17 @@ export async function unheard(
   faults.dropped = 1;
   await act();
   faults.dropped = 0;
+}
+
+const nothing = defineStep({
+  handles: ["stripe.invoice.upcoming"],
+  queue: "internal",
+  data: z.looseObject({}),
+  run: () => Promise.resolve({ kind: "done" }),
+});
+
+/** `invoice.upcoming` becomes a message that costs nothing but itself: hundreds of it make many pages. */
+export function makeUpcomingCheap(world: World): void {
+  const others = STEPS.filter(({ handles }) => !handles.includes("stripe.invoice.upcoming"));
+  world.deps.steps = makeStepTable([...others, nothing]);
 }

@@ -177,6 +177,7 @@ test("every step of ours was in it", () => {
     "health.patient.update", // test/owners/address.test.ts, as are the next two; …create is as …update
     "owner.check_address",
     "order.readdress",
+    "completeness.invoices",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -17,7 +17,10 @@ const UNDER_WAY_MINUTES = 10;
  */
 const OVERLAP_MINUTES = 60;
 
-/** As far as the very first run looks back. What is older was there before Clockwork was. */
+/**
+ * As far as the very first run looks back, and no further than Clockwork does the work: a charge of the day before was
+ * shipped by whoever was there before, and would ship twice.
+ */
 const FIRST_RUN_DAYS = 3;
 
 const MINUTE_MS = 60_000;
@@ -96,11 +99,13 @@ async function begin(ctx: StepContext, { step, vendor, keepsDays, outOfReach }: 
   const now = ctx.now().getTime();
   const until = new Date(now - UNDER_WAY_MINUTES * MINUTE_MS);
   const lastEnd = await lastWindowEnd(ctx.deps.db, "completeness", vendor);
+  const { began_at: beganAt } = await ctx.deps.db.selectFrom("clockwork.settings").select("began_at")
+    .executeTakeFirstOrThrow();
   const wanted = lastEnd
-    ? Math.min(lastEnd.getTime(), until.getTime()) - OVERLAP_MINUTES * MINUTE_MS
-    : until.getTime() - FIRST_RUN_DAYS * DAY_MS;
+    ? lastEnd.getTime() - OVERLAP_MINUTES * MINUTE_MS
+    : Math.max(until.getTime() - FIRST_RUN_DAYS * DAY_MS, beganAt.getTime());
   const reach = keepsDays === undefined ? -Infinity : now - keepsDays * DAY_MS;
-  const from = new Date(Math.max(wanted, reach));
+  const from = new Date(Math.min(Math.max(wanted, reach), until.getTime()));
   return {
     kind: "done",
     commit: async (trx) => {

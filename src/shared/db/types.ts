@@ -122,6 +122,10 @@ export interface ClockworkReasons {
 
 export interface ClockworkSettings {
   /**
+   * When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.
+   */
+  began_at: Generated<Timestamp>;
+  /**
    * Local stack only: how far the clock is moved.
    */
   clock_offset: Generated<string>;

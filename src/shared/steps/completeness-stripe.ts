@@ -1,4 +1,7 @@
-import { checkCompleteness, checkPage, type Feed } from "../checks/completeness.ts";
+import { sql } from "kysely";
+import { checkCompleteness, checkPage, type Feed, type Window } from "../checks/completeness.ts";
+import type { Trx } from "../db/database.ts";
+import { type FollowUp, reason } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
 
 /** Of an event type without a step nothing would be done: it is not asked for. */
@@ -9,6 +12,21 @@ const TYPES_AT_ONCE = 20;
 
 /** An event is listed for 30 days. An hour less, so that none drops out while its page waits its turn. */
 const STRIPE_KEEPS_DAYS = 30 - 1 / 24;
+
+/** Told once, however often the run that finds it has to begin again. */
+async function askAboutGap(trx: Trx, { from, until }: Window): Promise<FollowUp[]> {
+  const told = await trx.selectFrom("clockwork.tasks").select("id")
+    .where("step", "=", "completeness.invoices")
+    .where(sql<boolean>`data ->> 'from' = ${from.toISOString()}`)
+    .executeTakeFirst();
+  if (told) return [];
+  const gap = { from: from.toISOString(), until: until.toISOString() };
+  return [{
+    step: "completeness.invoices",
+    data: gap,
+    person: reason("EVENTS_OUT_OF_REACH", { ...gap, days: 30 }),
+  }];
+}
 
 /**
  * Stripe's list of events, for every type that has a step: a new step is caught up on by itself. A list is named by the
@@ -35,6 +53,7 @@ const feed: Feed = {
         : { list: nextList },
     };
   },
+  outOfReach: askAboutGap,
 };
 
 export const completenessStripe = defineStep({

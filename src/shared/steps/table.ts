@@ -3,6 +3,7 @@ import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
 import { completenessEndpoint } from "./completeness-endpoint.ts";
 import { completenessHealth } from "./completeness-health.ts";
+import { completenessInvoices } from "./completeness-invoices.ts";
 import { completenessPharmacy } from "./completeness-pharmacy.ts";
 import { completenessStripe } from "./completeness-stripe.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
@@ -73,6 +74,7 @@ export const STEPS: readonly Step[] = [
   subscriptionLook,
   subscriptionStart,
   subscriptionCheckDoubled,
+  completenessInvoices,
   webhookUnreadable,
 ];
 

@@ -5,8 +5,11 @@ import { PAGE_SIZE, readPage, startingAfter } from "./pages.ts";
 import { readSnapshot, snapshotSchema } from "./snapshot.ts";
 import type { StripeClient } from "./types.ts";
 
-/** What happened, as Stripe keeps it for 30 days. */
-export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents"> {
+/** Invoices are listed by the time they were made; the longest that one is tried to be charged is two months. */
+const LONGEST_UNPAID_SECONDS = 62 * 86_400;
+
+/** What happened, as Stripe keeps it for 30 days; and what was paid, which it keeps for good. */
+export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents" | "listPaidInvoices"> {
   return {
     listEvents: ({ types, since, until, cursor }) =>
       callStripe("list events", async () => {
@@ -22,6 +25,23 @@ export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents"> {
           }));
         return { entries: entries.map(toVendorEvent), next };
       }),
+
+    listPaidInvoices: ({ since, until, cursor }) =>
+      callStripe("list paid invoices", async () => {
+        const [from, to] = [toSeconds(since), toSeconds(until)];
+        const { entries, next } = await readPage(cursor, (start) =>
+          stripe.invoices.list({
+            limit: PAGE_SIZE,
+            status: "paid",
+            created: { gte: from - LONGEST_UNPAID_SECONDS, lte: Math.min(to, start.createdUpTo ?? to) },
+            ...startingAfter(start),
+          }));
+        const paid = entries.flatMap((invoice) => {
+          const paidAt = invoice.status_transitions.paid_at ?? invoice.created;
+          return paidAt >= from && paidAt <= to ? [toPaidEvent(invoice, paidAt)] : [];
+        });
+        return { entries: paid, next };
+      }),
   };
 }
 
@@ -30,7 +50,18 @@ function toSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
 
-function toVendorEvent(event: Stripe.Event) {
+function toPaidEvent(invoice: Stripe.Invoice, paidAt: number) {
+  const { id } = invoice;
+  return toVendorEvent({
+    id: `listed:${id}:paid`,
+    object: "event",
+    type: "invoice.paid",
+    created: paidAt,
+    data: { object: invoice },
+  });
+}
+
+function toVendorEvent(event: object) {
   const parsed = snapshotSchema.safeParse(event);
   if (!parsed.success) throw new VendorError("stripe", "unanswered", "list events", { code: "shape" });
   return readSnapshot(parsed.data);

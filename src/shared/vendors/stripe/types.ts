@@ -64,6 +64,11 @@ export interface StripeClient {
     until: Date;
     cursor: string | null;
   }): Promise<Page<VendorEvent>>;
+  /**
+   * Invoices that were paid in a window (both ends belong to it), however long ago, as `invoice.paid` events with an id of
+   * their own: for a time whose events Stripe does not list any more. Pages may be empty and still have a next one.
+   */
+  listPaidInvoices(query: { since: Date; until: Date; cursor: string | null }): Promise<Page<VendorEvent>>;
 }
 
 export interface StripeCustomer {
