@@ -164,6 +164,11 @@ test("every step of ours was in it", () => {
     "renewal.tell_crm",
     "renewal.pause_billing",
     "renewal.resume_billing",
+    "product.count_stripe", // test/products/count.test.ts: each page counted once, killed anywhere, resent
+    "product.count_pharmacy",
+    "product.check_key",
+    "product.retire", // test/products/retire.test.ts: killed anywhere, doubled, resent weeks later
+    "product.move_subscription",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

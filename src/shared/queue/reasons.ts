@@ -55,6 +55,10 @@ export const REASON_CODES = [
   "RENEWAL_NOT_NEEDED",
   "CUSTOMER_ON_HOLD",
   "CRM_PERSON_UNKNOWN",
+  "KEY_UNREGISTERED",
+  "KEY_RETIRED_IN_USE",
+  "PRICE_NOT_SOLD",
+  "MOVE_CHANGED_BILLING",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

@@ -12,6 +12,10 @@ import { pharmacyOrderEvent } from "./pharmacy-order-event.ts";
 import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
+import { productCheckKey } from "./product-check-key.ts";
+import { productCountPharmacy, productCountStripe } from "./product-count.ts";
+import { productMoveSubscription } from "./product-move-subscription.ts";
+import { productRetire } from "./product-retire.ts";
 import { renewalAdvance } from "./renewal-advance.ts";
 import { renewalPauseBilling, renewalResumeBilling } from "./renewal-billing.ts";
 import { renewalCheck } from "./renewal-check.ts";
@@ -43,6 +47,11 @@ export const STEPS: readonly Step[] = [
   renewalTellCrm,
   renewalPauseBilling,
   renewalResumeBilling,
+  productCountStripe,
+  productCountPharmacy,
+  productCheckKey,
+  productRetire,
+  productMoveSubscription,
   webhookUnreadable,
 ];
 
