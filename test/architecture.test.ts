@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect } from "../src/shared/db/database.ts";
 import { ORDER_STATES } from "../src/shared/orders/orders.ts";
+import { MOVE_FINDINGS } from "../src/shared/products/judge.ts";
 import { DEAD_LETTER_QUEUE } from "../src/shared/queue/boss.ts";
 import { REASON_CODES } from "../src/shared/queue/reasons.ts";
 import { FINDINGS } from "../src/shared/renewals/look.ts";
@@ -34,6 +35,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   renewals: ["db", "queue", "vendors", "registry", "orders"],
   checks: ["db", "queue", "vendors", "orders", "ingest"],
   subscriptions: ["db", "queue", "vendors", "registry", "orders"],
+  products: ["db", "queue", "vendors", "registry", "checks"],
   owners: ["db", "queue", "vendors", "registry", "renewals", "checks"],
   steps: [
     "db",
@@ -45,6 +47,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "subscriptions",
     "owners",
     "checks",
+    "products",
     "ingest",
   ],
   ingest: ["db", "queue", "vendors"],
@@ -196,6 +199,14 @@ describe("code and database say the same", () => {
     const states = await db.selectFrom("tracker.order_states").select(["state", "rank"]).execute();
     await close();
     expect(Object.fromEntries(states.map(({ state, rank }) => [state, rank]))).toEqual(ORDER_STATES);
+  });
+
+  test("RULE: MOVE_FINDINGS are the rows of tracker.move_findings, each with its meaning", async () => {
+    const { db, close } = await migrated();
+    const findings = await db.selectFrom("tracker.move_findings").selectAll().execute();
+    await close();
+    expect(findings.map(({ finding }) => finding).sort()).toEqual([...MOVE_FINDINGS].sort());
+    for (const { finding, meaning } of findings) expect(meaning, finding).toMatch(/^\S.*\.$/s);
   });
 
   test("RULE: FINDINGS and RENEWAL_STATES are the rows of their tables, and every nightly step is one", async () => {

@@ -178,6 +178,11 @@ test("every step of ours was in it", () => {
     "owner.check_address",
     "order.readdress",
     "completeness.invoices",
+    "product.count_stripe", // test/products/count.test.ts: each page counted once, killed anywhere, resent
+    "product.count_pharmacy",
+    "product.check_key",
+    "product.retire", // test/products/retire.test.ts: killed anywhere, doubled, resent weeks later
+    "product.move_subscription",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -73,6 +73,31 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       cross join (select min(tasks.id) as id from clockwork.tasks) as tasks`,
   },
   {
+    table: "tracker.product_counts",
+    sql: `insert into tracker.product_counts (run_id, system, key, in_use, paused)
+      select check_runs.id, counted.system, 'key_1', 5, 1 from tracker.check_runs
+      cross join unnest(array['stripe_price', 'pharmacy_treatment']::registry.key_system[]) as counted (system)`,
+  },
+  {
+    table: "tracker.price_retirements",
+    // One that was gone through, one that is under way.
+    sql:
+      `insert into tracker.price_retirements (from_price, to_price, page, listed_at, at_most, queued, moves_per_second, next_move_at)
+      values ('price_old', 'price_new', 1, clockwork.now(), 5, 2, 2, clockwork.now()),
+        ('price_older', 'price_new', 0, null, null, 0, 0.5, null)`,
+  },
+  {
+    table: "tracker.price_moves",
+    // One in each state.
+    sql:
+      `insert into tracker.price_moves (retirement_id, subscription_id, subscription_item_id, state, finding,
+        anchor_before, due_before, paused_before, due_after, settled_at)
+      select retirements.id, 'sub_1', 'si_' || move.state, move.state, case move.state when 'NOT_MOVED' then 'SCHEDULED' end,
+        clockwork.now(), clockwork.now(), false, clockwork.now(), case when move.state <> 'WAITING' then clockwork.now() end
+      from unnest(array['WAITING', 'MOVED', 'ALREADY_THERE', 'NOT_MOVED']) as move (state)
+      cross join (select min(price_retirements.id) as id from tracker.price_retirements) as retirements`,
+  },
+  {
     table: "clockwork.effects",
     sql:
       `insert into clockwork.effects (vendor, operation, key, state, reference, task_id, leased_until, settled_at)

@@ -107,6 +107,9 @@ describe("planOf", () => {
     endedAt: null,
     metadata: {},
     nextRefillAt: new Date("2026-03-08T04:30:00Z"),
+    billingAnchor: new Date("2026-01-01"),
+    isScheduled: false,
+    hasPendingUpdate: false,
     items: [],
     ...changes,
   });

@@ -391,6 +391,83 @@ export interface OpsPrescriptionIssues {
   what: string | null;
 }
 
+export interface OpsPriceMoves {
+  /**
+   * The next billing date after it: the same, unless a period came to its end meanwhile.
+   */
+  billing_date_after: Timestamp | null;
+  /**
+   * The next billing date right before the move.
+   */
+  billing_date_before: Timestamp | null;
+  customer: string | null;
+  finding: string | null;
+  from_price: string | null;
+  move_id: number | null;
+  /**
+   * Whether it was paused when it was moved. It still is.
+   */
+  paused: boolean | null;
+  retirement_id: number | null;
+  settled_at: Timestamp | null;
+  /**
+   * moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).
+   */
+  state: string | null;
+  subscription_id: string | null;
+  /**
+   * The task that moves it.
+   */
+  task_id: number | null;
+  to_price: string | null;
+  /**
+   * Why it is not moved, or what it waits for.
+   */
+  why: string | null;
+}
+
+export interface OpsProductFrequency {
+  /**
+   * More or fewer in use than 30 nights before. Empty: not counted then.
+   */
+  change_30_nights: number | null;
+  /**
+   * More or fewer in use than 7 nights before. Empty: not counted then.
+   */
+  change_7_nights: number | null;
+  /**
+   * When the last whole count ended.
+   */
+  counted_at: Timestamp | null;
+  /**
+   * Subscriptions that are charged, or active prescriptions. Empty: not counted yet.
+   */
+  in_use: number | null;
+  key: string | null;
+  /**
+   * Subscriptions that are paused.
+   */
+  paused: number | null;
+  /**
+   * Empty: no product has the key.
+   */
+  product: string | null;
+  product_id: number | null;
+  replaced_by: string | null;
+  /**
+   * registered, unregistered (in no product), or retired (the key, or its product).
+   */
+  state: string | null;
+  /**
+   * stripe_price (subscriptions) or pharmacy_treatment (active prescriptions).
+   */
+  system: RegistryKeySystem | null;
+  /**
+   * In plain words.
+   */
+  what_to_do: string | null;
+}
+
 export interface OpsRenewals {
   billing_paused_at: Timestamp | null;
   contacted_at: Timestamp | null;
@@ -577,6 +654,14 @@ export interface RegistryProductKeys {
    */
   product_id: number;
   /**
+   * The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.
+   */
+  replaced_by: string | null;
+  /**
+   * active, or retired: not for new subscriptions. What is paid for under it still ships.
+   */
+  status: Generated<RegistryProductStatus>;
+  /**
    * Whose id the key is.
    */
   system: RegistryKeySystem;
@@ -594,7 +679,11 @@ export interface RegistryProducts {
    */
   renewal_lead_days: Generated<number>;
   /**
-   * active, or retired: no longer sold.
+   * The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.
+   */
+  replaced_by: number | null;
+  /**
+   * active, or retired: no longer sold. Those who are subscribed to it are still served.
    */
   status: Generated<RegistryProductStatus>;
 }
@@ -681,6 +770,13 @@ export interface TrackerFirstPrescriptions {
    * Stripe: sub_…, the one that was started or found.
    */
   subscription_id: string | null;
+
+export interface TrackerMoveFindings {
+  finding: string;
+  /**
+   * What is the matter, and what can be done.
+   */
+  meaning: string;
 }
 
 export interface TrackerOrders {
@@ -768,6 +864,123 @@ export interface TrackerOrderStates {
   meaning: string;
   rank: number;
   state: string;
+}
+
+export interface TrackerPriceMoves {
+  /**
+   * What its billing dates were counted from, right before the move.
+   */
+  anchor_before: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  /**
+   * The next billing date after it.
+   */
+  due_after: Timestamp | null;
+  /**
+   * The next billing date right before the move.
+   */
+  due_before: Timestamp | null;
+  /**
+   * Why it is not moved (tracker.move_findings).
+   */
+  finding: string | null;
+  id: Generated<number>;
+  /**
+   * Whether it was paused right before the move.
+   */
+  paused_before: boolean | null;
+  /**
+   * How often Stripe refused it. Each try after one is a new request to Stripe.
+   */
+  refusals: Generated<number>;
+  /**
+   * From which price to which (tracker.price_retirements).
+   */
+  retirement_id: number;
+  /**
+   * When it was moved, or found not to be.
+   */
+  settled_at: Timestamp | null;
+  /**
+   * WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).
+   */
+  state: string;
+  /**
+   * Stripe: sub_…
+   */
+  subscription_id: string;
+  /**
+   * Stripe: si_…
+   */
+  subscription_item_id: string;
+  /**
+   * How often it is moved. It rises when somebody moved it back and the command is run again.
+   */
+  times: Generated<number>;
+}
+
+export interface TrackerPriceRetirements {
+  /**
+   * So many subscriptions at most in this pass. Empty: all.
+   */
+  at_most: number | null;
+  created_at: Generated<Timestamp>;
+  /**
+   * The retired price.
+   */
+  from_price: string;
+  id: Generated<number>;
+  /**
+   * When this pass had gone through all. Empty while it is under way.
+   */
+  listed_at: Timestamp | null;
+  /**
+   * How fast they are moved.
+   */
+  moves_per_second: Numeric;
+  /**
+   * When the next one's turn is.
+   */
+  next_move_at: Timestamp | null;
+  /**
+   * Pages of this pass that were gone through.
+   */
+  page: Generated<number>;
+  /**
+   * How often its subscribers were gone through.
+   */
+  pass: Generated<number>;
+  /**
+   * Subscriptions of this pass that were put in the queue.
+   */
+  queued: Generated<number>;
+  /**
+   * The supported price.
+   */
+  to_price: string;
+}
+
+export interface TrackerProductCounts {
+  /**
+   * Stripe: subscription items that are charged for. Pharmacy: active prescriptions.
+   */
+  in_use: number;
+  /**
+   * The price or the treatment, registered or not.
+   */
+  key: string;
+  /**
+   * Stripe: subscription items that have not ended and are paused, in either way.
+   */
+  paused: number;
+  /**
+   * The night's run (tracker.check_runs).
+   */
+  run_id: number;
+  /**
+   * stripe_price or pharmacy_treatment.
+   */
+  system: RegistryKeySystem;
 }
 
 export interface TrackerRefillFindings {
@@ -941,6 +1154,8 @@ export interface DB {
   "ops.manual_intervention": OpsManualIntervention;
   "ops.prescribed_without_subscription": OpsPrescribedWithoutSubscription;
   "ops.prescription_issues": OpsPrescriptionIssues;
+  "ops.price_moves": OpsPriceMoves;
+  "ops.product_frequency": OpsProductFrequency;
   "ops.renewals": OpsRenewals;
   "ops.timeline": OpsTimeline;
   "ops.vendors": OpsVendors;
@@ -953,8 +1168,13 @@ export interface DB {
   "tracker.check_marks": TrackerCheckMarks;
   "tracker.check_runs": TrackerCheckRuns;
   "tracker.first_prescriptions": TrackerFirstPrescriptions;
+
+  "tracker.move_findings": TrackerMoveFindings;
   "tracker.order_states": TrackerOrderStates;
   "tracker.orders": TrackerOrders;
+  "tracker.price_moves": TrackerPriceMoves;
+  "tracker.price_retirements": TrackerPriceRetirements;
+  "tracker.product_counts": TrackerProductCounts;
   "tracker.refill_findings": TrackerRefillFindings;
   "tracker.refills": TrackerRefills;
   "tracker.renewal_moves": TrackerRenewalMoves;

@@ -80,6 +80,10 @@ export const REASON_CODES = [
   "PRESCRIPTION_FOR_UNKNOWN_PRODUCT",
   "PRODUCT_NOT_SOLD",
   "SUBSCRIBED_TWICE",
+  "KEY_UNREGISTERED",
+  "KEY_RETIRED_IN_USE",
+  "PRICE_NOT_SOLD",
+  "MOVE_CHANGED_BILLING",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

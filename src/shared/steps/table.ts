@@ -24,6 +24,10 @@ import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
 import { patientChanged } from "./patient-changed.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
+import { productCheckKey } from "./product-check-key.ts";
+import { productCountPharmacy, productCountStripe } from "./product-count.ts";
+import { productMoveSubscription } from "./product-move-subscription.ts";
+import { productRetire } from "./product-retire.ts";
 import { renewalAdvance } from "./renewal-advance.ts";
 import { renewalPauseBilling, renewalResumeBilling } from "./renewal-billing.ts";
 import { renewalCheck } from "./renewal-check.ts";
@@ -75,6 +79,11 @@ export const STEPS: readonly Step[] = [
   subscriptionStart,
   subscriptionCheckDoubled,
   completenessInvoices,
+  productCountStripe,
+  productCountPharmacy,
+  productCheckKey,
+  productRetire,
+  productMoveSubscription,
   webhookUnreadable,
 ];
 

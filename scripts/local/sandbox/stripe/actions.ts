@@ -2,6 +2,7 @@ import { type CardState, changeCard } from "./cards.ts";
 import { type CheckoutRequest, completeCheckout } from "./checkout.ts";
 import {
   addPrice,
+  archivePrice,
   createCustomer,
   type CustomerFields,
   deleteCustomer,
@@ -57,6 +58,9 @@ export interface StripeActions {
     priceIds: { price: string; quantity: number }[];
     metadata?: Metadata;
     paymentBehavior?: subscriptions.PaymentBehavior;
+
+    /** Begins with a free trial: status `trialing`, a first invoice of $0. */
+    trialDays?: number;
   }): Subscription;
   /** An incomplete subscription's first charge is paid after all. */
   completeFirstPayment(subscriptionId: string): Subscription;
@@ -77,6 +81,10 @@ export interface StripeActions {
   changeQuantity(subscriptionId: string, itemId: string, quantity: number): Subscription;
   /** A one-off charge on the next invoice. */
   addInvoiceItem(subscriptionId: string, amount: number): void;
+  /** A schedule takes the subscription over. Its phases are not played here. */
+  attachSchedule(subscriptionId: string): Subscription;
+  /** Stripe sells at it no more: no subscription can get it, those that have it keep it. */
+  archivePrice(priceId: string): Price;
   /** `pause_collection`; the default voids each invoice. */
   pauseCollection(subscriptionId: string, behavior?: PauseBehavior): Subscription;
   resumeCollection(subscriptionId: string): Subscription;
@@ -156,6 +164,9 @@ export function makeActions(world: World): StripeActions {
     },
     changeQuantity: (id, itemId, quantity) => changeQuantity(world, subscription(id), itemId, quantity),
     addInvoiceItem: (id, amount) => addInvoiceItem(world, subscription(id), amount),
+    attachSchedule: (id) =>
+      subscriptions.update(world, subscription(id), { schedule: state.newId("sub_sched_1", 23) }),
+    archivePrice: (id) => archivePrice(world, need(state.prices, id)),
     pauseCollection: (id, behavior = "void") =>
       subscriptions.pauseCollection(world, subscription(id), behavior),
     resumeCollection: (id) => subscriptions.pauseCollection(world, subscription(id), null),

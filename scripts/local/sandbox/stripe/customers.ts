@@ -115,3 +115,10 @@ export function addPrice({ state, events }: World, fields: PriceFields): Price {
   events.emit("price.created", price);
   return price;
 }
+
+/** Sends `price.updated`. */
+export function archivePrice({ events }: World, price: Price): Price {
+  price.active = false;
+  events.emit("price.updated", price, { active: true });
+  return price;
+}

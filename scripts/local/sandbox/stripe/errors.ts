@@ -51,6 +51,16 @@ export function changesInterval(): StripeApiError {
   });
 }
 
+export function inactivePrice(param: string): StripeApiError {
+  return invalidRequest("The price specified is inactive. This field only accepts active prices.", { param });
+}
+
+export function samePriceTwice(price: string): StripeApiError {
+  return invalidRequest(`Cannot add multiple subscription items with the same plan: ${price}`, {
+    param: "items[0][price]",
+  });
+}
+
 export function cannotExpand(path: string): StripeApiError {
   return invalidRequest(`This property cannot be expanded (${path}).`, { param: "expand" });
 }

@@ -1,4 +1,4 @@
-import { changesInterval, noSuch, notAllowed } from "./errors.ts";
+import { changesInterval, inactivePrice, noSuch, notAllowed, samePriceTwice } from "./errors.ts";
 import type { World } from "./invoicing.ts";
 import { addPending, periodLine, prorationLine, takePending } from "./lines.ts";
 import type { Price, Subscription, SubscriptionItem } from "./objects.ts";
@@ -31,8 +31,8 @@ export interface PriceMove {
 }
 
 /**
- * Another price for an item. Of the same interval: the period stays and nothing is charged. Of another: every item's
- * period starts anew and is charged at once, whatever the proration; where the anchor must stay, that is refused.
+ * Another price for an item. Of the same interval: the period stays and nothing is charged. Of another, or from a free
+ * one to one that costs: every item's period starts anew and is charged at once, whatever the proration; where the anchor must stay, that is refused.
  * Gives what the items were, and the lines of the invoice to be charged, if there is one.
  */
 export function changePrice(
@@ -44,9 +44,14 @@ export function changePrice(
   const item = needItem(subscription, itemId);
   const price = state.prices.get(priceId);
   if (!price) throw noSuch("price", priceId, "items[0][price]");
+  if (!price.active) throw inactivePrice("items[0][price]");
+  if (subscription.items.data.some((other) => other !== item && other.price.id === priceId)) {
+    throw samePriceTwice(priceId);
+  }
   const changes = !sameInterval(item.price, price);
   if (changes && anchor === "unchanged") throw changesInterval();
-  const restarts = changes || anchor === "now";
+  // From free to paid begins a paid period, too.
+  const restarts = changes || anchor === "now" || (item.price.unit_amount === 0 && price.unit_amount > 0);
   if (restarts && subscription.status !== "active") {
     throw notAllowed(
       `The sandbox does not restart the period of a subscription that is ${subscription.status}.`,

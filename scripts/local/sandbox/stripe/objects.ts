@@ -80,12 +80,13 @@ export type Subscription =
       customer: string;
       default_payment_method: string | null;
       latest_invoice: string | null;
-      schedule: null;
+      schedule: string | null;
     }
   >
   & {
     billing_mode: { type: "flexible" };
     pause_collection: { behavior: PauseBehavior; resumes_at: number | null } | null;
+    pending_update: { expires_at: number } | null;
     items: List<SubscriptionItem>;
   };
 

@@ -21,6 +21,9 @@ export interface SubscribeRequest {
   paymentMethod?: string;
   /** What becomes of a first charge that fails; refused with nothing made, unless said otherwise. */
   paymentBehavior?: PaymentBehavior;
+
+  /** The first period is free and so long; the billing dates are counted from its end. */
+  trialDays?: number;
 }
 
 /**
@@ -33,11 +36,12 @@ export type PaymentBehavior = "allow_incomplete" | "default_incomplete" | "error
 export function subscribe(world: World, request: SubscribeRequest): Subscription {
   const subscription = newSubscription(world, request);
   world.events.emit("customer.subscription.created", subscription);
-  const lines = subscription.items.data.map(periodLine);
+  const isFree = subscription.status === "trialing";
+  const lines = subscription.items.data.map(periodLine).map((line) => isFree ? { ...line, amount: 0 } : line);
   const invoice = draftInvoice(world, subscription, "subscription_create", lines);
   finalizeInvoice(world, invoice);
-  const isTried = subscription.status === "active" || request.paymentBehavior !== "default_incomplete";
-  if (isTried) attemptPayment(world, invoice, subscription.status === "active");
+  const isPaid = subscription.status !== "incomplete";
+  if (isPaid || request.paymentBehavior !== "default_incomplete") attemptPayment(world, invoice, isPaid);
   return subscription;
 }
 
@@ -65,11 +69,12 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
   const { state } = world;
   const customer = state.customers.get(request.customerId);
   if (!customer) throw noSuch("customer", request.customerId, "customer");
-  const { paymentMethod = null } = request;
+  const { paymentMethod = null, trialDays } = request;
   if (paymentMethod !== null && !state.paymentMethods.group(customer.id).has(paymentMethod)) {
     throw noSuch("PaymentMethod", paymentMethod, "default_payment_method");
   }
   const now = state.nowSeconds();
+  const trialEnd = trialDays === undefined ? null : now + trialDays * 86_400;
   const id = state.newId("sub_1", 23);
   const items = request.items.map(({ price: priceId, quantity }, index): SubscriptionItem => {
     const price = state.prices.get(priceId);
@@ -80,14 +85,16 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
       object: "subscription_item",
       created: now,
       current_period_start: now,
-      current_period_end: periodEnd(now, now, interval, interval_count),
+      current_period_end: trialEnd ?? periodEnd(now, now, interval, interval_count),
       metadata: {},
       price,
       quantity,
       subscription: id,
     };
   });
-  const amount = items.reduce((sum, item) => sum + item.price.unit_amount * item.quantity, 0);
+  const amount = trialEnd === null
+    ? items.reduce((sum, item) => sum + item.price.unit_amount * item.quantity, 0)
+    : 0;
   const isComplete = takesPayment(world, customer, {
     amount,
     method: paymentMethod,
@@ -98,7 +105,7 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
     object: "subscription",
     created: now,
     livemode: false,
-    billing_cycle_anchor: now,
+    billing_cycle_anchor: trialEnd ?? now,
     billing_mode: { type: "flexible" },
     cancel_at: null,
     cancel_at_period_end: false,
@@ -112,11 +119,12 @@ export function newSubscription(world: World, request: SubscribeRequest): Subscr
     latest_invoice: null,
     metadata: { ...request.metadata },
     pause_collection: null,
+    pending_update: null,
     schedule: null,
     start_date: now,
-    status: isComplete ? "active" : "incomplete",
-    trial_end: null,
-    trial_start: null,
+    status: !isComplete ? "incomplete" : trialEnd === null ? "active" : "trialing",
+    trial_end: trialEnd,
+    trial_start: trialEnd === null ? null : now,
   };
   state.subscriptions.set(id, subscription);
   return subscription;
@@ -139,6 +147,7 @@ export function renew(world: World, subscription: Subscription, succeeds: boolea
     item.current_period_end = periodEnd(subscription.billing_cycle_anchor, due, interval, interval_count);
   }
   const pending = takePending(state, subscription.id);
+  if (subscription.status === "trialing") subscription.status = "active";
   events.emit("customer.subscription.updated", subscription, { items: { data: previous } });
   const lines = [...pending, ...renewed.map(periodLine)];
   const invoice = draftInvoice(world, subscription, "subscription_cycle", lines);
@@ -181,7 +190,10 @@ export function update(
 }
 
 export type SubscriptionChange = Partial<
-  Pick<Subscription, "status" | "metadata" | "pause_collection" | "cancel_at_period_end" | "cancel_at">
+  Pick<
+    Subscription,
+    "status" | "metadata" | "pause_collection" | "cancel_at_period_end" | "cancel_at" | "schedule"
+  >
 >;
 
 /** `pause_collection`: the status stays, renewals are not charged. Null collects again. */

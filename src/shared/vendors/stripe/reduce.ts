@@ -76,6 +76,9 @@ export function toSubscription(
     endedAt: ended === null ? null : toDate(ended),
     metadata: { ...subscription.metadata },
     nextRefillAt: ended === null && ends.length > 0 ? toDate(Math.min(...ends)) : null,
+    billingAnchor: toDate(subscription.billing_cycle_anchor),
+    isScheduled: subscription.schedule !== null,
+    hasPendingUpdate: subscription.pending_update !== null,
     items: items.map((item) => ({
       id: item.id,
       priceId: item.price.id,

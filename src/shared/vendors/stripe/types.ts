@@ -169,6 +169,12 @@ export interface StripeSubscription {
   metadata: Record<string, string>;
   /** The earliest end of an item's period. Null once it has ended. */
   nextRefillAt: Date | null;
+  /** What its billing dates are counted from. */
+  billingAnchor: Date;
+  /** A schedule of Stripe's decides its prices from here on. */
+  isScheduled: boolean;
+  /** A change waits to be paid for, and will then replace its items. */
+  hasPendingUpdate: boolean;
   items: StripeSubscriptionItem[];
 }
 

@@ -1,0 +1,37 @@
+import { countPage, startRun } from "../checks/runs.ts";
+import type { FollowUp } from "../queue/reasons.ts";
+import type { Outcome, TaskInfo } from "../queue/step.ts";
+import { addCounts, type CountedSystem, type KeyCount } from "./counts.ts";
+import { askAboutKeys } from "./questions.ts";
+
+/** What a page's task carries: the first one of a night only the night. */
+export interface CountTask {
+  night?: string | undefined;
+  run_id?: number | undefined;
+  page?: number | undefined;
+  cursor?: string | undefined;
+}
+
+/**
+ * A page of the nightly count: its numbers, its mark in the run, and the task of the next page, all in one transaction.
+ * A page that is resent, or whose run is over, adds nothing and asks for nothing.
+ */
+export function countedPage(
+  count: { step: string; vendor: "stripe" | "pharmacy"; system: CountedSystem },
+  task: TaskInfo,
+  { night, run_id: begun, page = 0 }: CountTask,
+  { seen, next, counts }: { seen: number; next: string | null; counts: ReadonlyMap<string, KeyCount> },
+): Outcome {
+  const { step, vendor, system } = count;
+  return {
+    kind: "done",
+    commit: async (trx): Promise<FollowUp[]> => {
+      const runId = begun ?? await startRun(trx, { work: "product_count", vendor, taskId: task.id });
+      const isLast = next === null;
+      if (!(await countPage(trx, runId, page, { seen, missing: 0, repaired: 0 }, isLast))) return [];
+      await addCounts(trx, runId, system, counts);
+      if (next === null) return await askAboutKeys(trx, system);
+      return [{ step, data: { ...(night ? { night } : {}), run_id: runId, page: page + 1, cursor: next } }];
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import type { StripePrice, StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
+
+/** The codes of `tracker.move_findings`: why a subscription is not moved to another price. A test compares the two. */
+export const MOVE_FINDINGS = [
+  "OTHER_INTERVAL",
+  "OTHER_CURRENCY",
+  "FREE_TO_PAID",
+  "ENDED",
+  "INCOMPLETE",
+  "UNKNOWN_STATUS",
+  "SCHEDULED",
+  "PENDING_UPDATE",
+  "PRICE_TWICE",
+  "OTHER_ITEMS",
+  "METERED",
+  "ELSEWHERE",
+  "MOVED_BACK",
+  "CALLED_OFF",
+] as const;
+export type MoveFinding = (typeof MOVE_FINDINGS)[number];
+
+/**
+ * Why nobody can be moved from one of these prices to the other without being charged at once or another billing date;
+ * null: they can. Nothing of it can change at Stripe.
+ */
+export function judgePrices(from: StripePrice, to: StripePrice): MoveFinding | null {
+  if (from.interval !== to.interval || from.intervalCount !== to.intervalCount) return "OTHER_INTERVAL";
+  if (from.currency !== to.currency) return "OTHER_CURRENCY";
+  // Stripe begins a paid period at once. A price in tiers (no amount) may cost something.
+  if (from.amount === 0 && to.amount !== 0) return "FREE_TO_PAID";
+  return null;
+}
+
+/** past_due, unpaid: the next charge counts, and a failed one stays with the old price. */
+const MOVABLE = new Set(["active", "trialing", "past_due", "unpaid", "paused"]);
+const ENDED = new Set(["canceled", "incomplete_expired"]);
+
+/** Why this item of the subscription is not moved, as Stripe shows it now; null: it can be. */
+export function judgeItem(
+  subscription: StripeSubscription,
+  itemId: string,
+  { from, to }: { from: string; to: string },
+): MoveFinding | null {
+  const { status, items } = subscription;
+  if (ENDED.has(status) || subscription.endedAt) return "ENDED";
+  const item = items.find(({ id }) => id === itemId);
+  if (item?.priceId !== from) return "ELSEWHERE";
+  if (status === "incomplete") return "INCOMPLETE";
+  if (!MOVABLE.has(status)) return "UNKNOWN_STATUS";
+  if (subscription.isScheduled) return "SCHEDULED";
+  if (subscription.hasPendingUpdate) return "PENDING_UPDATE";
+  if (items.filter(({ priceId }) => priceId === from || priceId === to).length > 1) return "PRICE_TWICE";
+  if (items.length > 1) return "OTHER_ITEMS";
+  return item.quantity === null ? "METERED" : null;
+}
+
+/** The items that have the price, each with the reason why it is not moved. */
+export function judgeSubscription(
+  subscription: StripeSubscription,
+  prices: { from: string; to: string },
+): { item: StripeSubscriptionItem; finding: MoveFinding | null }[] {
+  return subscription.items
+    .filter(({ priceId }) => priceId === prices.from)
+    .map((item) => ({ item, finding: judgeItem(subscription, item.id, prices) }));
+}
+
+/** Paused in either way, by whomever. */
+export function isPaused({ status, collectionPaused }: StripeSubscription): boolean {
+  return status === "paused" || collectionPaused;
+}
