@@ -23,10 +23,29 @@ begin
   order by nightly_work.at, nightly_work.step
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
+
+  -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
+  insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
+  select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
+    pg_catalog.jsonb_build_object('night', late.day),
+    clockwork.reason_text('NIGHT_UNFINISHED', pg_catalog.jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
+  from (
+    select nightly_work.step, nightly_work.vendor, min(tasks.created_at at time zone settings.pharmacy_time_zone)::date as day
+    from clockwork.nightly_work
+    cross join clockwork.settings
+    join clockwork.tasks on tasks.step = nightly_work.step and tasks.status in ('PENDING', 'QUEUED')
+      and tasks.created_at < clockwork.now() - interval '20 hours'
+    where nightly_work.is_on
+    group by nightly_work.step, nightly_work.vendor
+  ) as late
+  where not exists (
+    select from clockwork.tasks as asked
+    where asked.step = late.step and asked.status = 'MANUAL_INTERVENTION' and asked.reason_code = 'NIGHT_UNFINISHED')
+  on conflict on constraint tasks_step_key_is_unique do nothing;
   return started;
 end
 $$;
-comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Work of an earlier night that still waits is for a person. Run by pg_cron every few minutes.';
 
 -- A renewal whose task a person dropped, or whose next day was not moved, is taken up again the next day; one that
 -- stopped at a person (other than by lapsing, which is looked at every day) waits for that person.

@@ -60,7 +60,7 @@ export const REASON_CODES = [
   "HEALTH_PATIENT_UNKNOWN",
   "HEALTH_PATIENT_UNANSWERED",
   "CRM_PERSON_UNREACHABLE",
-  "FINDER_UNFINISHED",
+  "NIGHT_UNFINISHED",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

@@ -1,18 +1,17 @@
 import { z } from "zod";
-import type { Trx } from "../db/database.ts";
 import { countPage, startRun } from "../checks/runs.ts";
-import { type FollowUp, reason } from "../queue/reasons.ts";
-import { defineStep, type StepContext } from "../queue/step.ts";
+import type { FollowUp } from "../queue/reasons.ts";
+import { defineStep } from "../queue/step.ts";
 import { askAboutRefills, recordLooks, retireMissingItems } from "../renewals/refills.ts";
 import { lookAtRefills } from "../renewals/look.ts";
-import { missedSince, unfinishedFinder } from "../renewals/finder.ts";
+import { missedSince } from "../renewals/finder.ts";
 import { openRenewals } from "../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../renewals/pauses.ts";
 
 /**
  * The finder: one page of Stripe's subscriptions a task, with the prescriptions of its customers in two calls. Writes
  * down until when each refill is covered, and opens what must be renewed. Nightly, and whenever a task is added; a run
- * that began later takes over, and one that never came to its end is for a person.
+ * that began later takes over.
  */
 export const renewalFind = defineStep({
   handles: ["renewal.find"],
@@ -42,15 +41,15 @@ export const renewalFind = defineStep({
         const followUps = await openRenewals(trx, looks, "renewal.find", ctx.now());
         followUps.push(...await askAboutRefills(trx, looks, ctx.now(), ctx.task.id));
         followUps.push(...await resumeWhatIsCovered(trx, entries, looks));
-        const run = await runOf(ctx, trx, data.run_id);
-        followUps.push(...run.followUps);
+        const runId = data.run_id ??
+          await startRun(trx, { work: "renewals", vendor: "stripe", taskId: ctx.task.id });
         const page = data.page ?? 0;
         const count = { seen: looks.length, missing: 0, repaired: 0 };
         // Counted before, or another run took over: that one goes through the rest.
-        if (!(await countPage(trx, run.id, page, count, next === null))) return followUps;
+        if (!(await countPage(trx, runId, page, count, next === null))) return followUps;
         followUps.push(...missed);
         if (next !== null) {
-          followUps.push(pageAfter(data, { cursor: next, beganAt, runId: run.id, page: page + 1 }));
+          followUps.push(pageAfter(data, { cursor: next, beganAt, runId, page: page + 1 }));
         }
         return followUps;
       },
@@ -64,20 +63,4 @@ function pageAfter(
 ): FollowUp {
   const data = { cursor, began_at: beganAt.toISOString(), run_id: runId, page };
   return { step: "renewal.find", data: { ...(night ? { night } : {}), ...data } };
-}
-
-async function runOf(
-  ctx: StepContext,
-  trx: Trx,
-  runId: number | undefined,
-): Promise<{ id: number; followUps: FollowUp[] }> {
-  if (runId !== undefined) return { id: runId, followUps: [] };
-  const former = await unfinishedFinder(trx, ctx.now());
-  const id = await startRun(trx, { work: "renewals", vendor: "stripe", taskId: ctx.task.id });
-  if (!former) return { id, followUps: [] };
-  const why = reason("FINDER_UNFINISHED", {
-    day: former.startedAt.toISOString().slice(0, 10),
-    pages: former.pages,
-  });
-  return { id, followUps: [{ step: "renewal.find", data: {}, person: why }] };
 }
