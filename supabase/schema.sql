@@ -101,7 +101,6 @@ create table clockwork.settings (
   clock_offset interval not null default '00:00:00'::interval,
   remind_days_before integer[] not null default '{14,5}'::integer[],
   subscription_wait interval not null default '00:15:00'::interval,
-  endpoint_silent_share numeric not null default 0.3,
   began_at timestamp with time zone not null default clockwork.now(),
   endpoint_silent_share numeric not null default 0.6,
   endpoint_silent_at_least integer not null default 5,
@@ -124,7 +123,6 @@ comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a 
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
 comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
-
 comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
 comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
@@ -200,10 +198,12 @@ CREATE INDEX tasks_first_prescription ON clockwork.tasks USING btree (step, ((da
 CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::text, 1), created_at) WHERE (caused_by IS NULL);
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX tasks_key_question ON clockwork.tasks USING btree (((data ->> 'key'::text))) WHERE (step = 'product.check_key'::text);
 CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_pharmacy_order ON clockwork.tasks USING btree (((data ->> 'order_id'::text))) WHERE (step ~~ 'pharmacy.order.%'::text);
+CREATE INDEX tasks_price_move ON clockwork.tasks USING btree (((data ->> 'move_id'::text))) WHERE (step = 'product.move_subscription'::text);
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
 CREATE INDEX tasks_resource ON clockwork.tasks USING btree (((data ->> 'resource_id'::text)), ((data ->> 'version_id'::text))) WHERE ((data ->> 'resource_id'::text) IS NOT NULL);
@@ -500,14 +500,16 @@ declare
 begin
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
-  select 'renewal.advance', renewals.id || ':' || pg_catalog.date_part('epoch', renewals.next_on)::bigint, 'health',
-    pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+  select 'renewal.advance',
+    pg_catalog.format('%s:%s:%s', renewals.id, pg_catalog.date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
+    'health', pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
   from tracker.renewals
   where renewals.closed_at is null and renewals.next_on <= clockwork.now()
     and not exists (
       select from clockwork.tasks
-      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED')
-        and tasks.data ->> 'renewal_id' = renewals.id::text)
+      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION')
+        and tasks.data ->> 'renewal_id' = renewals.id::text
+        and (tasks.status <> 'MANUAL_INTERVENTION' or tasks.reason_code <> 'RENEWAL_LAPSED'))
   order by renewals.next_on
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
@@ -527,17 +529,36 @@ declare
 begin
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:nightly', true);
   insert into clockwork.tasks (step, key, vendor, data)
-  select nightly_work.step, 'night:' || local_now::date, nightly_work.vendor,
-    pg_catalog.jsonb_build_object('night', local_now::date)
+  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, pg_catalog.jsonb_build_object('night', night.day)
   from clockwork.nightly_work
-  where nightly_work.is_on and local_now::time >= nightly_work.at
+  cross join lateral (select (local_now - nightly_work.at::interval)::date as day) as night
+  where nightly_work.is_on
   order by nightly_work.at, nightly_work.step
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
+
+  -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
+  insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
+  select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
+    pg_catalog.jsonb_build_object('night', late.day),
+    clockwork.reason_text('NIGHT_UNFINISHED', pg_catalog.jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
+  from (
+    select nightly_work.step, nightly_work.vendor, min(tasks.created_at at time zone settings.pharmacy_time_zone)::date as day
+    from clockwork.nightly_work
+    cross join clockwork.settings
+    join clockwork.tasks on tasks.step = nightly_work.step and tasks.status in ('PENDING', 'QUEUED')
+      and tasks.created_at < clockwork.now() - interval '20 hours'
+    where nightly_work.is_on
+    group by nightly_work.step, nightly_work.vendor
+  ) as late
+  where not exists (
+    select from clockwork.tasks as asked
+    where asked.step = late.step and asked.status = 'MANUAL_INTERVENTION' and asked.reason_code = 'NIGHT_UNFINISHED')
+  on conflict on constraint tasks_step_key_is_unique do nothing;
   return started;
 end
 $function$;
-comment on function clockwork.start_nightly_work() is 'Makes this night''s tasks, each once. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Work of an earlier night that still waits is for a person. Run by pg_cron every few minutes.';
 
 CREATE OR REPLACE FUNCTION clockwork.tick()
  RETURNS bigint
@@ -706,9 +727,14 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
                     WHEN 'UNKNOWN_STATUS'::text THEN 'unknown status'::text
                     WHEN 'UNKNOWN_PRODUCT'::text THEN 'unknown product'::text
                     WHEN 'UNKNOWN_CUSTOMER'::text THEN 'unknown customer'::text
+                    WHEN 'UNCLEAR'::text THEN 'unclear subscription'::text
                     ELSE NULL::text
                 END AS issue,
-            findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text) AS what,
+            findings.meaning ||
+                CASE
+                    WHEN refills.finding = 'UNCLEAR'::text THEN COALESCE((' It is active, but '::text || refills.what) || '.'::text, ''::text)
+                    ELSE COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
+                END AS what,
             refills.looked_at AS since,
             asked.task_id,
             NULL::bigint AS order_id,
@@ -720,6 +746,17 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
              LEFT JOIN LATERAL ( SELECT min(tasks.id) AS task_id
                    FROM clockwork.tasks
                   WHERE tasks.step = 'renewal.check'::text AND tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status AND (tasks.data ->> 'subscription_id'::text) = refills.subscription_id) asked ON true
+        UNION ALL
+         SELECT 'two subscriptions'::text,
+            format('%s more active subscription(s) of the customer for the same product. They use the same fills.'::text, refills.other_refills) AS format,
+            refills.looked_at,
+            NULL::bigint,
+            NULL::bigint,
+            refills.subscription_id,
+            refills.customer_id,
+            refills.product_id
+           FROM tracker.refills
+          WHERE refills.other_refills > 0 AND (refills.finding <> ALL (ARRAY['INACTIVE'::text, 'PAUSED'::text, 'ENDING'::text]))
         UNION ALL
          SELECT 'two prescriptions'::text,
             format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.'::text, refills.other_prescriptions) AS format,
@@ -757,7 +794,164 @@ comment on view ops.prescription_issues is 'Refills and orders whose prescriptio
 comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
 comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
 
-create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint
+create view ops.price_moves with (security_invoker=on) as -- from_price text, to_price text, subscription_id text, customer text, state text, why text, paused boolean, billing_date_before timestamp with time zone, billing_date_after timestamp with time zone, settled_at timestamp with time zone, task_id bigint, finding text, retirement_id bigint, move_id bigint
+ SELECT price_retirements.from_price,
+    price_retirements.to_price,
+    price_moves.subscription_id,
+    customers.email AS customer,
+        CASE
+            WHEN price_moves.state <> 'WAITING'::text THEN lower(replace(price_moves.state, '_'::text, ' '::text))
+            WHEN task.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN 'waiting for a person'::text
+            WHEN task.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status]) THEN 'waiting'::text
+            ELSE 'left as it is'::text
+        END AS state,
+        CASE
+            WHEN price_moves.state = 'WAITING'::text THEN COALESCE(task.reason, 'Its turn comes.'::text)
+            ELSE move_findings.meaning
+        END AS why,
+    price_moves.paused_before AS paused,
+    price_moves.due_before AS billing_date_before,
+    price_moves.due_after AS billing_date_after,
+    price_moves.settled_at,
+    task.id AS task_id,
+    price_moves.finding,
+    price_moves.retirement_id,
+    price_moves.id AS move_id
+   FROM tracker.price_moves
+     JOIN tracker.price_retirements ON price_retirements.id = price_moves.retirement_id
+     LEFT JOIN tracker.move_findings ON move_findings.finding = price_moves.finding
+     LEFT JOIN LATERAL ( SELECT tasks.id,
+            tasks.status,
+            tasks.reason,
+            tasks.customer_id
+           FROM clockwork.tasks
+          WHERE tasks.step = 'product.move_subscription'::text AND (tasks.data ->> 'move_id'::text) = price_moves.id::text
+          ORDER BY tasks.id DESC
+         LIMIT 1) task ON true
+     LEFT JOIN registry.customers ON customers.id = task.customer_id
+  ORDER BY price_moves.id;
+comment on view ops.price_moves is 'Every subscription of a retired price: moved to the supported one, or why not.';
+comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).';
+comment on column ops.price_moves.why is 'Why it is not moved, or what it waits for.';
+comment on column ops.price_moves.paused is 'Whether it was paused when it was moved. It still is.';
+comment on column ops.price_moves.billing_date_before is 'The next billing date right before the move.';
+comment on column ops.price_moves.billing_date_after is 'The next billing date after it: the same, unless a period came to its end meanwhile.';
+comment on column ops.price_moves.task_id is 'The task that moves it.';
+
+create view ops.product_frequency with (security_invoker=on) as -- product text, system registry.key_system, key text, state text, in_use integer, paused integer, change_7_nights integer, change_30_nights integer, what_to_do text, replaced_by text, counted_at timestamp with time zone, product_id bigint
+ WITH last_runs AS (
+         SELECT DISTINCT ON (check_runs.vendor)
+                CASE check_runs.vendor
+                    WHEN 'stripe'::text THEN 'stripe_price'::text
+                    ELSE 'pharmacy_treatment'::text
+                END::registry.key_system AS system,
+            check_runs.vendor,
+            check_runs.id,
+            check_runs.started_at,
+            check_runs.ended_at
+           FROM tracker.check_runs
+          WHERE check_runs.work = 'product_count'::text AND check_runs.state = 'DONE'::text
+          ORDER BY check_runs.vendor, check_runs.started_at DESC, check_runs.id DESC
+        ), former_runs AS (
+         SELECT last_runs.system,
+            nights.nights,
+            former.id
+           FROM last_runs
+             CROSS JOIN ( VALUES (7), (30)) nights(nights)
+             CROSS JOIN LATERAL ( SELECT check_runs.id,
+                    check_runs.started_at
+                   FROM tracker.check_runs
+                  WHERE check_runs.work = 'product_count'::text AND check_runs.state = 'DONE'::text AND check_runs.vendor = last_runs.vendor AND check_runs.started_at <= (last_runs.started_at - nights.nights::double precision * '1 day'::interval + '12:00:00'::interval)
+                  ORDER BY check_runs.started_at DESC, check_runs.id DESC
+                 LIMIT 1) former
+          WHERE former.started_at > (last_runs.started_at - nights.nights::double precision * '1 day'::interval - '3 days'::interval)
+        ), all_keys AS (
+         SELECT product_keys.system,
+            product_keys.key
+           FROM registry.product_keys
+          WHERE product_keys.system = ANY (ARRAY['stripe_price'::registry.key_system, 'pharmacy_treatment'::registry.key_system])
+        UNION
+         SELECT product_counts.system,
+            product_counts.key
+           FROM tracker.product_counts
+             JOIN last_runs ON last_runs.id = product_counts.run_id
+        ), frequency AS (
+         SELECT all_keys.system,
+            all_keys.key,
+            products.name AS product,
+            products.id AS product_id,
+            product_keys.replaced_by,
+                CASE
+                    WHEN product_keys.key IS NULL THEN 'unregistered'::text
+                    WHEN product_keys.status = 'retired'::registry.product_status OR products.status = 'retired'::registry.product_status THEN 'retired'::text
+                    ELSE 'registered'::text
+                END AS state,
+                CASE
+                    WHEN last_runs.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS in_use,
+                CASE
+                    WHEN last_runs.id IS NOT NULL THEN COALESCE(now_counts.paused, 0)
+                    ELSE NULL::integer
+                END AS paused,
+                CASE
+                    WHEN week.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0) - COALESCE(week_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS change_7_nights,
+                CASE
+                    WHEN month.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0) - COALESCE(month_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS change_30_nights,
+            last_runs.ended_at AS counted_at
+           FROM all_keys
+             LEFT JOIN registry.product_keys ON product_keys.system = all_keys.system AND product_keys.key = all_keys.key
+             LEFT JOIN registry.products ON products.id = product_keys.product_id
+             LEFT JOIN last_runs ON last_runs.system = all_keys.system
+             LEFT JOIN former_runs week ON week.system = all_keys.system AND week.nights = 7
+             LEFT JOIN former_runs month ON month.system = all_keys.system AND month.nights = 30
+             LEFT JOIN tracker.product_counts now_counts ON now_counts.run_id = last_runs.id AND now_counts.system = all_keys.system AND now_counts.key = all_keys.key
+             LEFT JOIN tracker.product_counts week_counts ON week_counts.run_id = week.id AND week_counts.system = all_keys.system AND week_counts.key = all_keys.key
+             LEFT JOIN tracker.product_counts month_counts ON month_counts.run_id = month.id AND month_counts.system = all_keys.system AND month_counts.key = all_keys.key
+        )
+ SELECT product,
+    system,
+    key,
+    state,
+    in_use,
+    paused,
+    change_7_nights,
+    change_30_nights,
+        CASE
+            WHEN in_use IS NULL THEN 'Not counted yet. It is counted every night.'::text
+            WHEN state = 'unregistered'::text AND system = 'stripe_price'::registry.key_system THEN 'Add it to registry.product_keys: until then nothing that is paid for under it can ship.'::text
+            WHEN state = 'unregistered'::text THEN 'Add it to registry.product_keys, if the company ships it.'::text
+            WHEN state = 'retired'::text AND (in_use + paused) = 0 THEN 'Nothing: nobody uses it any more.'::text
+            WHEN state = 'retired'::text AND system = 'stripe_price'::registry.key_system THEN format('Move its subscribers: npm run product:retire -- %s %s'::text, key, COALESCE(replaced_by, '<the price that replaces it>'::text))
+            WHEN state = 'retired'::text THEN format('Have new prescriptions written under %s. Those on file are still filled.'::text, COALESCE(replaced_by, 'the one that replaces it'::text))
+            WHEN (in_use + paused) = 0 THEN 'Nobody uses it. If it is no longer offered, set its status to retired.'::text
+            ELSE 'Nothing.'::text
+        END AS what_to_do,
+    replaced_by,
+    counted_at,
+    product_id
+   FROM frequency
+  ORDER BY (
+        CASE state
+            WHEN 'unregistered'::text THEN 0
+            ELSE 1
+        END), product, system, in_use DESC NULLS LAST, key;
+comment on view ops.product_frequency is 'What is really in use at Stripe and at the pharmacy, as last counted. First what no product has.';
+comment on column ops.product_frequency.product is 'Empty: no product has the key.';
+comment on column ops.product_frequency.system is 'stripe_price (subscriptions) or pharmacy_treatment (active prescriptions).';
+comment on column ops.product_frequency.state is 'registered, unregistered (in no product), or retired (the key, or its product).';
+comment on column ops.product_frequency.in_use is 'Subscriptions that are charged, or active prescriptions. Empty: not counted yet.';
+comment on column ops.product_frequency.paused is 'Subscriptions that are paused.';
+comment on column ops.product_frequency.change_7_nights is 'More or fewer in use than 7 nights before. Empty: not counted then.';
+comment on column ops.product_frequency.change_30_nights is 'More or fewer in use than 30 nights before. Empty: not counted then.';
+comment on column ops.product_frequency.what_to_do is 'In plain words.';
+comment on column ops.product_frequency.counted_at is 'When the last whole count ended.';
+
+create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint, last_fill_on date, fillable_until date, drug_runs_out_on date, other_refills integer
  SELECT customers.email AS customer,
     products.name AS product,
         CASE
@@ -767,6 +961,7 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
         CASE
             WHEN renewals.state = 'SCHEDULED'::text AND refills.finding = 'PAUSED'::text THEN 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'::text
             WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and paused since; nothing is sent until it is resumed.'::text, renewals.contacted_at::date)
+            WHEN renewals.id IS NOT NULL AND refills.finding = 'UNKNOWN_STATUS'::text THEN findings.meaning || ' Nothing is sent until a person has settled it.'::text
             WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one the refills end on %s; the customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
             WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
             WHEN renewals.state = 'LAPSED'::text THEN format('Not renewed by %s.%s A person sees to it.'::text, renewals.due_on::date,
@@ -775,7 +970,9 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
                 ELSE ''::text
             END)
             WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s; the customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
+            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person stopped its renewal on %s; it opens again on that day, unless a new one is written.'::text, findings.meaning, refills.due_on::date, stopped.at::date)
             WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s; its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
+            WHEN refills.finding = 'UNCLEAR'::text THEN findings.meaning || COALESCE((' The subscription is active, but '::text || refills.what) || '.'::text, ''::text)
             ELSE findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
         END AS why,
     refills.due_on::date AS covered_until,
@@ -789,12 +986,20 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
     renewals.id AS renewal_id,
     refills.subscription_id,
     refills.customer_id,
-    refills.product_id
+    refills.product_id,
+    refills.last_fill_on::date AS last_fill_on,
+    (refills.fillable_until AT TIME ZONE settings.pharmacy_time_zone)::date AS fillable_until,
+    refills.runs_out_on::date AS drug_runs_out_on,
+    refills.other_refills
    FROM tracker.refills
      JOIN tracker.refill_findings findings ON findings.finding = refills.finding
+     CROSS JOIN clockwork.settings
      LEFT JOIN registry.customers ON customers.id = refills.customer_id
      LEFT JOIN registry.products ON products.id = refills.product_id
-     LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.subscription_item_id = refills.subscription_item_id AND renewals.closed_at IS NULL
+     LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.closed_at IS NULL
+     LEFT JOIN LATERAL ( SELECT max(former.closed_at) AS at
+           FROM tracker.renewals former
+          WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id AND former.prescription_id = refills.prescription_id AND former.closed_because = 'closed by a person'::text) stopped ON true
   WHERE refills.finding <> 'INACTIVE'::text
   ORDER BY refills.due_on NULLS FIRST;
 comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
@@ -803,6 +1008,10 @@ comment on column ops.renewals.why is 'In plain words.';
 comment on column ops.renewals.covered_until is 'The first day without a fill.';
 comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
 comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
+comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
+comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
+comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
+comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
 
 create view ops.timeline with (security_invoker=on) as -- at timestamp with time zone, system text, what text, customer text, task_id bigint, order_id bigint, customer_id bigint, invoice_id text
  SELECT story.at,
@@ -1072,23 +1281,33 @@ create table registry.product_keys (
   product_id bigint not null,
   fills_per_charge integer,
   created_at timestamp with time zone not null default clockwork.now(),
+  status registry.product_status not null default 'active'::registry.product_status,
+  replaced_by text,
   is_default boolean not null default false,
   constraint product_keys_pkey PRIMARY KEY (system, key),
   constraint a_key_of_a_product UNIQUE (system, key, product_id),
+  constraint a_key_is_replaced_by_one_of_its_system FOREIGN KEY (system, replaced_by) REFERENCES registry.product_keys(system, key),
   constraint product_keys_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
   constraint a_default_price_pays_for_fills CHECK (NOT is_default OR fills_per_charge > 0),
   constraint a_stripe_price_says_how_many_fills_it_pays_for CHECK ((system = 'stripe_price'::registry.key_system) = (fills_per_charge IS NOT NULL)),
   constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0),
+  constraint no_key_replaces_itself CHECK (replaced_by <> key),
+  constraint only_a_retired_key_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status),
   constraint only_a_stripe_price_is_a_default CHECK (system = 'stripe_price'::registry.key_system OR NOT is_default)
 );
 alter table registry.product_keys enable row level security;
 CREATE UNIQUE INDEX one_default_price_a_product ON registry.product_keys USING btree (product_id) WHERE is_default;
 CREATE INDEX product_keys_product ON registry.product_keys USING btree (product_id);
+CREATE INDEX product_keys_replaced_by ON registry.product_keys USING btree (system, replaced_by);
+CREATE TRIGGER guard_replaced_key BEFORE INSERT OR UPDATE OF replaced_by, product_id, key, system ON registry.product_keys FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_key();
+CREATE TRIGGER guard_replacing_key BEFORE UPDATE OF product_id ON registry.product_keys FOR EACH ROW WHEN ((new.product_id <> old.product_id)) EXECUTE FUNCTION registry.guard_replacing_key();
 comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
 comment on column registry.product_keys.system is 'Whose id the key is.';
 comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
 comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
 comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
+comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. What is paid for under it still ships.';
+comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.';
 comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.';
 
 create table registry.products (
@@ -1097,15 +1316,22 @@ create table registry.products (
   status registry.product_status not null default 'active'::registry.product_status,
   created_at timestamp with time zone not null default clockwork.now(),
   renewal_lead_days integer not null default 30,
+  replaced_by bigint,
   constraint products_pkey PRIMARY KEY (id),
   constraint products_name_key UNIQUE (name),
+  constraint products_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES registry.products(id),
+  constraint no_product_replaces_itself CHECK (replaced_by <> id),
+  constraint only_a_retired_product_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status),
   constraint renewal_lead_is_sane CHECK (renewal_lead_days >= 1 AND renewal_lead_days <= 180)
 );
 alter table registry.products enable row level security;
+CREATE INDEX products_replaced_by ON registry.products USING btree (replaced_by);
+CREATE TRIGGER guard_replaced_product BEFORE INSERT OR UPDATE OF replaced_by ON registry.products FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_product();
 comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
 comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
-comment on column registry.products.status is 'active, or retired: no longer sold.';
+comment on column registry.products.status is 'active, or retired: no longer sold. Those who are subscribed to it are still served.';
 comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
+comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.';
 
 CREATE OR REPLACE FUNCTION registry.choose_price(customer bigint, price text)
  RETURNS registry.price_choices
@@ -1133,6 +1359,71 @@ begin
 end
 $function$;
 comment on function registry.choose_price(bigint,text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
+
+CREATE OR REPLACE FUNCTION registry.guard_replaced_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  next_key text := new.replaced_by;
+  next_product bigint;
+begin
+  while next_key is not null loop
+    if next_key = new.key then
+      raise exception 'The % % would replace itself in the end: follow replaced_by from % on.', new.system, new.key, new.replaced_by
+        using errcode = 'check_violation';
+    end if;
+    select product_keys.product_id, product_keys.replaced_by into next_product, next_key
+    from registry.product_keys
+    where product_keys.system = new.system and product_keys.key = next_key
+    for update;
+    exit when not found;
+    if next_product <> new.product_id then
+      raise exception 'The % % cannot be replaced by a key of another product: another medicine needs another prescription.', new.system, new.key
+        using errcode = 'check_violation';
+    end if;
+  end loop;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_replaced_product()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  next_id bigint := new.replaced_by;
+begin
+  while next_id is not null loop
+    if next_id = new.id then
+      raise exception 'The product % would replace itself in the end: follow replaced_by from % on.', new.id, new.replaced_by
+        using errcode = 'check_violation';
+    end if;
+    select products.replaced_by into next_id from registry.products where products.id = next_id for update;
+    exit when not found;
+  end loop;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_replacing_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (
+    select from registry.product_keys
+    where product_keys.system = new.system and product_keys.replaced_by = new.key and product_keys.product_id <> new.product_id
+  ) then
+    raise exception 'The % % replaces a key of its product, so it cannot be moved to another product.', new.system, new.key
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION registry.look_at_chosen_price()
  RETURNS trigger
@@ -1199,7 +1490,7 @@ create table tracker.check_runs (
   constraint check_runs_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
   constraint a_window_has_both_ends CHECK ((window_from IS NULL) = (window_until IS NULL) AND window_from <= window_until),
   constraint check_run_state_is_known CHECK (state = ANY (ARRAY['RUNNING'::text, 'DONE'::text, 'UNFINISHED'::text])),
-  constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text])),
+  constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text, 'renewals'::text])),
   constraint counts_are_not_negative CHECK (LEAST(pages, seen, missing, repaired) >= 0),
   constraint only_an_ended_run_has_ended_at CHECK ((state = 'RUNNING'::text) = (ended_at IS NULL))
 );
@@ -1208,7 +1499,7 @@ CREATE INDEX check_runs_task ON tracker.check_runs USING btree (task_id);
 CREATE INDEX check_runs_vendor ON tracker.check_runs USING btree (vendor);
 CREATE UNIQUE INDEX one_check_runs_at_a_time ON tracker.check_runs USING btree (work, vendor) WHERE (state = 'RUNNING'::text);
 comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
-comment on column tracker.check_runs.work is 'completeness, drift or product_count.';
+comment on column tracker.check_runs.work is 'completeness, drift, product_count, or renewals (the look at all refills).';
 comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
 comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
 comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
@@ -1241,6 +1532,17 @@ comment on column tracker.first_prescriptions.finding is 'NO_PRICE: nothing says
 comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest that was looked at last.';
 comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the one that was started or found.';
 comment on column tracker.first_prescriptions.looked_at is 'When it was looked at last.';
+
+create table tracker.move_findings (
+  finding text not null,
+  meaning text not null,
+  constraint move_findings_pkey PRIMARY KEY (finding)
+);
+alter table tracker.move_findings enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
+comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words. The code knows the same list; a test compares.';
+comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
 
 create table tracker.order_states (
   state text not null,
@@ -1316,6 +1618,102 @@ comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as fa
 comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
 
+create table tracker.price_moves (
+  id bigint not null generated always as identity,
+  retirement_id bigint not null,
+  subscription_id text not null,
+  subscription_item_id text not null,
+  state text not null,
+  finding text,
+  times integer not null default 1,
+  refusals integer not null default 0,
+  anchor_before timestamp with time zone,
+  due_before timestamp with time zone,
+  paused_before boolean,
+  due_after timestamp with time zone,
+  settled_at timestamp with time zone,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint price_moves_pkey PRIMARY KEY (id),
+  constraint an_item_has_one_move_in_a_retirement UNIQUE (retirement_id, subscription_item_id),
+  constraint price_moves_finding_fkey FOREIGN KEY (finding) REFERENCES tracker.move_findings(finding),
+  constraint price_moves_retirement_id_fkey FOREIGN KEY (retirement_id) REFERENCES tracker.price_retirements(id),
+  constraint counts_are_not_negative CHECK (times > 0 AND refusals >= 0),
+  constraint move_state_is_known CHECK (state = ANY (ARRAY['WAITING'::text, 'MOVED'::text, 'ALREADY_THERE'::text, 'NOT_MOVED'::text])),
+  constraint only_what_does_not_wait_is_settled CHECK ((state = 'WAITING'::text) = (settled_at IS NULL)),
+  constraint only_what_is_not_moved_has_a_finding CHECK ((state = 'NOT_MOVED'::text) = (finding IS NOT NULL)),
+  constraint what_was_before_is_told_whole CHECK (num_nulls(anchor_before, due_before, paused_before) = ANY (ARRAY[0, 3]))
+);
+alter table tracker.price_moves enable row level security;
+CREATE INDEX price_moves_finding ON tracker.price_moves USING btree (finding);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
+comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or why not. ops.price_moves shows them with their tasks.';
+comment on column tracker.price_moves.retirement_id is 'From which price to which (tracker.price_retirements).';
+comment on column tracker.price_moves.subscription_id is 'Stripe: sub_…';
+comment on column tracker.price_moves.subscription_item_id is 'Stripe: si_…';
+comment on column tracker.price_moves.state is 'WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).';
+comment on column tracker.price_moves.finding is 'Why it is not moved (tracker.move_findings).';
+comment on column tracker.price_moves.times is 'How often it is moved. It rises when somebody moved it back and the command is run again.';
+comment on column tracker.price_moves.refusals is 'How often Stripe refused it. Each try after one is a new request to Stripe.';
+comment on column tracker.price_moves.anchor_before is 'What its billing dates were counted from, right before the move.';
+comment on column tracker.price_moves.due_before is 'The next billing date right before the move.';
+comment on column tracker.price_moves.paused_before is 'Whether it was paused right before the move.';
+comment on column tracker.price_moves.due_after is 'The next billing date after it.';
+comment on column tracker.price_moves.settled_at is 'When it was moved, or found not to be.';
+
+create table tracker.price_retirements (
+  id bigint not null generated always as identity,
+  from_price text not null,
+  to_price text not null,
+  pass integer not null default 1,
+  page integer not null default 0,
+  listed_at timestamp with time zone,
+  at_most integer,
+  queued integer not null default 0,
+  moves_per_second numeric not null,
+  next_move_at timestamp with time zone,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint price_retirements_pkey PRIMARY KEY (id),
+  constraint one_retirement_for_two_prices UNIQUE (from_price, to_price),
+  constraint a_price_does_not_replace_itself CHECK (from_price <> to_price),
+  constraint counts_are_not_negative CHECK (LEAST(pass, page, queued) >= 0 AND at_most > 0),
+  constraint moves_are_slower_than_stripe_allows CHECK (moves_per_second > 0::numeric AND moves_per_second <= 20::numeric)
+);
+alter table tracker.price_retirements enable row level security;
+CREATE UNIQUE INDEX one_listing_of_a_price_at_a_time ON tracker.price_retirements USING btree (from_price) WHERE (listed_at IS NULL);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+comment on table tracker.price_retirements is 'A row per retired Stripe price and the one its subscribers are moved to. Running the command again makes a new pass over whoever is left.';
+comment on column tracker.price_retirements.from_price is 'The retired price.';
+comment on column tracker.price_retirements.to_price is 'The supported price.';
+comment on column tracker.price_retirements.pass is 'How often its subscribers were gone through.';
+comment on column tracker.price_retirements.page is 'Pages of this pass that were gone through.';
+comment on column tracker.price_retirements.listed_at is 'When this pass had gone through all. Empty while it is under way.';
+comment on column tracker.price_retirements.at_most is 'So many subscriptions at most in this pass. Empty: all.';
+comment on column tracker.price_retirements.queued is 'Subscriptions of this pass that were put in the queue.';
+comment on column tracker.price_retirements.moves_per_second is 'How fast they are moved.';
+comment on column tracker.price_retirements.next_move_at is 'When the next one''s turn is.';
+
+create table tracker.product_counts (
+  run_id bigint not null,
+  system registry.key_system not null,
+  key text not null,
+  in_use integer not null,
+  paused integer not null,
+  constraint product_counts_pkey PRIMARY KEY (run_id, system, key),
+  constraint product_counts_run_id_fkey FOREIGN KEY (run_id) REFERENCES tracker.check_runs(id),
+  constraint counts_are_not_negative CHECK (LEAST(in_use, paused) >= 0),
+  constraint only_prices_and_treatments_are_counted CHECK (system = ANY (ARRAY['stripe_price'::registry.key_system, 'pharmacy_treatment'::registry.key_system]))
+);
+alter table tracker.product_counts enable row level security;
+CREATE INDEX product_counts_key ON tracker.product_counts USING btree (system, key);
+comment on table tracker.product_counts is 'How often each key was in use on a night. ops.product_frequency shows the last whole count.';
+comment on column tracker.product_counts.run_id is 'The night''s run (tracker.check_runs).';
+comment on column tracker.product_counts.system is 'stripe_price or pharmacy_treatment.';
+comment on column tracker.product_counts.key is 'The price or the treatment, registered or not.';
+comment on column tracker.product_counts.in_use is 'Stripe: subscription items that are charged for. Pharmacy: active prescriptions.';
+comment on column tracker.product_counts.paused is 'Stripe: subscription items that have not ended and are paused, in either way.';
+
 create table tracker.refill_findings (
   finding text not null,
   is_issue boolean not null,
@@ -1339,6 +1737,10 @@ create table tracker.refills (
   due_on timestamp with time zone,
   start_on timestamp with time zone,
   looked_at timestamp with time zone not null default clockwork.now(),
+  last_fill_on timestamp with time zone,
+  fillable_until timestamp with time zone,
+  runs_out_on timestamp with time zone,
+  other_refills integer not null default 0,
   constraint refills_pkey PRIMARY KEY (subscription_item_id),
   constraint refills_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
   constraint refills_finding_fkey FOREIGN KEY (finding) REFERENCES tracker.refill_findings(finding),
@@ -1363,6 +1765,10 @@ comment on column tracker.refills.other_prescriptions is 'Further active prescri
 comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
 comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
 comment on column tracker.refills.looked_at is 'When the owners were asked.';
+comment on column tracker.refills.last_fill_on is 'The day on which the last fill that is left will be used, or was.';
+comment on column tracker.refills.fillable_until is 'The last moment at which one may be filled, as worked out from what the health record said at looked_at.';
+comment on column tracker.refills.runs_out_on is 'When the drug of the last fill is used up.';
+comment on column tracker.refills.other_refills is 'Further active refills of the customer for the same product. They use the same fills.';
 
 create table tracker.renewal_moves (
   from_state text not null,
@@ -1432,6 +1838,7 @@ CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewal
 CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
 CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
+CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewals FOR EACH ROW WHEN (((new.closed_at IS NOT NULL) AND (old.closed_at IS NULL))) EXECUTE FUNCTION tracker.follow_up_closed_renewal();
 CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
@@ -1476,6 +1883,23 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.shipments FOR EACH STATEME
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
 comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+
+CREATE OR REPLACE FUNCTION tracker.follow_up_closed_renewal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if clockwork.actor() like 'clockwork:%' or new.contacted_at is null then
+    return null;
+  end if;
+  insert into clockwork.tasks (step, key, vendor, data, customer_id)
+  values ('renewal.tell_crm', 'closed by a person:' || new.id, 'crm',
+    pg_catalog.jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
+  on conflict on constraint tasks_step_key_is_unique do nothing;
+  return null;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION tracker.guard_order()
  RETURNS trigger
