@@ -14,6 +14,9 @@ import { makeStripeSandbox, type StripeSandbox } from "./sandbox/stripe.ts";
 const STRIPE_EVENTS = [
   "charge.dispute.created",
   "charge.refunded",
+  "checkout.session.completed",
+  "customer.created",
+  "customer.deleted",
   "customer.subscription.created",
   "customer.subscription.deleted",
   "customer.subscription.paused",
@@ -73,8 +76,7 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
     enabledEvents: STRIPE_EVENTS,
   });
   const health = makeMedplumSandbox(depsFor("medplum", secrets.medplum));
-  // The company subscribed to prescriptions alone.
-  health.state.subscriptions.delete("Patient");
+  // The company subscribed to patients and prescriptions.
   health.state.subscriptions.delete("MedicationDispense");
   const pharmacy = makePhotonSandbox(depsFor("photon", secrets.photon));
   const crm = makeCustomerioSandbox(depsFor("customerio", secrets.customerio));

@@ -164,6 +164,13 @@ test("every step of ours was in it", () => {
     "renewal.tell_crm",
     "renewal.pause_billing",
     "renewal.resume_billing",
+    "stripe.customer.deleted", // test/registry/merging.test.ts, as are deletions and merges at the health record
+    "health.patient.update",
+    "health.patient.delete",
+    "customer.merge",
+    "stripe.checkout.session.completed", // test/registry/linking.test.ts, any-order.test.ts
+    "customer.link",
+    "customer.linked",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

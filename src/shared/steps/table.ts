@@ -2,6 +2,10 @@ import { Permanent, type Queue } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
+import { customerLink } from "./customer-link.ts";
+import { customerLinked } from "./customer-linked.ts";
+import { customerMerge } from "./customer-merge.ts";
+import { healthPatient } from "./health-patient.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
 import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
@@ -17,6 +21,9 @@ import { renewalPauseBilling, renewalResumeBilling } from "./renewal-billing.ts"
 import { renewalCheck } from "./renewal-check.ts";
 import { renewalFind } from "./renewal-find.ts";
 import { renewalTellCrm } from "./renewal-tell-crm.ts";
+import { stripeCheckoutCompleted } from "./stripe-checkout-completed.ts";
+import { stripeCustomerCreated } from "./stripe-customer-created.ts";
+import { stripeCustomerDeleted } from "./stripe-customer-deleted.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
 
@@ -43,6 +50,13 @@ export const STEPS: readonly Step[] = [
   renewalTellCrm,
   renewalPauseBilling,
   renewalResumeBilling,
+  stripeCustomerCreated,
+  stripeCustomerDeleted,
+  stripeCheckoutCompleted,
+  healthPatient,
+  customerLink,
+  customerLinked,
+  customerMerge,
   webhookUnreadable,
 ];
 
