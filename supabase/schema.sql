@@ -1196,6 +1196,54 @@ create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_tre
 
 create type registry.product_status as enum ('active', 'retired');
 
+create view registry.customer_keys with (security_invoker=on) as -- customer_id bigint, system text, key text, why text
+ SELECT customers.id AS customer_id,
+    'stripe'::text AS system,
+    customers.stripe_customer_id AS key,
+    NULL::text AS why
+   FROM registry.customers
+  WHERE customers.stripe_customer_id IS NOT NULL
+UNION ALL
+ SELECT customers.id AS customer_id,
+    'health'::text AS system,
+    customers.health_patient_id AS key,
+    NULL::text AS why
+   FROM registry.customers
+  WHERE customers.health_patient_id IS NOT NULL
+UNION ALL
+ SELECT customers.id AS customer_id,
+    'pharmacy'::text AS system,
+    customers.pharmacy_patient_id AS key,
+    NULL::text AS why
+   FROM registry.customers
+  WHERE customers.pharmacy_patient_id IS NOT NULL
+UNION ALL
+ SELECT customers.id AS customer_id,
+    'crm'::text AS system,
+    customers.crm_person_id AS key,
+    NULL::text AS why
+   FROM registry.customers
+  WHERE customers.crm_person_id IS NOT NULL
+UNION ALL
+ SELECT customers.id AS customer_id,
+    'login'::text AS system,
+    customers.login_user_id::text AS key,
+    NULL::text AS why
+   FROM registry.customers
+  WHERE customers.login_user_id IS NOT NULL
+UNION ALL
+ SELECT COALESCE(customers.merged_into, customers.id) AS customer_id,
+    former_keys.system,
+    former_keys.key,
+    former_keys.why
+   FROM registry.former_keys
+     JOIN registry.customers ON customers.id = former_keys.customer_id;
+comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Look here for whose an id is.';
+comment on column registry.customer_keys.customer_id is 'Whose it is. A merged customer''s keys lead to the one who stayed.';
+comment on column registry.customer_keys.system is 'stripe, health, pharmacy, crm or login.';
+comment on column registry.customer_keys.key is 'The id in that system.';
+comment on column registry.customer_keys.why is 'Empty for a live key; merged, deleted or replaced for a former one.';
+
 create table registry.customers (
   id bigint not null generated always as identity,
   email text,
@@ -1219,8 +1267,12 @@ create table registry.customers (
 alter table registry.customers enable row level security;
 CREATE INDEX customers_email ON registry.customers USING btree (lower(email));
 CREATE INDEX customers_merged_into ON registry.customers USING btree (merged_into);
+CREATE TRIGGER guard_customer BEFORE INSERT OR UPDATE OF stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id, merged_into ON registry.customers FOR EACH ROW EXECUTE FUNCTION registry.guard_customer();
+CREATE TRIGGER lock_keys_first BEFORE INSERT OR UPDATE OF stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id, merged_into ON registry.customers FOR EACH STATEMENT EXECUTE FUNCTION registry.lock_keys_first();
 CREATE TRIGGER look_at_linked_patient AFTER INSERT ON registry.customers FOR EACH ROW WHEN ((new.health_patient_id IS NOT NULL)) EXECUTE FUNCTION registry.look_at_linked_patient();
 CREATE TRIGGER look_at_relinked_patient AFTER UPDATE OF health_patient_id ON registry.customers FOR EACH ROW WHEN (((new.health_patient_id IS NOT NULL) AND (new.health_patient_id IS DISTINCT FROM old.health_patient_id))) EXECUTE FUNCTION registry.look_at_linked_patient();
+CREATE TRIGGER wake_tasks_of_changed AFTER UPDATE ON registry.customers REFERENCING OLD TABLE AS before NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION registry.wake_tasks();
+CREATE TRIGGER wake_tasks_of_new AFTER INSERT ON registry.customers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION registry.wake_tasks();
 comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
 comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
 comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
@@ -1245,6 +1297,9 @@ create table registry.former_keys (
 );
 alter table registry.former_keys enable row level security;
 CREATE INDEX former_keys_customer ON registry.former_keys USING btree (customer_id);
+CREATE TRIGGER guard_former_key BEFORE INSERT OR UPDATE ON registry.former_keys FOR EACH ROW EXECUTE FUNCTION registry.guard_former_key();
+CREATE TRIGGER lock_keys_first BEFORE INSERT OR DELETE OR UPDATE ON registry.former_keys FOR EACH STATEMENT EXECUTE FUNCTION registry.lock_keys_first();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON registry.former_keys FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Late news would no longer find its customer.');
 comment on table registry.former_keys is 'Keys by which a system knew a customer once. Late news that names one still finds its customer.';
 comment on column registry.former_keys.customer_id is 'Whose key it was (registry.customers).';
 comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm or login.';
@@ -1360,6 +1415,86 @@ end
 $function$;
 comment on function registry.choose_price(bigint,text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
 
+CREATE OR REPLACE FUNCTION registry.customer_of(system text, key text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select customer_keys.customer_id from registry.customer_keys
+  where customer_keys.system = customer_of.system and customer_keys.key = customer_of.key
+  -- A former key that was given to the same customer again is both.
+  order by (customer_keys.why is not null) limit 1
+$function$;
+comment on function registry.customer_of(text,text) is 'The customer whom a system (stripe, health, pharmacy, crm, login) knows by this key, or did once; null for nobody.';
+
+CREATE OR REPLACE FUNCTION registry.follow_merge()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  stays bigint;
+begin
+  select customers.merged_into into stays from registry.customers where customers.id = new.customer_id for key share;
+  new.customer_id := coalesce(stays, new.customer_id);
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_customer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  former record;
+begin
+  if new.merged_into is not null then
+    if exists (select from registry.customers where customers.id = new.merged_into and customers.merged_into is not null) then
+      raise exception 'Customer % was merged into another one, so nobody can be merged into it.', new.merged_into
+        using errcode = 'check_violation';
+    end if;
+    if exists (select from registry.customers where customers.merged_into = new.id) then
+      raise exception 'Others were merged into customer %, so it must stay. Merge with a task customer.merge.', new.id
+        using errcode = 'check_violation';
+    end if;
+  end if;
+  select keys.system, keys.key, former_keys.customer_id into former
+  from (values ('stripe', new.stripe_customer_id), ('health', new.health_patient_id), ('pharmacy', new.pharmacy_patient_id),
+    ('crm', new.crm_person_id), ('login', new.login_user_id::text)) as keys (system, key)
+  join registry.former_keys on former_keys.system = keys.system and former_keys.key = keys.key
+  join registry.customers on customers.id = former_keys.customer_id
+  where coalesce(customers.merged_into, customers.id) <> new.id
+  limit 1;
+  if found then
+    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If it was never theirs, delete its row in registry.former_keys first.',
+      former.key, former.system, former.customer_id, new.id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_former_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  holder bigint;
+begin
+  select customer_keys.customer_id into holder from registry.customer_keys
+  where customer_keys.system = new.system and customer_keys.key = new.key and customer_keys.why is null;
+  if holder <> (select coalesce(customers.merged_into, customers.id) from registry.customers where customers.id = new.customer_id) then
+    raise exception '% is the % key of customer % now, so it cannot be a former one of customer %.',
+      new.key, new.system, holder, new.customer_id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION registry.guard_replaced_key()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1425,6 +1560,26 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION registry.lock_keys()
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registry.customers', 0))
+$function$;
+comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
+
+CREATE OR REPLACE FUNCTION registry.lock_keys_first()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform registry.lock_keys();
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION registry.look_at_chosen_price()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1449,6 +1604,148 @@ begin
     insert into clockwork.tasks (step, vendor, customer_id, data)
     values ('subscription.look', 'health', new.id, pg_catalog.jsonb_build_object('customer_id', new.id));
   end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.register_customer(email text DEFAULT NULL::text, stripe_customer_id text DEFAULT NULL::text, health_patient_id text DEFAULT NULL::text, pharmacy_patient_id text DEFAULT NULL::text, crm_person_id text DEFAULT NULL::text, login_user_id uuid DEFAULT NULL::uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  given jsonb := pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'stripe', nullif(pg_catalog.btrim(register_customer.stripe_customer_id), ''),
+    'health', nullif(pg_catalog.btrim(register_customer.health_patient_id), ''),
+    'pharmacy', nullif(pg_catalog.btrim(register_customer.pharmacy_patient_id), ''),
+    'crm', nullif(pg_catalog.btrim(register_customer.crm_person_id), ''),
+    'login', register_customer.login_user_id::text));
+  address text := nullif(pg_catalog.btrim(register_customer.email), '');
+  holders bigint[];
+  told text;
+  held registry.customers;
+  new_keys jsonb;
+  clash record;
+begin
+  if given = '{}' then
+    raise exception 'A customer needs at least one key of a system: an email alone proves nothing.'
+      using errcode = 'check_violation';
+  end if;
+  perform registry.lock_keys();
+
+  select pg_catalog.array_agg(distinct known.customer_id),
+    pg_catalog.string_agg(pg_catalog.format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
+  into holders, told
+  from (
+    select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
+    from pg_catalog.jsonb_each_text(given) as keys
+  ) as known
+  where known.customer_id is not null;
+
+  if pg_catalog.cardinality(holders) > 1 then
+    raise exception 'These keys lead to more than one customer: %.', told
+      using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
+  end if;
+
+  if holders is null then
+    insert into registry.customers (email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id)
+    values (address, given ->> 'stripe', given ->> 'health', given ->> 'pharmacy', given ->> 'crm', (given ->> 'login')::uuid)
+    returning * into held;
+    return held.id;
+  end if;
+
+  select customers.* into strict held from registry.customers where customers.id = holders[1];
+  -- What the row does not know yet; a key that it had once is no news.
+  select coalesce(pg_catalog.jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
+  from pg_catalog.jsonb_each_text(given) as keys
+  where registry.customer_of(keys.key, keys.value) is null;
+
+  select keys.system, keys.has, new_keys ->> keys.system as gets into clash
+  from (values ('stripe', held.stripe_customer_id), ('health', held.health_patient_id), ('pharmacy', held.pharmacy_patient_id),
+    ('crm', held.crm_person_id), ('login', held.login_user_id::text)) as keys (system, has)
+  where keys.has is not null and new_keys ? keys.system
+  limit 1;
+  if found then
+    raise exception 'Customer % has the % key %, so % cannot be it too (%).', held.id, clash.system, clash.has, clash.gets, told
+      using errcode = 'check_violation';
+  end if;
+
+  if new_keys <> '{}' and not exists (
+    select from registry.customer_keys
+    where customer_keys.customer_id = held.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
+  then
+    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', held.id, told
+      using errcode = 'check_violation', hint = 'If it is the same person, add a task with the step customer.link.';
+  end if;
+
+  update registry.customers set
+    email = coalesce(customers.email, address),
+    stripe_customer_id = coalesce(customers.stripe_customer_id, new_keys ->> 'stripe'),
+    health_patient_id = coalesce(customers.health_patient_id, new_keys ->> 'health'),
+    pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, new_keys ->> 'pharmacy'),
+    crm_person_id = coalesce(customers.crm_person_id, new_keys ->> 'crm'),
+    login_user_id = coalesce(customers.login_user_id, (new_keys ->> 'login')::uuid)
+  where customers.id = held.id
+    and (new_keys <> '{}' or (customers.email is null and address is not null));
+  return held.id;
+end
+$function$;
+comment on function registry.register_customer(text,text,text,text,text,uuid) is 'Makes a customer known by whatever keys there are, and returns the row''s number. Called again with more keys it adds them; the same call twice is the same as once. Keys that contradict each other are refused.';
+
+CREATE OR REPLACE FUNCTION registry.wake_tasks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  actor text;
+  is_new boolean := tg_op = 'INSERT';
+  keys jsonb;
+begin
+  -- The usual case costs one look at a small index.
+  if not exists (
+    select from clockwork.tasks
+    where tasks.status = 'MANUAL_INTERVENTION'
+      and (tasks.reason_code in ('UNKNOWN_CUSTOMER', 'MISSING_CUSTOMER_KEY') or tasks.step = 'customer.link')
+  ) then
+    return null;
+  end if;
+  if is_new then
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added)) into keys from added;
+  else
+    -- Of each row only what it did not have before.
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added) operator(pg_catalog.-) array(
+      select had.key from pg_catalog.jsonb_each(pg_catalog.to_jsonb(before)) as had
+      where had.key <> 'id' and had.value = pg_catalog.to_jsonb(added) operator(pg_catalog.->) had.key))
+    into keys
+    from added join before on before.id = added.id;
+  end if;
+
+  actor := pg_catalog.current_setting('clockwork.actor', true);
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  with fresh as (
+    select customers.id, named.system, named.column_name, named.key
+    from pg_catalog.jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
+      pharmacy_patient_id text, crm_person_id text, login_user_id text)
+    cross join lateral (values
+      ('stripe', 'stripe_customer_id', customers.stripe_customer_id),
+      ('health', 'health_patient_id', customers.health_patient_id),
+      ('pharmacy', 'pharmacy_patient_id', customers.pharmacy_patient_id),
+      ('crm', 'crm_person_id', customers.crm_person_id),
+      ('login', 'login_user_id', customers.login_user_id)
+    ) as named (system, column_name, key)
+    where named.key is not null
+  )
+  update clockwork.tasks set status = 'PENDING', attempts = 0, run_after = clockwork.now()
+  from fresh
+  where tasks.status = 'MANUAL_INTERVENTION' and (
+    (tasks.reason_code = 'UNKNOWN_CUSTOMER' and tasks.reason = clockwork.reason_text('UNKNOWN_CUSTOMER',
+      pg_catalog.jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
+    or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
+      pg_catalog.jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
+    -- A question whose key has got its place: it ends by itself.
+    or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
 end
 $function$;
@@ -1594,6 +1891,7 @@ CREATE INDEX orders_customer ON tracker.orders USING btree (customer_id);
 CREATE INDEX orders_invoice ON tracker.orders USING btree (invoice_id);
 CREATE INDEX orders_product ON tracker.orders USING btree (product_id);
 CREATE INDEX orders_state ON tracker.orders USING btree (state);
+CREATE TRIGGER follow_merge BEFORE INSERT ON tracker.orders FOR EACH ROW EXECUTE FUNCTION registry.follow_merge();
 CREATE TRIGGER guard_order BEFORE UPDATE ON tracker.orders FOR EACH ROW EXECUTE FUNCTION tracker.guard_order();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
@@ -1838,6 +2136,7 @@ CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewal
 CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
 CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
+CREATE TRIGGER follow_merge BEFORE INSERT ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION registry.follow_merge();
 CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewals FOR EACH ROW WHEN (((new.closed_at IS NOT NULL) AND (old.closed_at IS NULL))) EXECUTE FUNCTION tracker.follow_up_closed_renewal();
 CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
@@ -1947,8 +2246,9 @@ begin
     raise exception 'Renewal % is %, so it cannot become %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
-  if (new.customer_id, new.product_id, new.prescription_id, new.cycle)
-    is distinct from (old.customer_id, old.product_id, old.prescription_id, old.cycle)
+  if (new.product_id, new.prescription_id, new.cycle) is distinct from (old.product_id, old.prescription_id, old.cycle)
+    or (new.customer_id <> old.customer_id and not exists (
+      select from registry.customers where customers.id = old.customer_id and customers.merged_into = new.customer_id))
   then
     raise exception 'Renewal % is about one prescription of one customer; that never changes.', old.id
       using errcode = 'check_violation';

@@ -1,5 +1,6 @@
 import type { Database } from "../../src/shared/db/database.ts";
 import { sql } from "kysely";
+import { CUSTOMER_IDENTIFIER, STRIPE_REFERENCE } from "../../src/shared/registry/references.ts";
 import { PHOTON_CANARY } from "./sandbox/photon/events.ts";
 import type { CardState } from "./sandbox/stripe/cards.ts";
 import type { LocalVendors } from "./vendors.ts";
@@ -141,28 +142,35 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       const crmPersonId = `person-${signUps}`;
       const phone = `+1859555${String(signUps).padStart(4, "0")}`;
       vendors.crm.createPerson(crmPersonId, { email, phone });
-      const stripeCustomer = stripe.createCustomer({ email, phone, card });
       const loginUserId = vendors.login.signUp(email);
-
+      // The row first, so that whatever is made after it can name it; what somebody forgot names nobody.
+      const own = { crm_person_id: crmPersonId, login_user_id: loginUserId };
+      const customerId = await register(db, { email, ...own });
+      const stripeCustomer = stripe.createCustomer({
+        email,
+        phone,
+        card,
+        ...(forgotten === "stripe_customer_id"
+          ? {}
+          : { metadata: { [STRIPE_REFERENCE]: String(customerId) } }),
+      });
       const healthPatientId = health.createPatient({
         name,
         address: { line: [`${signUps} ${STREET}`], city: "Lexington", state: "KY", postalCode: "40507" },
+        telecom: { email },
+        identifiers: forgotten === "health_patient_id"
+          ? []
+          : [{ system: CUSTOMER_IDENTIFIER, value: String(customerId) }],
       });
       const pharmacyPatientId = pharmacy.createPatient({ externalId: healthPatientId });
-      const { id } = await db
-        .insertInto("registry.customers")
-        .values({
-          email,
-          stripe_customer_id: forgotten === "stripe_customer_id" ? null : stripeCustomer.id,
-          health_patient_id: forgotten === "health_patient_id" ? null : healthPatientId,
-          pharmacy_patient_id: pharmacyPatientId,
-          crm_person_id: crmPersonId,
-          login_user_id: loginUserId,
-        })
-        .returning("id")
-        .executeTakeFirstOrThrow();
+      await register(db, {
+        ...own,
+        ...(forgotten === "stripe_customer_id" ? {} : { stripe_customer_id: stripeCustomer.id }),
+        ...(forgotten === "health_patient_id" ? {} : { health_patient_id: healthPatientId }),
+        pharmacy_patient_id: pharmacyPatientId,
+      });
       return {
-        customerId: id,
+        customerId,
         email,
         stripeCustomerId: stripeCustomer.id,
         healthPatientId,
@@ -223,6 +231,30 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       return moved;
     },
   };
+}
+
+/** As the company's own sign-up does it. Gives the row's number. */
+export async function register(
+  db: Database,
+  { email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id }: {
+    email?: string;
+    stripe_customer_id?: string;
+    health_patient_id?: string;
+    pharmacy_patient_id?: string;
+    crm_person_id?: string;
+    login_user_id?: string;
+  },
+): Promise<number> {
+  const { rows: [made] } = await sql<{ id: number }>`
+    select registry.register_customer(
+      email => ${email ?? null}, stripe_customer_id => ${stripe_customer_id ?? null},
+      health_patient_id => ${health_patient_id ?? null}, pharmacy_patient_id => ${
+    pharmacy_patient_id ?? null
+  },
+      crm_person_id => ${crm_person_id ?? null}, login_user_id => ${login_user_id ?? null}) as id
+  `.execute(db);
+  if (!made) throw new Error("no customer was registered");
+  return made.id;
 }
 
 /** The pharmacy's link to the health record: a shipped fill becomes a MedicationDispense. */

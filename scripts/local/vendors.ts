@@ -15,6 +15,9 @@ import { makeStripeSandbox, type StripeSandbox } from "./sandbox/stripe.ts";
 const STRIPE_EVENTS = [
   "charge.dispute.created",
   "charge.refunded",
+  "checkout.session.completed",
+  "customer.created",
+  "customer.deleted",
   "customer.subscription.created",
   "customer.subscription.deleted",
   "customer.subscription.paused",

@@ -58,6 +58,58 @@ const dispute = {
 const subscription = { id: "sub_8", object: "subscription", customer: "cus_8", status: "active" };
 const subscriptionIds = { customer_id: "cus_8", subscription_id: "sub_8" };
 
+const customer = { id: "cus_8", object: "customer", name: CANARY, email: CANARY, phone: CANARY };
+const session = {
+  id: "cs_8",
+  object: "checkout.session",
+  customer: "cus_8",
+  subscription: "sub_8",
+  client_reference_id: CANARY,
+  customer_details: { email: CANARY, name: CANARY },
+};
+
+function patient(interaction: "create" | "update"): Fixture {
+  return {
+    sender: SENDERS.medplum,
+    headers: { "x-medplum-subscription": "sub-9", "x-medplum-interaction": interaction },
+    body: {
+      resourceType: "Patient",
+      id: "patient-8",
+      meta: { versionId: `version-of-${interaction}`, lastUpdated: TIME },
+      active: true,
+      name: [{ text: CANARY }],
+      telecom: [{ system: "email", value: CANARY }],
+      address: [{ line: [CANARY] }],
+      identifier: [{ system: "https://clockwork.invalid/customer", value: CANARY }],
+    },
+    data: {
+      resource_type: "Patient",
+      resource_id: "patient-8",
+      version_id: `version-of-${interaction}`,
+      last_updated: TIME,
+      patient_id: "patient-8",
+    },
+  };
+}
+
+/** Signed over `{}`, whoever it is. */
+const deletedPatient: Fixture = {
+  sender: SENDERS.medplum,
+  headers: {
+    "x-medplum-subscription": "sub-9",
+    "x-medplum-interaction": "delete",
+    "x-medplum-deleted-resource": "Patient/patient-8",
+  },
+  body: {},
+  data: {
+    resource_type: "Patient",
+    resource_id: "patient-8",
+    version_id: null,
+    last_updated: null,
+    patient_id: null,
+  },
+};
+
 function medicationRequest(interaction: "create" | "update"): Fixture {
   return {
     sender: SENDERS.medplum,
@@ -75,28 +127,6 @@ function medicationRequest(interaction: "create" | "update"): Fixture {
     data: {
       resource_type: "MedicationRequest",
       resource_id: "rx-8",
-      version_id: `version-of-${interaction}`,
-      last_updated: TIME,
-      patient_id: "patient-8",
-    },
-  };
-}
-
-function patient(interaction: "create" | "update"): Fixture {
-  return {
-    sender: SENDERS.medplum,
-    headers: { "x-medplum-subscription": "sub-9", "x-medplum-interaction": interaction },
-    body: {
-      resourceType: "Patient",
-      id: "patient-8",
-      meta: { versionId: `version-of-${interaction}`, lastUpdated: TIME },
-      name: [{ text: CANARY }],
-      address: [{ line: [CANARY], city: CANARY }],
-      telecom: [{ system: "email", value: CANARY }],
-    },
-    data: {
-      resource_type: "Patient",
-      resource_id: "patient-8",
       version_id: `version-of-${interaction}`,
       last_updated: TIME,
       patient_id: "patient-8",
@@ -174,10 +204,14 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     subscription,
     subscriptionIds,
   ),
-  "health.medicationrequest.create": medicationRequest("create"),
-  "health.medicationrequest.update": medicationRequest("update"),
+  "stripe.customer.created": stripe("customer.created", customer, { customer_id: "cus_8" }),
+  "stripe.customer.deleted": stripe("customer.deleted", customer, { customer_id: "cus_8" }),
+  "stripe.checkout.session.completed": stripe("checkout.session.completed", session, subscriptionIds),
   "health.patient.create": patient("create"),
   "health.patient.update": patient("update"),
+  "health.patient.delete": deletedPatient,
+  "health.medicationrequest.create": medicationRequest("create"),
+  "health.medicationrequest.update": medicationRequest("update"),
   "crm.profile.changed": {
     sender: SENDERS.customerio,
     body: {

@@ -183,6 +183,13 @@ test("every step of ours was in it", () => {
     "product.check_key",
     "product.retire", // test/products/retire.test.ts: killed anywhere, doubled, resent weeks later
     "product.move_subscription",
+    "stripe.customer.deleted", // test/registry/merging.test.ts, as are deletions and merges at the health record
+    "health.patient.update",
+    "health.patient.delete",
+    "customer.merge",
+    "stripe.checkout.session.completed", // test/registry/linking.test.ts, any-order.test.ts
+    "customer.link",
+    "customer.linked",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events
     "pharmacy.order.error",
   ];

@@ -304,6 +304,8 @@ describe("what only a person can mend", () => {
     async (column) => {
       world.clinic.prescribe(person, "price_morning_month");
       const key = column === "health_patient_id" ? person.healthPatientId : person.pharmacyPatientId;
+      // Afterwards, or the patient's own news would fill the cell again.
+      await world.settle();
       await world.db.updateTable("registry.customers").set({ [column]: null }).where(
         "id",
         "=",

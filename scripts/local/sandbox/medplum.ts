@@ -1,14 +1,17 @@
 import { Faults } from "./faults.ts";
 import { makeOutbox, pushChange } from "./medplum/deliveries.ts";
 import {
+  afterMerge,
   afterMove,
   dispenseResource,
+  type Identifier,
   type NewPatient,
   patientResource,
   PHARMACY_ORDER_SYSTEM,
   prescriptionResource,
   type PrescriptionTerms,
   type SandboxAddress,
+  withEmail,
   withTerms,
 } from "./medplum/resources.ts";
 import { makeRoutes } from "./medplum/routes.ts";
@@ -80,6 +83,22 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
     /** The old address stays on the Patient with `use=old`. */
     moveHouse(patientId: string, address: SandboxAddress): void {
       store.update("Patient", patientId, afterMove(store.get("Patient", patientId), address, now()));
+    },
+
+    /** Others' ids for the patient, on the record. */
+    identifyPatient(patientId: string, identifiers: Identifier[]): void {
+      store.update("Patient", patientId, { ...store.get("Patient", patientId), identifier: identifiers });
+    },
+
+    changeEmail(patientId: string, email: string): void {
+      store.update("Patient", patientId, withEmail(store.get("Patient", patientId), email));
+    },
+
+    /** Two records of one person become one. Prescriptions stay where they are. */
+    mergePatients(oldId: string, keptId: string): void {
+      const after = afterMerge(store.get("Patient", oldId), store.get("Patient", keptId));
+      store.update("Patient", oldId, after.old);
+      store.update("Patient", keptId, after.kept);
     },
 
     /** An active order, unless `status` says otherwise; repeats, expiry and days' supply only when given. */

@@ -574,6 +574,25 @@ export interface OpsWaiting {
   why: string | null;
 }
 
+export interface RegistryCustomerKeys {
+  /**
+   * Whose it is. A merged customer's keys lead to the one who stayed.
+   */
+  customer_id: number | null;
+  /**
+   * The id in that system.
+   */
+  key: string | null;
+  /**
+   * stripe, health, pharmacy, crm or login.
+   */
+  system: string | null;
+  /**
+   * Empty for a live key; merged, deleted or replaced for a former one.
+   */
+  why: string | null;
+}
+
 export interface RegistryCustomers {
   created_at: Generated<Timestamp>;
   /**
@@ -1193,6 +1212,7 @@ export interface DB {
   "ops.timeline": OpsTimeline;
   "ops.vendors": OpsVendors;
   "ops.waiting": OpsWaiting;
+  "registry.customer_keys": RegistryCustomerKeys;
   "registry.customers": RegistryCustomers;
   "registry.former_keys": RegistryFormerKeys;
   "registry.price_choices": RegistryPriceChoices;

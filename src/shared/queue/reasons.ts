@@ -1,3 +1,4 @@
+import type { Trx } from "../db/database.ts";
 import type { Json, Role } from "../vendors/contract.ts";
 
 /** The codes of `clockwork.reasons`; the sentences live there and only there. A test compares the two. */
@@ -90,6 +91,21 @@ export const REASON_CODES = [
   "HEALTH_PATIENT_UNANSWERED",
   "CRM_PERSON_UNREACHABLE",
   "NIGHT_UNFINISHED",
+  "EMAIL_IS_NO_PROOF",
+  "PATIENT_OF_NOBODY",
+  "REFERENCE_LEADS_NOWHERE",
+  "REFERENCES_DIFFER",
+  "KEY_AND_REFERENCE_DIFFER",
+  "CUSTOMER_HAS_ANOTHER_KEY",
+  "KEY_CAME_BACK",
+  "KEY_IS_ANOTHERS",
+  "KEY_IS_GONE",
+  "CUSTOMER_NOT_THERE",
+  "PATIENT_MERGE_UNCLEAR",
+  "CUSTOMERS_ARE_ONE",
+  "MERGE_KEYS_DIFFER",
+  "MERGE_RENEWALS_COLLIDE",
+  "ALREADY_MERGED",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 
@@ -137,13 +153,21 @@ export class Retryable extends Error {
   }
 }
 
-/** Only a person can help. */
+/** Looked at once more in the settling transaction: true when what stopped the task has been set right meanwhile. */
+export type Unless = (trx: Trx) => Promise<boolean>;
+
+/**
+ * Only a person can help. `unless` closes the gap between the look that failed and the stop: whoever sets the matter
+ * right in between wakes only what has stopped already.
+ */
 export class Permanent extends Error {
   override name = "Permanent";
   readonly reason: Reason;
-  constructor(code: ReasonCode, details: Reason["details"] = {}) {
+  readonly unless: Unless | undefined;
+  constructor(code: ReasonCode, details: Reason["details"] = {}, unless?: Unless) {
     super(code);
     this.reason = reason(code, details);
+    this.unless = unless;
   }
 }
 

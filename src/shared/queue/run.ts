@@ -2,7 +2,7 @@ import { type Role, VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { once } from "./effects.ts";
 import { refusesOurKey, type VendorGate } from "./gate.ts";
-import { Permanent, type Queue, type Reason, reason, Retryable, Wait } from "./reasons.ts";
+import { Permanent, type Queue, type Reason, reason, Retryable, type Unless, Wait } from "./reasons.ts";
 import type { Commit, Outcome, Step, StepContext, TaskInfo, Vendors } from "./step.ts";
 import type { QueuedTask, TaskMove } from "./tasks.ts";
 
@@ -16,6 +16,7 @@ export interface Result {
   ending: "settled" | "retry";
   move: TaskMove;
   commit?: Commit;
+  unless?: Unless;
 }
 
 /** The steps by the value of `tasks.step`, as one table. */
@@ -103,14 +104,16 @@ function endedBy(
   task: TaskInfo,
   error: unknown,
   isLastTry: boolean,
-): Pick<Result, "ending" | "move"> {
+): Pick<Result, "ending" | "move" | "unless"> {
   if (error instanceof Wait) {
     return {
       ending: "settled",
       move: { status: "PENDING", reason: error.reason, runAfter: error.until, counted: false },
     };
   }
-  if (error instanceof Permanent) return stopped(error.reason);
+  if (error instanceof Permanent) {
+    return { ...stopped(error.reason), ...(error.unless ? { unless: error.unless } : {}) };
+  }
   if (error instanceof VendorError) {
     const { vendor, operation, failure, details } = error;
     if (failure === "refused" && !refusesOurKey(error)) {

@@ -4,7 +4,7 @@ import { responseOf, within } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import type { Queue } from "./reasons.ts";
 import { type Result, type StepTable, unsettled } from "./run.ts";
-import { followUpTasks, insertTasks, moveQueuedTask, type NewTask } from "./tasks.ts";
+import { followUpTasks, insertTasks, moveQueuedTask, type NewTask, runAgain } from "./tasks.ts";
 
 /** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */
 class ClaimLost extends Error {
@@ -87,6 +87,7 @@ async function settleTogether(
     for (const result of inOrder) {
       if (!(await moveQueuedTask(trx, result.task, result.jobId, result.move))) throw new ClaimLost("task");
       await deps.faultPoint?.("task moved");
+      if (await result.unless?.(trx)) await runAgain(trx, result.task.id);
       const asked = (await result.commit?.(trx)) ?? [];
       await deps.faultPoint?.("outcome committed");
       followUps.push(...followUpTasks(result.task, asked, steps.queueOf));

@@ -175,3 +175,13 @@ export async function moveQueuedTask(
     .executeTakeFirst();
   return row !== undefined;
 }
+
+/** A task that stopped a moment ago for what has been set right by now. */
+export async function runAgain(trx: Trx, id: number): Promise<void> {
+  await trx
+    .updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql<Date>`clockwork.now()` })
+    .where("id", "=", id)
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .execute();
+}

@@ -1,18 +1,14 @@
+import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { Permanent } from "../queue/reasons.ts";
+import { type CustomerKey, lockKeys, systemOf } from "./keys.ts";
+
+export type { CustomerKey } from "./keys.ts";
 
 /** A customer: the keys by which each system knows them, nothing more. */
-export interface Customer {
+export interface Customer extends Record<CustomerKey, string | null> {
   id: number;
-  stripe_customer_id: string | null;
-  health_patient_id: string | null;
-  pharmacy_patient_id: string | null;
-  crm_person_id: string | null;
-  login_user_id: string | null;
 }
-
-/** The key columns of `registry.customers`. */
-export type CustomerKey = Exclude<keyof Customer, "id">;
 
 const COLUMNS = [
   "id",
@@ -23,30 +19,63 @@ const COLUMNS = [
   "login_user_id",
 ] as const;
 
-/** The customer whom a system knows by `key`, or undefined. */
+/**
+ * The customer whom a system knows by `key`, or undefined. A key that its system gave up (merged, deleted) or that a
+ * person replaced still leads to its customer, so that late news is nobody else's.
+ */
 export async function findCustomer(
   db: Database | Trx,
   column: CustomerKey,
   key: string,
 ): Promise<Customer | undefined> {
-  return await db.selectFrom("registry.customers").select(COLUMNS).where(column, "=", key).executeTakeFirst();
+  const live = await db.selectFrom("registry.customers").select(COLUMNS).where(column, "=", key)
+    .executeTakeFirst();
+  if (live) return live;
+  const id = await db
+    .selectFrom("registry.customer_keys")
+    .select("customer_id")
+    .where("system", "=", systemOf(column))
+    .where("key", "=", key)
+    .executeTakeFirst();
+  return id?.customer_id ? await standing(db, id.customer_id) : undefined;
 }
 
 /** As {@link findCustomer}; a customer nobody knows is for a person. */
 export async function customerBy(db: Database | Trx, column: CustomerKey, key: string): Promise<Customer> {
   const customer = await findCustomer(db, column, key);
-  if (!customer) throw new Permanent("UNKNOWN_CUSTOMER", { column, key });
+  if (customer) return customer;
+  throw new Permanent("UNKNOWN_CUSTOMER", { column, key }, async (trx) => {
+    await lockKeys(trx);
+    return (await findCustomer(trx, column, key)) !== undefined;
+  });
+}
+
+/** The customer of this number; of one who was merged, the one who stayed. */
+export async function customerById(db: Database | Trx, id: number): Promise<Customer> {
+  const customer = await standing(db, id);
+  // Whatever holds a number got it from a foreign key or a person; only a person's can be wrong.
+  if (!customer) throw new Permanent("CUSTOMER_NOT_THERE", { customer: id });
   return customer;
 }
 
-export async function customerById(db: Database | Trx, id: number): Promise<Customer> {
-  return await db.selectFrom("registry.customers").select(COLUMNS).where("id", "=", id)
-    .executeTakeFirstOrThrow();
+/** As {@link customerById}; undefined where there is no such number. */
+export async function standing(db: Database | Trx, id: number): Promise<Customer | undefined> {
+  return await db
+    .selectFrom("registry.customers")
+    .select(COLUMNS)
+    .where("id", "=", (eb) =>
+      eb.selectFrom("registry.customers as named")
+        .select(sql<number>`coalesce(named.merged_into, named.id)`.as("id"))
+        .where("named.id", "=", id))
+    .executeTakeFirst();
 }
 
 /** A key that a step cannot do without; a missing one is for a person to fill in. */
 export function keyOf(customer: Customer, column: CustomerKey): string {
   const key = customer[column];
-  if (!key) throw new Permanent("MISSING_CUSTOMER_KEY", { customer: customer.id, column });
-  return key;
+  if (key) return key;
+  throw new Permanent("MISSING_CUSTOMER_KEY", { customer: customer.id, column }, async (trx) => {
+    await lockKeys(trx);
+    return Boolean((await standing(trx, customer.id))?.[column]);
+  });
 }

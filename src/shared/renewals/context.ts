@@ -7,7 +7,7 @@ import type { StripeSubscription } from "../vendors/stripe/client.ts";
 /** What looking at a page of subscriptions needs besides them, read at once for all. */
 export interface RefillContext extends Answers {
   timeZone: string;
-  /** By Stripe customer id. */
+  /** By Stripe customer id, former ones too. */
   customers: ReadonlyMap<string, RefillCustomer>;
   /** By Stripe price. */
   products: ReadonlyMap<string, RefillProduct>;
@@ -113,13 +113,13 @@ async function readCustomers(ctx: StepContext, subscriptions: readonly StripeSub
   const keys = [...new Set(subscriptions.map(({ customerId }) => customerId))];
   if (keys.length === 0) return new Map<string, RefillCustomer>();
   const rows = await ctx.deps.db
-    .selectFrom("registry.customers")
-    .select(["id", "stripe_customer_id", "health_patient_id", "pharmacy_patient_id"])
-    .where("stripe_customer_id", "in", keys)
+    .selectFrom("registry.customer_keys as known")
+    .innerJoin("registry.customers as customer", "customer.id", "known.customer_id")
+    .select(["known.key", "customer.id", "customer.health_patient_id", "customer.pharmacy_patient_id"])
+    .where("known.system", "=", "stripe")
+    .where("known.key", "in", keys)
     .execute();
-  return new Map(
-    rows.flatMap((row) => row.stripe_customer_id ? [[row.stripe_customer_id, row] as const] : []),
-  );
+  return new Map(rows.flatMap(({ key, ...customer }) => key ? [[key, customer] as const] : []));
 }
 
 async function readProducts(ctx: StepContext, subscriptions: readonly StripeSubscription[]) {

@@ -7,6 +7,10 @@ import { completenessInvoices } from "./completeness-invoices.ts";
 import { completenessPharmacy } from "./completeness-pharmacy.ts";
 import { completenessStripe } from "./completeness-stripe.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
+import { customerLink } from "./customer-link.ts";
+import { customerLinked } from "./customer-linked.ts";
+import { customerMerge } from "./customer-merge.ts";
+import { healthPatient } from "./health-patient.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
 import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
@@ -21,7 +25,6 @@ import { ownerCheckAddress } from "./owner-check-address.ts";
 import { ownerPropagateContact } from "./owner-propagate-contact.ts";
 import { ownerPropagateLogin } from "./owner-propagate-login.ts";
 import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
-import { patientChanged } from "./patient-changed.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
 import { productCheckKey } from "./product-check-key.ts";
@@ -33,6 +36,9 @@ import { renewalPauseBilling, renewalResumeBilling } from "./renewal-billing.ts"
 import { renewalCheck } from "./renewal-check.ts";
 import { renewalFind } from "./renewal-find.ts";
 import { renewalTellCrm } from "./renewal-tell-crm.ts";
+import { stripeCheckoutCompleted } from "./stripe-checkout-completed.ts";
+import { stripeCustomerCreated } from "./stripe-customer-created.ts";
+import { stripeCustomerDeleted } from "./stripe-customer-deleted.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
 import { subscriptionCheckDoubled } from "./subscription-check-doubled.ts";
 import { subscriptionLook } from "./subscription-look.ts";
@@ -59,7 +65,6 @@ export const STEPS: readonly Step[] = [
   profileChanged,
   stripeCustomerUpdated,
   invoicePaymentFailed,
-  patientChanged,
   ownerPropagatePlan,
   ownerPropagateContact,
   ownerPropagateLogin,
@@ -84,6 +89,13 @@ export const STEPS: readonly Step[] = [
   productCheckKey,
   productRetire,
   productMoveSubscription,
+  stripeCustomerCreated,
+  stripeCustomerDeleted,
+  stripeCheckoutCompleted,
+  healthPatient,
+  customerLink,
+  customerLinked,
+  customerMerge,
   webhookUnreadable,
 ];
 

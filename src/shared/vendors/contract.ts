@@ -122,8 +122,25 @@ export interface Prescription {
   daysSupply: number | null;
 }
 
+/** A patient, reduced to what tells who it is. Held in memory only. */
+export interface HealthPatient {
+  id: string;
+  /** False: the record is in use no more. */
+  active: boolean;
+  /** Those in use, as the record has them. */
+  identifiers: { system: string; value: string }[];
+  /** The record that stands in this one's place. `unclear`: there is one, but which cannot be told. */
+  replacement: { kind: "none" } | { kind: "patient"; id: string } | { kind: "unclear" };
+  /** Records that this one says it replaced. True only where they say so too. */
+  replaces: string[];
+  /** A hint who it may be; never proof. */
+  emails: string[];
+}
+
 /** The health record: owner of addresses and of prescriptions on file. */
 export interface HealthRecord {
+  /** Null when the patient was deleted or never was. */
+  getPatient(patientId: string): Promise<HealthPatient | null>;
   /** The address in use for shipping now, or null when there is none that is complete. */
   getShippingAddress(patientId: string): Promise<ShippingAddress | null>;
   /** Every prescription on file, whatever its status. An unknown patient gives `refused`. */

@@ -14,8 +14,11 @@ export interface NewPatient {
   name: string;
   address: SandboxAddress;
   telecom?: { email?: string; phone?: string };
+  identifiers?: Identifier[];
   id?: string;
 }
+
+export type Identifier = { system: string; value: string };
 
 /** What a prescriber decides. Null: not said. A new drug needs its code and its text together. */
 export interface PrescriptionTerms {
@@ -34,12 +37,16 @@ export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 export const PHARMACY_ORDER_SYSTEM = "https://pharmacy.example/order-id";
 const UCUM = "http://unitsofmeasure.org";
 
-export function patientResource({ name, address, telecom }: NewPatient, since: Date): ResourceBody {
+export function patientResource(
+  { name, address, telecom, identifiers = [] }: NewPatient,
+  since: Date,
+): ResourceBody {
   const words = name.trim().split(/\s+/);
   const contact = (system: string, value: string | undefined) =>
     value === undefined ? [] : [{ system, value, use: "home", rank: 1 }];
   return {
     active: true,
+    ...(identifiers.length > 0 ? { identifier: structuredClone(identifiers) } : {}),
     name: [{ use: "official", family: words.at(-1) ?? "", given: words.slice(0, -1) }],
     telecom: [...contact("email", telecom?.email), ...contact("phone", telecom?.phone)],
     address: [homeAddress(address, since)],
@@ -56,6 +63,24 @@ export function afterMove(
     one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: day(at) } }
   );
   return { ...patient, address: [...before, homeAddress(to, at)] };
+}
+
+/** The Patient with another email address: the one before stays, as old. */
+export function withEmail({ telecom, ...patient }: Resource, email: string): ResourceBody {
+  const held = (telecom ?? []).map((one) => one.system === "email" ? { ...one, use: "old" } : one);
+  return { ...patient, telecom: [...held, { system: "email", value: email, use: "home", rank: 1 }] };
+}
+
+/** The two sides of a merge: the old record is in use no more, and each names the other. */
+export function afterMerge(old: Resource, kept: Resource): { old: ResourceBody; kept: ResourceBody } {
+  return {
+    old: { ...old, active: false, link: [...(old.link ?? []), linkTo(kept, "replaced-by")] },
+    kept: { ...kept, link: [...(kept.link ?? []), linkTo(old, "replaces")] },
+  };
+}
+
+function linkTo({ id }: Resource, type: string) {
+  return { other: { reference: `Patient/${id}` }, type };
 }
 
 function homeAddress(address: SandboxAddress, since: Date) {

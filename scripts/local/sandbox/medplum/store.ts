@@ -20,6 +20,9 @@ export const bodySchema = z.looseObject({
   subject: referenceSchema.optional(),
   identifier: z.array(z.looseObject({ system: z.string().optional(), value: z.string().optional() }))
     .optional(),
+  active: z.boolean().optional(),
+  telecom: z.array(z.looseObject({ system: z.string().optional(), use: z.string().optional() })).optional(),
+  link: z.array(z.looseObject({ other: referenceSchema, type: z.string() })).optional(),
   authorizingPrescription: z.array(referenceSchema).optional(),
   dispenseRequest: z.looseObject({ validityPeriod: periodSchema.optional() }).optional(),
   name: z.array(z.looseObject({ family: z.string().optional(), given: z.array(z.string()).optional() }))

@@ -5,6 +5,8 @@ import { subscribe } from "./subscriptions.ts";
 
 export interface CheckoutRequest {
   email: string;
+  /** An existing customer with a card on file; without one the session makes a new customer. */
+  customerId?: string;
   priceId: string;
   /** What the company's own sign-up knows the customer by. */
   clientReferenceId?: string;
@@ -13,13 +15,13 @@ export interface CheckoutRequest {
 }
 
 /**
- * A new customer pays for a subscription in a session in mode `subscription`. The card is on file and the
+ * A customer pays for a subscription in a session in mode `subscription`. A new one's card is on file and the
  * subscription's default, not the customer's. Sends `checkout.session.completed` after all the rest.
  */
 export function completeCheckout(world: World, request: CheckoutRequest): CheckoutSession {
   const { state, events } = world;
   const { email, priceId, clientReferenceId = null, metadata = {} } = request;
-  const customer = createCustomer(world, { email, card: "on_file" });
+  const customer = existing(world, request.customerId) ?? createCustomer(world, { email, card: "on_file" });
   const [card] = state.paymentMethods.group(customer.id).values();
   const subscription = subscribe(world, {
     customerId: customer.id,
@@ -45,4 +47,10 @@ export function completeCheckout(world: World, request: CheckoutRequest): Checko
   state.checkoutSessions.set(session.id, session);
   events.emit("checkout.session.completed", session);
   return session;
+}
+
+function existing({ state }: World, id: string | undefined) {
+  const customer = id === undefined ? undefined : state.customers.get(id);
+  if (id !== undefined && !customer) throw new Error(`the Stripe sandbox has no ${id}`);
+  return customer;
 }

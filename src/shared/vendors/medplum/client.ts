@@ -19,6 +19,7 @@ import {
   unreadablePrescription,
   unreadableRequestSchema,
 } from "./fhir.ts";
+import { toHealthPatient } from "./patient.ts";
 import { makeTokenSource } from "./token.ts";
 
 const PAGE_SIZE = 100;
@@ -115,6 +116,17 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
   }
 
   return {
+    async getPatient(patientId) {
+      const operation = "read patient";
+      const url = `${fhirBase}/Patient/${pathId(operation, patientId)}`;
+      const response = await get(operation, url, [404, 410]);
+      if (!response.ok) {
+        await discardBody(response);
+        return null;
+      }
+      return toHealthPatient(await readAnswer("health", operation, response, patientSchema), deps.now());
+    },
+
     /** The rule that picks one of several addresses is in {@link shippingAddress}. An unknown patient gives `refused`. */
     async getShippingAddress(patientId) {
       return shippingAddress(await readPatient(patientId), deps.now());

@@ -89,6 +89,12 @@ export const patientSchema = z.object({
     country: text,
     period: periodSchema.nullish(),
   })).nullish(),
+  active: z.boolean().nullish(),
+  identifier: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
+    .nullish(),
+  telecom: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
+    .nullish(),
+  link: z.array(z.object({ other: referenceSchema.nullish(), type: text })).nullish(),
 });
 export type Patient = z.output<typeof patientSchema>;
 
