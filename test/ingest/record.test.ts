@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { recordWebhook } from "../../src/shared/ingest/record.ts";
+import { recordWebhook, takeIn } from "../../src/shared/ingest/record.ts";
 import { isStorable } from "../../src/shared/ingest/storable.ts";
 import { defineStep } from "../../src/shared/queue/step.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { type Json, UnreadableEvent, type WebhookConnector } from "../../src/shared/vendors/contract.ts";
+import { addTask } from "../support/act.ts";
 import { makeWorld } from "../support/world.ts";
 
 const WEBHOOK = { body: new TextEncoder().encode("{}"), headers: new Headers() };
@@ -64,6 +65,56 @@ describe("recordWebhook", () => {
     expect(await recordWebhook(world.db, world.deps.steps, unreadable, WEBHOOK)).toBe("unreadable");
     expect(await world.db.selectFrom("clockwork.tasks").select("step").execute())
       .toEqual([{ step: "webhook.unreadable" }]);
+  });
+});
+
+describe("takeIn", () => {
+  test("makes of what a list shows the very tasks that webhooks would have, and only of what is new", async () => {
+    const world = await makeWorld();
+    const steps = makeStepTable([...STEPS, told]);
+    const heard = event("e1", "told", { wanted: "yes", secret: "no" });
+    await recordWebhook(world.db, steps, saying(() => heard), WEBHOOK);
+    const [byWebhook] = await world.db.selectFrom("clockwork.tasks").selectAll().execute();
+    const events = [
+      event("e3", "told", { wanted: "c" }),
+      heard,
+      event("e2", "told", { wanted: "yes", secret: "no" }),
+    ];
+    const take = () =>
+      world.db.transaction().execute((trx) =>
+        takeIn(trx, steps, "standard.test", [...events, event("e2", "told")], byWebhook?.id ?? 0)
+      );
+    const ids = await take();
+    expect(ids).toHaveLength(2);
+    expect(await take()).toEqual([]);
+    const rows = await world.db.selectFrom("clockwork.tasks").selectAll().orderBy("key").execute();
+    expect(rows.map(({ key, data }) => [key, data])).toEqual([
+      ["e1", { wanted: "yes" }],
+      ["e2", { wanted: "yes" }],
+      ["e3", { wanted: "c" }],
+    ]);
+    expect(rows[1]).toMatchObject({
+      step: byWebhook?.step,
+      vendor: byWebhook?.vendor,
+      status: "PENDING",
+      caused_by: byWebhook?.id,
+    });
+  });
+
+  test("what the database would refuse goes to a person, once; what no step handles is parked", async () => {
+    const world = await makeWorld();
+    const cause = await addTask(world.db, "completeness.stripe", {}, "stripe");
+    const events = [event("e\0", "told", { wanted: "yes" }), event("e9", "untold")];
+    const take = () =>
+      world.db.transaction().execute((trx) => takeIn(trx, world.deps.steps, "standard.test", events, cause));
+    expect(await take()).toHaveLength(2);
+    expect(await take()).toEqual([]);
+    const rows = await world.db.selectFrom("clockwork.tasks").select(["step", "status"])
+      .where("caused_by", "=", cause).orderBy("id").execute();
+    expect(rows).toEqual([
+      { step: "webhook.unreadable", status: "MANUAL_INTERVENTION" },
+      { step: "standard.test.untold", status: "PARKED" },
+    ]);
   });
 });
 

@@ -155,4 +155,11 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       select orders.id, orders.state, 'UPS', '1Z' || orders.id, case orders.state when 'DELIVERED' then clockwork.now() end
       from tracker.orders where orders.state in ('SHIPPED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURNED')`,
   },
+  {
+    table: "tracker.check_marks",
+    sql: `insert into tracker.check_marks (run_id, order_id)
+      select runs.id, orders.id
+      from (select min(check_runs.id) as id from tracker.check_runs) as runs
+      cross join (select min(orders.id) as id from tracker.orders) as orders`,
+  },
 ];

@@ -413,6 +413,35 @@ describe("makePhotonClient on the sandbox", () => {
     expect((await failure(client.listOrders("ord_none"))).failure).toBe("refused");
   });
 
+  it("lists the orders that have not ended, state by state, and none that has", async () => {
+    const { client, sandbox, write, create } = await makeClinic();
+    const prescriptionId = write(300);
+    const ids: string[] = [];
+    for (let i = 0; i < 150; i++) ids.push((await create(prescriptionId, `ref-${i}`)).id);
+    const advance = (from: number, to: number, times: number) => {
+      for (const id of ids.slice(from, to)) for (let i = 0; i < times; i++) sandbox.advance(id);
+    };
+    advance(0, 10, 5); // COMPLETED
+    advance(10, 20, 3); // PLACED, SHIPPED
+    advance(20, 130, 1); // PLACED
+    await client.cancelOrder(ids[140] ?? "");
+    sandbox.fail(ids[141] ?? "");
+    const seen: string[] = [];
+    const sizes: number[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await client.listOrders(cursor, "open");
+      seen.push(...page.entries.map(({ id }) => id));
+      sizes.push(page.entries.length);
+      cursor = page.next;
+    } while (cursor !== null);
+    const ended = [...ids.slice(0, 10), ids[140], ids[141]];
+    expect([...seen].sort()).toEqual(ids.filter((id) => !ended.includes(id)).sort());
+    // ROUTING; PENDING; PLACED in two.
+    expect(sizes).toEqual([18, 0, 100, 20]);
+    expect((await failure(client.listOrders("LOST:ord_1", "open"))).details.code).toBe("bad_cursor");
+  });
+
   it("lists the treatments in use: every prescription with its treatment, and whether it can be filled", async () => {
     const { client, sandbox, write, create } = await makeClinic();
     expect(await client.listTreatments(null)).toEqual({ entries: [], next: null });
