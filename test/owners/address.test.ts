@@ -94,7 +94,7 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_CHANGED" }]);
   });
 
-  test("and back again before the resend: the order is left alone", async () => {
+  test("and back again before anybody answered: the question settles itself, and the order is left alone", async () => {
     const { world, person } = await placed();
     const [order] = liveAtPharmacy(world);
     if (!order) throw new Error("no order");
@@ -103,8 +103,13 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     await world.settle();
     move(world, person, { line: [street1], city, state, postalCode });
     await world.settle();
-    await resend(world);
     expect(await orders(world)).toMatchObject([{ state: "PLACED", attempt: 1 }]);
+    expect(await tasksOf(world, "order.readdress")).toMatchObject([{ status: "DONE" }]);
+    move(world, person);
+    await world.settle();
+    expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_CHANGED" }]);
+    await resend(world);
+    expect(destinations(world)).toEqual([HOUSE.line[0]]);
     expect(await stopped(world)).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-import { releaseOrders } from "../orders/orders.ts";
+import { releaseOrders, resumeAddressless } from "../orders/orders.ts";
 import { holderOf, inWords, lockKeys, retireKey } from "../registry/keys.ts";
 import { referencesOf } from "../registry/references.ts";
 import { Permanent } from "../queue/reasons.ts";
@@ -47,6 +47,7 @@ export const healthPatient = defineStep({
         // Perhaps another address: an order that is being placed at this moment learns of it from `released_at`, and one
         // that stopped for want of an address is checked again.
         await releaseOrders(trx, { customer_id: customerId });
+        await resumeAddressless(trx, customerId);
         return [...followUps, { step: "owner.check_address", data: { customer_id: customerId } }];
       },
     };
