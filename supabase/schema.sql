@@ -183,9 +183,11 @@ CREATE INDEX tasks_due ON clockwork.tasks USING btree (vendor, run_after, id) WH
 CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::text, 1), created_at) WHERE (caused_by IS NULL);
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX tasks_key_question ON clockwork.tasks USING btree (((data ->> 'key'::text))) WHERE (step = 'product.check_key'::text);
 CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
+CREATE INDEX tasks_price_move ON clockwork.tasks USING btree (((data ->> 'move_id'::text))) WHERE (step = 'product.move_subscription'::text);
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
 CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
@@ -700,6 +702,163 @@ comment on view ops.prescription_issues is 'Refills and orders whose prescriptio
 comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
 comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
 
+create view ops.price_moves with (security_invoker=on) as -- from_price text, to_price text, subscription_id text, customer text, state text, why text, paused boolean, billing_date_before timestamp with time zone, billing_date_after timestamp with time zone, settled_at timestamp with time zone, task_id bigint, finding text, retirement_id bigint, move_id bigint
+ SELECT price_retirements.from_price,
+    price_retirements.to_price,
+    price_moves.subscription_id,
+    customers.email AS customer,
+        CASE
+            WHEN price_moves.state <> 'WAITING'::text THEN lower(replace(price_moves.state, '_'::text, ' '::text))
+            WHEN task.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN 'waiting for a person'::text
+            WHEN task.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status]) THEN 'waiting'::text
+            ELSE 'left as it is'::text
+        END AS state,
+        CASE
+            WHEN price_moves.state = 'WAITING'::text THEN COALESCE(task.reason, 'Its turn comes.'::text)
+            ELSE move_findings.meaning
+        END AS why,
+    price_moves.paused_before AS paused,
+    price_moves.due_before AS billing_date_before,
+    price_moves.due_after AS billing_date_after,
+    price_moves.settled_at,
+    task.id AS task_id,
+    price_moves.finding,
+    price_moves.retirement_id,
+    price_moves.id AS move_id
+   FROM tracker.price_moves
+     JOIN tracker.price_retirements ON price_retirements.id = price_moves.retirement_id
+     LEFT JOIN tracker.move_findings ON move_findings.finding = price_moves.finding
+     LEFT JOIN LATERAL ( SELECT tasks.id,
+            tasks.status,
+            tasks.reason,
+            tasks.customer_id
+           FROM clockwork.tasks
+          WHERE tasks.step = 'product.move_subscription'::text AND (tasks.data ->> 'move_id'::text) = price_moves.id::text
+          ORDER BY tasks.id DESC
+         LIMIT 1) task ON true
+     LEFT JOIN registry.customers ON customers.id = task.customer_id
+  ORDER BY price_moves.id;
+comment on view ops.price_moves is 'Every subscription of a retired price: moved to the supported one, or why not.';
+comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).';
+comment on column ops.price_moves.why is 'Why it is not moved, or what it waits for.';
+comment on column ops.price_moves.paused is 'Whether it was paused when it was moved. It still is.';
+comment on column ops.price_moves.billing_date_before is 'The next billing date right before the move.';
+comment on column ops.price_moves.billing_date_after is 'The next billing date after it: the same, unless a period came to its end meanwhile.';
+comment on column ops.price_moves.task_id is 'The task that moves it.';
+
+create view ops.product_frequency with (security_invoker=on) as -- product text, system registry.key_system, key text, state text, in_use integer, paused integer, change_7_nights integer, change_30_nights integer, what_to_do text, replaced_by text, counted_at timestamp with time zone, product_id bigint
+ WITH last_runs AS (
+         SELECT DISTINCT ON (check_runs.vendor)
+                CASE check_runs.vendor
+                    WHEN 'stripe'::text THEN 'stripe_price'::text
+                    ELSE 'pharmacy_treatment'::text
+                END::registry.key_system AS system,
+            check_runs.vendor,
+            check_runs.id,
+            check_runs.started_at,
+            check_runs.ended_at
+           FROM tracker.check_runs
+          WHERE check_runs.work = 'product_count'::text AND check_runs.state = 'DONE'::text
+          ORDER BY check_runs.vendor, check_runs.started_at DESC, check_runs.id DESC
+        ), former_runs AS (
+         SELECT last_runs.system,
+            nights.nights,
+            former.id
+           FROM last_runs
+             CROSS JOIN ( VALUES (7), (30)) nights(nights)
+             CROSS JOIN LATERAL ( SELECT check_runs.id,
+                    check_runs.started_at
+                   FROM tracker.check_runs
+                  WHERE check_runs.work = 'product_count'::text AND check_runs.state = 'DONE'::text AND check_runs.vendor = last_runs.vendor AND check_runs.started_at <= (last_runs.started_at - nights.nights::double precision * '1 day'::interval + '12:00:00'::interval)
+                  ORDER BY check_runs.started_at DESC, check_runs.id DESC
+                 LIMIT 1) former
+          WHERE former.started_at > (last_runs.started_at - nights.nights::double precision * '1 day'::interval - '3 days'::interval)
+        ), all_keys AS (
+         SELECT product_keys.system,
+            product_keys.key
+           FROM registry.product_keys
+          WHERE product_keys.system = ANY (ARRAY['stripe_price'::registry.key_system, 'pharmacy_treatment'::registry.key_system])
+        UNION
+         SELECT product_counts.system,
+            product_counts.key
+           FROM tracker.product_counts
+             JOIN last_runs ON last_runs.id = product_counts.run_id
+        ), frequency AS (
+         SELECT all_keys.system,
+            all_keys.key,
+            products.name AS product,
+            products.id AS product_id,
+            product_keys.replaced_by,
+                CASE
+                    WHEN product_keys.key IS NULL THEN 'unregistered'::text
+                    WHEN product_keys.status = 'retired'::registry.product_status OR products.status = 'retired'::registry.product_status THEN 'retired'::text
+                    ELSE 'registered'::text
+                END AS state,
+                CASE
+                    WHEN last_runs.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS in_use,
+                CASE
+                    WHEN last_runs.id IS NOT NULL THEN COALESCE(now_counts.paused, 0)
+                    ELSE NULL::integer
+                END AS paused,
+                CASE
+                    WHEN week.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0) - COALESCE(week_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS change_7_nights,
+                CASE
+                    WHEN month.id IS NOT NULL THEN COALESCE(now_counts.in_use, 0) - COALESCE(month_counts.in_use, 0)
+                    ELSE NULL::integer
+                END AS change_30_nights,
+            last_runs.ended_at AS counted_at
+           FROM all_keys
+             LEFT JOIN registry.product_keys ON product_keys.system = all_keys.system AND product_keys.key = all_keys.key
+             LEFT JOIN registry.products ON products.id = product_keys.product_id
+             LEFT JOIN last_runs ON last_runs.system = all_keys.system
+             LEFT JOIN former_runs week ON week.system = all_keys.system AND week.nights = 7
+             LEFT JOIN former_runs month ON month.system = all_keys.system AND month.nights = 30
+             LEFT JOIN tracker.product_counts now_counts ON now_counts.run_id = last_runs.id AND now_counts.system = all_keys.system AND now_counts.key = all_keys.key
+             LEFT JOIN tracker.product_counts week_counts ON week_counts.run_id = week.id AND week_counts.system = all_keys.system AND week_counts.key = all_keys.key
+             LEFT JOIN tracker.product_counts month_counts ON month_counts.run_id = month.id AND month_counts.system = all_keys.system AND month_counts.key = all_keys.key
+        )
+ SELECT product,
+    system,
+    key,
+    state,
+    in_use,
+    paused,
+    change_7_nights,
+    change_30_nights,
+        CASE
+            WHEN in_use IS NULL THEN 'Not counted yet. It is counted every night.'::text
+            WHEN state = 'unregistered'::text AND system = 'stripe_price'::registry.key_system THEN 'Add it to registry.product_keys: until then nothing that is paid for under it can ship.'::text
+            WHEN state = 'unregistered'::text THEN 'Add it to registry.product_keys, if the company ships it.'::text
+            WHEN state = 'retired'::text AND (in_use + paused) = 0 THEN 'Nothing: nobody uses it any more.'::text
+            WHEN state = 'retired'::text AND system = 'stripe_price'::registry.key_system THEN format('Move its subscribers: npm run product:retire -- %s %s'::text, key, COALESCE(replaced_by, '<the price that replaces it>'::text))
+            WHEN state = 'retired'::text THEN format('Have new prescriptions written under %s. Those on file are still filled.'::text, COALESCE(replaced_by, 'the one that replaces it'::text))
+            WHEN (in_use + paused) = 0 THEN 'Nobody uses it. If it is no longer offered, set its status to retired.'::text
+            ELSE 'Nothing.'::text
+        END AS what_to_do,
+    replaced_by,
+    counted_at,
+    product_id
+   FROM frequency
+  ORDER BY (
+        CASE state
+            WHEN 'unregistered'::text THEN 0
+            ELSE 1
+        END), product, system, in_use DESC NULLS LAST, key;
+comment on view ops.product_frequency is 'What is really in use at Stripe and at the pharmacy, as last counted. First what no product has.';
+comment on column ops.product_frequency.product is 'Empty: no product has the key.';
+comment on column ops.product_frequency.system is 'stripe_price (subscriptions) or pharmacy_treatment (active prescriptions).';
+comment on column ops.product_frequency.state is 'registered, unregistered (in no product), or retired (the key, or its product).';
+comment on column ops.product_frequency.in_use is 'Subscriptions that are charged, or active prescriptions. Empty: not counted yet.';
+comment on column ops.product_frequency.paused is 'Subscriptions that are paused.';
+comment on column ops.product_frequency.change_7_nights is 'More or fewer in use than 7 nights before. Empty: not counted then.';
+comment on column ops.product_frequency.change_30_nights is 'More or fewer in use than 30 nights before. Empty: not counted then.';
+comment on column ops.product_frequency.what_to_do is 'In plain words.';
+comment on column ops.product_frequency.counted_at is 'When the last whole count ended.';
+
 create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint
  SELECT customers.email AS customer,
     products.name AS product,
@@ -987,18 +1146,28 @@ create table registry.product_keys (
   product_id bigint not null,
   fills_per_charge integer,
   created_at timestamp with time zone not null default clockwork.now(),
+  status registry.product_status not null default 'active'::registry.product_status,
+  replaced_by text,
   constraint product_keys_pkey PRIMARY KEY (system, key),
+  constraint a_key_is_replaced_by_one_of_its_system FOREIGN KEY (system, replaced_by) REFERENCES registry.product_keys(system, key),
   constraint product_keys_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
   constraint a_stripe_price_says_how_many_fills_it_pays_for CHECK ((system = 'stripe_price'::registry.key_system) = (fills_per_charge IS NOT NULL)),
-  constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0)
+  constraint fills_per_charge_is_not_negative CHECK (fills_per_charge >= 0),
+  constraint no_key_replaces_itself CHECK (replaced_by <> key),
+  constraint only_a_retired_key_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status)
 );
 alter table registry.product_keys enable row level security;
 CREATE INDEX product_keys_product ON registry.product_keys USING btree (product_id);
+CREATE INDEX product_keys_replaced_by ON registry.product_keys USING btree (system, replaced_by);
+CREATE TRIGGER guard_replaced_key BEFORE INSERT OR UPDATE OF replaced_by, product_id, key, system ON registry.product_keys FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_key();
+CREATE TRIGGER guard_replacing_key BEFORE UPDATE OF product_id ON registry.product_keys FOR EACH ROW WHEN ((new.product_id <> old.product_id)) EXECUTE FUNCTION registry.guard_replacing_key();
 comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
 comment on column registry.product_keys.system is 'Whose id the key is.';
 comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
 comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
 comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
+comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. What is paid for under it still ships.';
+comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.';
 
 create table registry.products (
   id bigint not null generated always as identity,
@@ -1006,15 +1175,87 @@ create table registry.products (
   status registry.product_status not null default 'active'::registry.product_status,
   created_at timestamp with time zone not null default clockwork.now(),
   renewal_lead_days integer not null default 30,
+  replaced_by bigint,
   constraint products_pkey PRIMARY KEY (id),
   constraint products_name_key UNIQUE (name),
+  constraint products_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES registry.products(id),
+  constraint no_product_replaces_itself CHECK (replaced_by <> id),
+  constraint only_a_retired_product_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status),
   constraint renewal_lead_is_sane CHECK (renewal_lead_days >= 1 AND renewal_lead_days <= 180)
 );
 alter table registry.products enable row level security;
+CREATE INDEX products_replaced_by ON registry.products USING btree (replaced_by);
+CREATE TRIGGER guard_replaced_product BEFORE INSERT OR UPDATE OF replaced_by ON registry.products FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_product();
 comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
 comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
-comment on column registry.products.status is 'active, or retired: no longer sold.';
+comment on column registry.products.status is 'active, or retired: no longer sold. Those who are subscribed to it are still served.';
 comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
+comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.';
+
+CREATE OR REPLACE FUNCTION registry.guard_replaced_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  next_key text := new.replaced_by;
+  next_product bigint;
+begin
+  while next_key is not null loop
+    if next_key = new.key then
+      raise exception 'The % % would replace itself in the end: follow replaced_by from % on.', new.system, new.key, new.replaced_by
+        using errcode = 'check_violation';
+    end if;
+    select product_keys.product_id, product_keys.replaced_by into next_product, next_key
+    from registry.product_keys
+    where product_keys.system = new.system and product_keys.key = next_key
+    for update;
+    exit when not found;
+    if next_product <> new.product_id then
+      raise exception 'The % % cannot be replaced by a key of another product: another medicine needs another prescription.', new.system, new.key
+        using errcode = 'check_violation';
+    end if;
+  end loop;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_replaced_product()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  next_id bigint := new.replaced_by;
+begin
+  while next_id is not null loop
+    if next_id = new.id then
+      raise exception 'The product % would replace itself in the end: follow replaced_by from % on.', new.id, new.replaced_by
+        using errcode = 'check_violation';
+    end if;
+    select products.replaced_by into next_id from registry.products where products.id = next_id for update;
+    exit when not found;
+  end loop;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION registry.guard_replacing_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (
+    select from registry.product_keys
+    where product_keys.system = new.system and product_keys.replaced_by = new.key and product_keys.product_id <> new.product_id
+  ) then
+    raise exception 'The % % replaces a key of its product, so it cannot be moved to another product.', new.system, new.key
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$function$;
 
 -- tracker -----------------------------------------------------------------------------------
 
@@ -1059,6 +1300,17 @@ comment on column tracker.check_runs.seen is 'What it looked at: events, orders,
 comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
 comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
 comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
+
+create table tracker.move_findings (
+  finding text not null,
+  meaning text not null,
+  constraint move_findings_pkey PRIMARY KEY (finding)
+);
+alter table tracker.move_findings enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
+comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words. The code knows the same list; a test compares.';
+comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
 
 create table tracker.order_states (
   state text not null,
@@ -1133,6 +1385,102 @@ comment on column tracker.orders.placed_at is 'When the pharmacy had the order, 
 comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
 comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
+
+create table tracker.price_moves (
+  id bigint not null generated always as identity,
+  retirement_id bigint not null,
+  subscription_id text not null,
+  subscription_item_id text not null,
+  state text not null,
+  finding text,
+  times integer not null default 1,
+  refusals integer not null default 0,
+  anchor_before timestamp with time zone,
+  due_before timestamp with time zone,
+  paused_before boolean,
+  due_after timestamp with time zone,
+  settled_at timestamp with time zone,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint price_moves_pkey PRIMARY KEY (id),
+  constraint an_item_has_one_move_in_a_retirement UNIQUE (retirement_id, subscription_item_id),
+  constraint price_moves_finding_fkey FOREIGN KEY (finding) REFERENCES tracker.move_findings(finding),
+  constraint price_moves_retirement_id_fkey FOREIGN KEY (retirement_id) REFERENCES tracker.price_retirements(id),
+  constraint counts_are_not_negative CHECK (times > 0 AND refusals >= 0),
+  constraint move_state_is_known CHECK (state = ANY (ARRAY['WAITING'::text, 'MOVED'::text, 'ALREADY_THERE'::text, 'NOT_MOVED'::text])),
+  constraint only_what_does_not_wait_is_settled CHECK ((state = 'WAITING'::text) = (settled_at IS NULL)),
+  constraint only_what_is_not_moved_has_a_finding CHECK ((state = 'NOT_MOVED'::text) = (finding IS NOT NULL)),
+  constraint what_was_before_is_told_whole CHECK (num_nulls(anchor_before, due_before, paused_before) = ANY (ARRAY[0, 3]))
+);
+alter table tracker.price_moves enable row level security;
+CREATE INDEX price_moves_finding ON tracker.price_moves USING btree (finding);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
+comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or why not. ops.price_moves shows them with their tasks.';
+comment on column tracker.price_moves.retirement_id is 'From which price to which (tracker.price_retirements).';
+comment on column tracker.price_moves.subscription_id is 'Stripe: sub_…';
+comment on column tracker.price_moves.subscription_item_id is 'Stripe: si_…';
+comment on column tracker.price_moves.state is 'WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).';
+comment on column tracker.price_moves.finding is 'Why it is not moved (tracker.move_findings).';
+comment on column tracker.price_moves.times is 'How often it is moved. It rises when somebody moved it back and the command is run again.';
+comment on column tracker.price_moves.refusals is 'How often Stripe refused it. Each try after one is a new request to Stripe.';
+comment on column tracker.price_moves.anchor_before is 'What its billing dates were counted from, right before the move.';
+comment on column tracker.price_moves.due_before is 'The next billing date right before the move.';
+comment on column tracker.price_moves.paused_before is 'Whether it was paused right before the move.';
+comment on column tracker.price_moves.due_after is 'The next billing date after it.';
+comment on column tracker.price_moves.settled_at is 'When it was moved, or found not to be.';
+
+create table tracker.price_retirements (
+  id bigint not null generated always as identity,
+  from_price text not null,
+  to_price text not null,
+  pass integer not null default 1,
+  page integer not null default 0,
+  listed_at timestamp with time zone,
+  at_most integer,
+  queued integer not null default 0,
+  moves_per_second numeric not null,
+  next_move_at timestamp with time zone,
+  created_at timestamp with time zone not null default clockwork.now(),
+  constraint price_retirements_pkey PRIMARY KEY (id),
+  constraint one_retirement_for_two_prices UNIQUE (from_price, to_price),
+  constraint a_price_does_not_replace_itself CHECK (from_price <> to_price),
+  constraint counts_are_not_negative CHECK (LEAST(pass, page, queued) >= 0 AND at_most > 0),
+  constraint moves_are_slower_than_stripe_allows CHECK (moves_per_second > 0::numeric AND moves_per_second <= 20::numeric)
+);
+alter table tracker.price_retirements enable row level security;
+CREATE UNIQUE INDEX one_listing_of_a_price_at_a_time ON tracker.price_retirements USING btree (from_price) WHERE (listed_at IS NULL);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+comment on table tracker.price_retirements is 'A row per retired Stripe price and the one its subscribers are moved to. Running the command again makes a new pass over whoever is left.';
+comment on column tracker.price_retirements.from_price is 'The retired price.';
+comment on column tracker.price_retirements.to_price is 'The supported price.';
+comment on column tracker.price_retirements.pass is 'How often its subscribers were gone through.';
+comment on column tracker.price_retirements.page is 'Pages of this pass that were gone through.';
+comment on column tracker.price_retirements.listed_at is 'When this pass had gone through all. Empty while it is under way.';
+comment on column tracker.price_retirements.at_most is 'So many subscriptions at most in this pass. Empty: all.';
+comment on column tracker.price_retirements.queued is 'Subscriptions of this pass that were put in the queue.';
+comment on column tracker.price_retirements.moves_per_second is 'How fast they are moved.';
+comment on column tracker.price_retirements.next_move_at is 'When the next one''s turn is.';
+
+create table tracker.product_counts (
+  run_id bigint not null,
+  system registry.key_system not null,
+  key text not null,
+  in_use integer not null,
+  paused integer not null,
+  constraint product_counts_pkey PRIMARY KEY (run_id, system, key),
+  constraint product_counts_run_id_fkey FOREIGN KEY (run_id) REFERENCES tracker.check_runs(id),
+  constraint counts_are_not_negative CHECK (LEAST(in_use, paused) >= 0),
+  constraint only_prices_and_treatments_are_counted CHECK (system = ANY (ARRAY['stripe_price'::registry.key_system, 'pharmacy_treatment'::registry.key_system]))
+);
+alter table tracker.product_counts enable row level security;
+CREATE INDEX product_counts_key ON tracker.product_counts USING btree (system, key);
+comment on table tracker.product_counts is 'How often each key was in use on a night. ops.product_frequency shows the last whole count.';
+comment on column tracker.product_counts.run_id is 'The night''s run (tracker.check_runs).';
+comment on column tracker.product_counts.system is 'stripe_price or pharmacy_treatment.';
+comment on column tracker.product_counts.key is 'The price or the treatment, registered or not.';
+comment on column tracker.product_counts.in_use is 'Stripe: subscription items that are charged for. Pharmacy: active prescriptions.';
+comment on column tracker.product_counts.paused is 'Stripe: subscription items that have not ended and are paused, in either way.';
 
 create table tracker.refill_findings (
   finding text not null,
