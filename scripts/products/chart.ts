@@ -191,8 +191,6 @@ function shortened(text: string, length: number): string {
 
 /** Names and keys are other people's text. Characters that XML cannot hold are left out. */
 function escaped(text: string): string {
-  return [...text].filter((one) =>
-    one >= " " && !/[\uD800-\uDFFF\uFFFE\uFFFF]/.test(one.length > 1 ? "" : one)
-  ).join("")
+  return text.replaceAll(/[\p{Cc}\p{Cs}\p{Cn}]/gu, "")
     .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
