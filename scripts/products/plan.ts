@@ -1,0 +1,136 @@
+import type { Database } from "../../src/shared/db/database.ts";
+import {
+  isPaused,
+  judgePrices,
+  judgeSubscription,
+  type MoveFinding,
+} from "../../src/shared/products/judge.ts";
+import type { RegisteredPrice } from "../../src/shared/products/retirement.ts";
+import type { StripeClient, StripePrice } from "../../src/shared/vendors/stripe/client.ts";
+import { counted, textTable } from "./table.ts";
+
+/** One item of the old price, and what would become of it. */
+export interface Planned {
+  subscription: string;
+  item: string;
+  status: string;
+  paused: boolean;
+  quantity: number | null;
+  nextBillingDate: string;
+  /** Null: it would be moved. */
+  finding: MoveFinding | null;
+}
+
+export interface Plan {
+  from: StripePrice;
+  to: StripePrice;
+  subscriptions: Planned[];
+}
+
+/** Asks Stripe who has the old price and would be moved. Changes nothing. */
+export async function makePlan(
+  stripe: StripeClient,
+  { from, to }: { from: string; to: string },
+  onPage: (soFar: number) => void,
+): Promise<Plan> {
+  const [oldPrice, newPrice] = [await stripe.getPrice(from), await stripe.getPrice(to)];
+  const ofPrices = judgePrices(oldPrice, newPrice);
+  const subscriptions: Planned[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await stripe.listSubscriptions({ priceId: from, cursor });
+    for (const one of page.entries) {
+      for (const { item, finding } of judgeSubscription(one, { from, to })) {
+        subscriptions.push({
+          subscription: one.id,
+          item: item.id,
+          status: one.cancelAtPeriodEnd ? `${one.status}, ends` : one.status,
+          paused: isPaused(one),
+          quantity: item.quantity,
+          nextBillingDate: item.periodEnd.toISOString().slice(0, 10),
+          finding: ofPrices ?? finding,
+        });
+      }
+    }
+    cursor = page.next;
+    onPage(subscriptions.length);
+  } while (cursor !== null);
+  return { from: oldPrice, to: newPrice, subscriptions };
+}
+
+/** The catalogue's sentences, by code. */
+export async function readMeanings(db: Database): Promise<ReadonlyMap<string, string>> {
+  const rows = await db.selectFrom("tracker.move_findings").selectAll().execute();
+  return new Map(rows.map((row) => [row.finding, row.meaning]));
+}
+
+export interface PlanView {
+  from: RegisteredPrice;
+  to: RegisteredPrice;
+  /** Rows of the table at most; the counts are always of all. */
+  limit: number | null;
+}
+
+export function planText(
+  plan: Plan,
+  { from, to, limit }: PlanView,
+  meanings: ReadonlyMap<string, string>,
+): string {
+  const moving = plan.subscriptions.filter(({ finding }) => finding === null);
+  const staying = plan.subscriptions.filter(({ finding }) => finding !== null);
+  const moved = limit === null ? moving : moving.slice(0, limit);
+  const rows = [...moved, ...staying];
+  const parts = [
+    `${from.product}\n  from ${priceText(plan.from, from)}\n  to   ${priceText(plan.to, to)}`,
+    differenceText(plan),
+    rows.length === 0 ? "Nobody has the old price at Stripe." : textTable(
+      ["subscription", "status", "paused", "next billing date", "would be"],
+      rows.map((one) => [
+        one.subscription,
+        one.status,
+        one.paused ? "yes" : "",
+        one.nextBillingDate,
+        one.finding === null ? "moved" : `not moved: ${one.finding}`,
+      ]),
+    ),
+    findingsText(staying.map(({ finding }) => finding ?? ""), meanings),
+    `${counted(moved.length, "subscription")} would be moved` +
+    `${moved.length < moving.length ? ` of ${moving.length}` : ""}, ${staying.length} would stay.`,
+  ];
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+/** Each code once, how often, and its sentence. */
+export function findingsText(findings: readonly string[], meanings: ReadonlyMap<string, string>): string {
+  return [...Map.groupBy(findings, (finding) => finding)]
+    .map(([finding, all]) => `${finding} (${all.length}): ${meanings.get(finding) ?? ""}`)
+    .join("\n");
+}
+
+export function priceText(price: StripePrice, registered: Pick<RegisteredPrice, "fillsPerCharge">): string {
+  const { interval, intervalCount } = price;
+  const often = interval === null
+    ? "once"
+    : intervalCount === 1
+    ? `every ${interval}`
+    : `every ${intervalCount} ${interval}s`;
+  return `${price.id}: ${amountText(price.amount, price.currency)} ${often}, ${
+    counted(registered.fillsPerCharge, "fill")
+  } a charge${price.active ? "" : ", archived at Stripe"}`;
+}
+
+function differenceText({ from, to }: Plan): string {
+  if (from.amount === null || to.amount === null || from.currency !== to.currency) return "";
+  const more = to.amount - from.amount;
+  if (more === 0) return "The amount stays the same.";
+  return `From their next billing date on they pay ${amountText(Math.abs(more), to.currency)} ${
+    more > 0 ? "more" : "less"
+  } a charge and unit. Tell them before.`;
+}
+
+function amountText(amount: number | null, currency: string): string {
+  if (amount === null) return `an amount in tiers (${currency})`;
+  const format = new Intl.NumberFormat("en-US", { style: "currency", currency });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  return format.format(amount / 10 ** digits);
+}

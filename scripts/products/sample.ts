@@ -1,0 +1,125 @@
+import { sql } from "kysely";
+import { makeVendors } from "../../src/shared/connectors.ts";
+import { connect, type Database } from "../../src/shared/db/database.ts";
+import { parseEnv } from "../../src/shared/env.ts";
+import { makeBoss } from "../../src/shared/queue/boss.ts";
+import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import { insertTasks } from "../../src/shared/queue/tasks.ts";
+import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
+import { makeClinic, type PriceId } from "../local/clinic.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../local/clock.ts";
+import { prepareCluster } from "../local/cluster.ts";
+import { pushMigrations } from "../local/migrate.ts";
+import { startPostgres } from "../local/postgres.ts";
+import { seeded } from "../local/sandbox/server.ts";
+import { type LocalVendors, startVendors } from "../local/vendors.ts";
+import { PROJECT } from "../local/stack.ts";
+
+const DAY_MS = 86_400_000;
+
+/** How often each price is chosen at the sandbox clinic, of 100. */
+const CHOSEN: [price: string, share: number][] = [
+  ["price_morning_month", 26],
+  ["price_morning_month_2025", 13],
+  ["price_morning_quarter", 15],
+  ["price_evening_month", 24],
+  ["price_pen_month", 17],
+  ["price_pen_partner_offer", 5],
+];
+
+/**
+ * A month at the sandbox clinic: people come, pause and go, one price was replaced, one was made at Stripe and told
+ * nobody. Counted by the very steps that count at night. `work` gets the database as the last morning finds it.
+ */
+export async function withSampleClinic<T>(work: (db: Database) => Promise<T>): Promise<T> {
+  const server = await startPostgres();
+  const undo: (() => Promise<unknown>)[] = [() => server.stop()];
+  try {
+    const url = (await prepareCluster(server)).url("postgres");
+    await pushMigrations({ url, workdir: PROJECT });
+    const { db, close } = connect(url);
+    undo.push(close);
+    let daysOn = -30;
+    const now = () => new Date(Date.now() + daysOn * DAY_MS);
+    const random = seeded(4);
+    const vendors = await startVendors({ now, random, webhooksUrl: "http://unused.test" });
+    undo.push(() => vendors.close());
+    await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);
+    await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
+    const deps: DrainDeps = {
+      db,
+      log: () => {},
+      clock: now,
+      boss: makeBoss(db),
+      steps: makeStepTable(STEPS),
+      vendors: makeVendors(parseEnv(vendors.env), () => fetch, now),
+      every: () => () => {},
+    };
+    const clinic = makeClinic(db, vendors, now);
+    await clinic.openShop();
+    await changeThePrices(db, vendors);
+    for (let night = 0; night <= 30; night++) {
+      daysOn = night - 30;
+      await sql`update clockwork.settings set clock_offset = ${`${daysOn} days`}::interval`.execute(db);
+      liveADay(vendors, random, night);
+      await insertTasks(db, [
+        { step: "product.count_stripe", vendor: "stripe", key: `night:${night}`, data: {} },
+        { step: "product.count_pharmacy", vendor: "pharmacy", key: `night:${night}`, data: {} },
+      ]);
+      await drain(deps);
+    }
+    return await work(db);
+  } finally {
+    for (const one of undo.reverse()) await one();
+  }
+}
+
+async function changeThePrices(db: Database, { stripe }: LocalVendors): Promise<void> {
+  stripe.addPrice({ id: "price_morning_month_2025", interval: "month", intervalCount: 1, amount: 4400 });
+  stripe.addPrice({ id: "price_pen_partner_offer", interval: "month", intervalCount: 1, amount: 14900 });
+  await sql`
+    insert into registry.product_keys (system, key, product_id, fills_per_charge, status, replaced_by)
+    select system, 'price_morning_month_2025', product_id, 1, 'retired', key
+    from registry.product_keys where key = 'price_morning_month'
+  `.execute(db);
+}
+
+/** The first day brings those who were there before; each later one a few more, and a few who leave or pause. */
+function liveADay(vendors: LocalVendors, random: () => number, night: number): void {
+  const { stripe, pharmacy } = vendors;
+  const joining = night === 0 ? 160 : 2 + Math.floor(random() * 4);
+  for (let i = 0; i < joining; i++) {
+    const price = choose(random, night);
+    const { subscription } = stripe.importCustomer({ priceId: price });
+    const patientId = pharmacy.createPatient({ externalId: `sample-${night}-${i}` });
+    const treatmentId = TREATMENTS[productNameOf(price)] ?? "med_1003";
+    // Some prescriptions outlive their subscription, and some people have two.
+    pharmacy.writePrescription({
+      patientId,
+      externalId: `sample-${night}-${i}`,
+      treatmentId,
+      fillsAllowed: 12,
+      daysSupply: 30,
+      expirationDate: "2099-01-01",
+      instructions: "",
+    });
+    if (subscription && random() < 0.08) stripe.pauseCollection(subscription.id);
+  }
+  for (const subscription of stripe.state.subscriptions.values()) {
+    if (subscription.ended_at === null && random() < 0.004) stripe.cancel(subscription.id);
+  }
+}
+
+const TREATMENTS: Record<string, string> = { morning: "med_1001", evening: "med_1002", pen: "med_1003" };
+const productNameOf = (price: string) => price.split("_")[1] ?? "";
+
+function choose(random: () => number, night: number): string {
+  // After the first day nobody gets the retired price any more.
+  const open = CHOSEN.filter(([price]) => night === 0 || price !== "price_morning_month_2025");
+  let at = random() * open.reduce((sum, [, share]) => sum + share, 0);
+  for (const [price, share] of open) {
+    at -= share;
+    if (at < 0) return price;
+  }
+  return "price_morning_month" satisfies PriceId;
+}

@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Env, parseEnv } from "../../src/shared/env.ts";
+
+/** Where `npm start` writes what its stack is reached by. */
+const LOCAL_ENV = fileURLToPath(new URL("../../.clockwork/local.env", import.meta.url));
+
+export interface Settings {
+  env: Env;
+  /** For the person: which Clockwork this is about. */
+  of: string;
+}
+
+/**
+ * What a command works on: the variables it was started with when they name a database, else the running local stack.
+ * Never some of the one and some of the other: a hosted database with the sandbox's Stripe would be a lie.
+ * Throws a sentence for the person who typed it.
+ */
+export function readSettings(variables: NodeJS.ProcessEnv): Settings {
+  if (variables["CLOCKWORK_DB_URL"] || variables["SUPABASE_DB_URL"]) {
+    return { env: parseEnv(variables), of: "the environment's database" };
+  }
+  const file = variables["CLOCKWORK_ENV_FILE"] || LOCAL_ENV;
+  if (!existsSync(file)) {
+    throw new Error(
+      "Set CLOCKWORK_DB_URL (and STRIPE_API_KEY to move subscribers), or start the local stack: npm start",
+    );
+  }
+  return { env: parseEnv(parseLocalEnv(readFileSync(file, "utf8"))), of: "the local stack" };
+}
+
+/** Reads what `scripts/local/local-env.ts` writes: `NAME='value'`, a quote inside as `'\''`. */
+export function parseLocalEnv(text: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const line of text.split("\n")) {
+    const [, name, value] = /^(\w+)='(.*)'$/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) found[name] = value.replaceAll(`'\\''`, "'");
+  }
+  return found;
+}
