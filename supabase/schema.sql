@@ -203,7 +203,6 @@ CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> '
 CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_pharmacy_order ON clockwork.tasks USING btree (((data ->> 'order_id'::text))) WHERE (step ~~ 'pharmacy.order.%'::text);
-
 CREATE INDEX tasks_price_move ON clockwork.tasks USING btree (((data ->> 'move_id'::text))) WHERE (step = 'product.move_subscription'::text);
 CREATE INDEX tasks_queued ON clockwork.tasks USING btree (updated_at) WHERE (status = 'QUEUED'::clockwork.task_status);
 CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
@@ -953,7 +952,6 @@ comment on column ops.product_frequency.what_to_do is 'In plain words.';
 comment on column ops.product_frequency.counted_at is 'When the last whole count ended.';
 
 create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint, last_fill_on date, fillable_until date, drug_runs_out_on date, other_refills integer
-create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint
  SELECT customers.email AS customer,
     products.name AS product,
         CASE
@@ -1343,7 +1341,6 @@ create table registry.product_keys (
   is_default boolean not null default false,
   constraint product_keys_pkey PRIMARY KEY (system, key),
   constraint a_key_of_a_product UNIQUE (system, key, product_id),
-  constraint product_keys_pkey PRIMARY KEY (system, key),
   constraint a_key_is_replaced_by_one_of_its_system FOREIGN KEY (system, replaced_by) REFERENCES registry.product_keys(system, key),
   constraint product_keys_product_id_fkey FOREIGN KEY (product_id) REFERENCES registry.products(id),
   constraint a_default_price_pays_for_fills CHECK (NOT is_default OR fills_per_charge > 0),
@@ -1352,7 +1349,6 @@ create table registry.product_keys (
   constraint no_key_replaces_itself CHECK (replaced_by <> key),
   constraint only_a_retired_key_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status),
   constraint only_a_stripe_price_is_a_default CHECK (system = 'stripe_price'::registry.key_system OR NOT is_default)
-  constraint only_a_retired_key_is_replaced CHECK (replaced_by IS NULL OR status = 'retired'::registry.product_status)
 );
 alter table registry.product_keys enable row level security;
 CREATE UNIQUE INDEX one_default_price_a_product ON registry.product_keys USING btree (product_id) WHERE is_default;
@@ -1368,7 +1364,6 @@ comment on column registry.product_keys.fills_per_charge is 'Stripe prices only:
 comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. What is paid for under it still ships.';
 comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.';
 comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.';
-
 
 create table registry.products (
   id bigint not null generated always as identity,
@@ -1754,7 +1749,6 @@ begin
   return null;
 end
 $function$;
-
 
 -- tracker -----------------------------------------------------------------------------------
 

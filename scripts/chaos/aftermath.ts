@@ -32,6 +32,7 @@ export async function examine(stack: Stack, crowd: Crowd, mail: Mail): Promise<C
     vendors: stack.vendors,
     mail,
     people: crowd.people,
+    beginners: [],
     endedByPharmacy: new Set(),
     decisions: new Map(),
     tasks: await readTasks(stack.pool),

@@ -39,6 +39,8 @@ export interface Part {
 /** The waves of the first day. The pharmacy is out from the fourth to the fifth. */
 export const WAVES = 6;
 export const OUTAGE_WAVE = 3;
+/** Those who begin by a prescription come while Stripe loses requests and answers. */
+export const BEGINNERS_WAVE = 2;
 const NEXT_MONTH = WAVES;
 
 /** Who plays what. The same seed and number give the same cast. */

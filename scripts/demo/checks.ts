@@ -2,6 +2,7 @@ import { MEDICAL_CANARIES } from "../local/clinic.ts";
 import { checkCrm } from "./check-crm.ts";
 import type { Evidence } from "./evidence.ts";
 import { checkShipping, checkTracker } from "./check-orders.ts";
+import { checkStarts } from "./check-starts.ts";
 
 /** What a check found. Each entry is a sentence with ids; an empty list is what it wants. */
 export interface Check {
@@ -21,6 +22,7 @@ export function runChecks(evidence: Evidence): Check[] {
   return [
     ...checkShipping(evidence),
     checkTracker(evidence),
+    checkStarts(evidence),
     checkWebhooks(evidence),
     checkTasks(evidence),
     ...checkCrm(evidence),

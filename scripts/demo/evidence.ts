@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import type { Person } from "../local/clinic.ts";
+import type { Beginner } from "./beginners.ts";
 import type { LocalVendors } from "../local/vendors.ts";
 import type { Mail } from "./mail.ts";
 
@@ -32,6 +33,8 @@ export interface Evidence {
   vendors: Pick<LocalVendors, "stripe" | "health" | "pharmacy" | "crm">;
   mail: Pick<Mail, "snapshotOf">;
   people: readonly Person[];
+  /** Those of them whose first prescription was to begin a subscription. */
+  beginners: readonly Beginner[];
   endedByPharmacy: ReadonlySet<string>;
   decisions: ReadonlyMap<string, 0 | 1>;
   tasks: readonly TaskRow[];

@@ -1,7 +1,8 @@
 import type { Person } from "../local/clinic.ts";
 import { isoDay } from "../local/clinic.ts";
 import type { Stack } from "../local/stack.ts";
-import { castParts, type Part, type Role, WAVES } from "./cast.ts";
+import { beginByPrescription, type Beginner, bringCards, DEFAULT_PRICES } from "./beginners.ts";
+import { BEGINNERS_WAVE, castParts, type Part, type Role, WAVES } from "./cast.ts";
 import type { Life } from "./life.ts";
 import type { Mail } from "./mail.ts";
 import type { OpsPerson } from "./ops-person.ts";
@@ -18,6 +19,8 @@ export interface Customer extends Part {
 /** What people decided and did, which no vendor's state tells by itself. The checks need it. */
 export interface Story {
   customers: Customer[];
+  /** Those who sign up, get a prescription, and leave the rest to Clockwork. */
+  beginners: Beginner[];
   /** Orders that the pharmacy itself cancelled or could not fill, by its id. */
   endedByPharmacy: Set<string>;
   /** How many live orders a person's decision leaves for a fill (`<invoice line>:<fill>`). */
@@ -40,12 +43,13 @@ export interface Stage {
 export async function playStory(stage: Stage): Promise<Story> {
   const story: Story = {
     customers: [],
+    beginners: [],
     endedByPharmacy: new Set(),
     decisions: new Map(),
     troubles: makeTroubles(stage),
   };
   const parts = castParts(stage.customers, stage.random);
-  await stage.stack.clinic.openShop(["price_pen_month"]);
+  await stage.stack.clinic.openShop(["price_pen_month"], DEFAULT_PRICES);
   story.troubles.disturbTheMail();
   await firstDay(stage, story, parts);
   await firstWeek(stage, story);
@@ -104,6 +108,9 @@ async function firstDay(stage: Stage, story: Story, parts: Part[]): Promise<void
       if (part.role === "pauses") stripe.pause(customer.subscriptionId);
       if (part.role === "pauses_and_resumes") stripe.pauseCollection(customer.subscriptionId);
     }
+    if (wave === BEGINNERS_WAVE) {
+      story.beginners.push(...await beginByPrescription(stage.stack, stage.customers));
+    }
     await troubles.during(wave, life.work);
     if (troubles.isOutage(wave)) {
       for (const { role, chargeId } of story.customers) {
@@ -142,6 +149,10 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
   await ops.addMissingCustomers(stripeIds);
   for (const reason of ["PHARMACY_CANCELLED", "PHARMACY_FAILED"]) {
     for (const fill of await ops.fillsOf(reason)) story.decisions.set(fill, 1);
+    await ops.resend(reason);
+  }
+  bringCards(stage.stack, story.beginners);
+  for (const reason of ["NO_PAYMENT_METHOD", "CARD_DECLINED", "MISSING_CUSTOMER_KEY"]) {
     await ops.resend(reason);
   }
   const [cancelled, shipped] = await ops.fillsOf("PARTIAL_REFUND", 2);

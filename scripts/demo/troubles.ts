@@ -68,7 +68,8 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       },
     },
     2: {
-      says: "the pharmacy takes two orders only after we looked; vendors ask to slow down",
+      says:
+        "the pharmacy takes two orders only after we looked, and Stripe a subscription; vendors ask to slow down",
       before: () => {
         add("pharmacy", { kind: "late_commit", operation: "create order", times: 2 });
         add("pharmacy", {
@@ -80,6 +81,8 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
         });
         add("stripe", { kind: "status", status: 429, retryAfterSeconds: 7, times: 2 });
         add("stripe", { kind: "lose_request", times: 3 });
+        add("stripe", { kind: "lose_answer", operation: "create subscription", times: 1 });
+        add("stripe", { kind: "late_commit", operation: "create subscription", times: 1 });
       },
     },
     [OUTAGE_WAVE]: {
@@ -133,6 +136,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       if (wave === 2) {
         await life.rest({ minutes: 10 });
         await pharmacy.faults.commitLate();
+        await stripe.faults.commitLate();
         await life.work();
       }
       for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);

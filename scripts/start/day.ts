@@ -26,6 +26,8 @@ interface Bought {
  */
 export async function liveTheDay(stack: Stack, out: Out, ended: AbortSignal): Promise<void> {
   await stack.clinic.openShop([UNKNOWN_PRICE]);
+  // A company waits for a Checkout that may be under way; who watches this day does not.
+  await stack.pool.query("update clockwork.settings set subscription_wait = interval '5 seconds'");
   await Promise.all([beat(stack, ended), actAfterAct(stack, out, ended)]);
 }
 
@@ -49,6 +51,10 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
         out.line("trouble", "The pharmacy will take the next order, and its answer will get lost on the way");
         stack.vendors.pharmacy.faults.add({ kind: "lose_answer", operation: "create order", times: 1 });
         lastBought = await someoneBuys(stack, out, random, "price_morning_month");
+        break;
+      }
+      case 5: {
+        await someoneBegins(stack, out);
         break;
       }
       case 6: {
@@ -115,6 +121,17 @@ async function someoneBuys(
     `${person.email} signs up${prescribed ? ", gets a prescription" : ""} and is charged for ${price}`,
   );
   return { person, price, chargeId };
+}
+
+/** Nobody buys anything: the card is on file, a price was chosen, and the prescription begins the subscription. */
+async function someoneBegins({ clinic }: Stack, out: Out): Promise<void> {
+  const person = await clinic.signUp("Mona Example", undefined, "on_file");
+  await clinic.choosePrice(person, "price_evening_month");
+  clinic.prescribe(person, "price_evening_month");
+  out.line(
+    "clinic",
+    `${person.email} chose a price and gets a first prescription: the subscription begins by itself`,
+  );
 }
 
 function pharmacyCancelsOne({ vendors: { pharmacy } }: Stack, out: Out): void {

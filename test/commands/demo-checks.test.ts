@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MEDICAL_CANARIES, type Person } from "../../scripts/local/clinic.ts";
+import type { Beginner } from "../../scripts/demo/beginners.ts";
 import { type Check, isOk, runChecks } from "../../scripts/demo/checks.ts";
 import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "../../scripts/demo/evidence.ts";
 import { conclude, type DemoReport } from "../../scripts/demo/report.ts";
@@ -12,6 +13,7 @@ let world: World;
 let pool: pg.Pool;
 let evidence: Evidence;
 let people: Person[];
+let beginners: Beginner[];
 /** The line items of the delivered order and of the refunded one. */
 let delivered: string;
 let refundedInvoice: string;
@@ -26,15 +28,19 @@ beforeAll(async () => {
     await clinic.signUp("Ada Example"),
     await clinic.signUp("Ben Example"),
     await clinic.signUp("Cleo Example"),
+    await clinic.signUp("Dan Example"),
   ];
-  const [ada, ben, cleo] = people;
-  if (!ada || !ben || !cleo) throw new Error("nobody signed up");
+  const [ada, ben, cleo, dan] = people;
+  if (!ada || !ben || !cleo || !dan) throw new Error("nobody signed up");
   clinic.prescribe(ada, "price_morning_month");
   clinic.prescribe(ben, "price_morning_month");
   delivered = clinic.subscribe(ada, "price_morning_month").invoiceId;
   const { invoiceId, chargeId } = clinic.subscribe(ben, "price_morning_month");
   refundedInvoice = invoiceId;
   clinic.subscribe(cleo, "price_evening_month"); // never prescribed
+  await clinic.choosePrice(dan, "price_evening_month");
+  clinic.prescribe(dan, "price_evening_month");
+  beginners = [{ person: dan, price: "price_evening_month" }];
   await world.settle();
   vendors.stripe.refund(chargeId ?? "");
   await world.settle();
@@ -56,6 +62,7 @@ async function look(): Promise<Evidence> {
     vendors: world.vendors,
     mail: { snapshotOf: new Map() },
     people,
+    beginners,
     endedByPharmacy: new Set(),
     decisions: new Map(),
     pause: { seen: "5 calls in a row without an answer", unwell: await readUnwell(pool) },
@@ -125,6 +132,27 @@ test("an order that nobody was charged for may not be", () => {
   const found = failing();
   orders.delete("ord_gift");
   expect(found.map(({ name }) => name)).toContain("no live order for a fill that may not ship");
+});
+
+test("a first prescription that began nothing, or two, or was charged twice, is found", () => {
+  const { subscriptions, invoices } = world.vendors.stripe.state;
+  const begun = [...subscriptions.values()].find(({ metadata }) => metadata["clockwork_customer"]);
+  if (!begun) throw new Error("nothing began");
+  const name = "each first prescription began one subscription, and nobody has two for one product";
+  const found = () => failing().find((one) => one.name === name);
+  expect(found()).toBeUndefined();
+  subscriptions.set("sub_second", { ...begun, id: "sub_second" });
+  expect(found()).toMatchObject({ doubled: [expect.stringContaining("sub_second")] });
+  subscriptions.delete("sub_second");
+  const first = invoices.get(begun.latest_invoice ?? "");
+  if (!first) throw new Error("no invoice");
+  invoices.set("in_second", { ...first, id: "in_second" });
+  expect(found()?.unexplained).toEqual([`${begun.id} was charged 2 times at its begin`]);
+  invoices.delete("in_second");
+  subscriptions.delete(begun.id);
+  expect(found()?.lost).toHaveLength(1);
+  subscriptions.set(begun.id, begun);
+  expect(failing()).toEqual([]);
 });
 
 test("an order without a valid prescription may not be", () => {

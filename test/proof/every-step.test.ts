@@ -34,7 +34,7 @@ async function doubleWhatIsDue(world: World): Promise<void> {
 }
 
 describe.each(STORIES)("$name", (story) => {
-  test("with each task doubled, and two drains at it at once", { timeout: 60_000 }, async () => {
+  test("with each task doubled, and two drains at it at once", { timeout: 240_000 }, async () => {
     const world = await makeWorld();
     const settle = world.settle;
     world.settle = async () => {
@@ -68,7 +68,7 @@ describe.each(STORIES)("$name", (story) => {
 
   test.each([0, 45])(
     "with every task resent in random order, %i days later",
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (days) => {
       const world = await makeWorld();
       await story.before(world);
@@ -113,7 +113,7 @@ describe.each(STORIES)("$name", (story) => {
 });
 
 test("a vendor that never answers one call, while it answers others: a person, and a resend ends the story", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const world = await makeWorld();
   const [story] = STORIES;

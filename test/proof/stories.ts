@@ -35,6 +35,16 @@ const refund = (world: World) => {
   for (const charge of world.vendors.stripe.state.charges.values()) world.vendors.stripe.refund(charge.id);
 };
 
+/** The pen is sold by prescription; Ada has a card on file, and no prescription yet. */
+async function openByPrescription(world: World): Promise<void> {
+  await world.clinic.openShop([], ["price_pen_month"]);
+  people.set(world, await world.clinic.signUp("Ada Example"));
+  await world.settle();
+}
+
+const prescribe = (world: World) =>
+  void world.clinic.prescribe(personOf(world), "price_pen_month", { fills: 2 });
+
 export const STORIES: readonly Story[] = [
   {
     name: "a charge becomes a delivered parcel",
@@ -85,6 +95,20 @@ export const STORIES: readonly Story[] = [
     async after(world) {
       expect(liveAtPharmacy(world)).toHaveLength(1);
       expect(await orders(world)).toMatchObject([{ state: "CANCELLED", attempt: 1 }, { attempt: 2 }]);
+      expect(await stopped(world)).toEqual([]);
+    },
+  },
+  {
+    name: "a first prescription becomes one subscription and its parcel",
+    before: openByPrescription,
+    moments: [prescribe, work],
+    async after(world) {
+      const { stripe } = world.vendors;
+      expect([...stripe.state.subscriptions.values()]).toMatchObject([{ status: "active" }]);
+      expect([...stripe.state.charges.values()]).toMatchObject([{ paid: true }]);
+      expect(liveAtPharmacy(world)).toHaveLength(1);
+      const [order] = await orders(world);
+      expect(order).toMatchObject({ pharmacy_order_id: liveAtPharmacy(world)[0]?.id });
       expect(await stopped(world)).toEqual([]);
     },
   },

@@ -20,6 +20,9 @@ const OPERATIONS: [keyof World["vendors"] & ("stripe" | "health" | "pharmacy" | 
   ["pharmacy", "get order"],
   ["pharmacy", "cancel order"],
   ["crm", "send event"],
+  ["stripe", "create subscription"],
+  ["stripe", "list subscriptions"],
+  ["stripe", "get customer"],
 ];
 
 const FAULTS: [string, Omit<Fault, "operation">][] = [
@@ -29,10 +32,16 @@ const FAULTS: [string, Omit<Fault, "operation">][] = [
   ["answering 500 for so long that it is paused", { kind: "status", status: 503, times: 12 }],
 ];
 
+/** The story of a subscription that is begun here, and the calls that it alone makes or depends on. */
+const BEGINS = "a first prescription becomes one subscription and its parcel";
+const BEGINNING = ["create subscription", "list subscriptions", "get customer"];
+const OTHERS = STORIES.filter(({ name }) => name !== BEGINS);
+
 describe.each(OPERATIONS)("%s: %s", (vendor, operation) => {
-  test.each(FAULTS)("%s", { timeout: 60_000 }, async (_name, fault) => {
+  test.each(FAULTS)("%s", { timeout: 240_000 }, async (_name, fault) => {
     let met = 0;
-    for (const story of STORIES) {
+    const stories = BEGINNING.includes(operation) ? STORIES.filter(({ name }) => name === BEGINS) : OTHERS;
+    for (const story of stories) {
       const world = await makeWorld();
       try {
         const { faults } = world.vendors[vendor];
@@ -50,7 +59,7 @@ describe.each(OPERATIONS)("%s: %s", (vendor, operation) => {
         await world.close();
       }
       // Two stories see each fault everywhere but where an order is cancelled.
-      if (operation !== "cancel order" && operation !== "get charge" && story === STORIES[0]) break;
+      if (operation !== "cancel order" && operation !== "get charge" && story === OTHERS[0]) break;
     }
     expect(met).toBeGreaterThan(0);
   });

@@ -96,6 +96,21 @@ describe("once", () => {
     expect(made).toEqual(["thing-1"]);
   });
 
+  test("tells a send how often the vendor said no, and only that", async () => {
+    const told: number[] = [];
+    const ends = ["unanswered", "refused", "rate_limited", "refused", "unreachable"] as const;
+    for (const failure of ends) {
+      const send = (refusals: number) => {
+        told.push(refusals);
+        return Promise.reject(new VendorError("pharmacy", failure, "make thing"));
+      };
+      await expect(once(world.deps, taskId, effect({ send }))).rejects.toThrow();
+      await world.pass({ minutes: 2 });
+    }
+    expect(told).toEqual([0, 0, 1, 1, 2]);
+    expect(await effects(world)).toMatchObject([{ state: "REFUSED", refusals: 2 }]);
+  });
+
   test.each(["refused", "rate_limited", "unreachable"] as const)(
     "a vendor that %s surely did nothing: no look-up",
     async (failure) => {

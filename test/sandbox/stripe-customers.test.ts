@@ -74,6 +74,7 @@ describe("cards", () => {
       default_payment_method: card,
     });
     const declined = sandbox.createCustomer({ card: "declined" });
+    await types();
     await expect(create(declined.id)).rejects.toMatchObject({
       statusCode: 402,
       code: "card_declined",
@@ -83,6 +84,58 @@ describe("cards", () => {
       sandbox.subscribe({ customerId: declined.id, priceIds: [{ price: "price_month", quantity: 1 }] })
     )
       .toThrow();
+    expect(await types()).toEqual([]);
+  });
+
+  it("leave a subscription half made when they are declined, unless an error was asked for", async () => {
+    const { sandbox, sdk, types } = await open();
+    const create = (customer: string, more: Partial<Stripe.SubscriptionCreateParams> = {}) =>
+      sdk.subscriptions.create({ customer, items: [{ price: "price_month" }], ...more });
+    const { id } = sandbox.createCustomer({ card: "declined" });
+    await types();
+    const made = await create(id);
+    expect(made).toMatchObject({ status: "incomplete", ended_at: null });
+    const invoice = await sdk.invoices.retrieve(String(made.latest_invoice));
+    expect(invoice).toMatchObject({
+      status: "open",
+      attempt_count: 1,
+      billing_reason: "subscription_create",
+    });
+    expect(await types()).toEqual([
+      "customer.subscription.created",
+      "invoice.created",
+      "invoice.finalized",
+      "charge.failed",
+      "payment_intent.payment_failed",
+      "invoice.payment_failed",
+    ]);
+    expect((await sdk.subscriptions.list({ customer: id })).data).toHaveLength(1);
+    expect(() => sandbox.renew(made.id)).toThrow("incomplete");
+    sandbox.completeFirstPayment(made.id);
+    expect(await sdk.subscriptions.retrieve(made.id)).toMatchObject({ status: "active" });
+    expect(await sdk.invoices.retrieve(invoice.id ?? "")).toMatchObject({ status: "paid" });
+    expect(() => sandbox.completeFirstPayment(made.id)).toThrow();
+
+    const late = await create(id, { payment_behavior: "default_incomplete" });
+    expect(await sdk.invoices.retrieve(String(late.latest_invoice))).toMatchObject({
+      status: "open",
+      attempt_count: 0,
+    });
+    sandbox.expireIncomplete(late.id);
+    expect(await sdk.subscriptions.retrieve(late.id)).toMatchObject({
+      status: "incomplete_expired",
+      ended_at: expect.any(Number),
+    });
+    expect(await sdk.invoices.retrieve(String(late.latest_invoice))).toMatchObject({ status: "void" });
+    expect(() => sandbox.expireIncomplete(late.id)).toThrow();
+    const bare = sandbox.createCustomer({ card: "none" });
+    await expect(create(bare.id)).rejects.toMatchObject({ statusCode: 400, code: "resource_missing" });
+    expect(await create(bare.id, { payment_behavior: "default_incomplete" })).toMatchObject({
+      status: "incomplete",
+    });
+    await expect(create(bare.id, { payment_behavior: "pending_if_incomplete" })).rejects.toMatchObject({
+      statusCode: 400,
+    });
   });
 });
 

@@ -13,7 +13,9 @@ const WHOLE = [
   "registry.customers",
   "registry.products",
   "registry.product_keys",
+  "registry.price_choices",
   "tracker.orders",
+  "tracker.first_prescriptions",
 ];
 
 /** Columns that say all by their name. */

@@ -28,6 +28,14 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       cross join unnest(array['stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm']::registry.key_system[]) as kind (system)`,
   },
   {
+    table: "registry.price_choices",
+    sql: `insert into registry.price_choices (customer_id, product_id, price)
+      select customers.id, product_keys.product_id, product_keys.key
+      from registry.product_keys
+      cross join (select min(customers.id) as id from registry.customers) as customers
+      where product_keys.system = 'stripe_price'`,
+  },
+  {
     table: "clockwork.tasks",
     // Each status twice: with a story behind it (customer, invoice, the task that caused it), and bare.
     sql:
@@ -119,6 +127,19 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       from tracker.order_states
       cross join (select min(customers.id) as id from registry.customers) as customers
       cross join (select min(products.id) as id from registry.products) as products`,
+  },
+  {
+    table: "tracker.first_prescriptions",
+    // One for each finding; one may be had per customer and product.
+    sql:
+      `insert into tracker.first_prescriptions (customer_id, product_id, finding, prescription_id, subscription_id)
+      select pairs.customer_id, pairs.product_id, found.finding, 'rx_' || found.finding,
+        case when found.finding in ('STARTED', 'SUBSCRIBED') then 'sub_1' end
+      from unnest(array['NO_PRICE', 'STARTING', 'STARTED', 'SUBSCRIBED', 'ENDED']) with ordinality as found (finding, nth)
+      join (
+        select customers.id as customer_id, products.id as product_id, row_number() over (order by customers.id, products.id) as nth
+        from registry.customers cross join registry.products
+      ) as pairs on pairs.nth = found.nth`,
   },
   {
     table: "tracker.refills",

@@ -1,76 +1,21 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import type { Person, PriceId } from "../../scripts/local/clinic.ts";
 import { isoDay } from "../../scripts/local/clinic.ts";
-import type { CardState } from "../../scripts/local/sandbox/stripe/cards.ts";
 import { addTask, effects, expectAtRest, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
+import {
+  charges,
+  findings,
+  MONTH,
+  open,
+  productId,
+  settleIn,
+  subscriptionsOf,
+  without,
+  write,
+} from "./support.ts";
 
-const MONTH: PriceId = "price_morning_month";
-
-/** A clinic that sells the morning tablets by prescription, and a customer who has not been prescribed anything yet. */
-async function open(
-  { card = "default", defaults = [MONTH] }: { card?: CardState; defaults?: readonly PriceId[] } = {},
-) {
-  const world = await makeWorld();
-  await world.clinic.openShop([], defaults);
-  const person = await world.clinic.signUp("Ada Example", undefined, card);
-  await world.settle();
-  return { world, person };
-}
-
-/** What is due is done, and what waits for the start's own moment is reached. */
-async function settleIn(world: World): Promise<void> {
-  await world.settle();
-  await world.pass({ minutes: 20 });
-  await world.settle();
-}
-
-const subscriptionsOf = (world: World, { stripeCustomerId }: Person) =>
-  [...world.vendors.stripe.state.subscriptions.values()].filter(({ customer }) =>
-    customer === stripeCustomerId
-  );
-const charges = (world: World) =>
-  [...world.vendors.stripe.state.charges.values()].filter(({ status }) => status === "succeeded");
-
-async function productId(world: World, name = "Morning tablets"): Promise<number> {
-  const { id } = await world.db.selectFrom("registry.products").select("id").where("name", "=", name)
-    .executeTakeFirstOrThrow();
-  return id;
-}
-
-async function without(world: World) {
-  const { rows } = await sql<{ product: string; why: string; task_id: number | null }>`
-    select product, why, task_id from ops.prescribed_without_subscription order by product`.execute(world.db);
-  return rows;
-}
-
-const findings = async (world: World) =>
-  await world.db.selectFrom("tracker.first_prescriptions").selectAll().orderBy("product_id").execute();
-
-/** A morning prescription in the health record alone, on whatever terms. */
-function write(world: World, person: Person, terms: Record<string, unknown> = {}) {
-  return world.vendors.health.writePrescription({
-    patientId: person.healthPatientId,
-    rxnorm: "1000001",
-    drug: "CANARY-DRUG",
-    repeats: 11,
-    validUntil: isoDay(new Date(world.now().getTime() + 300 * 86_400_000)),
-    daysSupply: 30,
-    ...terms,
-  });
-}
-
-/** When it says that it was written. */
-function backdate(world: World, id: string, days: number) {
-  const prescription = world.vendors.health.state.prescriptions.get(id);
-  if (!prescription) throw new Error("no such prescription");
-  Object.assign(prescription, {
-    authoredOn: new Date(world.now().getTime() - days * 86_400_000).toISOString(),
-  });
-}
-
-describe("a customer's first prescription of a product", { timeout: 60_000 }, () => {
+describe("a customer's first prescription of a product", { timeout: 180_000 }, () => {
   test("becomes one subscription at the product's default price, which is charged and shipped", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
@@ -186,7 +131,7 @@ describe("a customer's first prescription of a product", { timeout: 60_000 }, ()
   });
 });
 
-describe("what the customer has or had is never revived or doubled", { timeout: 60_000 }, () => {
+describe("what the customer has or had is never revived or doubled", { timeout: 180_000 }, () => {
   const STATES: [string, (world: World, id: string) => void][] = [
     ["active", () => {}],
     ["paused", (world, id) => void world.vendors.stripe.pause(id)],
@@ -195,41 +140,48 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
     ["cancelled", (world, id) => void world.vendors.stripe.cancel(id)],
     ["ending with its period", (world, id) => void world.vendors.stripe.cancelAtPeriodEnd(id)],
   ];
-  test.each(STATES)("a subscription that is %s", async (_name, become) => {
-    const { world, person } = await open();
-    // Before anybody was told of a price of this product by prescription.
-    const { subscriptionId } = world.clinic.subscribe(person, "price_morning_quarter");
+  test("a subscription that is active, paused, not collected, past due, cancelled or ending", async () => {
+    const { world } = await open();
+    const people = [];
+    for (const [name, become] of STATES) {
+      const person = await world.clinic.signUp(name);
+      const { subscriptionId } = world.clinic.subscribe(person, "price_morning_quarter");
+      become(world, subscriptionId);
+      people.push({ name, person, subscriptionId });
+    }
     await world.settle();
-    become(world, subscriptionId);
-    await world.settle();
-    const before = structuredClone(subscriptionsOf(world, person));
+    const before = structuredClone([...world.vendors.stripe.state.subscriptions.values()]);
     const paid = charges(world).length;
-    world.clinic.prescribe(person, MONTH);
+    for (const { person } of people) world.clinic.prescribe(person, MONTH);
     await settleIn(world);
-    expect(subscriptionsOf(world, person)).toEqual(before);
+    expect([...world.vendors.stripe.state.subscriptions.values()]).toEqual(before);
     expect(charges(world)).toHaveLength(paid);
-    expect(await findings(world)).toMatchObject([{ finding: "SUBSCRIBED", subscription_id: subscriptionId }]);
+    expect((await findings(world)).map(({ finding, subscription_id }) => [finding, subscription_id]))
+      .toEqual(people.map(({ subscriptionId }) => ["SUBSCRIBED", subscriptionId]));
     expect((await effects(world)).filter(({ vendor }) => vendor === "stripe")).toEqual([]);
     expect((await stopped(world)).filter(({ step }) => step.startsWith("subscription."))).toEqual([]);
   });
 
-  test.each(["incomplete", "incomplete_expired"])(
-    "a first charge that was never paid: %s",
-    async (status) => {
-      const { world, person } = await open({ card: "declined" });
+  test("a first charge that was never paid, still open or expired", async () => {
+    const { world } = await open();
+    for (const expires of [false, true]) {
+      const person = await world.clinic.signUp("Bea Example", undefined, "declined");
       const { id } = world.vendors.stripe.subscribe({
         customerId: person.stripeCustomerId,
         priceIds: [{ price: MONTH, quantity: 1 }],
         paymentBehavior: "allow_incomplete",
       });
-      if (status === "incomplete_expired") world.vendors.stripe.expireIncomplete(id);
+      if (expires) world.vendors.stripe.expireIncomplete(id);
       world.vendors.stripe.changeCard(person.stripeCustomerId, "default");
       world.clinic.prescribe(person, MONTH);
       await settleIn(world);
-      expect(subscriptionsOf(world, person)).toMatchObject([{ id, status }]);
-      expect(charges(world)).toEqual([]);
-    },
-  );
+      expect(subscriptionsOf(world, person)).toMatchObject([{
+        id,
+        status: expires ? "incomplete_expired" : "incomplete",
+      }]);
+    }
+    expect(charges(world)).toEqual([]);
+  });
 
   test("one that we started and the customer cancelled stays cancelled, whatever is prescribed or resent", async () => {
     const { world, person } = await open();
@@ -369,7 +321,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
   });
 });
 
-describe("money that does not come", { timeout: 60_000 }, () => {
+describe("money that does not come", { timeout: 180_000 }, () => {
   test("no payment method: a person, once, however often the prescription is edited; a resend goes on", async () => {
     const { world, person } = await open({ card: "none" });
     const id = world.clinic.prescribe(person, MONTH);
@@ -506,265 +458,7 @@ describe("money that does not come", { timeout: 60_000 }, () => {
   });
 });
 
-describe("what is not surely a first prescription", { timeout: 60_000 }, () => {
-  async function notFirst(world: World) {
-    const asked = (await stopped(world)).filter(({ step }) => step === "subscription.start");
-    expect(asked).toMatchObject([{ reason_code: "NOT_THE_FIRST_PRESCRIPTION" }]);
-    return asked[0]?.id ?? 0;
-  }
-
-  test("an earlier one of months ago: a question; PENDING starts it, once", async () => {
-    const { world, person } = await open();
-    const old = write(world, person, { status: "completed" });
-    backdate(world, old, 200);
-    await settleIn(world);
-    expect(await tasksOf(world, "subscription.start")).toEqual([]);
-    world.clinic.prescribe(person, MONTH);
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-    const asked = await notFirst(world);
-    expect((await stopped(world))[0]?.reason).toContain("an earlier one was written more than 30 days ago");
-    await setStatus(world.db, asked, "PENDING");
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toHaveLength(1);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test("CANCELLED leaves it: it is not asked again for this prescription, and the next one is asked about too", async () => {
-    const { world, person } = await open();
-    const old = write(world, person, { status: "completed" });
-    world.vendors.health.recordDispense({
-      patientId: person.healthPatientId,
-      prescriptionId: old,
-      pharmacyOrderId: "elsewhere",
-    });
-    const id = world.clinic.prescribe(person, MONTH);
-    await settleIn(world);
-    const asked = await notFirst(world);
-    expect((await stopped(world))[0]?.reason).toContain("it was filled before");
-    await setStatus(world.db, asked, "CANCELLED");
-    world.vendors.health.updatePrescription(id, { daysSupply: 28 });
-    await settleIn(world);
-    expect(await stopped(world)).toEqual([]);
-    expect(await without(world)).toMatchObject([{ why: "A person decided to leave it.", task_id: null }]);
-    world.clinic.prescribe(person, MONTH);
-    await settleIn(world);
-    await notFirst(world);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-  });
-
-  test("one that a person dropped while it waited: the corrected one is a question, not a charge", async () => {
-    const { world, person } = await open();
-    const id = world.clinic.prescribe(person, MONTH);
-    await world.settle();
-    await setStatus(world.db, (await tasksOf(world, "subscription.start"))[0]?.id ?? 0, "CANCELLED");
-    world.vendors.health.cancelPrescription(id);
-    world.clinic.prescribe(person, MONTH);
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-    await notFirst(world);
-    expect((await stopped(world))[0]?.reason).toContain("was dropped by a person");
-  });
-
-  test("one that is old when we first hear of it", async () => {
-    const { world, person } = await open();
-    const id = write(world, person);
-    backdate(world, id, 31);
-    await settleIn(world);
-    await notFirst(world);
-  });
-
-  test("one that was cancelled and written anew the same day is still the first", async () => {
-    const { world, person } = await open();
-    const wrong = world.clinic.prescribe(person, MONTH);
-    await world.settle();
-    world.vendors.health.cancelPrescription(wrong);
-    world.clinic.prescribe(person, MONTH);
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toHaveLength(1);
-    expect(charges(world)).toHaveLength(1);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test("one that is cancelled while it waits starts nothing", async () => {
-    const { world, person } = await open();
-    const wrong = world.clinic.prescribe(person, MONTH);
-    await world.settle();
-    world.vendors.health.cancelPrescription(wrong);
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-    expect(await without(world)).toMatchObject([{
-      why: "The prescription ended before a subscription began.",
-    }]);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test("one that is cancelled between our first look and the send starts nothing", async () => {
-    const { world, person } = await open();
-    const id = world.clinic.prescribe(person, MONTH);
-    await world.settle();
-    let isCancelled = false;
-    world.deps.faultPoint = (name) => {
-      if (name === "effect claimed" && !isCancelled) {
-        isCancelled = true;
-        world.vendors.health.cancelPrescription(id);
-      }
-      return Promise.resolve();
-    };
-    await settleIn(world);
-    expect(isCancelled).toBe(true);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-  });
-
-  test.each([
-    ["a draft", { status: "draft" }],
-    ["on hold", { status: "on-hold" }],
-    ["expired", { validUntil: "2020-01-31" }],
-    ["entered in error", { status: "entered-in-error" }],
-  ])("%s: nothing", async (_name, terms) => {
-    const { world, person } = await open();
-    write(world, person, terms);
-    await settleIn(world);
-    expect(await tasksOf(world, "subscription.start")).toEqual([]);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test.each([
-    ["a plan", { intent: "plan" }],
-    ["a proposal", { intent: "proposal" }],
-    ["an order not to give it", { doNotPerform: true }],
-  ])("%s: nothing", async (_name, fields) => {
-    const { world, person } = await open();
-    Object.assign(world.vendors.health.state.prescriptions.get(write(world, person)) ?? {}, fields);
-    await settleIn(world);
-    expect(await tasksOf(world, "subscription.start")).toEqual([]);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test("a draft that becomes active, days later, is the first", async () => {
-    const { world, person } = await open();
-    const id = write(world, person, { status: "draft" });
-    await settleIn(world);
-    await world.pass({ days: 5 });
-    world.vendors.health.updatePrescription(id, { status: "active" });
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toHaveLength(1);
-  });
-
-  test.each([
-    ["no days' supply", { daysSupply: null }, "the days' supply"],
-    ["no number of repeats", { repeats: null }, "the number of fills"],
-    ["an expiry that is a year and month", { validUntil: "2029-09" }, "the last day it is valid"],
-    ["no expiry", { validUntil: null }, "the last day it is valid"],
-    ["a status nobody has heard of", { status: "hibernating" }, "its status"],
-    ["a status that the health record does not know", { status: "unknown" }, "its status"],
-  ])("%s goes to a person, and goes on when it is completed", async (_name, terms, what) => {
-    const { world, person } = await open();
-    const id = write(world, person, terms);
-    await settleIn(world);
-    expect(await stopped(world)).toMatchObject([{
-      step: "subscription.start",
-      reason_code: "PRESCRIPTION_UNCLEAR",
-      reason: expect.stringContaining(what),
-    }]);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-    world.vendors.health.updatePrescription(id, {
-      status: "active",
-      daysSupply: 30,
-      repeats: 3,
-      validUntil: isoDay(new Date(world.now().getTime() + 300 * 86_400_000)),
-    });
-    await settleIn(world);
-    expect(subscriptionsOf(world, person)).toHaveLength(1);
-    expect(await stopped(world)).toEqual([]);
-  });
-});
-
-describe("a prescription for none of our products", { timeout: 60_000 }, () => {
-  test("is asked about once, without its code, and goes on when the code was added", async () => {
-    const { world, person } = await open();
-    const id = write(world, person, { rxnorm: "CANARY-CODE-77" });
-    await settleIn(world);
-    for (let i = 0; i < 3; i++) {
-      world.vendors.health.updatePrescription(id, { daysSupply: 28 + i });
-      await world.settle();
-    }
-    const [asked, ...others] = await stopped(world);
-    expect(others).toEqual([]);
-    expect(asked).toMatchObject({
-      step: "subscription.look",
-      reason_code: "PRESCRIPTION_FOR_UNKNOWN_PRODUCT",
-      reason: expect.stringContaining(id),
-      data: { customer_id: person.customerId, prescription_id: id },
-    });
-    const { rows } = await sql<{ leaks: number }>`
-      select count(*) as leaks from clockwork.tasks where tasks::text like '%CANARY%'`.execute(world.db);
-    expect(rows).toEqual([{ leaks: 0 }]);
-    // A resend too early stays in front of the person.
-    await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
-    expect(await stopped(world)).toMatchObject([{ id: asked?.id }]);
-    await world.db.insertInto("registry.product_keys").values({
-      system: "rxnorm",
-      key: "CANARY-CODE-77",
-      product_id: await productId(world),
-    }).execute();
-    await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await settleIn(world);
-    expect(await stopped(world)).toEqual([]);
-    expect(subscriptionsOf(world, person)).toHaveLength(1);
-  });
-
-  test("that was dropped is not asked about again; another one is", async () => {
-    const { world, person } = await open();
-    const id = write(world, person, { rxnorm: "999" });
-    await settleIn(world);
-    await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "CANCELLED");
-    world.vendors.health.updatePrescription(id, { daysSupply: 28 });
-    await settleIn(world);
-    expect(await stopped(world)).toEqual([]);
-    write(world, person, { rxnorm: "998" });
-    await settleIn(world);
-    expect(await stopped(world)).toHaveLength(1);
-  });
-
-  test("that ends is no question any more", async () => {
-    const { world, person } = await open();
-    const id = write(world, person, { rxnorm: "999" });
-    await settleIn(world);
-    expect(await stopped(world)).toHaveLength(1);
-    world.vendors.health.cancelPrescription(id);
-    await settleIn(world);
-    expect(await stopped(world)).toEqual([]);
-  });
-
-  test.each([
-    ["without any code", { medicationCodeableConcept: { text: "CANARY-DRUG" } }, "it has no RxNorm code"],
-    ["that cannot be read", { intent: 7 }, "it cannot be read"],
-    ["whose codes stand for two products", {
-      medicationCodeableConcept: {
-        coding: ["1000001", "1000002"].map((code) => ({
-          system: "http://www.nlm.nih.gov/research/umls/rxnorm",
-          code,
-        })),
-      },
-    }, "its codes stand for more than one product"],
-  ])("%s", async (_name, fields, why) => {
-    const { world, person } = await open();
-    const id = write(world, person);
-    Object.assign(world.vendors.health.state.prescriptions.get(id) ?? {}, fields);
-    await addTask(world.db, "subscription.look", { customer_id: person.customerId }, "health");
-    await settleIn(world);
-    const asked = (await stopped(world)).filter(({ step }) => step.startsWith("subscription."));
-    expect(asked).toMatchObject([{
-      reason_code: "PRESCRIPTION_FOR_UNKNOWN_PRODUCT",
-      reason: expect.stringContaining(why),
-    }]);
-    expect(subscriptionsOf(world, person)).toEqual([]);
-  });
-});
-
-describe("two at once", { timeout: 60_000 }, () => {
+describe("two at once", { timeout: 180_000 }, () => {
   test("two active prescriptions for one product: one subscription, and people see that there are two", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
@@ -803,7 +497,7 @@ describe("two at once", { timeout: 60_000 }, () => {
   });
 });
 
-describe("nobody is forgotten", { timeout: 60_000 }, () => {
+describe("nobody is forgotten", { timeout: 180_000 }, () => {
   test("a prescription that came before the customer was linked begins when they are", async () => {
     const world = await makeWorld();
     await world.clinic.openShop([], [MONTH]);
@@ -831,7 +525,7 @@ describe("nobody is forgotten", { timeout: 60_000 }, () => {
       validUntil: isoDay(new Date(world.now().getTime() + 90 * 86_400_000)),
     });
     await settleIn(world);
-    expect(await tasksOf(world, "subscription.look")).toEqual([]);
+    expect(world.vendors.stripe.state.subscriptions.size).toBe(0);
     const customer = world.vendors.stripe.createCustomer({});
     await sql`insert into registry.customers (stripe_customer_id, health_patient_id)
       values (${customer.id}, ${patientId})`.execute(world.db);
@@ -869,7 +563,8 @@ describe("nobody is forgotten", { timeout: 60_000 }, () => {
           health_patient_id = null, pharmacy_patient_id = null, crm_person_id = null where id = ${person.customerId})
       select 1`.execute(world.db);
     await sql`update registry.customers set stripe_customer_id = ${person.stripeCustomerId},
-        health_patient_id = ${person.healthPatientId} where email = 'b@example.com'`.execute(world.db);
+        health_patient_id = ${person.healthPatientId}, pharmacy_patient_id = ${person.pharmacyPatientId},
+        crm_person_id = ${person.crmPersonId} where email = 'b@example.com'`.execute(world.db);
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toHaveLength(1);
     expect(await stopped(world)).toEqual([]);
