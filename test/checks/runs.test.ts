@@ -176,6 +176,34 @@ describe("a run", { timeout: 120_000 }, () => {
     expect(await stopped(world)).toEqual([]);
   });
 
+  test("of many pages rests between: one drain goes through twenty, a later one goes on", async () => {
+    const { world } = await withSubscription();
+    await world.pass(A_WHILE);
+    let calls = 0;
+    world.deps.vendors = {
+      ...world.deps.vendors,
+      stripe: {
+        ...world.deps.vendors.stripe,
+        listEvents: () => {
+          calls += 1;
+          return Promise.resolve({ entries: [], next: calls < 25 ? `page ${calls}` : null });
+        },
+      },
+    };
+    // The types fit into one question.
+    const { names } = world.deps.steps;
+    const ofStripe = names.filter((name) => name.startsWith("stripe.")).slice(0, 3);
+    const others = names.filter((name) => !name.startsWith("stripe."));
+    world.deps.steps = { ...world.deps.steps, names: [...others, ...ofStripe] };
+    await addTask(world.db, "completeness.stripe", {}, "stripe");
+    await world.drain();
+    expect(await lastRun(world, "stripe")).toMatchObject({ state: "RUNNING", pages: 20 });
+    await world.pass({ seconds: 11 });
+    await world.drain();
+    expect(await lastRun(world, "stripe")).toMatchObject({ state: "DONE", pages: 25 });
+    expect(calls).toBe(25);
+  });
+
   test("takes a resent page up where it stopped", async () => {
     const { world, subscriptionId } = await withSubscription();
     await unheardOf(world, subscriptionId, 150);
