@@ -1415,6 +1415,20 @@ end
 $function$;
 comment on function registry.choose_price(bigint,text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
 
+CREATE OR REPLACE FUNCTION registry.colliding_renewal(from_customer bigint, into_customer bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select moves.product_id from tracker.renewals as moves
+  join tracker.renewals as stays on stays.customer_id = into_customer and stays.product_id = moves.product_id
+  where moves.customer_id = from_customer and moves.closed_at is null
+    and (stays.closed_at is null or (stays.prescription_id = moves.prescription_id and stays.cycle = moves.cycle))
+  limit 1
+$function$;
+comment on function registry.colliding_renewal(bigint,bigint) is 'A product whose open renewal of the first customer has no place beside the second''s; null where none stands in the way of a merge.';
+
 CREATE OR REPLACE FUNCTION registry.customer_of(system text, key text)
  RETURNS bigint
  LANGUAGE sql
@@ -1608,6 +1622,61 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION registry.merge_rows(from_customer bigint, into_customer bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  moves registry.customers;
+  actor text := pg_catalog.current_setting('clockwork.actor', true);
+begin
+  perform registry.lock_keys();
+  perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
+  select customers.* into strict moves from registry.customers where customers.id = from_customer;
+  -- What both have must have been given up before: a key is not dropped in silence.
+  if exists (
+    select from registry.customers as stays
+    where stays.id = into_customer and (
+      (stays.stripe_customer_id is not null and moves.stripe_customer_id is not null)
+      or (stays.health_patient_id is not null and moves.health_patient_id is not null)
+      or (stays.pharmacy_patient_id is not null and moves.pharmacy_patient_id is not null)
+      or (stays.crm_person_id is not null and moves.crm_person_id is not null)
+      or (stays.login_user_id is not null and moves.login_user_id is not null)))
+  then
+    raise exception 'Customers % and % both have a live key in one system.', from_customer, into_customer
+      using errcode = 'check_violation';
+  end if;
+  update registry.customers set merged_into = into_customer where customers.merged_into = from_customer;
+  update registry.customers set stripe_customer_id = null, health_patient_id = null, pharmacy_patient_id = null,
+    crm_person_id = null, login_user_id = null, email = null, merged_into = into_customer
+  where customers.id = from_customer;
+  update registry.customers set
+    stripe_customer_id = coalesce(customers.stripe_customer_id, moves.stripe_customer_id),
+    health_patient_id = coalesce(customers.health_patient_id, moves.health_patient_id),
+    pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, moves.pharmacy_patient_id),
+    crm_person_id = coalesce(customers.crm_person_id, moves.crm_person_id),
+    login_user_id = coalesce(customers.login_user_id, moves.login_user_id),
+    email = coalesce(customers.email, moves.email)
+  where customers.id = into_customer;
+  update registry.former_keys set customer_id = into_customer where former_keys.customer_id = from_customer;
+  update tracker.orders set customer_id = into_customer where orders.customer_id = from_customer;
+  update tracker.refills set customer_id = into_customer where refills.customer_id = from_customer;
+  -- A closed one of the same prescription and cycle stays behind: it is history.
+  update tracker.renewals set customer_id = into_customer
+  where renewals.customer_id = from_customer and not exists (
+    select from tracker.renewals as stays
+    where stays.customer_id = into_customer and stays.product_id = renewals.product_id
+      and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
+  -- Those that somebody has in hand are left: they follow by themselves where it matters.
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  update clockwork.tasks set customer_id = into_customer
+  where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+end
+$function$;
+comment on function registry.merge_rows(bigint,bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
+
 CREATE OR REPLACE FUNCTION registry.register_customer(email text DEFAULT NULL::text, stripe_customer_id text DEFAULT NULL::text, health_patient_id text DEFAULT NULL::text, pharmacy_patient_id text DEFAULT NULL::text, crm_person_id text DEFAULT NULL::text, login_user_id uuid DEFAULT NULL::uuid)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1642,6 +1711,21 @@ begin
   ) as known
   where known.customer_id is not null;
 
+  if pg_catalog.cardinality(holders) = 2 then
+    -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
+    perform registry.merge_rows(made.id, other.id)
+    from registry.customers as made
+    join registry.customers as other on other.id = any (holders) and other.id <> made.id
+    where made.id = any (holders) and made.stripe_customer_id = given ->> 'stripe' and other.stripe_customer_id is null
+      and num_nonnulls(made.health_patient_id, made.pharmacy_patient_id, made.crm_person_id, made.login_user_id) = 0
+      and not exists (select from registry.former_keys where former_keys.customer_id = made.id)
+      and registry.colliding_renewal(made.id, other.id) is null;
+    if found then
+      select pg_catalog.array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
+      from pg_catalog.jsonb_each_text(given) as keys
+      where registry.customer_of(keys.key, keys.value) is not null;
+    end if;
+  end if;
   if pg_catalog.cardinality(holders) > 1 then
     raise exception 'These keys lead to more than one customer: %.', told
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';

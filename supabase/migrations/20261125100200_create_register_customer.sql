@@ -1,6 +1,7 @@
 -- Purpose: how the company's own sign-up makes a customer known, and adds the keys of each system as they come to be.
 -- Touches: registry.register_customer().
 -- Watch: an email never finds a customer. What contradicts itself is refused with a sentence; nothing is written then.
+--   One thing is no contradiction: Stripe's news of a new customer may be faster than the sign-up that tells whose it is.
 
 create function registry.register_customer(
   email text default null,
@@ -41,6 +42,21 @@ begin
   ) as known
   where known.customer_id is not null;
 
+  if pg_catalog.cardinality(holders) = 2 then
+    -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
+    perform registry.merge_rows(made.id, other.id)
+    from registry.customers as made
+    join registry.customers as other on other.id = any (holders) and other.id <> made.id
+    where made.id = any (holders) and made.stripe_customer_id = given ->> 'stripe' and other.stripe_customer_id is null
+      and num_nonnulls(made.health_patient_id, made.pharmacy_patient_id, made.crm_person_id, made.login_user_id) = 0
+      and not exists (select from registry.former_keys where former_keys.customer_id = made.id)
+      and registry.colliding_renewal(made.id, other.id) is null;
+    if found then
+      select pg_catalog.array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
+      from pg_catalog.jsonb_each_text(given) as keys
+      where registry.customer_of(keys.key, keys.value) is not null;
+    end if;
+  end if;
   if pg_catalog.cardinality(holders) > 1 then
     raise exception 'These keys lead to more than one customer: %.', told
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';

@@ -1,7 +1,74 @@
--- Purpose: nothing is ever written to a customer who was merged into another: a step that read the old row a moment ago
---   settles with the one who stayed.
--- Touches: registry.follow_merge(), tracker.orders, tracker.renewals, tracker.guard_renewal().
--- Watch: the key share lock waits for a merge that is under way, which locks both rows for update.
+-- Purpose: two rows become one, and nothing is ever written to the one that was merged: a step that read it a moment ago
+--   settles with the one who stays.
+-- Touches: registry.merge_rows(), registry.colliding_renewal(), registry.follow_merge(), tracker.orders, tracker.renewals.
+--   tracker.guard_renewal().
+-- Watch: a new table that names a customer must be thought of here; a test asks. The key share lock waits for a merge
+--   that is under way, which locks both rows for update.
+
+-- Everything the first has goes over to the second, and the first stays as a sign that points there.
+create function registry.merge_rows(from_customer bigint, into_customer bigint) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  moves registry.customers;
+  actor text := pg_catalog.current_setting('clockwork.actor', true);
+begin
+  perform registry.lock_keys();
+  perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
+  select customers.* into strict moves from registry.customers where customers.id = from_customer;
+  -- What both have must have been given up before: a key is not dropped in silence.
+  if exists (
+    select from registry.customers as stays
+    where stays.id = into_customer and (
+      (stays.stripe_customer_id is not null and moves.stripe_customer_id is not null)
+      or (stays.health_patient_id is not null and moves.health_patient_id is not null)
+      or (stays.pharmacy_patient_id is not null and moves.pharmacy_patient_id is not null)
+      or (stays.crm_person_id is not null and moves.crm_person_id is not null)
+      or (stays.login_user_id is not null and moves.login_user_id is not null)))
+  then
+    raise exception 'Customers % and % both have a live key in one system.', from_customer, into_customer
+      using errcode = 'check_violation';
+  end if;
+  update registry.customers set merged_into = into_customer where customers.merged_into = from_customer;
+  update registry.customers set stripe_customer_id = null, health_patient_id = null, pharmacy_patient_id = null,
+    crm_person_id = null, login_user_id = null, email = null, merged_into = into_customer
+  where customers.id = from_customer;
+  update registry.customers set
+    stripe_customer_id = coalesce(customers.stripe_customer_id, moves.stripe_customer_id),
+    health_patient_id = coalesce(customers.health_patient_id, moves.health_patient_id),
+    pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, moves.pharmacy_patient_id),
+    crm_person_id = coalesce(customers.crm_person_id, moves.crm_person_id),
+    login_user_id = coalesce(customers.login_user_id, moves.login_user_id),
+    email = coalesce(customers.email, moves.email)
+  where customers.id = into_customer;
+  update registry.former_keys set customer_id = into_customer where former_keys.customer_id = from_customer;
+  update tracker.orders set customer_id = into_customer where orders.customer_id = from_customer;
+  update tracker.refills set customer_id = into_customer where refills.customer_id = from_customer;
+  -- A closed one of the same prescription and cycle stays behind: it is history.
+  update tracker.renewals set customer_id = into_customer
+  where renewals.customer_id = from_customer and not exists (
+    select from tracker.renewals as stays
+    where stays.customer_id = into_customer and stays.product_id = renewals.product_id
+      and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
+  -- Those that somebody has in hand are left: they follow by themselves where it matters.
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  update clockwork.tasks set customer_id = into_customer
+  where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+end
+$$;
+comment on function registry.merge_rows(bigint, bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
+
+create function registry.colliding_renewal(from_customer bigint, into_customer bigint) returns bigint
+language sql stable set search_path = ''
+as $$
+  select moves.product_id from tracker.renewals as moves
+  join tracker.renewals as stays on stays.customer_id = into_customer and stays.product_id = moves.product_id
+  where moves.customer_id = from_customer and moves.closed_at is null
+    and (stays.closed_at is null or (stays.prescription_id = moves.prescription_id and stays.cycle = moves.cycle))
+  limit 1
+$$;
+comment on function registry.colliding_renewal(bigint, bigint) is 'A product whose open renewal of the first customer has no place beside the second''s; null where none stands in the way of a merge.';
 
 create function registry.follow_merge() returns trigger
 language plpgsql set search_path = ''

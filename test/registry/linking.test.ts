@@ -290,7 +290,7 @@ describe("a completed checkout", () => {
   test("two references that differ go to a person", async () => {
     const [ada, ben] = [await someone(world), await someone(world)];
     const before = await rows();
-    world.vendors.stripe.outbox.faults.silent = true;
+    world.vendors.stripe.outbox.faults.dropped = 1;
     const key = pay({
       email: fresh("twice"),
       clientReferenceId: String(ada),
@@ -298,7 +298,7 @@ describe("a completed checkout", () => {
     });
     // Only the session is heard of.
     const [session] = [...world.vendors.stripe.state.checkoutSessions.values()].slice(-1);
-    world.vendors.stripe.outbox.faults.silent = false;
+    world.vendors.stripe.outbox.faults.dropped = 0;
     await sql`
       insert into clockwork.tasks (step, key, vendor, data)
       values ('stripe.checkout.session.completed', ${fresh("evt")}, 'stripe', ${

@@ -115,6 +115,37 @@ describe("register_customer", () => {
     );
   });
 
+  test("a row made of a Stripe customer's news alone is whose the sign-up says it is", async () => {
+    const [crm_person_id, stripe_customer_id] = [fresh("person"), fresh("cus")];
+    const id = await register({ crm_person_id, email: "ours@example.com" });
+    const made = await register({ stripe_customer_id, email: "theirs@example.com" });
+    await sql.person("insert into clockwork.tasks (step, customer_id) values ('test.step', $1)", [made]);
+    const rows = await count();
+    expect(await register({ crm_person_id, stripe_customer_id, health_patient_id: "patient-fast" })).toBe(id);
+    expect(await sql.person("select from clockwork.tasks where customer_id = $1", [id])).toHaveLength(1);
+    expect(await row(id)).toMatchObject({
+      stripe_customer_id,
+      health_patient_id: "patient-fast",
+      email: "ours@example.com",
+    });
+    expect(await row(made)).toMatchObject({ merged_into: String(id), stripe_customer_id: null, email: null });
+    expect(await count()).toBe(rows);
+    // One that knows more, or a second Stripe customer, is a contradiction.
+    const other = fresh("cus");
+    const known = await register({ stripe_customer_id: other, login_user_id: LOGIN.replace("69", "70") });
+    const third = fresh("person");
+    await register({ crm_person_id: third });
+    await expect(register({ crm_person_id: third, stripe_customer_id: other })).rejects.toThrow(
+      /more than one/,
+    );
+    await expect(register({ crm_person_id, stripe_customer_id: other })).rejects.toThrow(
+      `is customer ${known}`,
+    );
+    const bare = fresh("cus");
+    await register({ stripe_customer_id: bare });
+    await expect(register({ crm_person_id, stripe_customer_id: bare })).rejects.toThrow(/more than one/);
+  });
+
   test("a former key leads to its customer, and proves nothing new", async () => {
     const crm_person_id = fresh("person");
     const id = await register({ crm_person_id });

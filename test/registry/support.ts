@@ -20,7 +20,7 @@ export async function someone(
   world: World,
   keys: Parameters<typeof register>[1] = {},
 ): Promise<number> {
-  return await register(world.db, { crm_person_id: fresh("person"), ...keys });
+  return await register(world.db, { crm_person_id: fresh("crm"), ...keys });
 }
 
 export async function row(world: World, id: number) {

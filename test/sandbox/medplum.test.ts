@@ -244,6 +244,41 @@ describe("actions", () => {
     ]);
   });
 
+  test("a merge is told by both records, and the old one is in use no more", async () => {
+    const [old, kept] = [newPatient(), newPatient()];
+    sandbox.identifyPatient(kept, [{ system: "urn:ours", value: "7" }]);
+    await sandbox.outbox.flush();
+    events = [];
+    sandbox.mergePatients(old, kept);
+    expect(sandbox.state.patients.get(old)).toMatchObject({
+      active: false,
+      link: [{ type: "replaced-by", other: { reference: `Patient/${kept}` } }],
+    });
+    expect(sandbox.state.patients.get(kept)).toMatchObject({
+      active: true,
+      identifier: [{ system: "urn:ours", value: "7" }],
+      link: [{ type: "replaces", other: { reference: `Patient/${old}` } }],
+    });
+    await sandbox.outbox.flush();
+    expect(events.map(({ type, attributes }) => [type, attributes["patient_id"]]).toSorted()).toEqual(
+      [["patient.update", old], ["patient.update", kept]].toSorted(),
+    );
+  });
+
+  test("a new email leaves the one before as old", () => {
+    const patient = sandbox.createPatient({
+      name: "Quill",
+      address,
+      telecom: { email: "a@x.test", phone: "+1" },
+    });
+    sandbox.changeEmail(patient, "b@x.test");
+    expect(sandbox.state.patients.get(patient)?.telecom).toMatchObject([
+      { system: "email", value: "a@x.test", use: "old" },
+      { system: "phone", value: "+1", use: "home" },
+      { system: "email", value: "b@x.test", use: "home" },
+    ]);
+  });
+
   test("terms change without losing the others", () => {
     const id = sandbox.writePrescription({
       patientId: newPatient(),

@@ -193,4 +193,20 @@ describe("a completed Checkout", () => {
     });
     await expect(sdk.checkout.sessions.retrieve("cs_none")).rejects.toMatchObject({ statusCode: 404 });
   });
+
+  it("of a customer who is there makes no other", async () => {
+    const { sandbox, sdk, types } = await open();
+    const { id } = sandbox.createCustomer({ email: "p@example.test" });
+    await types();
+    const session = sandbox.completeCheckout({
+      email: "p@example.test",
+      customerId: id,
+      priceId: "price_month",
+    });
+    expect(session.customer).toBe(id);
+    expect(await types()).not.toContain("customer.created");
+    expect((await sdk.customers.list()).data).toHaveLength(1);
+    expect(() => sandbox.completeCheckout({ email: "x", customerId: "cus_none", priceId: "price_month" }))
+      .toThrow();
+  });
 });

@@ -14,6 +14,7 @@ import {
   patientSchema,
   toPrescription,
 } from "../../src/shared/vendors/medplum/fhir.ts";
+import { toHealthPatient } from "../../src/shared/vendors/medplum/patient.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 
 const SECRET = "sandbox-signing-secret";
@@ -406,6 +407,78 @@ describe("shippingAddress", () => {
   });
 });
 
+describe("toHealthPatient", () => {
+  const read = (patient: Record<string, unknown>) =>
+    toHealthPatient(patientSchema.parse({ resourceType: "Patient", id: "pt-1", ...patient }), NOW);
+  const link = (reference: string, type = "replaced-by") => ({ type, other: { reference } });
+
+  test("one with nothing on it is in use, and nobody's", () => {
+    expect(read({})).toEqual({
+      id: "pt-1",
+      active: true,
+      identifiers: [],
+      replacement: { kind: "none" },
+      replaces: [],
+      emails: [],
+    });
+  });
+
+  test("identifiers and emails in use now; other ways to reach somebody are none", () => {
+    const past = { end: "2026-04-09" };
+    expect(read({
+      active: false,
+      identifier: [
+        { system: "urn:a", value: "1" },
+        { system: "urn:a", value: "2", use: "old" },
+        { system: "urn:a", value: "3", period: past },
+        { system: "urn:a" },
+        { value: "4" },
+      ],
+      telecom: [
+        { system: "phone", value: "+1" },
+        { system: "email", value: " a@example.test " },
+        { system: "email", value: "old@example.test", use: "old" },
+        { system: "email", value: "past@example.test", period: past },
+        { system: "email" },
+      ],
+    })).toMatchObject({
+      active: false,
+      identifiers: [{ system: "urn:a", value: "1" }],
+      emails: ["a@example.test"],
+    });
+  });
+
+  test("a replacement is one other patient, or unclear", () => {
+    expect(read({ link: [link("Patient/pt-2"), link("Patient/pt-3", "seealso")] }).replacement).toEqual({
+      kind: "patient",
+      id: "pt-2",
+    });
+    expect(read({ link: [link("Patient/pt-2"), link("Patient/pt-2/_history/3")] }).replacement).toEqual({
+      kind: "patient",
+      id: "pt-2",
+    });
+    const unclear = [
+      [link("Patient/pt-2"), link("Patient/pt-3")],
+      [link("Patient/pt-1")],
+      [link("RelatedPerson/sister")],
+      [link("https://elsewhere.test/Patient/pt-2")],
+      [{ type: "replaced-by" }],
+    ];
+    for (const links of unclear) {
+      expect(read({ link: links }).replacement, JSON.stringify(links)).toEqual({
+        kind: "unclear",
+      });
+    }
+  });
+
+  test("what it replaces", () => {
+    expect(read({ link: [link("Patient/pt-8", "replaces"), link("Group/1", "replaces")] })).toMatchObject({
+      replacement: { kind: "none" },
+      replaces: ["pt-8"],
+    });
+  });
+});
+
 describe("client", () => {
   let clock = NOW;
   let sandbox: MedplumSandbox;
@@ -513,6 +586,36 @@ describe("client", () => {
     expect(await failure(client.listPrescriptions(gone))).toEqual({ ...refused, status: 410 });
   });
 
+  test("who a patient is, both sides of a merge, and null for one that was deleted or never was", async () => {
+    const identifiers = [{ system: "urn:ours", value: "7" }];
+    const old = sandbox.createPatient({
+      name: "Old Record",
+      address,
+      telecom: { email: "q@example.test" },
+      identifiers,
+    });
+    const kept = newPatient();
+    expect(await client.getPatient(old)).toEqual({
+      id: old,
+      active: true,
+      identifiers,
+      replacement: { kind: "none" },
+      replaces: [],
+      emails: ["q@example.test"],
+    });
+    sandbox.changeEmail(old, "r@example.test");
+    expect(await client.getPatient(old)).toMatchObject({ emails: ["r@example.test"] });
+    sandbox.mergePatients(old, kept);
+    expect(await client.getPatient(old)).toMatchObject({
+      active: false,
+      replacement: { kind: "patient", id: kept },
+    });
+    expect(await client.getPatient(kept)).toMatchObject({ active: true, replaces: [old] });
+    sandbox.deleteResource("Patient", old);
+    expect(await client.getPatient(old)).toBeNull();
+    expect(await client.getPatient("never-was")).toBeNull();
+  });
+
   test("a prescription that was deleted or never was is null", async () => {
     const id = sandbox.writePrescription({ patientId: newPatient(), ...drug });
     expect(await client.getPrescription(id)).toMatchObject({ id });
@@ -523,7 +626,14 @@ describe("client", () => {
 
   test("an id that would lead elsewhere never leaves", async () => {
     for (const id of ["", ".", "..", "../Practitioner/1", "a?b=c", "a b", "x".repeat(65)]) {
-      for (const call of [client.getPrescription, client.listPrescriptions, client.getShippingAddress]) {
+      for (
+        const call of [
+          client.getPatient,
+          client.getPrescription,
+          client.listPrescriptions,
+          client.getShippingAddress,
+        ]
+      ) {
         expect(await failure(call(id)), id).toMatchObject({ failure: "refused", code: "bad_id" });
       }
     }

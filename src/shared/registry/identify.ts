@@ -20,8 +20,8 @@ import { customerNamedBy, type Reference, told } from "./references.ts";
 
 /** A person as a system shows them now: a key, and whatever says whose it is. */
 export interface Sighting extends Key {
-  /** Former records of the same system that this one stands for, by the word of their owner. */
-  replaced: readonly string[];
+  /** Former records of the same system that this one stands for, by the word of their owner, and what is on them. */
+  replaced: readonly { key: string; references: readonly Reference[] }[];
   /** What the company's own sign-up wrote on the record. */
   references: readonly Reference[];
   /** Another key of the same person, known for certain. */
@@ -55,9 +55,11 @@ export async function identify(trx: Trx, seen: Sighting): Promise<Identified> {
   const along = seen.along && await holderOf(trx, seen.along);
   if (along) named.add(along.customerId);
   const before = new Set<number>();
-  for (const key of seen.replaced) {
-    const holder = await holderOf(trx, { system: seen.system, key });
-    if (holder) before.add(holder.customerId);
+  for (const { key, references } of seen.replaced) {
+    for (const reference of [{ system: seen.system, key }, ...references]) {
+      const customer = await customerNamedBy(trx, reference);
+      if (customer !== undefined) before.add(customer);
+    }
   }
   const holder = await holderOf(trx, seen);
   if (holder?.why === null) return await identifyKnown(trx, seen, holder.customerId, named, before);
@@ -154,7 +156,7 @@ async function identifyUnknown(
       : differ(seen, [customerId, ...more]);
   }
   const held = (await standing(trx, customerId))?.[KEYS[seen.system].column] ?? null;
-  if (held !== null && !seen.replaced.includes(held)) {
+  if (held !== null && !seen.replaced.some(({ key }) => key === held)) {
     return ask("CUSTOMER_HAS_ANOTHER_KEY", { what: inWords(seen), customer: customerId, other: held });
   }
   return await complete(trx, seen, customerId, "linked");
@@ -184,7 +186,7 @@ async function complete(
   if (along && heldAlong && heldAlong !== along.key) {
     return ask("CUSTOMER_HAS_ANOTHER_KEY", { what: inWords(along), customer: customerId, other: heldAlong });
   }
-  for (const key of seen.replaced) {
+  for (const { key } of seen.replaced) {
     const former = { system: seen.system, key };
     await retireKey(trx, former, "merged");
     await keepFormer(trx, customerId, former, "merged");
@@ -228,7 +230,12 @@ function differ(seen: Sighting, customers: readonly number[]): Identified {
 }
 
 function areOne(seen: Sighting, from: number, into: number): Identified {
-  const why = reason("CUSTOMERS_ARE_ONE", { from, into, old: seen.replaced.join(", "), new: seen.key });
+  const why = reason("CUSTOMERS_ARE_ONE", {
+    from,
+    into,
+    old: seen.replaced.map(({ key }) => key).join(", "),
+    new: seen.key,
+  });
   return { kind: "merge", from, into, why };
 }
 

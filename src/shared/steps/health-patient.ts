@@ -33,8 +33,8 @@ export const healthPatient = defineStep({
     const seen = {
       system: "health" as const,
       key: patient.id,
-      replaced: replaced.map((one) => one.id),
-      references: referencesOf([...replaced, patient].flatMap((one) => one.identifiers)),
+      replaced: replaced.map(({ id: key, identifiers }) => ({ key, references: referencesOf(identifiers) })),
+      references: referencesOf(patient.identifiers),
       emails: patient.emails,
       mayBeNew: false,
     };
