@@ -48,7 +48,7 @@ async function countFaultPoints(story: Story): Promise<number> {
 const STRIDE = process.env["CLOCKWORK_EVERY_POINT"] ? 1 : 7;
 
 describe.each(STORIES)("$name", (story) => {
-  test("wherever the drain is killed", { timeout: 240_000 }, async () => {
+  test("wherever the drain is killed", { timeout: 480_000 }, async () => {
     const points = await countFaultPoints(story);
     expect(points).toBeGreaterThan(20);
     const met = new Set<string>();

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Fault } from "../../scripts/local/sandbox/faults.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import { recover, STORIES } from "./stories.ts";
+import { RENEWAL_STORIES } from "./renewal-stories.ts";
+import { ORDER_STORIES, recover, type Story } from "./stories.ts";
 
 /** Every call that the stories make, by the sandbox that answers it. */
 const OPERATIONS: [keyof World["vendors"] & ("stripe" | "health" | "pharmacy" | "crm"), string][] = [
@@ -29,28 +30,55 @@ const FAULTS: [string, Omit<Fault, "operation">][] = [
   ["answering 500 for so long that it is paused", { kind: "status", status: 503, times: 12 }],
 ];
 
+/** The calls that only renewals make. */
+const RENEWAL_OPERATIONS: typeof OPERATIONS = [
+  ["stripe", "list subscriptions"],
+  ["stripe", "update subscription"],
+  ["health", "search dispenses"],
+  ["crm", "read profiles"],
+  ["crm", "send event"],
+];
+
+/** Tells the story under the fault. Gives how many calls met it. */
+async function callsMet(
+  story: Story,
+  vendor: (typeof OPERATIONS)[number][0],
+  operation: string,
+  fault: Omit<Fault, "operation">,
+): Promise<number> {
+  const world = await makeWorld();
+  try {
+    const { faults } = world.vendors[vendor];
+    faults.add({ ...fault, operation });
+    await story.before(world);
+    for (const moment of story.moments) {
+      await moment(world);
+      await recover(world);
+      await faults.commitLate();
+      await recover(world);
+    }
+    await story.after(world);
+    return faults.calls.get(operation) ?? 0;
+  } finally {
+    await world.close();
+  }
+}
+
+describe.each(RENEWAL_OPERATIONS)("renewals, %s: %s", (vendor, operation) => {
+  test.each(FAULTS)("%s", { timeout: 120_000 }, async (_name, fault) => {
+    const [, lapse] = RENEWAL_STORIES;
+    if (!lapse) throw new Error("no story");
+    expect(await callsMet(lapse, vendor, operation, fault)).toBeGreaterThan(0);
+  });
+});
+
 describe.each(OPERATIONS)("%s: %s", (vendor, operation) => {
   test.each(FAULTS)("%s", { timeout: 60_000 }, async (_name, fault) => {
     let met = 0;
-    for (const story of STORIES) {
-      const world = await makeWorld();
-      try {
-        const { faults } = world.vendors[vendor];
-        faults.add({ ...fault, operation });
-        await story.before(world);
-        for (const moment of story.moments) {
-          await moment(world);
-          await recover(world);
-          await faults.commitLate();
-          await recover(world);
-        }
-        await story.after(world);
-        met += faults.calls.get(operation) ?? 0;
-      } finally {
-        await world.close();
-      }
+    for (const story of ORDER_STORIES) {
+      met += await callsMet(story, vendor, operation, fault);
       // Two stories see each fault everywhere but where an order is cancelled.
-      if (operation !== "cancel order" && operation !== "get charge" && story === STORIES[0]) break;
+      if (operation !== "cancel order" && operation !== "get charge" && story === ORDER_STORIES[0]) break;
     }
     expect(met).toBeGreaterThan(0);
   });
