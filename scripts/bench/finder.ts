@@ -8,6 +8,7 @@ import { parseEnv } from "../../src/shared/env.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
+import { renewalFind } from "../../src/shared/steps/renewal-find.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { type Crowd, startCrowd } from "./crowd.ts";
 import { type BenchContext, type Section, table } from "./section.ts";
@@ -67,7 +68,7 @@ async function measure(
     await time(
       tallies.ours,
       Math.min(now * PAGE, customers - done * PAGE),
-      () => drain({ ...deps, budget: { milliseconds: 600_000, tasks: now } }),
+      () => drain({ ...deps, budget: { milliseconds: 600_000, tasks: now * renewalFind.weight } }),
     );
     await time(
       tallies.floor,
