@@ -517,10 +517,29 @@ begin
   order by nightly_work.at, nightly_work.step
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
+
+  -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
+  insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
+  select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
+    pg_catalog.jsonb_build_object('night', late.day),
+    clockwork.reason_text('NIGHT_UNFINISHED', pg_catalog.jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
+  from (
+    select nightly_work.step, nightly_work.vendor, min(tasks.created_at at time zone settings.pharmacy_time_zone)::date as day
+    from clockwork.nightly_work
+    cross join clockwork.settings
+    join clockwork.tasks on tasks.step = nightly_work.step and tasks.status in ('PENDING', 'QUEUED')
+      and tasks.created_at < clockwork.now() - interval '20 hours'
+    where nightly_work.is_on
+    group by nightly_work.step, nightly_work.vendor
+  ) as late
+  where not exists (
+    select from clockwork.tasks as asked
+    where asked.step = late.step and asked.status = 'MANUAL_INTERVENTION' and asked.reason_code = 'NIGHT_UNFINISHED')
+  on conflict on constraint tasks_step_key_is_unique do nothing;
   return started;
 end
 $function$;
-comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Work of an earlier night that still waits is for a person. Run by pg_cron every few minutes.';
 
 CREATE OR REPLACE FUNCTION clockwork.tick()
  RETURNS bigint
@@ -1289,6 +1308,7 @@ create table tracker.renewals (
 alter table tracker.renewals enable row level security;
 CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewals USING btree (customer_id, product_id) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
+CREATE INDEX renewals_open_item ON tracker.renewals USING btree (subscription_item_id) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
 CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
 CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewals FOR EACH ROW WHEN (((new.closed_at IS NOT NULL) AND (old.closed_at IS NULL))) EXECUTE FUNCTION tracker.follow_up_closed_renewal();
