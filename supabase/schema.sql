@@ -2218,6 +2218,7 @@ create table tracker.renewals (
 alter table tracker.renewals enable row level security;
 CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewals USING btree (customer_id, product_id) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
+CREATE INDEX renewals_open_item ON tracker.renewals USING btree (subscription_item_id) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
 CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
 CREATE TRIGGER follow_merge BEFORE INSERT ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION registry.follow_merge();

@@ -184,7 +184,6 @@ test("every step of ours was in it", () => {
     "product.retire", // test/products/retire.test.ts: killed anywhere, doubled, resent weeks later
     "product.move_subscription",
     "stripe.customer.deleted", // test/registry/merging.test.ts, as are deletions and merges at the health record
-    "health.patient.update",
     "health.patient.delete",
     "customer.merge",
     "stripe.checkout.session.completed", // test/registry/linking.test.ts, any-order.test.ts

@@ -2,8 +2,9 @@ import { expect } from "vitest";
 import type { Person } from "../../scripts/local/clinic.ts";
 import { heard, liveAtPharmacy, orders, setStatus, stopped } from "../support/act.ts";
 import type { World } from "../support/world.ts";
+import { RENEWAL_STORIES } from "./renewal-stories.ts";
 
-/** A piece of the main job that must end the same way, whatever dies on the way. */
+/** A piece of the work that must end the same way, whatever dies on the way. */
 export interface Story {
   name: string;
   /** Sets the scene; nothing is faulty yet. */
@@ -45,7 +46,7 @@ async function openByPrescription(world: World): Promise<void> {
 const prescribe = (world: World) =>
   void world.clinic.prescribe(personOf(world), "price_pen_month", { fills: 2 });
 
-export const STORIES: readonly Story[] = [
+export const ORDER_STORIES: readonly Story[] = [
   {
     name: "a charge becomes a delivered parcel",
     before: openWithAPatient,
@@ -113,6 +114,8 @@ export const STORIES: readonly Story[] = [
     },
   },
 ];
+
+export const STORIES: readonly Story[] = [...ORDER_STORIES, ...RENEWAL_STORIES];
 
 /** Time passes and fresh drains run until nothing is in anybody's hands: leases, heartbeats and backoffs run out. */
 export async function recover(world: World): Promise<void> {

@@ -33,6 +33,18 @@ const followed = defineStep({
   run: () => Promise.resolve({ kind: "done" }),
 });
 
+/** Goes on page by page, as the nightly checks do. */
+const pageOf: Parameters<typeof defineStep<z.ZodObject<{ n: z.ZodNumber }>>>[0] = {
+  handles: ["test.page"],
+  queue: "internal",
+  data: z.strictObject({ n: z.number() }),
+  run: (_ctx, { n }) =>
+    Promise.resolve({
+      kind: "done",
+      commit: () => Promise.resolve(n > 0 ? [{ step: "test.page", data: { n: n - 1 } }] : []),
+    }),
+};
+
 beforeEach(async () => {
   world = await makeWorld();
   script = [];
@@ -399,6 +411,20 @@ describe("people and drains at once", () => {
     const id = await addProbe();
     await drain(deps);
     expect(await world.task(id)).toMatchObject({ status: "PENDING" });
+  });
+
+  test("a step that costs as much as many tasks ends a drain sooner", async () => {
+    const heavy = defineStep({ ...pageOf, weight: 10 });
+    const light = defineStep(pageOf);
+    const pagesDone = async (step: typeof heavy) => {
+      await addTask(world.db, "test.page", { n: 8 });
+      const steps = makeStepTable([step]);
+      const { settled } = await drain({ ...deps, steps, budget: { milliseconds: 60_000, tasks: 25 } });
+      return settled;
+    };
+    expect(await pagesDone(heavy)).toBe(3);
+    await sql`update clockwork.tasks set status = 'CANCELLED' where status = 'PENDING'`.execute(world.db);
+    expect(await pagesDone(light)).toBe(9);
   });
 
   test("the budget ends a drain, and the next one goes on", async () => {

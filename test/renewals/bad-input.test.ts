@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
-import { stopped, tasksOf } from "../support/act.ts";
+import { addTask, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import {
   atStripe,
@@ -253,7 +253,11 @@ test(
     }
     expect(rows.find(({ data }) => JSON.stringify(data).includes(broken.subscriptionId))?.reason_code)
       .toBe("HEALTH_PATIENT_UNANSWERED");
-    // The next nights ask nothing twice.
+    // The next nights, and news of the subscription, ask nothing twice.
+    for (const { subscriptionId } of people) {
+      await addTask(world.db, "renewal.check", { subscription_id: subscriptionId }, "health");
+    }
+    await world.settle();
     await live(world, 2);
     expect((await questions(world)).map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
     expect((await stopped(world)).every(({ reason_code }) => reason_code !== "INTERNAL_ERROR")).toBe(true);

@@ -13,6 +13,8 @@ export interface Turn {
   gate: VendorGate;
   report: DrainReport;
   drainId: string;
+  /** What the tasks so far have cost, in ordinary tasks. */
+  spent: number;
   /** False once the drain should take up nothing more. */
   hasTime: () => boolean;
 }
@@ -68,6 +70,7 @@ export async function workBatch(
       for (let job = waiting.shift(); job; job = waiting.shift()) {
         const task = tasks.get(job.id);
         if (!task || !held.has(job.id)) continue;
+        turn.spent += deps.steps.find(task.step)?.weight ?? 1;
         const result = turn.hasTime()
           ? await runTask(deps, deps.vendors, gate, deps.steps, task, job)
           : handBack(task, job);

@@ -55,9 +55,10 @@ export async function drain(deps: DrainDeps): Promise<DrainReport> {
     gate,
     report,
     drainId: crypto.randomUUID(),
+    spent: 0,
     hasTime: () => performance.now() - startedAt < budget.milliseconds,
   };
-  const hasBudget = () => turn.hasTime() && report.settled + report.lost < budget.tasks;
+  const hasBudget = () => turn.hasTime() && Math.max(turn.spent, report.settled + report.lost) < budget.tasks;
   // Round after round: what one queue's work asks of another does not wait for the next tick.
   for (let worked = 1; worked > 0 && hasBudget();) {
     const busy = await queuesWithWork(deps);

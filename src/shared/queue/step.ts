@@ -57,6 +57,8 @@ export interface Step {
   queue: Queue;
   /** The attributes of an event that its schema names; all else is dropped at the door. */
   keys: readonly string[];
+  /** How many ordinary tasks' CPU one run costs: a page of a hundred is not one task. */
+  weight: number;
   run(ctx: StepContext, data: unknown): Promise<Outcome>;
 }
 
@@ -68,12 +70,15 @@ export function defineStep<Schema extends z.ZodObject>(definition: {
   handles: readonly string[];
   queue: Queue;
   data: Schema;
+  /** Default: 1. See {@link Step.weight}. */
+  weight?: number;
   run(ctx: StepContext, data: z.output<Schema>): Promise<Outcome>;
 }): Step {
   return {
     handles: definition.handles,
     queue: definition.queue,
     keys: Object.keys(definition.data.shape),
+    weight: definition.weight ?? 1,
     async run(ctx, data) {
       const parsed = definition.data.safeParse(data);
       if (!parsed.success) {

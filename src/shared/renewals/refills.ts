@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Trx } from "../db/database.ts";
+import type { Database, Trx } from "../db/database.ts";
 import type { FollowUp, Reason } from "../queue/reasons.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Look } from "./look.ts";
@@ -91,7 +91,7 @@ export async function askAboutRefills(
   now: Date,
   ownTask: number,
 ): Promise<FollowUp[]> {
-  const asked = await openQuestions(trx, looks, ownTask);
+  const asked = await openQuestions(trx, looks.map((look) => look.subscriptionId), ownTask);
   const followUps: FollowUp[] = [];
   const bySubscription = Map.groupBy(looks, (look) => look.subscriptionId);
   for (const [subscriptionId, ofSubscription] of bySubscription) {
@@ -118,15 +118,16 @@ interface Question {
   reasonCode: string | null;
 }
 
-async function openQuestions(
-  trx: Trx,
-  looks: readonly Look[],
+/** What people are asked about these subscriptions, but for the task's own row. */
+export async function openQuestions(
+  db: Database | Trx,
+  subscriptionIds: readonly string[],
   ownTask: number,
 ): Promise<Map<string, Question[]>> {
-  const subscriptions = [...new Set(looks.map((look) => look.subscriptionId))];
+  const subscriptions = [...new Set(subscriptionIds)];
   const open = new Map<string, Question[]>();
   if (subscriptions.length === 0) return open;
-  const rows = await trx
+  const rows = await db
     .selectFrom("clockwork.tasks")
     .select(["id", "reason_code", sql<string>`data ->> 'subscription_id'`.as("subscription_id")])
     .where("step", "=", "renewal.check")

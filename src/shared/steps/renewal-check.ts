@@ -1,9 +1,16 @@
 import { z } from "zod";
 import { customerById } from "../registry/customers.ts";
 import { type Look, lookAtRefills, subscriptionsOf } from "../renewals/look.ts";
-import { askAboutRefills, questionAbout, recordLooks, retireMissingItems } from "../renewals/refills.ts";
+import {
+  askAboutRefills,
+  openQuestions,
+  questionAbout,
+  recordLooks,
+  retireMissingItems,
+} from "../renewals/refills.ts";
 import { openRenewals } from "../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../renewals/pauses.ts";
+import type { ReasonCode } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
@@ -27,7 +34,9 @@ export const renewalCheck = defineStep({
     const looks = await lookAtRefills(ctx, subscriptions, data.ask_pharmacy === true);
     const customer = looks.find((look) => look.customerId !== null)?.customerId ?? data.customer_id;
     if (customer !== undefined && customer !== null) ctx.about({ customerId: customer });
-    const own = data.subscription_id === undefined ? null : question(looks, ctx.now());
+    const asks = data.subscription_id === undefined ? null : question(looks, ctx.now());
+    // One row about a subscription is enough, however often it is looked at.
+    const own = asks && !(await isAskedElsewhere(ctx, data.subscription_id ?? "", asks.code)) ? asks : null;
     return {
       ...(own ? { kind: "stopped", reason: own } : { kind: "done" }),
       commit: async (trx) => {
@@ -47,6 +56,15 @@ export const renewalCheck = defineStep({
     };
   },
 });
+
+async function isAskedElsewhere(
+  { deps, task }: StepContext,
+  subscriptionId: string,
+  code: ReasonCode,
+): Promise<boolean> {
+  const open = (await openQuestions(deps.db, [subscriptionId], task.id)).get(subscriptionId) ?? [];
+  return open.some((one) => one.reasonCode === code);
+}
 
 async function subscriptionsToCheck(
   ctx: StepContext,

@@ -16,6 +16,8 @@ import { resumeWhatIsCovered } from "../renewals/pauses.ts";
 export const renewalFind = defineStep({
   handles: ["renewal.find"],
   queue: "stripe",
+  // Measured (npm run bench): about 90 ms of CPU a page of 100 refills.
+  weight: 45,
   data: z.strictObject({
     /** The night it belongs to; absent on demand. */
     night: z.string().optional(),
