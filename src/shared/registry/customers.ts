@@ -40,8 +40,11 @@ export async function customerBy(db: Database | Trx, column: CustomerKey, key: s
 }
 
 export async function customerById(db: Database | Trx, id: number): Promise<Customer> {
-  return await db.selectFrom("registry.customers").select(COLUMNS).where("id", "=", id)
-    .executeTakeFirstOrThrow();
+  const customer = await db.selectFrom("registry.customers").select(COLUMNS).where("id", "=", id)
+    .executeTakeFirst();
+  // The number came from a person's edit.
+  if (!customer) throw new Permanent("INVALID_DATA", { problem: `there is no customer ${id}` });
+  return customer;
 }
 
 /** A key that a step cannot do without; a missing one is for a person to fill in. */

@@ -18,7 +18,7 @@ import { renewalCheck } from "./renewal-check.ts";
 import { renewalFind } from "./renewal-find.ts";
 import { renewalTellCrm } from "./renewal-tell-crm.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
-import { subscriptionCheckDoubled } from "./subscription-check-doubled.ts";
+import { subscriptionCompare } from "./subscription-compare.ts";
 import { subscriptionLook } from "./subscription-look.ts";
 import { subscriptionStart } from "./subscription-start.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
@@ -48,7 +48,7 @@ export const STEPS: readonly Step[] = [
   renewalResumeBilling,
   subscriptionLook,
   subscriptionStart,
-  subscriptionCheckDoubled,
+  subscriptionCompare,
   webhookUnreadable,
 ];
 
