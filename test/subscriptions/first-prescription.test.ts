@@ -4,6 +4,7 @@ import { isoDay } from "../../scripts/local/clinic.ts";
 import { addTask, effects, expectAtRest, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import {
+  backdate,
   charges,
   findings,
   MONTH,
@@ -309,7 +310,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
     world.vendors.stripe.outbox.faults.doubled = 1;
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toHaveLength(2);
-    const asked = (await stopped(world)).filter(({ step }) => step === "subscription.check_doubled");
+    const asked = (await stopped(world)).filter(({ step }) => step === "subscription.compare");
     expect(asked).toMatchObject([{
       reason_code: "SUBSCRIBED_TWICE",
       reason: expect.stringContaining(made),
@@ -317,7 +318,35 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
     world.vendors.stripe.cancel(made);
     await setStatus(world.db, asked[0]?.id ?? 0, "PENDING");
     await world.settle();
-    expect((await stopped(world)).filter(({ step }) => step === "subscription.check_doubled")).toEqual([]);
+    expect((await stopped(world)).filter(({ step }) => step === "subscription.compare")).toEqual([]);
+  });
+});
+
+test("who is asked about a start, and subscribes by Checkout meanwhile, is asked no more", {
+  timeout: 180_000,
+}, async () => {
+  const { world, person } = await open({ card: "none" });
+  const bea = await world.clinic.signUp("Bea Example");
+  backdate(world, write(world, bea), 100);
+  world.clinic.prescribe(person, MONTH);
+  await settleIn(world);
+  expect((await stopped(world)).map(({ reason_code }) => reason_code).sort())
+    .toEqual(["NOT_THE_FIRST_PRESCRIPTION", "NO_PAYMENT_METHOD"]);
+  world.vendors.stripe.changeCard(person.stripeCustomerId, "default");
+  for (const one of [person, bea]) world.clinic.subscribe(one, "price_morning_quarter");
+  await world.settle();
+  expect((await stopped(world)).filter(({ step }) => step === "subscription.start")).toEqual([]);
+  for (const one of [person, bea]) expect(subscriptionsOf(world, one)).toHaveLength(1);
+  expect((await findings(world)).map(({ finding }) => finding)).toEqual(["SUBSCRIBED", "SUBSCRIBED"]);
+});
+
+test("a look at a customer who is not there goes to a person", async () => {
+  const { world } = await open();
+  const id = await addTask(world.db, "subscription.look", { customer_id: 99 }, "health");
+  await world.settle();
+  expect(await world.task(id)).toMatchObject({
+    status: "MANUAL_INTERVENTION",
+    reason_code: "INVALID_DATA",
   });
 });
 

@@ -1,6 +1,6 @@
 import type { FollowUp } from "../queue/reasons.ts";
 import { releaseOrders } from "../orders/orders.ts";
-import { hasStartedAny } from "../subscriptions/starts.ts";
+import { hasStarts } from "../subscriptions/starts.ts";
 import { defineStep } from "../queue/step.ts";
 import { stripeHint } from "./hints.ts";
 
@@ -28,8 +28,8 @@ export const subscriptionChanged = defineStep({
           { step: "renewal.check", data: { subscription_id: object_id } },
           { step: "owner.propagate_plan", data: { subscription_id: object_id } },
         ];
-        if (ctx.task.step === "stripe.customer.subscription.created" && await hasStartedAny(trx)) {
-          followUps.push({ step: "subscription.check_doubled", data: { subscription_id: object_id } });
+        if (ctx.task.step === "stripe.customer.subscription.created" && await hasStarts(trx)) {
+          followUps.push({ step: "subscription.compare", data: { subscription_id: object_id } });
         }
         return followUps;
       },

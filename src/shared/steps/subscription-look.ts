@@ -20,8 +20,8 @@ export const subscriptionLook = defineStep({
     prescription_id: z.string().optional(),
   }),
   async run(ctx, { customer_id: customerId, prescription_id: askedAbout }) {
-    ctx.about({ customerId });
     const { health_patient_id: patientId } = await customerById(ctx.deps.db, customerId);
+    ctx.about({ customerId });
     if (!patientId) return { kind: "done" };
     const { byProduct, unknown, timeZone } = await readPrescriptions(ctx, patientId);
     const own = unknown.find(({ prescriptionId }) => prescriptionId === askedAbout);

@@ -52,8 +52,8 @@ export const subscriptionStart = defineStep({
   data,
   async run(ctx, start) {
     const { customer_id: customerId, product_id: productId } = start;
-    ctx.about({ customerId });
     const customer = await customerById(ctx.deps.db, customerId);
+    ctx.about({ customerId });
     let plan: Plan | undefined;
     try {
       // One that may be at Stripe already is looked up there first: the checks would meet it and call it another's.

@@ -40,7 +40,7 @@ import { stripeCheckoutCompleted } from "./stripe-checkout-completed.ts";
 import { stripeCustomerCreated } from "./stripe-customer-created.ts";
 import { stripeCustomerDeleted } from "./stripe-customer-deleted.ts";
 import { subscriptionChanged } from "./subscription-changed.ts";
-import { subscriptionCheckDoubled } from "./subscription-check-doubled.ts";
+import { subscriptionCompare } from "./subscription-compare.ts";
 import { subscriptionLook } from "./subscription-look.ts";
 import { subscriptionStart } from "./subscription-start.ts";
 import { webhookUnreadable } from "./webhook-unreadable.ts";
@@ -96,6 +96,7 @@ export const STEPS: readonly Step[] = [
   customerLink,
   customerLinked,
   customerMerge,
+  subscriptionCompare,
   webhookUnreadable,
 ];
 

@@ -42,14 +42,9 @@ export async function askNow(trx: Trx, ctx: StepContext, followUps: readonly Fol
 }
 
 /** False where subscriptions are begun by Checkout alone. */
-export async function hasStartedAny(trx: Trx): Promise<boolean> {
-  const any = await trx
-    .selectFrom("clockwork.effects")
-    .select("id")
-    .where("vendor", "=", "stripe")
-    .where("operation", "=", CREATE_SUBSCRIPTION)
-    .limit(1)
-    .executeTakeFirst();
+export async function hasStarts(trx: Trx): Promise<boolean> {
+  const any = await trx.selectFrom("clockwork.tasks").select("id").where("step", "=", "subscription.start")
+    .limit(1).executeTakeFirst();
   return any !== undefined;
 }
 
@@ -258,6 +253,30 @@ export async function askDespiteEarlier(
       why,
     }),
   }];
+}
+
+/**
+ * A subscription for these products has begun: starts of them that wait for a person run again, and end by meeting it.
+ * What a person was asked is no answer of theirs, so it is taken out.
+ */
+export async function settleStops(
+  trx: Trx,
+  customerId: number,
+  productIds: readonly number[],
+): Promise<void> {
+  await trx
+    .updateTable("clockwork.tasks")
+    .set({
+      status: "PENDING",
+      run_after: sql`clockwork.now()`,
+      attempts: 0,
+      data: sql`data - 'despite_earlier'`,
+    })
+    .where("step", "=", "subscription.start")
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
+    .where(sql<boolean>`data ->> 'product_id' = any (${productIds.map(String)}::text[])`)
+    .execute();
 }
 
 async function wake(trx: Trx, tasks: readonly { id: number }[]): Promise<void> {

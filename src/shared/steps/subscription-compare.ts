@@ -1,18 +1,20 @@
 import { z } from "zod";
+import type { Trx } from "../db/database.ts";
 import { findCustomer } from "../registry/customers.ts";
 import { productsByKey } from "../registry/prices.ts";
-import { Permanent } from "../queue/reasons.ts";
+import { reason } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
 import { subscriptionsEver } from "../subscriptions/read.ts";
-import { startEffectOf } from "../subscriptions/starts.ts";
+import { settleStops, startEffectOf } from "../subscriptions/starts.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
 /**
- * A subscription has begun at Stripe. Nothing there keeps a customer from finishing a Checkout in the moment in which
- * one is started here: the later of two for one product goes to a person.
+ * A subscription has begun at Stripe. Starts of the same product that wait for a person are settled by it, and run again.
+ * And nothing there keeps a customer from finishing a Checkout in the moment in which one is started here: the later of
+ * two for one product goes to a person.
  */
-export const subscriptionCheckDoubled = defineStep({
-  handles: ["subscription.check_doubled"],
+export const subscriptionCompare = defineStep({
+  handles: ["subscription.compare"],
   queue: "stripe",
   data: z.strictObject({ subscription_id: z.string() }),
   async run(ctx, { subscription_id: subscriptionId }) {
@@ -27,18 +29,16 @@ export const subscriptionCheckDoubled = defineStep({
     const products = await productsByKey(ctx.deps.db, "stripe_price", prices);
     const productsOf = ({ items }: StripeSubscription) =>
       new Set(items.flatMap(({ priceId }) => products.get(priceId) ?? []));
-    for (const product of productsOf(subscription)) {
+    const begun = productsOf(subscription);
+    const commit = (trx: Trx) => settleStops(trx, customer.id, [...begun]);
+    for (const product of begun) {
       const first = others.find((one) => productsOf(one).has(product))?.id;
       // Two that the customer bought by Checkout are the company's own business.
       if (first === undefined || !(await startEffectOf(ctx.deps.db, customer.id, product))) continue;
-      throw new Permanent("SUBSCRIBED_TWICE", {
-        customer: customer.id,
-        product,
-        first,
-        second: subscriptionId,
-      });
+      const details = { customer: customer.id, product, first, second: subscriptionId };
+      return { kind: "stopped", reason: reason("SUBSCRIBED_TWICE", details), commit };
     }
-    return { kind: "done" };
+    return { kind: "done", commit };
   },
 });
 
