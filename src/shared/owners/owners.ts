@@ -18,6 +18,8 @@ export interface OwnedFact {
   mirrors: readonly Mirror[];
   /** The step that reads the owner and sets every mirror to what it says. Null: nothing mirrors it. */
   propagatedBy: "owner.propagate_plan" | "owner.propagate_contact" | null;
+  /** The events that start it: what tells of the owner, and what tells that somebody edited a mirror. */
+  news: readonly string[];
   /** A column so named would be a copy of it that somebody could believe. Matched against whole words of the name. */
   columnWords: readonly string[];
 }
@@ -33,6 +35,7 @@ export const OWNERS = {
     owner: "stripe",
     mirrors: [],
     propagatedBy: null,
+    news: [],
     columnWords: ["payment", "card", "iban", "billing"],
   },
   plan: {
@@ -44,6 +47,13 @@ export const OWNERS = {
       { system: "crm", attribute: "next_refill_on" },
     ],
     propagatedBy: "owner.propagate_plan",
+    news: [
+      "stripe.customer.subscription.created",
+      "stripe.customer.subscription.updated",
+      "stripe.customer.subscription.paused",
+      "stripe.customer.subscription.resumed",
+      "stripe.customer.subscription.deleted",
+    ],
     columnWords: ["plan", "refill", "interval", "cadence"],
   },
   chart: {
@@ -52,6 +62,7 @@ export const OWNERS = {
     owner: "health",
     mirrors: [],
     propagatedBy: null,
+    news: [],
     columnWords: [
       "name",
       "birth",
@@ -87,7 +98,14 @@ export const OWNERS = {
       { system: "login", attribute: "email", lags: "until the customer confirms it to Supabase Auth" },
     ],
     propagatedBy: "owner.propagate_contact",
+    news: [],
     columnWords: ["email", "phone", "mobile"],
   },
 } as const satisfies Record<string, OwnedFact>;
 export type FactName = keyof typeof OWNERS;
+
+/** The facts that are mirrored somewhere, and so are propagated and compared. */
+export type MirroredFact = {
+  [Fact in FactName]: (typeof OWNERS)[Fact]["propagatedBy"] extends null ? never : Fact;
+}[FactName];
+export const MIRRORED_FACTS = ["plan", "contact"] as const satisfies readonly MirroredFact[];

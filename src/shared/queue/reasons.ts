@@ -67,6 +67,9 @@ export const REASON_CODES = [
   "PAYMENT_NOT_TOLD",
   "ADDRESS_CHANGED",
   "ADDRESS_INCOMPLETE",
+  "DRIFTS_AGAIN",
+  "STRIPE_CUSTOMER_UNKNOWN",
+  "CHANGE_UNDER_WAY",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

@@ -2,6 +2,8 @@ import { Permanent, type Queue } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
+import { driftCustomers } from "./drift-customers.ts";
+import { driftLook } from "./drift-look.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
 import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
@@ -53,6 +55,8 @@ export const STEPS: readonly Step[] = [
   ownerPropagateLogin,
   ownerTellPaymentFailed,
   ownerCheckAddress,
+  driftCustomers,
+  driftLook,
   renewalFind,
   renewalCheck,
   renewalAdvance,
