@@ -13,12 +13,18 @@ import type { Plan } from "./plan.ts";
 /** Who is gone through at a time, and asked about at the CRM in one call. */
 export const CUSTOMERS_AT_ONCE = 100;
 
-/** Which of a customer's systems a pass of the check reads, by the vendor whose lists it goes through. */
+/** Whose mirrors a pass of the check compares, by the vendor whose list it goes through. */
 export const PASSES = {
   stripe: ["stripe", "crm", "registry"],
-  login: ["login", "registry"],
+  login: ["login"],
 } as const satisfies Record<string, readonly Difference["system"][]>;
 export type Pass = keyof typeof PASSES;
+
+/** By which key the registry knows whom a pass lists. */
+export const KEY_OF = { stripe: "stripe_customer_id", login: "login_user_id" } as const satisfies Record<
+  Pass,
+  keyof RegistryRow
+>;
 
 export interface RegistryRow {
   id: number;
@@ -40,7 +46,7 @@ export interface Met {
   row: RegistryRow;
   plan: Plan | null;
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
-  login: LoginUser | null;
+  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
 }
 
 interface Suspect {
@@ -76,8 +82,9 @@ export async function comparePage(ctx: StepContext, pass: Pass, met: readonly Me
       continue;
     }
     const reading = { crm, plan, stripe, login, registryEmail: row.email };
-    look.seen += comparedIn(reading);
-    const differences = MIRRORED_FACTS.flatMap((fact) => differencesOf(fact, reading));
+    look.seen += comparedIn(reading, systems);
+    const differences = MIRRORED_FACTS.flatMap((fact) => differencesOf(fact, reading))
+      .filter(({ system }) => systems.includes(system));
     const drifted = new Set(differences.filter((one) => !one.awaitsConfirmation).map(({ fact }) => fact));
     look.suspects.push(...[...drifted].map((fact) => ({ customerId: row.id, fact })));
     const right = (open.get(row.id) ?? []).filter((one) =>
@@ -141,6 +148,9 @@ async function secondLooks(
   suspects: readonly Suspect[],
 ): Promise<FollowUp[]> {
   if (suspects.length === 0) return [];
+  // The other pass may be asking for the same customers right now: whoever comes second must see what the first asked for.
+  await trx.selectFrom("registry.customers").select("id")
+    .where("id", "in", suspects.map(({ customerId }) => customerId)).orderBy("id").forNoKeyUpdate().execute();
   const customers = suspects.map(({ customerId }) => String(customerId));
   const waiting = await trx.selectFrom("clockwork.tasks")
     .select(sql<string>`(data ->> 'customer_id') || ' ' || (data ->> 'fact')`.as("name"))
@@ -162,7 +172,7 @@ async function secondLooks(
 /** The rows of the registry whom a system knows by these keys. */
 export async function rowsBy(
   db: Database,
-  column: "stripe_customer_id" | "login_user_id",
+  column: (typeof KEY_OF)[Pass],
   keys: readonly string[],
 ): Promise<Map<string, RegistryRow>> {
   if (keys.length === 0) return new Map();

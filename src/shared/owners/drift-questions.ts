@@ -4,24 +4,21 @@ import { type Reason, reason } from "../queue/reasons.ts";
 import { reasonText } from "../queue/tasks.ts";
 import type { MirroredFact } from "./owners.ts";
 
-/** What a person is asked about a customer's fact: one question at a time, and none that was dropped. */
+/** Whose fact is asked about, and by which task: its own row does not count. */
 export interface About {
   customerId: number;
   fact: MirroredFact;
-  /** The task that looks: its own row does not count. */
   taskId: number;
 }
 
-/** True when another task asks a person this already, or they dropped this very question. */
+/** True when a person has this very question already, under whichever step, or has dropped it. */
 export async function isAsked(
   db: Database | Trx,
-  { customerId, fact, taskId }: About,
+  { customerId, taskId }: About,
   why: Reason,
 ): Promise<boolean> {
   const row = await db.selectFrom("clockwork.tasks").select("id")
-    .where("step", "=", "drift.look").where("customer_id", "=", customerId).where("id", "<>", taskId)
-    .where(sql<boolean>`data ->> 'fact' = ${fact}`)
-    .where("reason_code", "=", why.code)
+    .where("customer_id", "=", customerId).where("id", "<>", taskId).where("reason_code", "=", why.code)
     .where((eb) =>
       eb.or([
         eb("status", "=", "MANUAL_INTERVENTION"),

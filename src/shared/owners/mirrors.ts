@@ -12,7 +12,7 @@ export interface MirrorReading {
   /** Null: the customer has no key there, was deleted there, or it was not asked. So with the login. */
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
   registryEmail: string | null;
-  login: LoginUser | null;
+  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
 }
 
 /** A mirror that does not show what the owner says. The values are never kept or logged: see `hashDifferences`. */
@@ -39,14 +39,15 @@ export function differencesOf(fact: MirroredFact, reading: MirrorReading): Diffe
   return COMPARE[fact](reading);
 }
 
-/** How many mirrors a reading compares with their owners. */
-export function comparedIn(reading: MirrorReading): number {
+/** How many mirrors in these systems a reading compares with their owners. */
+export function comparedIn(reading: MirrorReading, systems: readonly string[]): number {
   const isThere: Record<Difference["system"], boolean> = {
     crm: reading.plan !== null,
     stripe: reading.stripe !== null,
     registry: true,
     login: reading.login !== null,
   };
-  return MIRRORED_FACTS.flatMap((fact) => [...OWNERS[fact].mirrors]).filter(({ system }) => isThere[system])
-    .length;
+  return MIRRORED_FACTS.flatMap((fact) => [...OWNERS[fact].mirrors]).filter(({ system }) =>
+    isThere[system] && systems.includes(system)
+  ).length;
 }

@@ -10,10 +10,16 @@ import { planOf } from "./plan.ts";
 export interface CustomerReading {
   /** Null: there is nothing to compare. */
   reading: MirrorReading | null;
-  /** A key of ours that its system does not know: a person is asked. */
-  unknown: Reason | null;
+  /** A key of ours that its system does not know. */
+  unknown: UnknownKey | null;
   /** What news may name the customer by. */
   keys: string[];
+}
+
+/** A person is asked about it: by the propagation that cannot do without the key, or else by whoever looks. */
+export interface UnknownKey {
+  why: Reason;
+  askedBy: "owner.propagate_contact" | "owner.propagate_login" | null;
 }
 
 /** Reads the owner of a fact and all its mirrors anew: the calls that this one fact needs. */
@@ -27,8 +33,8 @@ export async function readMirrors(
   if (personId === null) return { reading: null, unknown: null, keys };
   const crm = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
   if (crm === undefined) {
-    const unknown = reason("CRM_PERSON_UNKNOWN", { person: personId, customer: row.id });
-    return { reading: null, unknown, keys };
+    const why = reason("CRM_PERSON_UNKNOWN", { person: personId, customer: row.id });
+    return { reading: null, unknown: { why, askedBy: "owner.propagate_contact" }, keys };
   }
   const base = { crm, plan: null, stripe: null, login: null, registryEmail: row.email };
   if (fact === "plan") {
@@ -41,12 +47,13 @@ export async function readMirrors(
   }
   const stripe = stripeId === null ? null : await ctx.vendors.stripe.getCustomer(stripeId);
   const login = loginId === null ? null : await ctx.vendors.login.getUser(loginId);
-  let unknown: Reason | null = null;
+  let unknown: UnknownKey | null = null;
   if (loginId !== null && login === null) {
-    unknown = reason("LOGIN_UNKNOWN", { key: loginId, customer: row.id });
+    const why = reason("LOGIN_UNKNOWN", { login: loginId, customer: row.id });
+    unknown = { why, askedBy: "owner.propagate_login" };
   }
   if (stripeId !== null && stripe === null) {
-    unknown = reason("STRIPE_CUSTOMER_UNKNOWN", { key: stripeId, customer: row.id });
+    unknown = { why: reason("STRIPE_CUSTOMER_UNKNOWN", { key: stripeId, customer: row.id }), askedBy: null };
   }
   return { reading: { ...base, stripe, login }, unknown, keys };
 }

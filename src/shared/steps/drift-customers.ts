@@ -1,17 +1,10 @@
 import { z } from "zod";
-import {
-  commitPage,
-  comparePage,
-  CUSTOMERS_AT_ONCE,
-  type Met,
-  type PageLook,
-  REGISTRY_COLUMNS,
-  type RegistryRow,
-  rowsBy,
-} from "../owners/drift-page.ts";
-import { wakeQuietQuestions } from "../owners/drift-questions.ts";
+import { commitPage, comparePage, type Met, rowsBy } from "../owners/drift-page.ts";
+import { compareUnseen } from "../owners/drift-unseen.ts";
 import { planOf } from "../owners/plan.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
+
+const STEP = "drift.customers";
 
 /**
  * Every night: does each mirror show what its owner says? One page of Stripe's customers (with their subscriptions, in
@@ -19,7 +12,7 @@ import { defineStep, type StepContext } from "../queue/step.ts";
  * not list, page by page of the registry.
  */
 export const driftCustomers = defineStep({
-  handles: ["drift.customers"],
+  handles: [STEP],
   queue: "stripe",
   data: z.strictObject({
     /** The night it belongs to; absent on demand. */
@@ -31,97 +24,38 @@ export const driftCustomers = defineStep({
     after: z.number().int().optional(),
   }),
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
-    const place = { pass: "stripe", runId, page } as const;
     if (runId !== undefined && after !== undefined) {
-      const rows = await unseen(ctx, "stripe", runId, after);
-      const { look, met } = await compareUnseen(ctx, rows);
-      const last = rows.length === CUSTOMERS_AT_ONCE ? rows.at(-1) : undefined;
-      return {
-        kind: "done",
-        commit: async (trx) => {
-          if (!last) await wakeQuietQuestions(trx);
-          return await commitPage(
-            trx,
-            ctx,
-            place,
-            look,
-            met,
-            last ? (run) => ({ step: "drift.customers", data: { ...run, after: last.id } }) : null,
-          );
-        },
-      };
+      return await compareUnseen(ctx, STEP, { pass: "stripe", runId, page, after });
     }
     const listed = await ctx.vendors.stripe.listCustomers(cursor ?? null);
-    const { met, unknown } = await meet(ctx, listed.entries);
+    const { met, strangers } = await meet(ctx, listed.entries);
     const look = await comparePage(ctx, "stripe", met);
-    look.unlinked += unknown;
+    look.unlinked += strangers;
+    const place = { pass: "stripe", runId, page } as const;
     const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
       commit: (trx) =>
-        commitPage(
-          trx,
-          ctx,
-          place,
-          look,
-          met,
-          (run) => ({ step: "drift.customers", data: { ...run, ...from } }),
-        ),
+        commitPage(trx, ctx, place, look, met, (run) => ({ step: STEP, data: { ...run, ...from } })),
     };
   },
 });
 
 type Listed = Awaited<ReturnType<StepContext["vendors"]["stripe"]["listCustomers"]>>["entries"];
 
-async function meet(ctx: StepContext, listed: Listed): Promise<{ met: Met[]; unknown: number }> {
+/** Those on the page who are somebody's. Who is nobody's and pays is asked about by the renewals' finder. */
+async function meet(ctx: StepContext, listed: Listed): Promise<{ met: Met[]; strangers: number }> {
   const { db } = ctx.deps;
-  const ids = listed.map(({ id }) => id);
-  const rows = await rowsBy(db, "stripe_customer_id", ids);
+  const rows = await rowsBy(db, "stripe_customer_id", listed.map(({ id }) => id));
   const { pharmacy_time_zone: zone } = await db.selectFrom("clockwork.settings")
     .select("pharmacy_time_zone").executeTakeFirstOrThrow();
   const met = listed.flatMap(({ id, email, phone, subscriptions }): Met[] => {
     const row = rows.get(id);
     return row ? [{ row, plan: planOf(subscriptions, zone), stripe: { email, phone }, login: null }] : [];
   });
-  const strangers = ids.filter((id) => !rows.has(id));
+  const unknown = listed.map(({ id }) => id).filter((id) => !rows.has(id));
   // A key that was given up still tells whose it is.
-  const former = strangers.length === 0 ? [] : await db.selectFrom("registry.former_keys").select("key")
-    .where("system", "=", "stripe").where("key", "in", strangers).execute();
-  return { met, unknown: strangers.length - former.length };
-}
-
-/** Customers of the registry who did not turn up at the vendor in this run. */
-async function unseen(
-  ctx: StepContext,
-  vendor: "stripe",
-  runId: number,
-  after: number,
-): Promise<RegistryRow[]> {
-  return await ctx.deps.db.selectFrom("registry.customers").select(REGISTRY_COLUMNS)
-    .where("id", ">", after).where("merged_into", "is", null)
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(
-        selectFrom("tracker.drift_looks as looks")
-          .select("looks.customer_id")
-          .whereRef("looks.customer_id", "=", "registry.customers.id")
-          .where("looks.vendor", "=", vendor)
-          .where("looks.run_id", "=", runId),
-      ))
-    )
-    .orderBy("id").limit(CUSTOMERS_AT_ONCE).execute();
-}
-
-/** Who has a key that Stripe did not list is asked for by it; the others are compared without Stripe. */
-async function compareUnseen(
-  ctx: StepContext,
-  rows: readonly RegistryRow[],
-): Promise<{ look: PageLook; met: Met[] }> {
-  const met = rows.filter((row) => row.stripe_customer_id === null)
-    .map((row): Met => ({ row, plan: null, stripe: null, login: null }));
-  const look = await comparePage(ctx, "stripe", met);
-  for (const row of rows) {
-    if (row.stripe_customer_id === null) continue;
-    look.suspects.push({ customerId: row.id, fact: "contact" });
-  }
-  return { look, met };
+  const former = unknown.length === 0 ? [] : await db.selectFrom("registry.former_keys").select("key")
+    .where("system", "=", "stripe").where("key", "in", unknown).execute();
+  return { met, strangers: unknown.length - former.length };
 }

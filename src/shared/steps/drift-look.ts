@@ -1,16 +1,21 @@
 import { z } from "zod";
+import type { Trx } from "../db/database.ts";
 import { closeDrift, hashDifferences, recordDrift } from "../owners/drift.ts";
 import { againQuestion, isAsked } from "../owners/drift-questions.ts";
 import { REGISTRY_COLUMNS } from "../owners/drift-page.ts";
-import { differencesOf } from "../owners/mirrors.ts";
-import { MIRRORED_FACTS, OWNERS } from "../owners/owners.ts";
+import { type Difference, differencesOf } from "../owners/mirrors.ts";
+import {
+  MIRRORED_FACTS,
+  type MirroredFact,
+  OWNERS,
+  type PropagationStep,
+  setterOf,
+} from "../owners/owners.ts";
+import { propagateContact } from "../owners/propagate.ts";
 import { readMirrors } from "../owners/read-mirrors.ts";
-import { isLeftToAPerson, isUnderWay } from "../owners/under-way.ts";
-import { type FollowUp, reason } from "../queue/reasons.ts";
+import { isLeftToAPerson, notUnderWay } from "../owners/under-way.ts";
+import type { FollowUp } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
-
-/** What differs while its news waits to be worked off is looked at again so long after. */
-const UNDER_WAY_MINUTES = 10;
 
 /**
  * The second look at a fact of one customer that seemed to differ: owner and mirrors are read anew. What differs still,
@@ -36,16 +41,18 @@ export const driftLook = defineStep({
     ctx.about({ customerId });
     const { reading, unknown, keys } = await readMirrors(ctx, row, fact);
     const differences = reading === null ? [] : differencesOf(fact, reading);
-    const drifted = differences.filter((one) => !one.awaitsConfirmation);
-    if (drifted.length > 0 && await isUnderWay(db, fact, { customerId, keys })) {
-      const until = new Date(ctx.now().getTime() + UNDER_WAY_MINUTES * 60_000);
-      return { kind: "wait", until, reason: reason("CHANGE_UNDER_WAY") };
-    }
+    const drifted = await notUnderWay(
+      db,
+      fact,
+      differences.filter((one) => !one.awaitsConfirmation),
+      { customerId, keys },
+    );
     const { drift_secret } = await db.selectFrom("clockwork.settings").select("drift_secret")
       .executeTakeFirstOrThrow();
     const hashed = await hashDifferences(drift_secret, customerId, drifted);
     const about = { customerId, fact, taskId: ctx.task.id };
-    let own = unknown !== null && !(await isAsked(db, about, unknown)) ? unknown : null;
+    const question = unknown !== null && !(await isAsked(db, about, unknown.why)) ? unknown : null;
+    let own = question?.askedBy === null ? question.why : null;
     if (again && drifted.length > 0) own = await againQuestion(db, about, true);
     return {
       ...(own ? { kind: "stopped", reason: own } : { kind: "done" }),
@@ -57,17 +64,16 @@ export const driftLook = defineStep({
           differences: hashed,
         });
         if (reading !== null) await closeDrift(trx, customerId, fact, differences);
-        if (drifted.length === 0) return [];
-        const followUps: FollowUp[] = [];
-        if (!(await isLeftToAPerson(trx, fact, customerId))) {
-          followUps.push({ step: OWNERS[fact].propagatedBy, data: { customer_id: customerId } });
+        const followUps = await repairs(trx, customerId, fact, drifted);
+        if (followUps.length === 0 && question?.askedBy) {
+          followUps.push(...await propagateContact(trx, customerId, question.askedBy));
         }
-        const question = fresh.length > 0 && !again ? await againQuestion(trx, about, false) : null;
-        if (question) {
+        const person = fresh.length > 0 && !again ? await againQuestion(trx, about, false) : null;
+        if (person) {
           followUps.push({
             step: "drift.look",
             data: { customer_id: customerId, fact, again: true },
-            person: question,
+            person,
           });
         }
         return followUps;
@@ -75,3 +81,18 @@ export const driftLook = defineStep({
     };
   },
 });
+
+/** The fact's propagation, or only the one that sets what drifted; none that a person has already. */
+async function repairs(
+  trx: Trx,
+  customerId: number,
+  fact: MirroredFact,
+  drifted: readonly Difference[],
+): Promise<FollowUp[]> {
+  const setters = [...new Set(drifted.map(({ system, attribute }) => setterOf(fact, system, attribute)))];
+  const free: PropagationStep[] = [];
+  for (const step of setters) if (!(await isLeftToAPerson(trx, fact, step, customerId))) free.push(step);
+  // The fact's own one leads to the others by itself.
+  const main = free.filter((step) => step === OWNERS[fact].propagatedBy);
+  return (main.length > 0 ? main : free).map((step) => ({ step, data: { customer_id: customerId } }));
+}

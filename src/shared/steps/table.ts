@@ -3,6 +3,7 @@ import type { StepTable } from "../queue/run.ts";
 import type { Step } from "../queue/step.ts";
 import { orderTellCrm } from "./order-tell-crm.ts";
 import { driftCustomers } from "./drift-customers.ts";
+import { driftLogins } from "./drift-logins.ts";
 import { driftLook } from "./drift-look.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
@@ -51,12 +52,13 @@ export const STEPS: readonly Step[] = [
   invoicePaymentFailed,
   patientChanged,
   ownerPropagatePlan,
+  driftCustomers,
+  driftLogins,
+  driftLook,
   ownerPropagateContact,
   ownerPropagateLogin,
   ownerTellPaymentFailed,
   ownerCheckAddress,
-  driftCustomers,
-  driftLook,
   renewalFind,
   renewalCheck,
   renewalAdvance,
