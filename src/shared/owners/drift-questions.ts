@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
-import { reasonText } from "../queue/tasks.ts";
+import { insertTasks, reasonText } from "../queue/tasks.ts";
 import type { MirroredFact } from "./owners.ts";
 
 /** Whose fact is asked about, and by which task: its own row does not count. */
@@ -67,6 +67,23 @@ export async function againQuestion(
     from tracker.drift where drift.customer_id = ${customerId} and drift.fact = ${fact}
     limit 1`.execute(db);
   return words ? reason("DRIFTS_AGAIN", { attribute, customer: customerId, times, days, ...words }) : null;
+}
+
+/** Asks the question, where there is one, at once: looks that are settled together must not ask more than is enough. */
+export async function askAgain(trx: Trx, about: About): Promise<void> {
+  const why = await againQuestion(trx, about, false);
+  if (why === null) return;
+  const { customerId, fact, taskId } = about;
+  await insertTasks(trx, [{
+    step: "drift.look",
+    key: `again:${customerId}:${fact}:${taskId}`,
+    vendor: "crm",
+    status: "MANUAL_INTERVENTION",
+    reason: why,
+    data: { customer_id: customerId, fact, again: true },
+    customerId,
+    causedBy: taskId,
+  }]);
 }
 
 async function hasOpenQuestion(db: Database | Trx, { customerId, fact, taskId }: About): Promise<boolean> {

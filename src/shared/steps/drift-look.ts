@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Trx } from "../db/database.ts";
 import { closeDrift, hashDifferences, recordDrift } from "../owners/drift.ts";
-import { againQuestion, isAsked } from "../owners/drift-questions.ts";
+import { againQuestion, askAgain, isAsked } from "../owners/drift-questions.ts";
 import { REGISTRY_COLUMNS } from "../owners/drift-page.ts";
 import { type Difference, differencesOf } from "../owners/mirrors.ts";
 import {
@@ -68,14 +68,7 @@ export const driftLook = defineStep({
         if (followUps.length === 0 && question?.askedBy) {
           followUps.push(...await propagateContact(trx, customerId, question.askedBy));
         }
-        const person = fresh.length > 0 && !again ? await againQuestion(trx, about, false) : null;
-        if (person) {
-          followUps.push({
-            step: "drift.look",
-            data: { customer_id: customerId, fact, again: true },
-            person,
-          });
-        }
+        if (fresh.length > 0 && !again) await askAgain(trx, about);
         return followUps;
       },
     };
