@@ -166,7 +166,7 @@ describe("code and database say the same", () => {
   test("RULE: no step of ours has a name that an event could have", () => {
     const sources = ["stripe", "health", "pharmacy", "crm", "standard"];
     const ours = STEPS.flatMap((step) => step.handles).filter((name) =>
-      /^(order|webhook|renewal|owner)\./.test(name)
+      /^(order|webhook|renewal|owner|drift)\./.test(name)
     );
     expect(ours.length).toBeGreaterThan(4);
     const others = STEPS.flatMap((step) => step.handles).filter((name) => !ours.includes(name));

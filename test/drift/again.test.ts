@@ -35,7 +35,7 @@ describe("a fact that drifts again and again", () => {
       expect(more).toEqual([]);
       expect(asked?.reason).toBe(
         `plan_state of customer ${member.customerId} differed from Stripe in the CRM 3 times within 14 days. ` +
-          "Something else writes to the CRM: the value of Stripe was put there 2 times, and each time the same other value came back.",
+          "Likely cause: Something else writes to the CRM: the value of Stripe was put there 2 times, and each time the same other value came back.",
       );
       expect(await rows(world, "select times_in_30_days, task_id from ops.drift")).toEqual([
         { times_in_30_days: 3, task_id: asked?.id },

@@ -4,11 +4,11 @@ import { addTask, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { checks, crowd, editPlan, night, rows } from "./support.ts";
 
-/** Does something once, right after the first page of a run was written. */
+/** Does something once, right after the first page of a run was written: the task before it only begins the run. */
 function afterFirstPage(world: World, act: () => void): void {
   let settled = 0;
   world.deps.faultPoint = (name) => {
-    if (name === "after commit" && ++settled === 1) act();
+    if (name === "after commit" && ++settled === 2) act();
     return Promise.resolve();
   };
 }
@@ -60,7 +60,7 @@ test("a page that a person sends again counts once, and leads to no second run o
   const before = await rows(world, "select * from tracker.check_runs order by id");
   const pages = await tasksOf(world, "drift.customers");
   const later = pages.filter(({ data }) => JSON.stringify(data).includes("run_id"));
-  expect(later).toHaveLength(2);
+  expect(later).toHaveLength(3);
   const [member] = members;
   if (member) editPlan(world, member.crmPersonId, { plan_state: "paused" });
   for (const { id } of later) await setStatus(world.db, id, "PENDING");
@@ -68,7 +68,7 @@ test("a page that a person sends again counts once, and leads to no second run o
   expect(await rows(world, "select * from tracker.check_runs order by id")).toEqual(before);
   expect(await tasksOf(world, "drift.customers")).toHaveLength(pages.length);
   expect(await tasksOf(world, "drift.look")).toEqual([]);
-  // The first page is the run itself: sent again, it begins another one.
+  // The first task is the run itself: sent again, it begins another one.
   await setStatus(world.db, pages[0]?.id ?? 0, "PENDING");
   await world.settle();
   expect(await checks(world)).toMatchObject([{ finished: true }, { finished: true }]);
@@ -102,14 +102,16 @@ test(
       {
         finished: false,
         state: expect.stringMatching(/^not finished: the next run began/),
-        task_id: hangs?.id,
+        task_id: null,
       },
     ]);
+    // Its page is not a person's any more.
+    expect(await world.task(hangs?.id ?? 0)).toMatchObject({ status: "DONE" });
+    expect(await stopped(world)).toEqual([]);
     const before = await rows(world, "select * from tracker.check_runs order by id");
     await setStatus(world.db, hangs?.id ?? 0, "PENDING");
     await world.settle();
     expect(await rows(world, "select * from tracker.check_runs order by id")).toEqual(before);
-    expect(await checks(world)).toMatchObject([{ finished: true }, { finished: false, task_id: null }]);
   },
 );
 
@@ -129,7 +131,7 @@ test("a page that a person drops stops its run, which says so", async () => {
   }]);
 });
 
-test("a night whose first page does not come through is in the list before there is a run", async () => {
+test("a night on which the vendor is away is a run without an end, and in the list before it is begun", async () => {
   const world = await makeWorld();
   await crowd(world, 1);
   world.vendors.stripe.faults.add({ operation: "list customers", kind: "status", status: 503 });
@@ -142,9 +144,8 @@ test("a night whose first page does not come through is in the list before there
   await world.settle();
   expect(await checks(world)).toMatchObject([{
     finished: false,
-    state: expect.stringMatching(/^not begun: ./),
-    task_id: task?.id,
-    run_id: null,
+    state: expect.stringMatching(/^held up after 0 pages: ./),
+    task_id: (await tasksOf(world, "drift.customers"))[1]?.id,
   }]);
   world.vendors.stripe.faults.clear();
   await untilDone(world);

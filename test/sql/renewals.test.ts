@@ -81,10 +81,11 @@ test("a night's work is made once, by the first tick after its hour in the pharm
   await sql.person("update clockwork.nightly_work set at = '23:59:59.999'");
   expect(await start()).toBe(0);
   await sql.person("update clockwork.nightly_work set at = '00:00'");
-  expect([await start(), await start()]).toEqual([1, 0]);
+  const [works] = await sql.person("select count(*)::int as all from clockwork.nightly_work");
+  expect([await start(), await start()]).toEqual([works?.["all"], 0]);
   const [task] = await sql.person(
     `select step, data, key = 'night:' || (clockwork.now() at time zone 'America/New_York')::date
-    as is_of_this_night from clockwork.tasks`,
+    as is_of_this_night from clockwork.tasks where step = 'renewal.find'`,
   );
   expect(task).toMatchObject({ step: "renewal.find", is_of_this_night: true });
 });

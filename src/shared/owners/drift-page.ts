@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { countPage, startRun } from "../checks/runs.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
-import type { StepContext } from "../queue/step.ts";
+import type { Outcome, StepContext } from "../queue/step.ts";
 import type { LoginUser } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
@@ -98,9 +98,36 @@ export async function comparePage(ctx: StepContext, pass: Pass, met: readonly Me
 /** Where in its run a page stands. */
 export interface PagePlace {
   pass: Pass;
-  /** Absent for the first page, which begins the run. */
-  runId: number | undefined;
+  runId: number;
   page: number;
+}
+
+/**
+ * A run's first task only writes the run down, so that a night on which a vendor is away is seen as a run without an end.
+ * Pages of former runs that stopped at a person run again, find out that they are not needed, and end.
+ */
+export function beginRun(ctx: StepContext, step: string, pass: Pass): Outcome {
+  return {
+    kind: "done",
+    commit: async (trx) => {
+      const runId = await startRun(trx, { work: "drift", vendor: pass, taskId: ctx.task.id });
+      await trx.updateTable("clockwork.tasks")
+        .set({ status: "PENDING", run_after: sql<Date>`clockwork.now()`, attempts: 0 })
+        .where("step", "=", step).where("status", "=", "MANUAL_INTERVENTION")
+        .where(sql<boolean>`data ->> 'run_id' is not null`)
+        .execute();
+      return [{ step, data: { run_id: runId, page: 0 } }];
+    },
+  };
+}
+
+/** True when this page is the one its run waits for. Another one reads nothing. */
+export async function isAwaited(db: Database, { pass, runId, page }: PagePlace): Promise<boolean> {
+  const run = await db.selectFrom("tracker.check_runs").select("id")
+    .where("id", "=", runId).where("work", "=", "drift").where("vendor", "=", pass)
+    .where("state", "=", "RUNNING").where("pages", "=", page)
+    .executeTakeFirst();
+  return run !== undefined;
 }
 
 /**
@@ -116,13 +143,12 @@ export async function commitPage(
   met: readonly Met[],
   next: ((run: { run_id: number; page: number }) => FollowUp) | null,
 ): Promise<FollowUp[]> {
-  const run = runId ?? await startRun(trx, { work: "drift", vendor: pass, taskId: ctx.task.id });
   const count = { seen: look.seen, missing: 0, repaired: 0, unlinked: look.unlinked };
-  if (!(await countPage(trx, run, page, count, next === null))) return [];
-  await noteLooks(trx, pass, run, met.map(({ row }) => row.id));
+  if (!(await countPage(trx, runId, page, count, next === null))) return [];
+  await noteLooks(trx, pass, runId, met.map(({ row }) => row.id));
   await markRepaired(trx, look.repaired);
-  const followUps = await secondLooks(trx, ctx, run, look.suspects);
-  if (next) followUps.push(next({ run_id: run, page: page + 1 }));
+  const followUps = await secondLooks(trx, ctx, runId, look.suspects);
+  if (next) followUps.push(next({ run_id: runId, page: page + 1 }));
   return followUps;
 }
 

@@ -66,7 +66,9 @@ export async function againQuestion(
       tracker.drift_cause(${customerId}, ${fact}, ${system}, ${attribute}) as cause
     from tracker.drift where drift.customer_id = ${customerId} and drift.fact = ${fact}
     limit 1`.execute(db);
-  return words ? reason("DRIFTS_AGAIN", { attribute, customer: customerId, times, days, ...words }) : null;
+  if (words === undefined) return null;
+  const cause = words.cause.replace(/\.$/, "");
+  return reason("DRIFTS_AGAIN", { attribute, customer: customerId, times, days, ...words, cause });
 }
 
 /** Asks the question, where there is one, at once: looks that are settled together must not ask more than is enough. */

@@ -5,6 +5,7 @@ import {
   CUSTOMERS_AT_ONCE,
   KEY_OF,
   type Met,
+  type PagePlace,
   type Pass,
   REGISTRY_COLUMNS,
   type RegistryRow,
@@ -19,8 +20,10 @@ import { wakeQuietQuestions } from "./drift-questions.ts";
 export async function compareUnseen(
   ctx: StepContext,
   step: string,
-  { pass, runId, page, after }: { pass: Pass; runId: number; page: number; after: number },
+  place: PagePlace,
+  after: number,
 ): Promise<Outcome> {
+  const { pass, runId } = place;
   const rows = await unseen(ctx, pass, runId, after);
   const [keyed, keyless] = [
     rows.filter((row) => row[KEY_OF[pass]]),
@@ -37,7 +40,7 @@ export async function compareUnseen(
       return await commitPage(
         trx,
         ctx,
-        { pass, runId, page },
+        place,
         look,
         met,
         last ? (run) => ({ step, data: { ...run, after: last.id } }) : null,

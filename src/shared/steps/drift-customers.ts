@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { commitPage, comparePage, type Met, rowsBy } from "../owners/drift-page.ts";
+import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../owners/drift-page.ts";
 import { compareUnseen } from "../owners/drift-unseen.ts";
 import { planOf } from "../owners/plan.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
@@ -24,14 +24,14 @@ export const driftCustomers = defineStep({
     after: z.number().int().optional(),
   }),
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
-    if (runId !== undefined && after !== undefined) {
-      return await compareUnseen(ctx, STEP, { pass: "stripe", runId, page, after });
-    }
+    if (runId === undefined) return beginRun(ctx, STEP, "stripe");
+    const place = { pass: "stripe", runId, page } as const;
+    if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
+    if (after !== undefined) return await compareUnseen(ctx, STEP, place, after);
     const listed = await ctx.vendors.stripe.listCustomers(cursor ?? null);
     const { met, strangers } = await meet(ctx, listed.entries);
     const look = await comparePage(ctx, "stripe", met);
     look.unlinked += strangers;
-    const place = { pass: "stripe", runId, page } as const;
     const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { commitPage, comparePage, type Met, rowsBy } from "../owners/drift-page.ts";
+import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../owners/drift-page.ts";
 import { compareUnseen } from "../owners/drift-unseen.ts";
 import { defineStep } from "../queue/step.ts";
 
@@ -23,9 +23,10 @@ export const driftLogins = defineStep({
     after: z.number().int().optional(),
   }),
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
-    if (runId !== undefined && after !== undefined) {
-      return await compareUnseen(ctx, STEP, { pass: "login", runId, page, after });
-    }
+    if (runId === undefined) return beginRun(ctx, STEP, "login");
+    const place = { pass: "login", runId, page } as const;
+    if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
+    if (after !== undefined) return await compareUnseen(ctx, STEP, place, after);
     const listed = await ctx.vendors.login.listUsers(cursor ?? null);
     const rows = await rowsBy(ctx.deps.db, "login_user_id", listed.entries.map(({ id }) => id));
     const met = listed.entries.flatMap((login): Met[] => {
@@ -34,7 +35,6 @@ export const driftLogins = defineStep({
     });
     const look = await comparePage(ctx, "login", met);
     look.unlinked += listed.entries.length - met.length;
-    const place = { pass: "login", runId, page } as const;
     const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
