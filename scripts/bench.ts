@@ -1,163 +1,54 @@
-import { createHmac } from "node:crypto";
+import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { sql } from "kysely";
-import { z } from "zod";
-import { connect, type Database } from "../src/shared/db/database.ts";
-import { makeWebhooksApp } from "../src/shared/http/webhooks-app.ts";
-import { makeBoss } from "../src/shared/queue/boss.ts";
-import { drain, type DrainDeps } from "../src/shared/queue/drain.ts";
-import { defineStep } from "../src/shared/queue/step.ts";
-import { insertTasks } from "../src/shared/queue/tasks.ts";
-import { makeStepTable, STEPS } from "../src/shared/steps/table.ts";
-import { makeVendors } from "../src/shared/connectors.ts";
-import { parseEnv } from "../src/shared/env.ts";
-import { photonWebhook } from "../src/shared/vendors/photon/webhook.ts";
+import { CompiledQuery } from "kysely";
+import { connect } from "../src/shared/db/database.ts";
+import { drift } from "./bench/drift.ts";
+import { finder } from "./bench/finder.ts";
+import { queue } from "./bench/queue.ts";
+import type { Section } from "./bench/section.ts";
 import { prepareCluster } from "./local/cluster.ts";
 import { pushMigrations } from "./local/migrate.ts";
 import { startPostgres } from "./local/postgres.ts";
 
-// `npm run bench`: what the protocol costs, as ratios to a bare floor measured beside it in the same run, in turns, so
-// that a busy machine slows both. The floor does the same writes by hand: no pg-boss, no ledger, no HTTP.
+// `npm run bench [-- --only <section> --customers N]`: what things cost, as ratios to a bare floor that is measured beside
+// them in the same run, in turns, so that a busy machine slows both. Each section has a database of its own.
 
-const ROUNDS = 3;
-const TASKS = 1500;
-const WEBHOOKS = 1500;
-const AT_ONCE = 8;
+const SECTIONS: readonly Section[] = [
+  queue,
+  finder,
+  drift,
+];
 
-const noop = defineStep({
-  handles: ["bench.noop"],
-  queue: "internal",
-  data: z.strictObject({ n: z.number() }),
-  run: (_ctx, { n }) =>
-    Promise.resolve({
-      kind: "done",
-      commit: () => Promise.resolve(n % 2 ? [{ step: "bench.noop", data: { n: n - 1 } }] : []),
-    }),
+const { values: { only, customers } } = parseArgs({
+  options: { only: { type: "string" }, customers: { type: "string", default: "100000" } },
 });
-
-/** Runs `work` on `count` items, eight at once, and gives the items a second. */
-async function rate(count: number, work: (n: number) => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  let next = 0;
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let n = next++; n < count; n = next++) await work(n);
-  }));
-  return count / ((performance.now() - startedAt) / 1000);
+const chosen = SECTIONS.filter(({ name }) => only === undefined || name === only);
+if (chosen.length === 0 || !/^[1-9]\d{0,6}$/.test(customers)) {
+  const names = SECTIONS.map(({ name }) => name).join("|");
+  console.error(`Usage: npm run bench -- [--only ${names}] [--customers N]`);
+  process.exit(2);
 }
+// What was started ends with this process, in whatever way it ends.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
-/** One task by hand: taken, done, its follow-up inserted; one transaction. */
-async function bareTask(db: Database): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    const { rows } = await sql<{ id: number; n: number }>`
-      select id, (data ->> 'n')::int as n from bench.tasks where status = 'PENDING' order by id limit 1 for update skip locked
-    `.execute(trx);
-    const [task] = rows;
-    if (!task) return;
-    await sql`update bench.tasks set status = 'DONE' where id = ${task.id}`.execute(trx);
-    if (task.n % 2) {
-      await sql`insert into bench.tasks (data) values (${JSON.stringify({ n: task.n - 1 })})`.execute(trx);
-    }
-  });
-}
-
-async function benchTasks(db: Database, deps: DrainDeps): Promise<{ floor: number; ours: number }> {
-  await sql`truncate bench.tasks`.execute(db);
-  await sql`insert into bench.tasks (data) select jsonb_build_object('n', n) from generate_series(1, ${TASKS}) as n`
-    .execute(db);
-  const floor = await rate(TASKS * 1.5, () => bareTask(db));
-  const key = () => crypto.randomUUID();
-  const tasks = Array.from(
-    { length: TASKS },
-    (_, n) => ({ step: "bench.noop", key: key(), vendor: "internal" as const, data: { n: n + 1 } }),
-  );
-  for (let i = 0; i < TASKS; i += 500) await insertTasks(db, tasks.slice(i, i + 500));
-  const startedAt = performance.now();
-  const { settled } = await drain(deps);
-  return { floor, ours: settled / ((performance.now() - startedAt) / 1000) };
-}
-
-async function benchWebhooks(db: Database, deps: DrainDeps): Promise<{ floor: number; ours: number }> {
-  const secret = "bench";
-  const app = makeWebhooksApp({
-    db,
-    steps: makeStepTable(STEPS),
-    log: () => {},
-    clock: () => Promise.resolve(deps.clock()),
-    connector: () => photonWebhook,
-    secrets: () => [secret],
-  });
-  const bodyOf = (n: number) =>
-    JSON.stringify({
-      id: `${crypto.randomUUID()}-${n}`,
-      type: "photon:order:created",
-      time: "2026-11-22T00:00:00Z",
-      data: { id: `ord_${n}` },
-    });
-  const floor = await rate(
-    WEBHOOKS,
-    (n) =>
-      sql`insert into bench.tasks (data, key) values (${
-        bodyOf(n)
-      }, ${crypto.randomUUID()}) on conflict do nothing`.execute(db),
-  );
-  const ours = await rate(WEBHOOKS, async (n) => {
-    const body = bodyOf(n);
-    const signature = createHmac("sha256", secret).update(body).digest("hex");
-    const response = await app.request("/webhooks/photon", {
-      method: "POST",
-      body,
-      headers: { "x-photon-signature": signature },
-    });
-    if (response.status !== 200) throw new Error(`webhook answered ${response.status}`);
-  });
-  await sql`update clockwork.tasks set status = 'CANCELLED' where status = 'PENDING'`.execute(db);
-  return { floor, ours };
-}
+const startedAt = performance.now();
+const progress = (line: string) =>
+  console.error(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
 const server = await startPostgres();
 try {
-  const url = (await prepareCluster(server)).url("postgres");
-  await pushMigrations({ url, workdir: fileURLToPath(new URL("..", import.meta.url)) });
-  const { db, close } = connect(url, AT_ONCE);
-  await sql`create schema bench`.execute(db);
-  await sql`create table bench.tasks (id bigint generated always as identity primary key, status text not null default 'PENDING',
-    data jsonb not null, key text unique)`.execute(db);
-  await sql`create index on bench.tasks (id) where status = 'PENDING'`.execute(db);
-  const deps: DrainDeps = {
-    db,
-    log: () => {},
-    clock: () => new Date(),
-    boss: makeBoss(db),
-    steps: makeStepTable([noop]),
-    vendors: makeVendors(parseEnv({}), () => fetch, () => new Date()),
-    every: () => () => {},
-    budget: { milliseconds: 120_000, tasks: 1_000_000 },
-  };
-  const results = {
-    tasks: [] as { floor: number; ours: number }[],
-    webhooks: [] as { floor: number; ours: number }[],
-  };
-  for (let round = 1; round <= ROUNDS; round++) {
-    console.error(`round ${round} of ${ROUNDS}`);
-    results.tasks.push(await benchTasks(db, deps));
-    results.webhooks.push(await benchWebhooks(db, deps));
-  }
-  await close();
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-  console.log("what                          floor/s   ours/s   ours : floor (median of the rounds)");
-  for (
-    const [name, rounds] of [["tasks through the drain", results.tasks], [
-      "webhooks recorded",
-      results.webhooks,
-    ]] as const
-  ) {
-    const [floor, ours] = [median(rounds.map((one) => one.floor)), median(rounds.map((one) => one.ours))];
-    const ratio = median(rounds.map((one) => one.ours / one.floor));
-    console.log(
-      `${name.padEnd(28)} ${floor.toFixed(0).padStart(8)} ${ours.toFixed(0).padStart(8)}   ${
-        ratio.toFixed(2)
-      }`,
-    );
+  const cluster = await prepareCluster(server);
+  await pushMigrations({
+    url: cluster.url("postgres"),
+    workdir: fileURLToPath(new URL("..", import.meta.url)),
+  });
+  for (const { name, run } of chosen) {
+    const admin = connect(cluster.url("template1"), 1);
+    await admin.db.executeQuery(CompiledQuery.raw(`create database bench_${name} template postgres`));
+    await admin.close();
+    const { db, close } = connect(cluster.url(`bench_${name}`), 8);
+    console.log(`${name}\n${await run({ db, customers: Number(customers), progress })}\n`);
+    await close();
   }
 } finally {
   await server.stop();

@@ -1,62 +1,15 @@
 import { sql } from "kysely";
-import { planOf } from "../../src/shared/owners/plan.ts";
-import { PRICES } from "../../scripts/local/clinic.ts";
+import { importMember, type MemberKeys } from "../../scripts/local/members.ts";
 import { addTask } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 
-/** A customer who was there before anybody listened: at Stripe, in the CRM, with a login, all in step. */
-export interface Member {
+export interface Member extends MemberKeys {
   customerId: number;
-  stripeCustomerId: string;
-  subscriptionId: string;
-  crmPersonId: string;
-  loginUserId: string;
-  email: string;
-  phone: string;
 }
 
-const PRICE = "price_morning_month";
-const ZONE = "America/New_York";
-
-/** `count` customers without a single event or API call. */
+/** `count` customers who are in step everywhere, without a single event or API call. */
 export async function crowd(world: World, count: number): Promise<Member[]> {
-  const { stripe, crm, login } = world.vendors;
-  for (const { id, interval, intervalCount, amount } of PRICES) {
-    if (!stripe.state.prices.has(id)) stripe.addPrice({ id, interval, intervalCount, amount });
-  }
-  const made = Array.from({ length: count }, (_, n) => {
-    const [email, phone] = [`member.${n}@example.com`, `+1859444${String(n).padStart(4, "0")}`];
-    const { customer, subscription } = stripe.importCustomer({ email, phone, priceId: PRICE });
-    if (!subscription) throw new Error("no subscription");
-    const ends = subscription.items.data.map((item) => item.current_period_end);
-    const plan = planOf([{
-      id: subscription.id,
-      customerId: customer.id,
-      status: "active",
-      collectionPaused: false,
-      cancelAtPeriodEnd: false,
-      createdAt: world.now(),
-      endedAt: null,
-      metadata: {},
-      nextRefillAt: new Date(Math.min(...ends) * 1000),
-      items: [],
-    }], ZONE);
-    const crmPersonId = `member-${n}`;
-    crm.importPerson(crmPersonId, {
-      email,
-      phone,
-      plan_state: plan.planState,
-      next_refill_on: plan.nextRefillOn,
-    });
-    return {
-      stripeCustomerId: customer.id,
-      subscriptionId: subscription.id,
-      crmPersonId,
-      loginUserId: login.signUp(email),
-      email,
-      phone,
-    };
-  });
+  const made = Array.from({ length: count }, (_, n) => importMember(world.vendors, n, world.now()));
   const members: Member[] = [];
   for (let from = 0; from < count; from += 500) {
     const some = made.slice(from, from + 500);

@@ -64,7 +64,7 @@ describe("the one table of owners", () => {
     expect([...await led()]).toEqual(expect.arrayContaining(expected));
   });
 
-  test("no other event leads there: what starts a propagation is in the table", async () => {
+  test("no other event leads there: what starts a propagation is in the table", () => {
     const steps = STEP_NAMES.filter((name) =>
       /^(stripe|crm)\./.test(name) && /customer\.(sub|upd)|profile/.test(name)
     );

@@ -1,0 +1,231 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { sql } from "kysely";
+import { z } from "zod";
+import { makeVendors } from "../../src/shared/connectors.ts";
+import { asClockwork, type Database } from "../../src/shared/db/database.ts";
+import { parseEnv } from "../../src/shared/env.ts";
+import { makeBoss } from "../../src/shared/queue/boss.ts";
+import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import { insertTasks } from "../../src/shared/queue/tasks.ts";
+import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
+import { type Crowd, startCrowd } from "./crowd.ts";
+import { type BenchContext, type Section, table } from "./section.ts";
+
+// The finder over many active refills, in turns with two things to compare it with: only reading the same pages (the
+// same calls, nothing done with the answers), and asking about one customer after another. The vendors are another
+// process, so that the memory shown is ours.
+
+const PAGE = 100;
+/** The finder's pages, the floor's pages and the checks one by one, of each turn. */
+const TURN = { pages: 25, floorPages: 5, checks: 25 };
+
+interface Tally {
+  customers: number;
+  seconds: number;
+  /** Of our own process: what a busy machine does not change. */
+  cpuSeconds: number;
+  calls: Record<string, number>;
+}
+
+async function runFinder({ db, customers, progress }: BenchContext): Promise<string> {
+  const crowd = await startCrowd(db, customers, (line) => progress(`finder: ${line}`));
+  try {
+    return await measure(db, crowd, customers, progress);
+  } finally {
+    crowd.stop();
+  }
+}
+
+async function measure(
+  db: Database,
+  crowd: Crowd,
+  customers: number,
+  progress: (line: string) => void,
+): Promise<string> {
+  const deps = depsFor(db, crowd);
+  const tallies = { ours: none(), floor: none(), single: none() };
+  const time = async (tally: Tally, count: number, work: () => Promise<unknown>) => {
+    const before = await crowd.calls();
+    const startedAt = performance.now();
+    const cpu = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(cpu);
+    tally.cpuSeconds += (user + system) / 1e6;
+    tally.seconds += (performance.now() - startedAt) / 1000;
+    tally.customers += count;
+    for (const [vendor, calls] of Object.entries(await crowd.calls())) {
+      tally.calls[vendor] = (tally.calls[vendor] ?? 0) + calls - (before[vendor] ?? 0);
+    }
+  };
+  await insertTasks(db, [{ step: "renewal.find", key: "bench", vendor: "stripe", data: {} }]);
+  const memory = [memoryNow()];
+  const pages = Math.ceil(customers / PAGE);
+  const readPages = makeFloor(crowd);
+  for (let done = 0; done < pages; done += TURN.pages) {
+    const now = Math.min(TURN.pages, pages - done);
+    await time(
+      tallies.ours,
+      Math.min(now * PAGE, customers - done * PAGE),
+      () => drain({ ...deps, budget: { milliseconds: 600_000, tasks: now } }),
+    );
+    await time(
+      tallies.floor,
+      Math.min(TURN.floorPages, now) * PAGE,
+      () => readPages(Math.min(TURN.floorPages, now)),
+    );
+    await time(tallies.single, TURN.checks, () => checkOneByOne(deps, crowd, done));
+    memory.push(memoryNow());
+    if ((done / TURN.pages) % 8 === 0) progress(`finder: ${done * PAGE} of ${customers} refills`);
+  }
+  await expectAllSeen(db, customers);
+  return report(tallies, memory);
+}
+
+function depsFor(db: Database, crowd: Crowd): DrainDeps {
+  return {
+    db,
+    log: () => {},
+    clock: () => new Date(),
+    boss: makeBoss(db),
+    steps: makeStepTable(STEPS),
+    vendors: makeVendors(parseEnv(crowd.env), () => fetch, () => new Date()),
+    every: () => () => {},
+  };
+}
+
+/** The same pages read by hand, from the newest on, and over again from the start at the end. */
+function makeFloor({ env, patients }: Crowd): (pages: number) => Promise<void> {
+  const list = z.object({
+    data: z.array(z.object({ id: z.string(), customer: z.string() })),
+    has_more: z.boolean(),
+  });
+  let after = "";
+  let token = "";
+  const read = async (url: string, bearer: string | undefined) => {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
+    if (!response.ok) throw new Error(`the floor was answered ${response.status}`);
+    const body: unknown = await response.json();
+    return body;
+  };
+  return async (pages) => {
+    token ||= await logIn(env);
+    for (let page = 0; page < pages; page++) {
+      const { data, has_more } = list.parse(
+        await read(`${env["STRIPE_API_URL"]}/v1/subscriptions?limit=${PAGE}${after}`, env["STRIPE_API_KEY"]),
+      );
+      after = has_more ? `&starting_after=${data.at(-1)?.id}` : "";
+      const subject = encodeURIComponent(
+        data.map(({ customer }) => `Patient/${patients.get(customer)}`).join(","),
+      );
+      for (const type of ["MedicationRequest", "MedicationDispense"]) {
+        await read(`${env["MEDPLUM_BASE_URL"]}/fhir/R4/${type}?subject=${subject}&_count=1000`, token);
+      }
+    }
+  };
+}
+
+async function logIn(env: Record<string, string>): Promise<string> {
+  const response = await fetch(`${env["MEDPLUM_BASE_URL"]}/oauth2/token`, {
+    method: "POST",
+    body: new URLSearchParams({
+      grant_type: "client_credentials",
+      client_id: env["MEDPLUM_CLIENT_ID"] ?? "",
+      client_secret: env["MEDPLUM_CLIENT_SECRET"] ?? "",
+    }),
+  });
+  return z.object({ access_token: z.string() }).parse(await response.json()).access_token;
+}
+
+/** A `renewal.check` for each of a few subscriptions, while the finder's own next page is held back. */
+async function checkOneByOne(deps: DrainDeps, { subscriptionIds }: Crowd, done: number): Promise<void> {
+  await holdFinder(deps.db, "1 day");
+  const from = (done * PAGE) % Math.max(1, subscriptionIds.length - TURN.checks);
+  const some = subscriptionIds.slice(from, from + TURN.checks);
+  await insertTasks(
+    deps.db,
+    some.map((id) => ({
+      step: "renewal.check",
+      key: `${id}:${done}`,
+      vendor: "health",
+      data: { subscription_id: id },
+    })),
+  );
+  await drain({ ...deps, budget: { milliseconds: 600_000, tasks: 100_000 } });
+  await holdFinder(deps.db, "0");
+}
+
+async function holdFinder(db: Database, forHowLong: string): Promise<void> {
+  await asClockwork(db, "bench", async (trx) => {
+    await sql`update clockwork.tasks set run_after = clockwork.now() + ${forHowLong}::interval
+      where step = 'renewal.find' and status = 'PENDING'`.execute(trx);
+  });
+}
+
+/** A figure for work that was not done is worth nothing. */
+async function expectAllSeen(db: Database, customers: number): Promise<void> {
+  const { rows: [seen] } = await sql<{ refills: number; renewals: number; asked: number; open: number }>`
+    select (select count(*) from tracker.refills) as refills, (select count(*) from tracker.renewals) as renewals,
+      (select count(*) from clockwork.tasks where status = 'MANUAL_INTERVENTION') as asked,
+      (select count(*) from clockwork.tasks where status in ('PENDING', 'QUEUED')) as open
+  `.execute(db);
+  const expected = {
+    refills: customers,
+    renewals: Math.ceil(customers / 10),
+    asked: Math.floor((customers + 92) / 100),
+    open: 0,
+  };
+  if (JSON.stringify(seen) !== JSON.stringify(expected)) {
+    throw new Error(`the finder left ${JSON.stringify(seen)}, not ${JSON.stringify(expected)}`);
+  }
+}
+
+function none(): Tally {
+  return { customers: 0, seconds: 0, cpuSeconds: 0, calls: {} };
+}
+
+setFlagsFromString("--expose-gc");
+const gc = z.function({ input: [], output: z.void() }).implement(runInNewContext("gc"));
+
+function memoryNow(): { heap: number; rss: number } {
+  gc();
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20 };
+}
+
+function report(
+  { ours, floor, single }: { ours: Tally; floor: Tally; single: Tally },
+  memory: readonly { heap: number; rss: number }[],
+): string {
+  const rate = ({ customers, seconds }: Tally) => customers / seconds;
+  const calls = ({ calls, customers }: Tally, vendor: string) =>
+    ((calls[vendor] ?? 0) / customers).toFixed(3);
+  const row = (name: string, tally: Tally) => [
+    name,
+    rate(tally).toFixed(0),
+    (rate(tally) / rate(floor)).toFixed(2),
+    ((tally.cpuSeconds * 1000) / tally.customers).toFixed(2),
+    calls(tally, "stripe"),
+    calls(tally, "health"),
+    calls(tally, "pharmacy"),
+    calls(tally, "crm"),
+  ];
+  const at = (part: number) => memory[Math.round((memory.length - 1) * part)] ?? { heap: 0, rss: 0 };
+  const megabytes = (of: "heap" | "rss") => [0, 0.1, 0.5, 1].map((part) => at(part)[of].toFixed(0));
+  return [
+    table([
+      ["what", "customers/s", ": floor", "our CPU ms", "stripe", "health", "pharmacy", "crm (a customer)"],
+      row("only reading the pages (floor)", floor),
+      row(`the finder, ${ours.customers} refills`, ours),
+      row(`asking one by one, ${single.customers} refills`, single),
+    ]),
+    "",
+    table([
+      ["our memory in MB", "at the start", "after 10 %", "after 50 %", "at the end"],
+      ["heap in use", ...megabytes("heap")],
+      ["resident", ...megabytes("rss")],
+    ]),
+  ].join("\n");
+}
+
+export const finder: Section = { name: "finder", run: runFinder };
