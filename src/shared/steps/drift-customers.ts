@@ -3,6 +3,7 @@ import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "
 import { compareUnseen } from "../owners/drift-unseen.ts";
 import { planOf } from "../owners/plan.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
+import type { Json } from "../vendors/contract.ts";
 
 const STEP = "drift.customers";
 
@@ -32,7 +33,7 @@ export const driftCustomers = defineStep({
     const { met, strangers } = await meet(ctx, listed.entries);
     const look = await comparePage(ctx, "stripe", met);
     look.unlinked += strangers;
-    const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
+    const from: Record<string, Json> = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
       commit: (trx) =>

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../owners/drift-page.ts";
 import { compareUnseen } from "../owners/drift-unseen.ts";
 import { defineStep } from "../queue/step.ts";
+import type { Json } from "../vendors/contract.ts";
 
 const STEP = "drift.logins";
 
@@ -35,7 +36,7 @@ export const driftLogins = defineStep({
     });
     const look = await comparePage(ctx, "login", met);
     look.unlinked += listed.entries.length - met.length;
-    const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
+    const from: Record<string, Json> = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
       commit: (trx) =>
