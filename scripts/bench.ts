@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { CompiledQuery } from "kysely";
 import { connect } from "../src/shared/db/database.ts";
+import { drift } from "./bench/drift.ts";
 import { finder } from "./bench/finder.ts";
 import { queue } from "./bench/queue.ts";
 import type { Section } from "./bench/section.ts";
@@ -15,6 +16,7 @@ import { startPostgres } from "./local/postgres.ts";
 const SECTIONS: readonly Section[] = [
   queue,
   finder,
+  drift,
 ];
 
 const { values: { only, customers } } = parseArgs({

@@ -100,11 +100,20 @@ create table clockwork.settings (
   pharmacy_time_zone text not null default 'America/New_York'::text,
   clock_offset interval not null default '00:00:00'::interval,
   remind_days_before integer[] not null default '{14,5}'::integer[],
+  drift_secret text not null default replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text),
+  drift_settle_minutes integer not null default 15,
+  drift_again_times integer not null default 3,
+  drift_again_days integer not null default 14,
+  drift_questions_at_most integer not null default 20,
   subscription_wait interval not null default '00:15:00'::interval,
   began_at timestamp with time zone not null default clockwork.now(),
   endpoint_silent_share numeric not null default 0.6,
   endpoint_silent_at_least integer not null default 5,
   constraint settings_pkey PRIMARY KEY (only_row),
+  constraint drift_again_is_more_than_once CHECK (drift_again_times > 1 AND drift_again_days > 0),
+  constraint drift_questions_are_some CHECK (drift_questions_at_most > 0),
+  constraint drift_secret_is_long CHECK (length(drift_secret) >= 32),
+  constraint drift_settle_is_sane CHECK (drift_settle_minutes >= 0 AND drift_settle_minutes <= 1440),
   constraint endpoint_silent_at_least_is_positive CHECK (endpoint_silent_at_least > 0),
   constraint endpoint_silent_share_is_a_share CHECK (endpoint_silent_share > 0::numeric AND endpoint_silent_share <= 1::numeric),
   constraint reminders_come_before_the_due_day CHECK (0 < ALL (remind_days_before)),
@@ -122,6 +131,11 @@ comment on column clockwork.settings.deliver_within is 'A shipped order that has
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
 comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
 comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.';
+comment on column clockwork.settings.drift_settle_minutes is 'What differs is looked at again so long after, for the news of it may be on its way.';
+comment on column clockwork.settings.drift_again_times is 'A fact of a customer that drifted so often goes to a person…';
+comment on column clockwork.settings.drift_again_days is '… when it was within so many days.';
+comment on column clockwork.settings.drift_questions_at_most is 'So many open questions at most about facts that drift again and again. The rest is in ops.drift.';
 comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
 comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
 comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
@@ -199,6 +213,7 @@ CREATE INDEX tasks_heard ON clockwork.tasks USING btree (split_part(step, '.'::t
 CREATE INDEX tasks_invoice ON clockwork.tasks USING btree (invoice_id);
 CREATE UNIQUE INDEX tasks_job ON clockwork.tasks USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX tasks_key_question ON clockwork.tasks USING btree (((data ->> 'key'::text))) WHERE (step = 'product.check_key'::text);
+CREATE INDEX tasks_open_customer ON clockwork.tasks USING btree (step, ((data ->> 'customer_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_order ON clockwork.tasks USING btree (step, ((data ->> 'order_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_refill ON clockwork.tasks USING btree (step, ((data ->> 'subscription_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
 CREATE INDEX tasks_open_renewal ON clockwork.tasks USING btree (step, ((data ->> 'renewal_id'::text))) WHERE (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]));
@@ -600,6 +615,119 @@ $function$;
 create schema ops;
 comment on schema ops is 'Views for people: what is stuck, what is waiting, and the story behind it.';
 
+create view ops.checks with (security_invoker=on) as -- work text, vendor text, state text, finished boolean, window_from timestamp with time zone, window_until timestamp with time zone, seen integer, missing integer, repaired integer, unlinked integer, started_at timestamp with time zone, ended_at timestamp with time zone, task_id bigint, run_id bigint
+ WITH recent AS (
+         SELECT check_runs.id,
+            check_runs.work,
+            check_runs.vendor,
+            check_runs.state,
+            check_runs.window_from,
+            check_runs.window_until,
+            check_runs.pages,
+            check_runs.seen,
+            check_runs.missing,
+            check_runs.repaired,
+            check_runs.task_id,
+            check_runs.started_at,
+            check_runs.ended_at,
+            check_runs.unlinked,
+            row_number() OVER (PARTITION BY check_runs.work, check_runs.vendor ORDER BY check_runs.id DESC) AS nth
+           FROM tracker.check_runs
+        ), held AS (
+         SELECT recent.id AS run_id,
+            page.task_id,
+            page.status,
+            page.reason
+           FROM recent
+             LEFT JOIN LATERAL ( WITH RECURSIVE pages AS (
+                         SELECT tasks.id,
+                            tasks.step,
+                            tasks.status,
+                            tasks.reason
+                           FROM clockwork.tasks
+                          WHERE tasks.id = recent.task_id
+                        UNION ALL
+                         SELECT tasks.id,
+                            tasks.step,
+                            tasks.status,
+                            tasks.reason
+                           FROM pages pages_1
+                             JOIN clockwork.tasks ON tasks.caused_by = pages_1.id AND tasks.step = pages_1.step
+                        )
+                 SELECT pages.id AS task_id,
+                    pages.status,
+                    pages.reason
+                   FROM pages
+                  WHERE pages.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status])
+                  ORDER BY pages.id DESC
+                 LIMIT 1) page ON true
+          WHERE recent.state <> 'DONE'::text AND recent.nth <= 14
+        )
+ SELECT recent.work,
+    recent.vendor,
+        CASE
+            WHEN recent.state = 'DONE'::text AND recent.missing = 0 THEN 'finished: nothing was amiss'::text
+            WHEN recent.state = 'DONE'::text AND recent.repaired >= recent.missing THEN 'finished: what was amiss is put right'::text
+            WHEN recent.state = 'DONE'::text THEN format('finished: %s still to be put right'::text, recent.missing - recent.repaired)
+            WHEN recent.state = 'UNFINISHED'::text THEN 'not finished: the next run began before it came to its end'::text
+            WHEN held.task_id IS NULL THEN format('stopped after %s pages: the task of the next one was dropped'::text, recent.pages)
+            WHEN held.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN format('stopped after %s pages: %s'::text, recent.pages, held.reason)
+            WHEN held.reason IS NOT NULL THEN format('held up after %s pages: %s'::text, recent.pages, held.reason)
+            ELSE format('running: %s pages so far'::text, recent.pages)
+        END AS state,
+    recent.state = 'DONE'::text AS finished,
+    recent.window_from,
+    recent.window_until,
+    recent.seen,
+    recent.missing,
+    recent.repaired,
+    recent.unlinked,
+    recent.started_at,
+    recent.ended_at,
+    held.task_id,
+    recent.id AS run_id
+   FROM recent
+     LEFT JOIN held ON held.run_id = recent.id
+  WHERE recent.nth <= 14
+UNION ALL
+ SELECT COALESCE(known.work, split_part(tasks.step, '.'::text, 1)) AS work,
+    tasks.vendor,
+        CASE
+            WHEN tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN 'not begun: '::text || tasks.reason
+            ELSE 'not begun'::text || COALESCE(': '::text || tasks.reason, ''::text)
+        END AS state,
+    false AS finished,
+    NULL::timestamp with time zone AS window_from,
+    NULL::timestamp with time zone AS window_until,
+    0 AS seen,
+    0 AS missing,
+    0 AS repaired,
+    0 AS unlinked,
+    tasks.created_at AS started_at,
+    NULL::timestamp with time zone AS ended_at,
+    tasks.id AS task_id,
+    NULL::bigint AS run_id
+   FROM clockwork.tasks
+     JOIN clockwork.nightly_work ON nightly_work.step = tasks.step
+     LEFT JOIN LATERAL ( SELECT check_runs.work
+           FROM tracker.check_runs
+             JOIN clockwork.tasks begun ON begun.id = check_runs.task_id AND begun.step = nightly_work.step
+          ORDER BY check_runs.id DESC
+         LIMIT 1) known ON true
+  WHERE (tasks.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status])) AND tasks.caused_by IS NULL AND (known.work IS NOT NULL OR (split_part(tasks.step, '.'::text, 1) = ANY (ARRAY['completeness'::text, 'drift'::text, 'product'::text]))) AND NOT (EXISTS ( SELECT
+           FROM tracker.check_runs
+          WHERE check_runs.task_id = tasks.id))
+  ORDER BY 1, 2, 11 DESC;
+comment on view ops.checks is 'The nightly checks, the last 14 runs of each. Only a finished run is a success.';
+comment on column ops.checks.work is 'completeness: is there news that we never received? drift: does every mirror show what the owner says? product_count: what is in use?';
+comment on column ops.checks.vendor is 'Whose side is gone through.';
+comment on column ops.checks.state is 'How it went, in plain words.';
+comment on column ops.checks.seen is 'What it looked at: events, orders, or facts of customers.';
+comment on column ops.checks.missing is 'Of those, what we had never received, or what differed from its owner.';
+comment on column ops.checks.repaired is 'Of those, what is put right or taken up by now.';
+comment on column ops.checks.unlinked is 'Whom it met and could compare with nothing.';
+comment on column ops.checks.task_id is 'The task that holds a run which is not finished (clockwork.tasks).';
+
 create view ops.delayed_shipments with (security_invoker=on) as -- order_id bigint, problem text, late_by interval, customer text, state text, reference text, pharmacy_order_id text, tracking text, placed_at timestamp with time zone, shipped_at timestamp with time zone, customer_id bigint, invoice_id text
  SELECT orders.id AS order_id,
     late.problem,
@@ -631,6 +759,52 @@ create view ops.delayed_shipments with (security_invoker=on) as -- order_id bigi
   WHERE (orders.state = ANY (ARRAY['PLACED'::text, 'FILLING'::text, 'SHIPPED'::text, 'OUT_FOR_DELIVERY'::text])) AND late.due < clockwork.now()
   ORDER BY late.due;
 comment on view ops.delayed_shipments is 'Orders past the limits in clockwork.settings (ship_within, deliver_within), worst first.';
+
+create view ops.drift with (security_invoker=on) as -- customer text, fact text, owner text, mirror text, found_at timestamp with time zone, repaired_at timestamp with time zone, times_in_30_days bigint, likely_cause text, task_id bigint, customer_id bigint, run_id bigint
+ SELECT customers.email AS customer,
+    latest.attribute AS fact,
+    tracker.system_name(latest.owner) AS owner,
+    tracker.system_name(latest.system) AS mirror,
+    latest.found_at,
+    latest.repaired_at,
+    latest.times_in_30_days,
+    tracker.drift_cause(latest.customer_id, latest.fact, latest.system, latest.attribute) AS likely_cause,
+    asked.task_id,
+    latest.customer_id,
+    latest.run_id
+   FROM ( SELECT drift.id,
+            drift.customer_id,
+            drift.fact,
+            drift.owner,
+            drift.system,
+            drift.attribute,
+            drift.owner_hash,
+            drift.mirror_hash,
+            drift.looks,
+            drift.found_at,
+            drift.changed_at,
+            drift.repaired_at,
+            drift.run_id,
+            drift.task_id,
+            row_number() OVER (PARTITION BY drift.customer_id, drift.system, drift.attribute ORDER BY drift.id DESC) AS nth,
+            count(*) FILTER (WHERE drift.found_at > (clockwork.now() - '30 days'::interval)) OVER (PARTITION BY drift.customer_id, drift.system, drift.attribute) AS times_in_30_days
+           FROM tracker.drift
+          WHERE drift.found_at > (clockwork.now() - '30 days'::interval) OR drift.repaired_at IS NULL) latest
+     JOIN registry.customers ON customers.id = latest.customer_id
+     LEFT JOIN LATERAL ( SELECT min(tasks.id) AS task_id
+           FROM clockwork.tasks
+          WHERE tasks.customer_id = latest.customer_id AND tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status AND (tasks.step = ANY (ARRAY['drift.look'::text, 'owner.propagate_'::text || latest.fact]))) asked ON true
+  WHERE latest.nth = 1
+  ORDER BY (latest.repaired_at IS NOT NULL), latest.found_at DESC;
+comment on view ops.drift is 'Facts whose mirror did not show what the owner says: first what is not put right yet, then the newest of the last 30 days.';
+comment on column ops.drift.fact is 'What it is called there.';
+comment on column ops.drift.owner is 'Whose word counts.';
+comment on column ops.drift.mirror is 'Where something else was shown.';
+comment on column ops.drift.found_at is 'When it was last found.';
+comment on column ops.drift.repaired_at is 'When it was seen to be right again. Empty: not yet.';
+comment on column ops.drift.likely_cause is 'As far as the record tells.';
+comment on column ops.drift.task_id is 'The task that waits for a person because of it, if there is one.';
+comment on column ops.drift.run_id is 'The run of ops.checks that saw it.';
 
 create view ops.manual_intervention with (security_invoker=on) as -- task_id bigint, reason text, repair text, already_done_outside text, on_resend text, age interval, customer text, step text, data jsonb, attempts integer, customer_id bigint, invoice_id text, reason_code text
  SELECT tasks.id AS task_id,
@@ -1866,6 +2040,7 @@ create table tracker.check_runs (
   task_id bigint not null,
   started_at timestamp with time zone not null default clockwork.now(),
   ended_at timestamp with time zone,
+  unlinked integer not null default 0,
   constraint check_runs_pkey PRIMARY KEY (id),
   constraint check_runs_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id),
   constraint check_runs_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
@@ -1873,7 +2048,8 @@ create table tracker.check_runs (
   constraint check_run_state_is_known CHECK (state = ANY (ARRAY['RUNNING'::text, 'DONE'::text, 'UNFINISHED'::text])),
   constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text, 'renewals'::text])),
   constraint counts_are_not_negative CHECK (LEAST(pages, seen, missing, repaired) >= 0),
-  constraint only_an_ended_run_has_ended_at CHECK ((state = 'RUNNING'::text) = (ended_at IS NULL))
+  constraint only_an_ended_run_has_ended_at CHECK ((state = 'RUNNING'::text) = (ended_at IS NULL)),
+  constraint unlinked_is_not_negative CHECK (unlinked >= 0)
 );
 alter table tracker.check_runs enable row level security;
 CREATE INDEX check_runs_task ON tracker.check_runs USING btree (task_id);
@@ -1890,6 +2066,74 @@ comment on column tracker.check_runs.seen is 'What it looked at: events, orders,
 comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
 comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
 comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
+comment on column tracker.check_runs.unlinked is 'Whom it met and could compare with nothing: in nobody''s row of the registry, or without a key of the other side.';
+
+create table tracker.drift (
+  id bigint not null generated always as identity,
+  customer_id bigint not null,
+  fact text not null,
+  owner text not null,
+  system text not null,
+  attribute text not null,
+  owner_hash text not null,
+  mirror_hash text not null,
+  looks integer not null default 1,
+  found_at timestamp with time zone not null default clockwork.now(),
+  changed_at timestamp with time zone not null default clockwork.now(),
+  repaired_at timestamp with time zone,
+  run_id bigint,
+  task_id bigint not null,
+  constraint drift_pkey PRIMARY KEY (id),
+  constraint drift_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint drift_run_id_fkey FOREIGN KEY (run_id) REFERENCES tracker.check_runs(id),
+  constraint drift_task_id_fkey FOREIGN KEY (task_id) REFERENCES clockwork.tasks(id),
+  constraint a_drift_is_found_first CHECK (changed_at >= found_at AND repaired_at >= found_at),
+  constraint an_owner_is_not_its_mirror CHECK (owner <> system),
+  constraint drift_owner_is_known CHECK (owner = ANY (ARRAY['stripe'::text, 'health'::text, 'crm'::text])),
+  constraint drift_system_is_known CHECK (system = ANY (ARRAY['stripe'::text, 'crm'::text, 'registry'::text, 'login'::text])),
+  constraint hashes_are_hashes CHECK (owner_hash ~ '^[0-9a-f]{64}$'::text AND mirror_hash ~ '^[0-9a-f]{64}$'::text),
+  constraint looks_count_from_one CHECK (looks > 0),
+  constraint what_drifted_differs CHECK (owner_hash <> mirror_hash)
+);
+alter table tracker.drift enable row level security;
+CREATE INDEX drift_found ON tracker.drift USING btree (found_at);
+CREATE INDEX drift_mirror ON tracker.drift USING btree (customer_id, fact, system, attribute, id);
+CREATE INDEX drift_run ON tracker.drift USING btree (run_id);
+CREATE INDEX drift_task ON tracker.drift USING btree (task_id);
+CREATE UNIQUE INDEX one_open_drift_per_mirror ON tracker.drift USING btree (customer_id, system, attribute) WHERE (repaired_at IS NULL);
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of what drifted.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of what drifted.');
+comment on table tracker.drift is 'A row each time a mirror did not show what the owner of the fact says. Read ops.drift instead.';
+comment on column tracker.drift.customer_id is 'Whose fact it is (registry.customers).';
+comment on column tracker.drift.fact is 'Which fact: plan or contact.';
+comment on column tracker.drift.owner is 'Who owns it: stripe, health or crm.';
+comment on column tracker.drift.system is 'Where it is mirrored: stripe, crm, registry or login.';
+comment on column tracker.drift.attribute is 'What it is called there.';
+comment on column tracker.drift.owner_hash is 'A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.';
+comment on column tracker.drift.mirror_hash is 'A keyed hash of what the mirror showed.';
+comment on column tracker.drift.looks is 'How many runs saw it before it was put right.';
+comment on column tracker.drift.found_at is 'When it was found.';
+comment on column tracker.drift.changed_at is 'Since when these very two values were seen.';
+comment on column tracker.drift.repaired_at is 'When the mirror was seen to show the owner''s value again.';
+comment on column tracker.drift.run_id is 'The last run that saw it (tracker.check_runs). Empty when it was looked at on demand.';
+comment on column tracker.drift.task_id is 'The task that found it (clockwork.tasks).';
+
+create table tracker.drift_looks (
+  customer_id bigint not null,
+  vendor text not null,
+  run_id bigint not null,
+  constraint drift_looks_pkey PRIMARY KEY (customer_id, vendor),
+  constraint drift_looks_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
+  constraint drift_looks_run_id_fkey FOREIGN KEY (run_id) REFERENCES tracker.check_runs(id),
+  constraint drift_looks_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor)
+);
+alter table tracker.drift_looks enable row level security;
+CREATE INDEX drift_looks_run ON tracker.drift_looks USING btree (run_id);
+CREATE INDEX drift_looks_vendor ON tracker.drift_looks USING btree (vendor);
+comment on table tracker.drift_looks is 'In which run a customer turned up last at a vendor. Who did not turn up in the newest one is looked at by themselves.';
+comment on column tracker.drift_looks.customer_id is 'Who (registry.customers).';
+comment on column tracker.drift_looks.vendor is 'Where (clockwork.vendors).';
+comment on column tracker.drift_looks.run_id is 'The run (tracker.check_runs).';
 
 create table tracker.first_prescriptions (
   customer_id bigint not null,
@@ -2268,6 +2512,58 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.shipments FOR EACH STA
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
 comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
 
+CREATE OR REPLACE FUNCTION tracker.drift_cause(customer_id bigint, fact text, system text, attribute text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE COST 1000
+ SET search_path TO ''
+AS $function$
+  with times as (
+    select drift.owner, drift.owner_hash, drift.mirror_hash, drift.found_at,
+      pg_catalog.lag(drift.owner_hash) over (order by drift.id) as owner_before,
+      pg_catalog.lag(drift.mirror_hash) over (order by drift.id) as mirror_before
+    from tracker.drift
+    cross join clockwork.settings
+    where drift.customer_id = drift_cause.customer_id and drift.fact = drift_cause.fact
+      and drift.system = drift_cause.system and drift.attribute = drift_cause.attribute
+      and drift.found_at > clockwork.now() - pg_catalog.make_interval(days => settings.drift_again_days)
+  ), told as (
+    select pg_catalog.count(*) as found, pg_catalog.count(owner_before) as again,
+      pg_catalog.count(*) filter (where owner_hash <> owner_before) as owner_moved,
+      pg_catalog.count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
+      pg_catalog.min(found_at) as since, pg_catalog.max(found_at) as until, pg_catalog.max(owner) as owner
+    from times
+  ), news as (
+    -- A propagation that an event of the owner began.
+    select pg_catalog.count(*) as heard
+    from told
+    join clockwork.tasks on tasks.customer_id = drift_cause.customer_id
+      and tasks.step = 'owner.propagate_' || drift_cause.fact
+      and tasks.created_at between told.since and told.until
+    join clockwork.tasks as causes on causes.id = tasks.caused_by
+      and pg_catalog.split_part(causes.step, '.', 1) = told.owner
+  ), named as (
+    select tracker.system_name(told.owner) as owner, tracker.system_name(drift_cause.system) as mirror from told
+  )
+  select case
+    when told.found = 0 then 'It did not drift again lately.'
+    when told.again = 0 then pg_catalog.format(
+      'Seen once lately: an event of %s that did not come, or an edit in %s.', named.owner, named.mirror)
+    when told.owner_moved = 0 and told.came_back = told.again then pg_catalog.format(
+      'Something else writes to %s: the value of %s was put there %s times, and each time the same other value came back.',
+      named.mirror, named.owner, told.again)
+    when told.owner_moved = 0 then pg_catalog.format(
+      'Somebody or something edits %s: what %s says stayed the same, and other values turned up there %s times.',
+      named.mirror, named.owner, told.found)
+    when told.owner_moved = told.again and news.heard = 0 then pg_catalog.format(
+      'Events of %s do not reach us: what it says changed %s times, and none was heard of.', named.owner, told.again)
+    else pg_catalog.format(
+      'Either events of %s do not all reach us, or something else writes to %s: both changed.', named.owner, named.mirror)
+  end
+  from told, news, named
+$function$;
+comment on function tracker.drift_cause(bigint,text,text,text) is 'Why a mirror of a customer drifts, as far as the record tells, in words.';
+
 CREATE OR REPLACE FUNCTION tracker.follow_up_closed_renewal()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2366,6 +2662,18 @@ begin
   return new;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION tracker.system_name(system text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case system_name.system
+    when 'stripe' then 'Stripe' when 'crm' then 'the CRM' when 'health' then 'the health record'
+    when 'registry' then 'the registry' when 'login' then 'the login' else system_name.system end
+$function$;
+comment on function tracker.system_name(text) is 'A system as people call it.';
 
 select cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
 select cron.schedule('clockwork-due-renewals', '*/5 * * * *', 'select clockwork.start_due_renewals()');

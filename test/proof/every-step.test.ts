@@ -159,6 +159,9 @@ test("every step of ours was in it", () => {
     "stripe.customer.subscription.deleted",
     "pharmacy.prescription.depleted",
     "pharmacy.prescription.canceled",
+    "drift.customers", // test/drift
+    "drift.logins",
+    "drift.look",
     "renewal.find",
     "renewal.advance",
     "renewal.tell_crm",

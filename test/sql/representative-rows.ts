@@ -106,6 +106,24 @@ export const REPRESENTATIVE_ROWS: readonly Rows[] = [
       cross join (select min(price_retirements.id) as id from tracker.price_retirements) as retirements`,
   },
   {
+    table: "tracker.drift",
+    // One put right, and one not yet.
+    sql:
+      `insert into tracker.drift (customer_id, fact, owner, system, attribute, owner_hash, mirror_hash, repaired_at, run_id, task_id)
+      select customers.id, 'plan', 'stripe', 'crm', 'plan_state', repeat('0a', 32), repeat('f1', 32), done.at, check_runs.id,
+        check_runs.task_id
+      from (select min(check_runs.id) as id, min(check_runs.task_id) as task_id from tracker.check_runs) as check_runs
+      cross join (select min(customers.id) as id from registry.customers) as customers
+      cross join (values (clockwork.now()), (null)) as done (at)`,
+  },
+  {
+    table: "tracker.drift_looks",
+    sql: `insert into tracker.drift_looks (customer_id, vendor, run_id)
+      select customers.id, 'stripe', check_runs.id
+      from registry.customers
+      cross join (select min(check_runs.id) as id from tracker.check_runs) as check_runs`,
+  },
+  {
     table: "clockwork.effects",
     sql:
       `insert into clockwork.effects (vendor, operation, key, state, reference, task_id, leased_until, settled_at)

@@ -49,6 +49,8 @@ export interface CustomerioSandbox extends Sandbox {
   writes(personId: string): number;
   /** Somebody adds a person inside Customer.io. Throws where there is one. */
   createPerson(personId: string, contact: { email: string; phone: string }): void;
+  /** Somebody who was there before anybody listened, with any attributes. No webhook; cheap enough for a hundred thousand. */
+  importPerson(personId: string, attributes: Record<string, Json>): void;
   /** Somebody edits the profile inside Customer.io: our campaign's webhook action. Throws for an unknown person. */
   changeProfile(personId: string, edit: { email?: string; phone?: string }): void;
   /** Somebody merges two people: `into` takes what it lacks, `from` is gone. Throws for an unknown person. */
@@ -179,6 +181,7 @@ export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
       if (people.byId.has(personId)) throw new Error(`the CRM sandbox has a person ${personId} already`);
       people.write(people.create(personId), { ...contact });
     },
+    importPerson: (personId, values) => people.write(people.create(personId), values),
     changeProfile: (personId, edit) => people.change(people.get(personId), { ...edit }),
     mergePeople: (from, into) => people.merge(from, into),
   };

@@ -10,6 +10,8 @@ export interface PageCount {
   seen: number;
   missing: number;
   repaired: number;
+  /** Whom it met and could compare with nothing. */
+  unlinked?: number;
 }
 
 /**
@@ -57,12 +59,29 @@ export async function countPage(
       seen: eb("seen", "+", count.seen),
       missing: eb("missing", "+", count.missing),
       repaired: eb("repaired", "+", count.repaired),
+      unlinked: eb("unlinked", "+", count.unlinked ?? 0),
       ...(isLast ? { state: "DONE", ended_at: sql<Date>`clockwork.now()` } : {}),
     }))
     .where("id", "=", runId).where("state", "=", "RUNNING").where("pages", "=", page)
     .returning("id")
     .executeTakeFirst();
   return counted !== undefined;
+}
+
+/** Counts what came to light, or was put right, after its page was counted: also when the run has ended. */
+export async function countLater(
+  trx: Trx,
+  runId: number,
+  count: Pick<PageCount, "missing" | "repaired">,
+): Promise<void> {
+  if (count.missing === 0 && count.repaired === 0) return;
+  await trx.updateTable("tracker.check_runs")
+    .set((eb) => ({
+      missing: eb("missing", "+", count.missing),
+      repaired: eb("repaired", "+", count.repaired),
+    }))
+    .where("id", "=", runId)
+    .execute();
 }
 
 /** Up to when the last run that came to its end had asked; null when none has. */

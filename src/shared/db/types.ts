@@ -134,6 +134,26 @@ export interface ClockworkSettings {
    */
   deliver_within: Generated<string>;
   /**
+   * … when it was within so many days.
+   */
+  drift_again_days: Generated<number>;
+  /**
+   * A fact of a customer that drifted so often goes to a person…
+   */
+  drift_again_times: Generated<number>;
+  /**
+   * So many open questions at most about facts that drift again and again. The rest is in ops.drift.
+   */
+  drift_questions_at_most: Generated<number>;
+  /**
+   * The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.
+   */
+  drift_secret: Generated<string>;
+  /**
+   * What differs is looked at again so long after, for the news of it may be on its way.
+   */
+  drift_settle_minutes: Generated<number>;
+  /**
    * And at least so many were.
    */
   endpoint_silent_at_least: Generated<number>;
@@ -312,6 +332,47 @@ export interface ClockworkVendors {
   vendor: string;
 }
 
+export interface OpsChecks {
+  ended_at: Timestamp | null;
+  finished: boolean | null;
+  /**
+   * Of those, what we had never received, or what differed from its owner.
+   */
+  missing: number | null;
+  /**
+   * Of those, what is put right or taken up by now.
+   */
+  repaired: number | null;
+  run_id: number | null;
+  /**
+   * What it looked at: events, orders, or facts of customers.
+   */
+  seen: number | null;
+  started_at: Timestamp | null;
+  /**
+   * How it went, in plain words.
+   */
+  state: string | null;
+  /**
+   * The task that holds a run which is not finished (clockwork.tasks).
+   */
+  task_id: number | null;
+  /**
+   * Whom it met and could compare with nothing.
+   */
+  unlinked: number | null;
+  /**
+   * Whose side is gone through.
+   */
+  vendor: string | null;
+  window_from: Timestamp | null;
+  window_until: Timestamp | null;
+  /**
+   * completeness: is there news that we never received? drift: does every mirror show what the owner says? product_count: what is in use?
+   */
+  work: string | null;
+}
+
 export interface OpsDelayedShipments {
   customer: string | null;
   customer_id: number | null;
@@ -325,6 +386,44 @@ export interface OpsDelayedShipments {
   shipped_at: Timestamp | null;
   state: string | null;
   tracking: string | null;
+}
+
+export interface OpsDrift {
+  customer: string | null;
+  customer_id: number | null;
+  /**
+   * What it is called there.
+   */
+  fact: string | null;
+  /**
+   * When it was last found.
+   */
+  found_at: Timestamp | null;
+  /**
+   * As far as the record tells.
+   */
+  likely_cause: string | null;
+  /**
+   * Where something else was shown.
+   */
+  mirror: string | null;
+  /**
+   * Whose word counts.
+   */
+  owner: string | null;
+  /**
+   * When it was seen to be right again. Empty: not yet.
+   */
+  repaired_at: Timestamp | null;
+  /**
+   * The run of ops.checks that saw it.
+   */
+  run_id: number | null;
+  /**
+   * The task that waits for a person because of it, if there is one.
+   */
+  task_id: number | null;
+  times_in_30_days: number | null;
 }
 
 export interface OpsManualIntervention {
@@ -763,6 +862,10 @@ export interface TrackerCheckRuns {
    */
   task_id: number;
   /**
+   * Whom it met and could compare with nothing: in nobody's row of the registry, or without a key of the other side.
+   */
+  unlinked: Generated<number>;
+  /**
    * Whose side was gone through (clockwork.vendors).
    */
   vendor: string;
@@ -778,6 +881,77 @@ export interface TrackerCheckRuns {
    * completeness, drift, product_count, or renewals (the look at all refills).
    */
   work: string;
+}
+
+export interface TrackerDrift {
+  /**
+   * What it is called there.
+   */
+  attribute: string;
+  /**
+   * Since when these very two values were seen.
+   */
+  changed_at: Generated<Timestamp>;
+  /**
+   * Whose fact it is (registry.customers).
+   */
+  customer_id: number;
+  /**
+   * Which fact: plan or contact.
+   */
+  fact: string;
+  /**
+   * When it was found.
+   */
+  found_at: Generated<Timestamp>;
+  id: Generated<number>;
+  /**
+   * How many runs saw it before it was put right.
+   */
+  looks: Generated<number>;
+  /**
+   * A keyed hash of what the mirror showed.
+   */
+  mirror_hash: string;
+  /**
+   * Who owns it: stripe, health or crm.
+   */
+  owner: string;
+  /**
+   * A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.
+   */
+  owner_hash: string;
+  /**
+   * When the mirror was seen to show the owner's value again.
+   */
+  repaired_at: Timestamp | null;
+  /**
+   * The last run that saw it (tracker.check_runs). Empty when it was looked at on demand.
+   */
+  run_id: number | null;
+  /**
+   * Where it is mirrored: stripe, crm, registry or login.
+   */
+  system: string;
+  /**
+   * The task that found it (clockwork.tasks).
+   */
+  task_id: number;
+}
+
+export interface TrackerDriftLooks {
+  /**
+   * Who (registry.customers).
+   */
+  customer_id: number;
+  /**
+   * The run (tracker.check_runs).
+   */
+  run_id: number;
+  /**
+   * Where (clockwork.vendors).
+   */
+  vendor: string;
 }
 
 export interface TrackerFirstPrescriptions {
@@ -1202,7 +1376,9 @@ export interface DB {
   "clockwork.task_moves": ClockworkTaskMoves;
   "clockwork.tasks": ClockworkTasks;
   "clockwork.vendors": ClockworkVendors;
+  "ops.checks": OpsChecks;
   "ops.delayed_shipments": OpsDelayedShipments;
+  "ops.drift": OpsDrift;
   "ops.manual_intervention": OpsManualIntervention;
   "ops.prescribed_without_subscription": OpsPrescribedWithoutSubscription;
   "ops.prescription_issues": OpsPrescriptionIssues;
@@ -1220,6 +1396,8 @@ export interface DB {
   "registry.products": RegistryProducts;
   "tracker.check_marks": TrackerCheckMarks;
   "tracker.check_runs": TrackerCheckRuns;
+  "tracker.drift": TrackerDrift;
+  "tracker.drift_looks": TrackerDriftLooks;
   "tracker.first_prescriptions": TrackerFirstPrescriptions;
   "tracker.move_findings": TrackerMoveFindings;
   "tracker.order_states": TrackerOrderStates;

@@ -8,7 +8,12 @@ export interface Mirror {
   attribute: string;
   /** Why it may lag behind without being wrong. */
   lags?: string;
+  /** The step that sets it, where the fact's own leaves that to another one. */
+  setBy?: PropagationStep;
 }
+
+/** Steps that read an owner and set mirrors to what it says. Their data is `{customer_id}`. */
+export type PropagationStep = "owner.propagate_plan" | "owner.propagate_contact" | "owner.propagate_login";
 
 export interface OwnedFact {
   fact: string;
@@ -17,7 +22,9 @@ export interface OwnedFact {
   owner: Exclude<System, "registry" | "login">;
   mirrors: readonly Mirror[];
   /** The step that reads the owner and sets every mirror to what it says. Null: nothing mirrors it. */
-  propagatedBy: "owner.propagate_plan" | "owner.propagate_contact" | null;
+  propagatedBy: PropagationStep | null;
+  /** The events that start it: what tells of the owner, and what tells that somebody edited a mirror. */
+  news: readonly string[];
   /** A column so named would be a copy of it that somebody could believe. Matched against whole words of the name. */
   columnWords: readonly string[];
 }
@@ -33,6 +40,7 @@ export const OWNERS = {
     owner: "stripe",
     mirrors: [],
     propagatedBy: null,
+    news: [],
     columnWords: ["payment", "card", "iban", "billing"],
   },
   plan: {
@@ -44,6 +52,14 @@ export const OWNERS = {
       { system: "crm", attribute: "next_refill_on" },
     ],
     propagatedBy: "owner.propagate_plan",
+    news: [
+      "stripe.customer.subscription.created",
+      "stripe.customer.subscription.updated",
+      "stripe.customer.subscription.paused",
+      "stripe.customer.subscription.resumed",
+      "stripe.customer.subscription.deleted",
+      "stripe.invoice.payment_failed",
+    ],
     columnWords: ["plan", "refill", "interval", "cadence"],
   },
   chart: {
@@ -52,6 +68,7 @@ export const OWNERS = {
     owner: "health",
     mirrors: [],
     propagatedBy: null,
+    news: [],
     columnWords: [
       "name",
       "birth",
@@ -84,10 +101,29 @@ export const OWNERS = {
       { system: "stripe", attribute: "email" },
       { system: "stripe", attribute: "phone" },
       { system: "registry", attribute: "email" },
-      { system: "login", attribute: "email", lags: "until the customer confirms it to Supabase Auth" },
+      {
+        system: "login",
+        attribute: "email",
+        lags: "until the customer confirms it to Supabase Auth",
+        setBy: "owner.propagate_login",
+      },
     ],
     propagatedBy: "owner.propagate_contact",
+    news: ["crm.profile.changed", "stripe.customer.updated"],
     columnWords: ["email", "phone", "mobile"],
   },
 } as const satisfies Record<string, OwnedFact>;
 export type FactName = keyof typeof OWNERS;
+
+/** The step that sets a mirror. */
+export function setterOf(fact: MirroredFact, system: Mirror["system"], attribute: string): PropagationStep {
+  const mirrors: readonly Mirror[] = OWNERS[fact].mirrors;
+  const mirror = mirrors.find((one) => one.system === system && one.attribute === attribute);
+  return mirror?.setBy ?? OWNERS[fact].propagatedBy;
+}
+
+/** The facts that are mirrored somewhere, and so are propagated and compared. */
+export type MirroredFact = {
+  [Fact in FactName]: (typeof OWNERS)[Fact]["propagatedBy"] extends null ? never : Fact;
+}[FactName];
+export const MIRRORED_FACTS = ["plan", "contact"] as const satisfies readonly MirroredFact[];

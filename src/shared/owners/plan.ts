@@ -1,6 +1,7 @@
 import { isPausedByCustomer, isPausedForRenewal } from "../renewals/look.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
+import { OWNERS } from "./owners.ts";
 
 /**
  * What the CRM mirrors of Stripe's active refills, over all of a customer's subscriptions: the first of these that is
@@ -33,6 +34,9 @@ function planStateOf(subscription: StripeSubscription): PlanState {
   return subscription.cancelAtPeriodEnd ? "ending" : "active";
 }
 
+/** The plan as the CRM has its profile say it. */
+export type Plan = Pick<CrmProfile, "planState" | "nextRefillOn">;
+
 /**
  * The plan as the CRM shows it. `nextRefillOn` is the day (in the pharmacy's zone) of the next charge of what goes on;
  * null where nothing does, so that the CRM never runs a clock of its own.
@@ -41,7 +45,7 @@ function planStateOf(subscription: StripeSubscription): PlanState {
 export function planOf(
   subscriptions: readonly StripeSubscription[],
   timeZone: string,
-): Pick<CrmProfile, "planState" | "nextRefillOn"> {
+): Plan {
   const states = subscriptions.map((one) => ({ state: planStateOf(one), nextRefillAt: one.nextRefillAt }));
   const planState = PLAN_STATES.find((known) => states.some(({ state }) => state === known)) ?? "cancelled";
   const charges = states
@@ -61,4 +65,32 @@ export function dayIn(time: Date, timeZone: string): string {
     day: "2-digit",
   });
   return format.format(time);
+}
+
+type PlanMirror = (typeof OWNERS.plan.mirrors)[number];
+
+/** An attribute of the CRM's profile that does not show what Stripe says. */
+export interface PlanDifference {
+  system: PlanMirror["system"];
+  attribute: PlanMirror["attribute"];
+  owner: string | null;
+  mirror: string | null;
+}
+
+/**
+ * What differs, mirror by mirror as `OWNERS.plan` lists them. Nobody is told anything until they subscribe, so no state
+ * at all says the same as "cancelled".
+ */
+export function planDifferences(plan: Plan, profile: Plan): PlanDifference[] {
+  const [owned, shown] = [attributesOf(plan), attributesOf(profile)];
+  return OWNERS.plan.mirrors.flatMap(({ system, attribute }): PlanDifference[] => {
+    const [owner, mirror] = [owned[attribute], shown[attribute]];
+    if (owner === mirror) return [];
+    if (attribute === "plan_state" && owner === "cancelled" && mirror === null) return [];
+    return [{ system, attribute, owner, mirror }];
+  });
+}
+
+function attributesOf(plan: Plan): Record<PlanMirror["attribute"], string | null> {
+  return { plan_state: plan.planState, next_refill_on: plan.nextRefillOn };
 }

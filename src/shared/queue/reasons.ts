@@ -106,6 +106,9 @@ export const REASON_CODES = [
   "MERGE_KEYS_DIFFER",
   "MERGE_RENEWALS_COLLIDE",
   "ALREADY_MERGED",
+  "DRIFTS_AGAIN",
+  "STRIPE_CUSTOMER_UNKNOWN",
+  "CHANGE_UNDER_WAY",
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

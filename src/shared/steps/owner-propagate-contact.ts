@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ContactDifference, contactDifferences } from "../owners/contact.ts";
+import { closeDrift } from "../owners/drift.ts";
 import { propagateContact } from "../owners/propagate.ts";
 import { type Customer, customerById } from "../registry/customers.ts";
 import { Permanent, Retryable } from "../queue/reasons.ts";
@@ -33,8 +34,13 @@ export const ownerPropagateContact = defineStep({
       }
       await writeMirrors(ctx, customer, writable);
     }
-    if (!customer.login_user_id) return { kind: "done" };
-    return { kind: "done", commit: (trx) => propagateContact(trx, customerId, "owner.propagate_login") };
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        await closeDrift(trx, customerId, "contact", [{ system: "login", attribute: "email" }]);
+        return customer.login_user_id ? await propagateContact(trx, customerId, "owner.propagate_login") : [];
+      },
+    };
   },
 });
 

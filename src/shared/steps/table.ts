@@ -11,6 +11,10 @@ import { customerLink } from "./customer-link.ts";
 import { customerLinked } from "./customer-linked.ts";
 import { customerMerge } from "./customer-merge.ts";
 import { healthPatient } from "./health-patient.ts";
+
+import { driftCustomers } from "./drift-customers.ts";
+import { driftLogins } from "./drift-logins.ts";
+import { driftLook } from "./drift-look.ts";
 import { invoicePaid } from "./invoice-paid.ts";
 import { chargeRefundedOrDisputed, invoiceVoided } from "./money-back.ts";
 import { orderCancelDuplicate } from "./order-cancel-duplicate.ts";
@@ -66,6 +70,9 @@ export const STEPS: readonly Step[] = [
   stripeCustomerUpdated,
   invoicePaymentFailed,
   ownerPropagatePlan,
+  driftCustomers,
+  driftLogins,
+  driftLook,
   ownerPropagateContact,
   ownerPropagateLogin,
   ownerTellPaymentFailed,
@@ -82,7 +89,6 @@ export const STEPS: readonly Step[] = [
   completenessEndpoint,
   subscriptionLook,
   subscriptionStart,
-  subscriptionCheckDoubled,
   completenessInvoices,
   productCountStripe,
   productCountPharmacy,

@@ -293,6 +293,8 @@ export const LOGIN_REFUSALS = {
 export interface Login {
   /** Null for a user who was deleted or never was. */
   getUser(userId: string): Promise<LoginUser | null>;
+  /** Every user, page by page (one call), up to 100 a page. Users who come or go meanwhile may turn up twice or not at all. */
+  listUsers(cursor: string | null): Promise<Page<LoginUser>>;
   /** Whoever has this address now; a pending one does not count. */
   findUser(email: string): Promise<LoginUser | null>;
   /**

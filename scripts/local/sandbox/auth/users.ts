@@ -90,7 +90,9 @@ export class Users {
   }
 
   withEmail(email: string): AuthUser | undefined {
-    return [...this.byId.values()].find((user) => user.email === email.toLowerCase());
+    const wanted = email.toLowerCase();
+    for (const user of this.byId.values()) if (user.email === wanted) return user;
+    return undefined;
   }
 
   /** A token for a link that nobody is mailed. Whoever asked for one before holds a dead one. */

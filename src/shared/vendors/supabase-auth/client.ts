@@ -38,6 +38,9 @@ const errorAnswer = z.object({ error_code: z.string().regex(/^[a-z0-9_]{1,60}$/)
 /** A filter is a part of an email, so others may match too. */
 const USERS_AT_ONCE = 50;
 
+/** How many users a page of all of them has. */
+const PAGE_SIZE = 100;
+
 /** Answers that carry a code. 401 and 429 too: not each of them is about our key or our pace. */
 const REFUSALS = [400, 401, 403, 404, 409, 422, 429];
 
@@ -100,6 +103,15 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
 
   return {
     getUser,
+
+    async listUsers(cursor) {
+      const operation = "list users";
+      const page = cursor === null ? 1 : Number(cursor);
+      const query = new URLSearchParams({ page: String(page), per_page: String(PAGE_SIZE) });
+      const response = await call(operation, "GET", `/admin/users?${query}`);
+      const { users } = await readAnswer("login", operation, response, usersAnswer);
+      return { entries: users, next: users.length === PAGE_SIZE ? String(page + 1) : null };
+    },
 
     async findUser(email) {
       const operation = "find user";

@@ -1,0 +1,240 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { fileURLToPath } from "node:url";
+import { sql } from "kysely";
+import { z } from "zod";
+import { makeVendors } from "../../src/shared/connectors.ts";
+import { asClockwork, type Database } from "../../src/shared/db/database.ts";
+import { parseEnv } from "../../src/shared/env.ts";
+import { makeBoss } from "../../src/shared/queue/boss.ts";
+import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import type { Vendors } from "../../src/shared/queue/step.ts";
+import { insertTasks } from "../../src/shared/queue/tasks.ts";
+import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
+import { type BenchContext, type Section, table } from "./section.ts";
+
+// The nightly drift check over many customers, beside a floor measured in turns with it: only reading the same pages
+// (the same calls, nothing compared). One customer in a hundred has drifted; putting them right is a line of its own.
+// The vendors are another process, so that the memory shown is ours.
+
+const CHILD = fileURLToPath(new URL("drift-vendors.ts", import.meta.url));
+const PAGE = 100;
+/** Pages of the check and of the floor in each turn. */
+const TURN = { pages: 20, floorPages: 5 };
+const DRIFTED_IN = 100;
+
+const message = z.union([
+  z.object({ keys: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])) }),
+  z.object({ env: z.record(z.string(), z.string()) }),
+  z.object({ calls: z.record(z.string(), z.number()) }),
+]);
+
+interface Tally {
+  customers: number;
+  seconds: number;
+  /** Of our own process: what a busy machine does not change. */
+  cpuSeconds: number;
+  calls: Record<string, number>;
+}
+
+async function runDrift({ db, customers, progress }: BenchContext): Promise<string> {
+  const child = fork(CHILD, [String(customers)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  try {
+    const env = await started(db, child, (line) => progress(`drift: ${line}`));
+    // The second looks wait until they are measured.
+    await sql`update clockwork.settings set drift_settle_minutes = 1440`.execute(db);
+    await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
+    await sql`analyze registry.customers`.execute(db);
+    return await measure(db, child, makeVendors(parseEnv(env), () => fetch, () => new Date()), customers);
+  } finally {
+    child.kill();
+  }
+}
+
+async function started(
+  db: Database,
+  child: ChildProcess,
+  progress: (line: string) => void,
+): Promise<Record<string, string>> {
+  return await new Promise((resolve, reject) => {
+    let [inserted, count] = [Promise.resolve(), 0];
+    child.once("exit", (code) => reject(new Error(`the vendors' process ended with ${code}`)));
+    child.on("message", (raw) => {
+      const told = message.parse(raw);
+      if ("keys" in told) {
+        count += told.keys.length;
+        progress(`${count} customers are there`);
+        inserted = inserted.then(() => register(db, told.keys));
+      } else if ("env" in told) inserted.then(() => resolve(told.env), reject);
+    });
+  });
+}
+
+async function register(
+  db: Database,
+  keys: readonly (readonly [string, string, string, string])[],
+): Promise<void> {
+  const column = (at: 0 | 1 | 2 | 3) => keys.map((row) => row[at]);
+  await sql`
+    insert into registry.customers (stripe_customer_id, crm_person_id, login_user_id, email)
+    select * from unnest(${column(0)}::text[], ${column(1)}::text[], ${column(2)}::uuid[], ${
+    column(3)
+  }::text[])
+  `.execute(db);
+}
+
+async function callsOf(child: ChildProcess): Promise<Record<string, number>> {
+  return await new Promise((resolve) => {
+    const listen = (raw: unknown) => {
+      const told = message.parse(raw);
+      if (!("calls" in told)) return;
+      child.off("message", listen);
+      resolve(told.calls);
+    };
+    child.on("message", listen);
+    child.send("calls");
+  });
+}
+
+async function measure(
+  db: Database,
+  child: ChildProcess,
+  vendors: Vendors,
+  customers: number,
+): Promise<string> {
+  const deps: DrainDeps = {
+    db,
+    log: () => {},
+    clock: () => new Date(),
+    boss: makeBoss(db),
+    steps: makeStepTable(STEPS),
+    vendors,
+    every: () => () => {},
+  };
+  const tallies = { floor: none(), customers: none(), logins: none(), repairs: none() };
+  const time = async (tally: Tally, count: number, work: () => Promise<unknown>) => {
+    const before = await callsOf(child);
+    const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
+    await work();
+    const { user, system } = process.cpuUsage(cpu);
+    tally.cpuSeconds += (user + system) / 1e6;
+    tally.seconds += (performance.now() - startedAt) / 1000;
+    tally.customers += count;
+    for (const [vendor, calls] of Object.entries(await callsOf(child))) {
+      tally.calls[vendor] = (tally.calls[vendor] ?? 0) + calls - (before[vendor] ?? 0);
+    }
+  };
+  const memory = [memoryNow()];
+  const readPages = makeFloor(db, vendors);
+  for (
+    const [step, vendor, tally] of [
+      ["drift.customers", "stripe", tallies.customers],
+      ["drift.logins", "login", tallies.logins],
+    ] as const
+  ) {
+    await insertTasks(db, [{ step, key: "bench", vendor, data: {} }]);
+    // The run's first task reads nothing, and its last page is of those whom no list had.
+    const pages = Math.ceil(customers / PAGE) + 2;
+    for (let done = 0; done < pages; done += TURN.pages) {
+      const tasks = Math.min(TURN.pages, pages - done);
+      await time(
+        tally,
+        Math.max(0, Math.min(TURN.pages * PAGE, customers - done * PAGE)),
+        () => drain({ ...deps, budget: { milliseconds: 600_000, tasks } }),
+      );
+      await time(tallies.floor, TURN.floorPages * PAGE, () => readPages(TURN.floorPages));
+      memory.push(memoryNow());
+    }
+  }
+  await asClockwork(db, "bench", async (trx) => {
+    await sql`update clockwork.tasks set run_after = clockwork.now() where status = 'PENDING'`.execute(trx);
+  });
+  await time(
+    tallies.repairs,
+    Math.ceil(customers / DRIFTED_IN),
+    () => drain({ ...deps, budget: { milliseconds: 600_000, tasks: 1_000_000 } }),
+  );
+  await expectAllRight(db, customers);
+  return report(tallies, memory, customers);
+}
+
+/** The same pages read by hand: Stripe's customers, then their profiles. Over again from the start at the end. */
+function makeFloor(db: Database, vendors: Vendors): (pages: number) => Promise<void> {
+  let cursor: string | null = null;
+  return async (pages) => {
+    for (let page = 0; page < pages; page++) {
+      const listed = await vendors.stripe.listCustomers(cursor);
+      cursor = listed.next;
+      const rows = await db.selectFrom("registry.customers").select("crm_person_id")
+        .where("stripe_customer_id", "in", listed.entries.map(({ id }) => id)).execute();
+      await vendors.crm.readProfiles(rows.flatMap((row) => row.crm_person_id ?? []));
+    }
+  };
+}
+
+/** A figure for work that was not done is worth nothing. */
+async function expectAllRight(db: Database, customers: number): Promise<void> {
+  const { rows: [found] } = await sql<Record<string, unknown>>`
+    select (select count(*) from tracker.check_runs where state = 'DONE')::int as runs,
+      (select sum(seen) from tracker.check_runs)::int as seen,
+      (select count(*) from tracker.drift where repaired_at is not null)::int as repaired,
+      (select count(*) from tracker.drift)::int as drifted,
+      (select count(*) from clockwork.tasks where status not in ('DONE', 'CANCELLED'))::int as open
+  `.execute(db);
+  const drifted = Math.ceil(customers / DRIFTED_IN);
+  const expected = { runs: 2, seen: customers * 6, repaired: drifted, drifted, open: 0 };
+  if (JSON.stringify(found) !== JSON.stringify(expected)) {
+    throw new Error(`the drift check left ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
+  }
+}
+
+function none(): Tally {
+  return { customers: 0, seconds: 0, cpuSeconds: 0, calls: {} };
+}
+
+setFlagsFromString("--expose-gc");
+const gc = z.function({ input: [], output: z.void() }).implement(runInNewContext("gc"));
+
+function memoryNow(): { heap: number; rss: number } {
+  gc();
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20 };
+}
+
+function report(
+  { floor, customers, logins, repairs }: Record<"floor" | "customers" | "logins" | "repairs", Tally>,
+  memory: readonly { heap: number; rss: number }[],
+  count: number,
+): string {
+  const rate = (tally: Tally) => tally.customers / tally.seconds;
+  const calls = (tally: Tally, vendor: string) => ((tally.calls[vendor] ?? 0) / tally.customers).toFixed(3);
+  const row = (name: string, tally: Tally) => [
+    name,
+    rate(tally).toFixed(0),
+    (rate(tally) / rate(floor)).toFixed(2),
+    ((tally.cpuSeconds * 1000) / tally.customers).toFixed(2),
+    calls(tally, "stripe"),
+    calls(tally, "crm"),
+    calls(tally, "login"),
+  ];
+  const at = (part: number) => memory[Math.round((memory.length - 1) * part)] ?? { heap: 0, rss: 0 };
+  const megabytes = (of: "heap" | "rss") => [0, 0.1, 0.5, 1].map((part) => at(part)[of].toFixed(0));
+  return [
+    table([
+      ["what", "customers/s", ": floor", "our CPU ms", "stripe", "crm", "login (calls a customer)"],
+      row("only reading the pages (floor)", floor),
+      row(`Stripe, CRM and registry compared, ${count} customers`, customers),
+      row(`logins compared, ${count} customers`, logins),
+      row(`looked at again and put right, ${repairs.customers} customers`, repairs),
+    ]),
+    "",
+    table([
+      ["our memory in MB", "at the start", "after 10 %", "after 50 %", "at the end"],
+      ["heap in use", ...megabytes("heap")],
+      ["resident", ...megabytes("rss")],
+    ]),
+  ].join("\n");
+}
+
+export const drift: Section = { name: "drift", run: runDrift };

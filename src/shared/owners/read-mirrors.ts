@@ -1,0 +1,59 @@
+import { type Reason, reason } from "../queue/reasons.ts";
+import type { StepContext } from "../queue/step.ts";
+import { subscriptionsOf } from "../renewals/look.ts";
+import type { RegistryRow } from "./drift-page.ts";
+import type { MirrorReading } from "./mirrors.ts";
+import type { MirroredFact } from "./owners.ts";
+import { planOf } from "./plan.ts";
+
+/** What was read of one customer for one fact. */
+export interface CustomerReading {
+  /** Null: there is nothing to compare. */
+  reading: MirrorReading | null;
+  /** A key of ours that its system does not know. */
+  unknown: UnknownKey | null;
+  /** What news may name the customer by. */
+  keys: string[];
+}
+
+/** A person is asked about it: by the propagation that cannot do without the key, or else by whoever looks. */
+export interface UnknownKey {
+  why: Reason;
+  askedBy: "owner.propagate_contact" | "owner.propagate_login" | null;
+}
+
+/** Reads the owner of a fact and all its mirrors anew: the calls that this one fact needs. */
+export async function readMirrors(
+  ctx: StepContext,
+  row: RegistryRow,
+  fact: MirroredFact,
+): Promise<CustomerReading> {
+  const { crm_person_id: personId, stripe_customer_id: stripeId, login_user_id: loginId } = row;
+  const keys = [personId, stripeId, loginId].filter((key) => key !== null);
+  if (personId === null) return { reading: null, unknown: null, keys };
+  const crm = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
+  if (crm === undefined) {
+    const why = reason("CRM_PERSON_UNKNOWN", { person: personId, customer: row.id });
+    return { reading: null, unknown: { why, askedBy: "owner.propagate_contact" }, keys };
+  }
+  const base = { crm, plan: null, stripe: null, login: null, registryEmail: row.email };
+  if (fact === "plan") {
+    if (stripeId === null) return { reading: null, unknown: null, keys };
+    const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
+      .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+    const subscriptions = await subscriptionsOf(ctx, stripeId);
+    const reading = { ...base, plan: planOf(subscriptions, pharmacy_time_zone) };
+    return { reading, unknown: null, keys: [...keys, ...subscriptions.map(({ id }) => id)] };
+  }
+  const stripe = stripeId === null ? null : await ctx.vendors.stripe.getCustomer(stripeId);
+  const login = loginId === null ? null : await ctx.vendors.login.getUser(loginId);
+  let unknown: UnknownKey | null = null;
+  if (loginId !== null && login === null) {
+    const why = reason("LOGIN_UNKNOWN", { login: loginId, customer: row.id });
+    unknown = { why, askedBy: "owner.propagate_login" };
+  }
+  if (stripeId !== null && stripe === null) {
+    unknown = { why: reason("STRIPE_CUSTOMER_UNKNOWN", { key: stripeId, customer: row.id }), askedBy: null };
+  }
+  return { reading: { ...base, stripe, login }, unknown, keys };
+}
