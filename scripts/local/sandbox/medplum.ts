@@ -73,6 +73,10 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       tokens,
     },
 
+    /** The dispenses that name this prescription. */
+    dispensesOf: (prescriptionId: string) =>
+      store.naming("MedicationDispense", `MedicationRequest/${prescriptionId}`),
+
     createPatient(patient: NewPatient): string {
       return store.create("Patient", patientResource(patient, now()), patient.id).id;
     },
@@ -100,13 +104,14 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       store.delete(type, store.get(type, id).id);
     },
 
-    /** A completed fill, once per pharmacy order: a second call gives the id of the first. */
-    recordDispense({ patientId, prescriptionId, pharmacyOrderId }: {
+    /** A completed fill, once per pharmacy order: a second call gives the id of the first. `at`: when it was handed over. */
+    recordDispense({ patientId, prescriptionId, pharmacyOrderId, at = now() }: {
       patientId: string;
       prescriptionId: string;
       pharmacyOrderId: string;
+      at?: Date;
     }): string {
-      for (const { id, identifier } of store.current.MedicationDispense.values()) {
+      for (const { id, identifier } of store.naming("MedicationDispense", pharmacyOrderId)) {
         const ours = identifier?.some(({ system, value }) =>
           system === PHARMACY_ORDER_SYSTEM && value === pharmacyOrderId
         );
@@ -118,7 +123,7 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       }
       return store.create(
         "MedicationDispense",
-        dispenseResource({ prescription, pharmacyOrderId, at: now() }),
+        dispenseResource({ prescription, pharmacyOrderId, at }),
       ).id;
     },
   } satisfies Sandbox & Record<string, unknown>;

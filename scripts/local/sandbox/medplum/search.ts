@@ -12,8 +12,10 @@ const byStatus: Test = ({ status }, value) => value.split(",").includes(status ?
 const bySubject: Test = ({ subject }, value) => value.split(",").includes(subject?.reference ?? "-");
 const byIdentifier: Test = ({ identifier }, value) =>
   (identifier ?? []).some((one) => value === one.value || value === `${one.system}|${one.value}`);
-const byPrescription: Test = ({ authorizingPrescription }, value) =>
-  (authorizingPrescription ?? []).some(({ reference }) => reference === value);
+const byPrescription: Test = ({ authorizingPrescription }, value) => {
+  const wanted = value.split(",");
+  return (authorizingPrescription ?? []).some(({ reference }) => wanted.includes(reference));
+};
 
 const PARAMETERS: Record<ResourceType, Record<string, Test>> = {
   Patient: { _id: byId, identifier: byIdentifier },
@@ -50,7 +52,8 @@ export function search(store: FhirStore, type: ResourceType, url: URL): Record<s
   const cursor = query.get("_cursor");
   if (cursor !== null && sort !== "_lastUpdated") throw new BadSearch("Cursor needs _sort=_lastUpdated");
 
-  const found = [...store.current[type].values()].filter((resource) => matches(type, resource, query));
+  const elements = query.get("_elements") ?? query.get("_fields");
+  const found = candidates(store, type, query).filter((resource) => matches(type, resource, query));
   if (sort) found.sort((a, b) => (sort.startsWith("-") ? -1 : 1) * (cursorOf(a) < cursorOf(b) ? -1 : 1));
   const rest = cursor === null
     ? found.slice(offset)
@@ -71,15 +74,32 @@ export function search(store: FhirStore, type: ResourceType, url: URL): Record<s
     entry: page.map((resource) => ({
       fullUrl: `${url.origin}/fhir/R4/${type}/${resource.id}`,
       search: { mode: "match" },
-      resource,
+      resource: elements === null ? resource : subset(resource, elements.split(",")),
     })),
     link,
   };
 }
 
+/** What may match: few where the query names a subject or a prescription, else everything. */
+function candidates(store: FhirStore, type: ResourceType, query: URLSearchParams): Resource[] {
+  const names = query.get("prescription") ?? query.get("subject");
+  if (names === null) return [...store.current[type].values()];
+  const found = new Map<string, Resource>();
+  for (const name of new Set(names.split(","))) {
+    for (const resource of store.naming(type, name)) found.set(resource.id, resource);
+  }
+  return [...found.values()];
+}
+
+/** `_elements`: what was asked for, and what a resource is known by. */
+function subset(resource: Resource, elements: readonly string[]): object {
+  const kept = new Set(["resourceType", "id", "meta", ...elements]);
+  return Object.fromEntries(Object.entries(resource).filter(([name]) => kept.has(name)));
+}
+
 function matches(type: ResourceType, resource: Resource, query: URLSearchParams): boolean {
   for (const [name, value] of query) {
-    if (["_count", "_offset", "_sort", "_cursor"].includes(name)) continue;
+    if (["_count", "_offset", "_sort", "_cursor", "_elements", "_fields"].includes(name)) continue;
     const test = name === "_lastUpdated" ? byLastUpdated : PARAMETERS[type][name];
     if (!test) throw new BadSearch(`Unknown search parameter for ${type}`);
     if (!test(resource, value)) return false;

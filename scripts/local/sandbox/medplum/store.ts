@@ -67,6 +67,8 @@ export class FhirStore {
   } satisfies Record<ResourceType, Map<string, Resource>>;
   /** Every version, oldest first, by `Type/id`. Deleted resources keep theirs. */
   readonly history = new Map<string, Version[]>();
+  /** The live resources again, so that a search looks at few: by type and what they name. */
+  readonly #named = new Map<string, Map<string, Resource>>();
   readonly #deps: StoreDeps;
 
   constructor(deps: StoreDeps) {
@@ -88,7 +90,10 @@ export class FhirStore {
 
   /** Deleting twice is the same as deleting once. */
   delete(type: ResourceType, id: string): void {
-    if (!this.current[type].delete(id)) return;
+    const held = this.current[type].get(id);
+    if (!held) return;
+    this.current[type].delete(id);
+    this.#forget(held);
     const version = { interaction: "delete", ...this.#stamp(), resource: null } as const;
     this.#append(type, id, version);
   }
@@ -98,6 +103,11 @@ export class FhirStore {
     const resource = this.current[type].get(id);
     if (!resource) throw new Error(`no ${type}/${id}`);
     return resource;
+  }
+
+  /** The live resources of a type that name this subject (`Patient/…`), prescription (`MedicationRequest/…`) or identifier's value. */
+  naming(type: ResourceType, name: string): Iterable<Resource> {
+    return this.#named.get(`${type} ${name}`)?.values() ?? [];
   }
 
   isDeleted(type: ResourceType, id: string): boolean {
@@ -113,20 +123,41 @@ export class FhirStore {
       meta: { ...stamp, author: { reference: this.#deps.author } },
       ...structuredClone(content),
     };
+    const former = this.current[type].get(id);
+    if (former) this.#forget(former);
     this.current[type].set(id, resource);
+    for (const key of namesIn(resource)) {
+      const known = this.#named.get(key) ?? new Map<string, Resource>();
+      this.#named.set(key, known.set(id, resource));
+    }
     this.#append(type, id, { interaction, ...stamp, resource });
     return resource;
   }
 
+  #forget(former: Resource): void {
+    for (const key of namesIn(former)) this.#named.get(key)?.delete(former.id);
+  }
+
   #append(type: ResourceType, id: string, version: Version): void {
     const key = `${type}/${id}`;
-    this.history.set(key, [...(this.history.get(key) ?? []), version]);
+    const versions = this.history.get(key) ?? [];
+    versions.push(version);
+    this.history.set(key, versions);
     this.#deps.onChange({ type, id, version });
   }
 
   #stamp() {
     return { versionId: uuid(this.#deps.random), lastUpdated: this.#deps.now().toISOString() };
   }
+}
+
+function namesIn({ resourceType, subject, authorizingPrescription, identifier }: Resource): string[] {
+  const names = [
+    subject?.reference,
+    ...(authorizingPrescription ?? []).map(({ reference }) => reference),
+    ...(identifier ?? []).map(({ value }) => value),
+  ];
+  return names.flatMap((name) => name === undefined ? [] : [`${resourceType} ${name}`]);
 }
 
 export function uuid(random: () => number): string {
