@@ -49,11 +49,22 @@ export function planOf(
       nextRefillAt && (state === "active" || state === "past_due") ? [nextRefillAt.getTime()] : []
     );
   if (charges.length === 0) return { planState, nextRefillOn: null };
+  return { planState, nextRefillOn: dayIn(timeZone).format(new Date(Math.min(...charges))) };
+}
+
+/** Making a format costs more than a hundred uses of it, and the zone is one setting. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Writes a moment as the day it is there, `YYYY-MM-DD`. */
+function dayIn(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known) return known;
   const format = new Intl.DateTimeFormat("en-CA", {
     timeZone,
     year: "numeric",
     month: "2-digit",
     day: "2-digit",
   });
-  return { planState, nextRefillOn: format.format(new Date(Math.min(...charges))) };
+  formats.set(timeZone, format);
+  return format;
 }

@@ -91,16 +91,41 @@ export function startOfValidity(validFrom: string, timeZone: string): Date | nul
  * instant that still belongs to the day is taken.
  */
 export function endOfDay(year: number, month: number, day: number, timeZone: string): Date {
-  const clock = wallClock(timeZone);
   const midnight = utc(year, month, day + 1);
+  const key = `${midnight} ${timeZone}`;
+  const known = endsOfDays.get(key);
+  if (known !== undefined) return new Date(known);
+  const end = findEndOfDay(midnight, timeZone);
+  if (endsOfDays.size >= DAYS_REMEMBERED) endsOfDays.clear();
+  endsOfDays.set(key, end.getTime());
+  return end;
+}
+
+/** A night's run asks for the same few hundred days again and again, and each costs four looks at a calendar. */
+const endsOfDays = new Map<string, number>();
+const DAYS_REMEMBERED = 5000;
+
+function findEndOfDay(midnight: number, timeZone: string): Date {
+  const clock = wallClock(timeZone);
   const ends = [midnight - DAY_MS, midnight + DAY_MS]
     .map((at) => midnight - (clock(at) - at) - 1)
     .filter((end) => clock(end) < midnight);
   return new Date(Math.max(...ends));
 }
 
+/** Making a format costs more than a hundred uses of it, and the zone is one setting. */
+const wallClocks = new Map<string, (at: number) => number>();
+
 /** What the clock on the wall shows at an instant, as if it were UTC, in milliseconds. */
 function wallClock(timeZone: string): (at: number) => number {
+  const known = wallClocks.get(timeZone);
+  if (known) return known;
+  const clock = makeWallClock(timeZone);
+  wallClocks.set(timeZone, clock);
+  return clock;
+}
+
+function makeWallClock(timeZone: string): (at: number) => number {
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone,
     calendar: "gregory",
