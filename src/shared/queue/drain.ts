@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { claim, type Turn, workBatch } from "./batch.ts";
 import { prepareQueues, type RetryPolicy } from "./boss.ts";
@@ -59,8 +60,10 @@ export async function drain(deps: DrainDeps): Promise<DrainReport> {
   const hasBudget = () => turn.hasTime() && report.settled + report.lost < budget.tasks;
   // Round after round: what one queue's work asks of another does not wait for the next tick.
   for (let worked = 1; worked > 0 && hasBudget();) {
+    const withWork = await queuesWithWork(deps);
     const counts = await Promise.all(
-      [...queues].map(([queue, { concurrency }]) => drainQueue(turn, queue, concurrency, hasBudget)),
+      [...queues].filter(([queue]) => withWork.has(queue))
+        .map(([queue, { concurrency }]) => drainQueue(turn, queue, concurrency, hasBudget)),
     );
     worked = counts.reduce((sum, count) => sum + count, 0);
   }
@@ -99,6 +102,26 @@ async function prepareQueuesOnce(boss: PgBoss, queues: ReadonlyMap<Queue, RetryP
   if (preparedPolicies.get(boss) === policies) return;
   await prepareQueues(boss, queues);
   preparedPolicies.set(boss, policies);
+}
+
+/**
+ * Queues with a task that is due, or whose job is: a queue costs ten statements to find it empty, and of an idle clinic's
+ * ticks most find all of them so.
+ */
+async function queuesWithWork(deps: Deps): Promise<Set<string>> {
+  const rows = await deps.db
+    .selectFrom("clockwork.vendors as queue")
+    .select("queue.vendor")
+    .where((eb) =>
+      eb.exists(
+        eb.selectFrom("clockwork.tasks as task").select("task.id")
+          .whereRef("task.vendor", "=", "queue.vendor")
+          .where("status", "in", ["PENDING", "QUEUED"])
+          .where("run_after", "<=", sql<Date>`clockwork.now()`),
+      )
+    )
+    .execute();
+  return new Set(rows.map(({ vendor }) => vendor));
 }
 
 /** Works one queue until it is empty, held, or the budget is used up. Gives how many jobs it took. */
