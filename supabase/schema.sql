@@ -481,14 +481,16 @@ declare
 begin
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
-  select 'renewal.advance', renewals.id || ':' || pg_catalog.date_part('epoch', renewals.next_on)::bigint, 'health',
-    pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+  select 'renewal.advance',
+    pg_catalog.format('%s:%s:%s', renewals.id, pg_catalog.date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
+    'health', pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
   from tracker.renewals
   where renewals.closed_at is null and renewals.next_on <= clockwork.now()
     and not exists (
       select from clockwork.tasks
-      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED')
-        and tasks.data ->> 'renewal_id' = renewals.id::text)
+      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION')
+        and tasks.data ->> 'renewal_id' = renewals.id::text
+        and (tasks.status <> 'MANUAL_INTERVENTION' or tasks.reason_code <> 'RENEWAL_LAPSED'))
   order by renewals.next_on
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
@@ -508,17 +510,17 @@ declare
 begin
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:nightly', true);
   insert into clockwork.tasks (step, key, vendor, data)
-  select nightly_work.step, 'night:' || local_now::date, nightly_work.vendor,
-    pg_catalog.jsonb_build_object('night', local_now::date)
+  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, pg_catalog.jsonb_build_object('night', night.day)
   from clockwork.nightly_work
-  where nightly_work.is_on and local_now::time >= nightly_work.at
+  cross join lateral (select (local_now - nightly_work.at::interval)::date as day) as night
+  where nightly_work.is_on
   order by nightly_work.at, nightly_work.step
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
   return started;
 end
 $function$;
-comment on function clockwork.start_nightly_work() is 'Makes this night''s tasks, each once. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Run by pg_cron every few minutes.';
 
 CREATE OR REPLACE FUNCTION clockwork.tick()
  RETURNS bigint
@@ -649,9 +651,14 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
                     WHEN 'UNKNOWN_STATUS'::text THEN 'unknown status'::text
                     WHEN 'UNKNOWN_PRODUCT'::text THEN 'unknown product'::text
                     WHEN 'UNKNOWN_CUSTOMER'::text THEN 'unknown customer'::text
+                    WHEN 'UNCLEAR'::text THEN 'unclear subscription'::text
                     ELSE NULL::text
                 END AS issue,
-            findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text) AS what,
+            findings.meaning ||
+                CASE
+                    WHEN refills.finding = 'UNCLEAR'::text THEN COALESCE((' It is active, but '::text || refills.what) || '.'::text, ''::text)
+                    ELSE COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
+                END AS what,
             refills.looked_at AS since,
             asked.task_id,
             NULL::bigint AS order_id,
@@ -663,6 +670,17 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
              LEFT JOIN LATERAL ( SELECT min(tasks.id) AS task_id
                    FROM clockwork.tasks
                   WHERE tasks.step = 'renewal.check'::text AND tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status AND (tasks.data ->> 'subscription_id'::text) = refills.subscription_id) asked ON true
+        UNION ALL
+         SELECT 'two subscriptions'::text,
+            format('%s more active subscription(s) of the customer for the same product. They use the same fills.'::text, refills.other_refills) AS format,
+            refills.looked_at,
+            NULL::bigint,
+            NULL::bigint,
+            refills.subscription_id,
+            refills.customer_id,
+            refills.product_id
+           FROM tracker.refills
+          WHERE refills.other_refills > 0 AND (refills.finding <> ALL (ARRAY['INACTIVE'::text, 'PAUSED'::text, 'ENDING'::text]))
         UNION ALL
          SELECT 'two prescriptions'::text,
             format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.'::text, refills.other_prescriptions) AS format,
@@ -700,7 +718,7 @@ comment on view ops.prescription_issues is 'Refills and orders whose prescriptio
 comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
 comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
 
-create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint
+create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint, last_fill_on date, fillable_until date, drug_runs_out_on date, other_refills integer
  SELECT customers.email AS customer,
     products.name AS product,
         CASE
@@ -710,6 +728,7 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
         CASE
             WHEN renewals.state = 'SCHEDULED'::text AND refills.finding = 'PAUSED'::text THEN 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'::text
             WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and paused since; nothing is sent until it is resumed.'::text, renewals.contacted_at::date)
+            WHEN renewals.id IS NOT NULL AND refills.finding = 'UNKNOWN_STATUS'::text THEN findings.meaning || ' Nothing is sent until a person has settled it.'::text
             WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one the refills end on %s; the customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
             WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
             WHEN renewals.state = 'LAPSED'::text THEN format('Not renewed by %s.%s A person sees to it.'::text, renewals.due_on::date,
@@ -718,7 +737,9 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
                 ELSE ''::text
             END)
             WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s; the customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
+            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person stopped its renewal on %s; it opens again on that day, unless a new one is written.'::text, findings.meaning, refills.due_on::date, stopped.at::date)
             WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s; its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
+            WHEN refills.finding = 'UNCLEAR'::text THEN findings.meaning || COALESCE((' The subscription is active, but '::text || refills.what) || '.'::text, ''::text)
             ELSE findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
         END AS why,
     refills.due_on::date AS covered_until,
@@ -732,12 +753,20 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
     renewals.id AS renewal_id,
     refills.subscription_id,
     refills.customer_id,
-    refills.product_id
+    refills.product_id,
+    refills.last_fill_on::date AS last_fill_on,
+    (refills.fillable_until AT TIME ZONE settings.pharmacy_time_zone)::date AS fillable_until,
+    refills.runs_out_on::date AS drug_runs_out_on,
+    refills.other_refills
    FROM tracker.refills
      JOIN tracker.refill_findings findings ON findings.finding = refills.finding
+     CROSS JOIN clockwork.settings
      LEFT JOIN registry.customers ON customers.id = refills.customer_id
      LEFT JOIN registry.products ON products.id = refills.product_id
-     LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.subscription_item_id = refills.subscription_item_id AND renewals.closed_at IS NULL
+     LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.closed_at IS NULL
+     LEFT JOIN LATERAL ( SELECT max(former.closed_at) AS at
+           FROM tracker.renewals former
+          WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id AND former.prescription_id = refills.prescription_id AND former.closed_because = 'closed by a person'::text) stopped ON true
   WHERE refills.finding <> 'INACTIVE'::text
   ORDER BY refills.due_on NULLS FIRST;
 comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
@@ -746,6 +775,10 @@ comment on column ops.renewals.why is 'In plain words.';
 comment on column ops.renewals.covered_until is 'The first day without a fill.';
 comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
 comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
+comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
+comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
+comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
+comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
 
 create view ops.timeline with (security_invoker=on) as -- at timestamp with time zone, system text, what text, customer text, task_id bigint, order_id bigint, customer_id bigint, invoice_id text
  SELECT story.at,
@@ -1040,7 +1073,7 @@ create table tracker.check_runs (
   constraint check_runs_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
   constraint a_window_has_both_ends CHECK ((window_from IS NULL) = (window_until IS NULL) AND window_from <= window_until),
   constraint check_run_state_is_known CHECK (state = ANY (ARRAY['RUNNING'::text, 'DONE'::text, 'UNFINISHED'::text])),
-  constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text])),
+  constraint check_work_is_known CHECK (work = ANY (ARRAY['completeness'::text, 'drift'::text, 'product_count'::text, 'renewals'::text])),
   constraint counts_are_not_negative CHECK (LEAST(pages, seen, missing, repaired) >= 0),
   constraint only_an_ended_run_has_ended_at CHECK ((state = 'RUNNING'::text) = (ended_at IS NULL))
 );
@@ -1049,7 +1082,7 @@ CREATE INDEX check_runs_task ON tracker.check_runs USING btree (task_id);
 CREATE INDEX check_runs_vendor ON tracker.check_runs USING btree (vendor);
 CREATE UNIQUE INDEX one_check_runs_at_a_time ON tracker.check_runs USING btree (work, vendor) WHERE (state = 'RUNNING'::text);
 comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
-comment on column tracker.check_runs.work is 'completeness, drift or product_count.';
+comment on column tracker.check_runs.work is 'completeness, drift, product_count, or renewals (the look at all refills).';
 comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
 comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
 comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
@@ -1157,6 +1190,10 @@ create table tracker.refills (
   due_on timestamp with time zone,
   start_on timestamp with time zone,
   looked_at timestamp with time zone not null default clockwork.now(),
+  last_fill_on timestamp with time zone,
+  fillable_until timestamp with time zone,
+  runs_out_on timestamp with time zone,
+  other_refills integer not null default 0,
   constraint refills_pkey PRIMARY KEY (subscription_item_id),
   constraint refills_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
   constraint refills_finding_fkey FOREIGN KEY (finding) REFERENCES tracker.refill_findings(finding),
@@ -1181,6 +1218,10 @@ comment on column tracker.refills.other_prescriptions is 'Further active prescri
 comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
 comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
 comment on column tracker.refills.looked_at is 'When the owners were asked.';
+comment on column tracker.refills.last_fill_on is 'The day on which the last fill that is left will be used, or was.';
+comment on column tracker.refills.fillable_until is 'The last moment at which one may be filled, as worked out from what the health record said at looked_at.';
+comment on column tracker.refills.runs_out_on is 'When the drug of the last fill is used up.';
+comment on column tracker.refills.other_refills is 'Further active refills of the customer for the same product. They use the same fills.';
 
 create table tracker.renewal_moves (
   from_state text not null,
@@ -1250,6 +1291,7 @@ CREATE UNIQUE INDEX one_open_renewal_per_customer_and_product ON tracker.renewal
 CREATE INDEX renewals_due ON tracker.renewals USING btree (next_on) WHERE (closed_at IS NULL);
 CREATE INDEX renewals_product ON tracker.renewals USING btree (product_id);
 CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription_id);
+CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewals FOR EACH ROW WHEN (((new.closed_at IS NOT NULL) AND (old.closed_at IS NULL))) EXECUTE FUNCTION tracker.follow_up_closed_renewal();
 CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
@@ -1294,6 +1336,23 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.shipments FOR EACH STATEME
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
 comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+
+CREATE OR REPLACE FUNCTION tracker.follow_up_closed_renewal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if clockwork.actor() like 'clockwork:%' or new.contacted_at is null then
+    return null;
+  end if;
+  insert into clockwork.tasks (step, key, vendor, data, customer_id)
+  values ('renewal.tell_crm', 'closed by a person:' || new.id, 'crm',
+    pg_catalog.jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
+  on conflict on constraint tasks_step_key_is_unique do nothing;
+  return null;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION tracker.guard_order()
  RETURNS trigger

@@ -50,6 +50,8 @@ function look(dueInDays: number, changes: Partial<Look> = {}): Look {
     startOn: addDays(dueOn, -30),
     leadDays: 30,
     otherPrescriptions: 0,
+    otherRefills: 0,
+    asks: null,
     coversNextCharge: true,
     ...changes,
   };
@@ -85,7 +87,7 @@ describe("an open renewal", () => {
   test("lapses on the due day, contacted or not, and stays lapsed", () => {
     expect(decide(contacted(30), look(0), REMIND, NOW).kind).toBe("lapse");
     expect(decide(renewal(), look(-3), REMIND, NOW).kind).toBe("lapse");
-    expect(decide(renewal({ state: "LAPSED" }), look(9), REMIND, NOW).kind).toBe("lapse");
+    expect(decide(renewal({ state: "LAPSED" }), look(20), REMIND, NOW).kind).toBe("lapse");
   });
 
   test("is held while the customer pauses: nothing is sent and nothing lapses", () => {

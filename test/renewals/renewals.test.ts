@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { addTask, heard, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
+import { addTask, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import type { Person } from "../../scripts/local/clinic.ts";
-import { isoDay } from "../../scripts/local/clinic.ts";
+import { dayIn, issues, live, night, renewals, toldOf } from "./support.ts";
 
 /** A clinic with one customer, who refills monthly under a prescription of so many fills. */
 async function withCustomer(terms: Parameters<World["clinic"]["prescribe"]>[2] = {}, leadDays = 30) {
@@ -26,34 +26,11 @@ async function ship(world: World): Promise<void> {
   }
 }
 
-/** So many days go by: cron winds each night's work, and the drain does it. */
-async function live(world: World, days: number): Promise<void> {
-  for (let day = 0; day < days; day++) {
-    await world.pass({ days: 1 });
-    await night(world);
-  }
-}
-
-async function night(world: World): Promise<void> {
-  await sql`select clockwork.start_nightly_work()`.execute(world.db);
-  await world.settle();
-  await sql`select clockwork.start_due_renewals()`.execute(world.db);
-  await world.settle();
-}
-
-const renewals = (world: World) =>
-  world.db.selectFrom("tracker.renewals").selectAll().orderBy("id").execute();
-
 async function why(world: World, person: Person) {
   const { rows } = await sql<{ in_renewal: string; why: string }>`
     select in_renewal, why from ops.renewals where customer_id = ${person.customerId}`.execute(world.db);
   return rows[0];
 }
-
-/** A day so far from the world's (a world begins at the present). */
-const dayIn = (days: number, from = new Date()) => isoDay(new Date(from.getTime() + days * 86_400_000));
-const toldOf = (world: World, person: Person) =>
-  heard(world, person.crmPersonId).filter((name) => name.startsWith("renewal_"));
 
 describe("a prescription that ends", { timeout: 120_000 }, () => {
   test("is asked for, reminded, lapses with billing paused, and a new prescription sets it all right", async () => {
@@ -298,7 +275,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
     Object.assign(subscription, { status: "active" });
     await sql`delete from registry.product_keys where key = 'price_morning_month'`.execute(world.db);
     await live(world, 1);
-    expect(await stopped(world)).toMatchObject([{ reason_code: "REFILL_WITHOUT_PRESCRIPTION" }]);
+    expect(await stopped(world)).toMatchObject([{ reason_code: "UNKNOWN_PRODUCT" }]);
     expect(await issues(world)).toContainEqual("unknown product");
   });
 
@@ -328,8 +305,3 @@ test("an outage of the health record for a night only delays the finder", { time
   await live(world, 20);
   expect(toldOf(world, person)).toEqual(["renewal_due"]);
 });
-
-async function issues(world: World): Promise<string[]> {
-  const { rows } = await sql<{ issue: string }>`select issue from ops.prescription_issues`.execute(world.db);
-  return rows.map(({ issue }) => issue);
-}

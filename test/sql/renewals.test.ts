@@ -74,12 +74,10 @@ test("a renewal whose day has come becomes one task, however often cron ticks", 
     .toEqual([{ step: "renewal.advance", vendor: "health", status: "PENDING", customer_id: 1 }]);
 });
 
-test("a night's work is made once, by the first tick after its hour in the pharmacy's zone", async () => {
+test("a night's work is made once, by whichever tick comes first after its hour in the pharmacy's zone", async () => {
   const sql = await withRegistry();
   const start = async () =>
     (await sql.person("select clockwork.start_nightly_work()::int as started"))[0]?.["started"];
-  await sql.person("update clockwork.nightly_work set at = '23:59:59.999'");
-  expect(await start()).toBe(0);
   await sql.person("update clockwork.nightly_work set at = '00:00'");
   expect([await start(), await start()]).toEqual([1, 0]);
   const [task] = await sql.person(
@@ -87,6 +85,74 @@ test("a night's work is made once, by the first tick after its hour in the pharm
     as is_of_this_night from clockwork.tasks`,
   );
   expect(task).toMatchObject({ step: "renewal.find", is_of_this_night: true });
+});
+
+test("work whose hour no tick meets that day is made by one after midnight, for the night it belongs to", async () => {
+  const sql = await withRegistry();
+  const local = "(clockwork.now() at time zone 'America/New_York')";
+  // An hour that is still to come today: the last one that came was yesterday's.
+  await sql.person(
+    `update clockwork.nightly_work set at = least(${local} + interval '1 minute', ${local}::date + interval '23:59:59')::time`,
+  );
+  await sql.person("select clockwork.start_nightly_work()");
+  expect(
+    await sql.person(
+      `select (data ->> 'night')::date = ${local}::date - 1 as is_of_last_night, key = 'night:' || (data ->> 'night') as is_keyed
+      from clockwork.tasks`,
+    ),
+  ).toEqual([{ is_of_last_night: true, is_keyed: true }]);
+});
+
+test("a renewal whose task a person dropped is taken up again the next day; one in front of a person is not", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  const start = async () =>
+    (await sql.person("select clockwork.start_due_renewals()::int as started"))[0]?.["started"];
+  const tomorrow = () =>
+    sql.person("update clockwork.settings set clock_offset = clock_offset + interval '1 day'");
+  expect(await start()).toBe(1);
+  await sql.person("update clockwork.tasks set status = 'CANCELLED'");
+  expect(await start()).toBe(0);
+  await tomorrow();
+  expect([await start(), await start()]).toEqual([1, 0]);
+  const stop = (code: string) =>
+    sql.machinery(
+      `update clockwork.tasks set status = 'MANUAL_INTERVENTION', job_id = null, reason = 'why', reason_code = '${code}'
+      where status = 'QUEUED'`,
+    );
+  const queue = () =>
+    sql.machinery(
+      "update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() where status = 'PENDING'",
+    );
+  await queue();
+  await stop("INTERNAL_ERROR");
+  await tomorrow();
+  expect(await start()).toBe(0);
+  await sql.person("update clockwork.tasks set status = 'PENDING' where status = 'MANUAL_INTERVENTION'");
+  await queue();
+  await stop("RENEWAL_LAPSED");
+  expect(await start()).toBe(1);
+});
+
+test("a person who stops a renewal ends its campaign; the machinery does that itself", async () => {
+  const sql = await withRegistry();
+  const contacted =
+    "update tracker.renewals set state = 'CONTACTED', contacted_at = clockwork.now() where closed_at is null";
+  const tasks = () => sql.person("select step, data, customer_id::int from clockwork.tasks order by id");
+  await sql.machinery(OPEN, ["rx1"]);
+  await sql.machinery(contacted);
+  await sql.machinery("update tracker.renewals set state = 'RENEWED'");
+  await sql.machinery(OPEN, ["rx2"]);
+  await sql.person("update tracker.renewals set state = 'CANCELLED' where closed_at is null");
+  expect(await tasks()).toEqual([]);
+  const [row] = await sql.machinery(OPEN, ["rx3"]);
+  await sql.machinery(contacted);
+  await sql.person("update tracker.renewals set state = 'CANCELLED' where closed_at is null");
+  expect(await tasks()).toEqual([{
+    step: "renewal.tell_crm",
+    data: { renewal_id: Number(row?.["id"]), fact: "renewal_cancelled" },
+    customer_id: 1,
+  }]);
 });
 
 test("work that is off is not made", async () => {

@@ -185,8 +185,8 @@ describe("webhook event", () => {
 describe("toPrescription", () => {
   const read = (changes: object = {}, count = 0) =>
     toPrescription(medicationRequestSchema.parse({ ...request, ...changes }), {
-      count,
-      lastOn: "2026-02-01",
+      of: new Map([["rx-7", { count, lastOn: "2026-02-01", uncertain: 0 }]]),
+      strays: [],
     });
   const lasting = (expectedSupplyDuration: object) =>
     read({ dispenseRequest: { expectedSupplyDuration } }).daysSupply;
@@ -264,9 +264,9 @@ describe("toPrescription", () => {
       dispense("completed", "Patient/rx-7"),
       dispense("completed"),
     ]);
-    expect([...fills]).toEqual([
-      ["rx-7", { count: 2, lastOn: "2026-03-02" }],
-      ["rx-8", { count: 1, lastOn: "2026-03-02" }],
+    expect([...fills.of]).toEqual([
+      ["rx-7", { count: 2, lastOn: "2026-03-02", uncertain: 0 }],
+      ["rx-8", { count: 1, lastOn: "2026-03-02", uncertain: 0 }],
     ]);
   });
 });
@@ -661,7 +661,7 @@ describe("client", () => {
   });
 
   test("an answer of another shape is no answer, and nobody else's prescription counts", async () => {
-    const odd = answering({ ...page("x", { ...request, status: undefined }), link: [] });
+    const odd = answering({ ...page("x"), resourceType: "Parameters" });
     expect(await failure(odd.client.listPrescriptions("pt-1"))).toMatchObject({
       failure: "unanswered",
       code: "shape",
@@ -671,5 +671,66 @@ describe("client", () => {
     expect(await failure(foreign.client.listPrescriptions("pt-2"))).toMatchObject({
       operation: "read patient",
     });
+  });
+
+  test("a prescription that cannot be read is known as such, and hides no other", async () => {
+    const { client } = answering({
+      ...page("x", { ...request, id: "rx-odd", intent: 7 }, request, { resourceType: "MedicationRequest" }),
+      link: [],
+    });
+    const found = await client.listPrescriptions("pt-1");
+    expect(found.map(({ id, status, codes }) => [id, status, codes.length > 0])).toEqual([
+      ["rx-odd", "unreadable", false],
+      ["rx-7", "active", true],
+    ]);
+  });
+
+  test("dispenses that do not say whose fill they used may have used one of each that fits", async () => {
+    const patient = newPatient();
+    const write = (rxnorm: string) =>
+      sandbox.writePrescription({ patientId: patient, rxnorm, drug: CANARY, repeats: 5 });
+    const [morning, evening] = [write("1"), write("2")];
+    const fill = (prescriptionId: string, changes: object) => {
+      const id = sandbox.recordDispense({
+        patientId: patient,
+        prescriptionId,
+        pharmacyOrderId: crypto.randomUUID(),
+      });
+      Object.assign(sandbox.state.dispenses.get(id) ?? {}, changes);
+    };
+    const uncertain = async () => {
+      const found = await client.listPrescriptions(patient);
+      return [morning, evening].map((id) => {
+        const { fillsDispensed, uncertainFills } = found.find((one) => one.id === id) ?? {};
+        return [fillsDispensed, uncertainFills ?? 0];
+      });
+    };
+    fill(morning, { status: "in-progress" });
+    fill(morning, { status: "declined", authorizingPrescription: undefined });
+    expect(await uncertain()).toEqual([[0, 0], [0, 0]]);
+    // Of the same drug; of any; before either was written; in a state that may be one of use.
+    fill(morning, { authorizingPrescription: undefined });
+    fill(morning, { authorizingPrescription: [], medicationCodeableConcept: undefined });
+    fill(morning, { authorizingPrescription: [], whenHandedOver: "2001-01-01" });
+    fill(evening, { status: "unknown" });
+    expect(await uncertain()).toEqual([[0, 2], [0, 2]]);
+    fill(evening, {});
+    fill(evening, { resourceType: "MedicationDispense", whenHandedOver: 7 });
+    expect(await uncertain()).toEqual([[0, 3], [1, 3]]);
+  });
+
+  test("many patients in few calls: those whom the record does not know are not there", async () => {
+    const [one, two] = [newPatient(), newPatient()];
+    const prescription = sandbox.writePrescription({ patientId: one, rxnorm: "1", drug: CANARY });
+    const found = await client.listPrescriptionsOf([one, two, "pt-nobody", "no id at all", "..", one]);
+    expect([...found.keys()].toSorted()).toEqual([one, two].toSorted());
+    expect(found.get(one)?.map(({ id }) => id)).toEqual([prescription]);
+    expect(found.get(two)).toEqual([]);
+    expect([calls("search prescriptions"), calls("search dispenses"), calls("search patients")]).toEqual([
+      1,
+      1,
+      1,
+    ]);
+    expect(await client.listPrescriptionsOf(["no id at all"])).toEqual(new Map());
   });
 });

@@ -3,7 +3,7 @@ import type { Database, Trx } from "../db/database.ts";
 import type { Queue } from "../queue/reasons.ts";
 
 /** The nightly checks that go through a vendor page by page. The values of `check_runs.work`. */
-export type CheckWork = "completeness" | "drift" | "product_count";
+export type CheckWork = "completeness" | "drift" | "product_count" | "renewals";
 
 /** What one page of a check came to. */
 export interface PageCount {

@@ -364,6 +364,14 @@ export interface OpsRenewals {
    * When the campaign starts or started.
    */
   customer_is_asked_on: Timestamp | null;
+  /**
+   * The third: the drug of the last fill is used up. The earliest end of the three is covered_until.
+   */
+  drug_runs_out_on: Timestamp | null;
+  /**
+   * The second: the last day on which one may be filled, in the pharmacy's zone.
+   */
+  fillable_until: Timestamp | null;
   finding: string | null;
   /**
    * no, or where its renewal stands: scheduled, contacted, lapsed.
@@ -371,9 +379,17 @@ export interface OpsRenewals {
   in_renewal: string | null;
   lapsed_at: Timestamp | null;
   /**
+   * The first of three dates: the last fill that is left is used.
+   */
+  last_fill_on: Timestamp | null;
+  /**
    * When Stripe and the health record were asked.
    */
   looked_at: Timestamp | null;
+  /**
+   * Further refills of the customer for the same product.
+   */
+  other_refills: number | null;
   product: string | null;
   product_id: number | null;
   reminders: number | null;
@@ -573,7 +589,7 @@ export interface TrackerCheckRuns {
    */
   window_until: Timestamp | null;
   /**
-   * completeness, drift or product_count.
+   * completeness, drift, product_count, or renewals (the look at all refills).
    */
   work: string;
 }
@@ -681,9 +697,17 @@ export interface TrackerRefills {
    */
   due_on: Timestamp | null;
   /**
+   * The last moment at which one may be filled, as worked out from what the health record said at looked_at.
+   */
+  fillable_until: Timestamp | null;
+  /**
    * See tracker.refill_findings.
    */
   finding: string;
+  /**
+   * The day on which the last fill that is left will be used, or was.
+   */
+  last_fill_on: Timestamp | null;
   /**
    * When the owners were asked.
    */
@@ -693,6 +717,10 @@ export interface TrackerRefills {
    */
   other_prescriptions: Generated<number>;
   /**
+   * Further active refills of the customer for the same product. They use the same fills.
+   */
+  other_refills: Generated<number>;
+  /**
    * The prescription that covers it longest, or the last that did (health record).
    */
   prescription_id: string | null;
@@ -700,6 +728,10 @@ export interface TrackerRefills {
    * What is refilled (registry.products).
    */
   product_id: number | null;
+  /**
+   * When the drug of the last fill is used up.
+   */
+  runs_out_on: Timestamp | null;
   /**
    * When the customer is asked to renew: due_on less the product's lead time.
    */

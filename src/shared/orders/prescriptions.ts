@@ -12,6 +12,9 @@ export type PrescriptionVerdict =
   /** One might be valid, but `what` is missing: unknown never counts as valid. */
   | { kind: "unclear"; what: string };
 
+/** What is unclear where a dispense on file may have used the last fill, and does not say so. */
+export const UNTOLD_FILL = "which prescription a recorded fill belongs to";
+
 /** One active prescription: usable until a moment, not usable for a reason, or not to be told. */
 type Finding = { until: number } | { spent: string } | { unclear: string };
 
@@ -26,7 +29,11 @@ export function judgePrescriptions(
   timeZone: string,
 ): PrescriptionVerdict {
   const forProduct = prescriptions.filter((prescription) => isFor(prescription, codes));
-  if (forProduct.length === 0) return { kind: "none", why: "none was ever written" };
+  if (forProduct.length === 0) {
+    return prescriptions.some(isUnreadable)
+      ? { kind: "unclear", what: "what it is for" }
+      : { kind: "none", why: "none was ever written" };
+  }
   const active = forProduct.filter((prescription) =>
     prescription.status === "active" && isOrder(prescription)
   );
@@ -53,15 +60,21 @@ export function isOrder({ intent, doNotPerform }: Prescription): boolean {
   return intent === "order" && !doNotPerform;
 }
 
+/** True where the record holds a prescription that may be for anything. */
+export function isUnreadable({ status }: Prescription): boolean {
+  return status === "unreadable";
+}
+
 function judge({ validFrom, validUntil, ...fills }: Prescription, now: Date, timeZone: string): Finding {
   const until = validUntil && endOfValidity(validUntil, timeZone);
   if (until && until < now) return { spent: "expired" };
-  const { fillsAllowed, fillsDispensed } = fills;
+  const { fillsAllowed, fillsDispensed, uncertainFills = 0 } = fills;
   if (fillsAllowed !== null && fillsDispensed >= fillsAllowed) return { spent: "no fills left" };
   const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
   if (validFrom !== null && !from) return { unclear: "the first day it is valid" };
   if (from && from > now) return { spent: "not valid yet" };
   if (!until) return { unclear: "the last day it is valid" };
   if (fillsAllowed === null) return { unclear: "the number of fills" };
+  if (fillsDispensed + uncertainFills >= fillsAllowed) return { unclear: UNTOLD_FILL };
   return { until: until.getTime() };
 }

@@ -1,17 +1,17 @@
+import { type Answers, askHealthRecord } from "./ask-health.ts";
 import type { InFlight } from "./coverage.ts";
 import type { StepContext } from "../queue/step.ts";
-import type { Prescription } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
 /** What looking at a page of subscriptions needs besides them, read at once for all. */
-export interface RefillContext {
+export interface RefillContext extends Answers {
   timeZone: string;
   /** By Stripe customer id. */
   customers: ReadonlyMap<string, RefillCustomer>;
   /** By Stripe price. */
   products: ReadonlyMap<string, RefillProduct>;
-  /** By patient. */
-  prescriptions: ReadonlyMap<string, Prescription[]>;
+  /** Active refills of the customer for the product besides this one. */
+  refillsOf(customerId: number, productId: number, besides: string): OtherRefill[];
   /** By customer: orders at the pharmacy whose fill the health record may not have counted yet. */
   inFlight: ReadonlyMap<number, InFlight[]>;
   /** By customer and product: the days on which fills that are paid for are due. */
@@ -31,6 +31,12 @@ export interface RefillProduct {
   codes: ReadonlySet<string>;
 }
 
+/** A refill that uses the same fills. */
+export interface OtherRefill {
+  subscriptionItemId: string;
+  subscriptionId: string;
+}
+
 /** @param isDecidedByPrescription subscriptions whose patients' prescriptions are read */
 export async function readContext(
   ctx: StepContext,
@@ -43,21 +49,59 @@ export async function readContext(
   const customers = await readCustomers(ctx, subscriptions);
   const products = await readProducts(ctx, subscriptions);
   const ids = [...customers.values()].map(({ id }) => id);
+  const decided = subscriptions.filter(isDecidedByPrescription);
   const patients = new Set(
-    subscriptions.filter(isDecidedByPrescription).flatMap(({ customerId }) =>
-      customers.get(customerId)?.health_patient_id ?? []
-    ),
+    decided.flatMap(({ customerId }) => customers.get(customerId)?.health_patient_id ?? []),
   );
   return {
     timeZone,
     customers,
     products,
+    refillsOf: await readOtherRefills(ctx, ids, subscriptions, decided, customers, products),
     ...(await readOrders(ctx, ids)),
     // Last, so that a fill made meanwhile is rather counted than missed.
-    prescriptions: patients.size > 0
-      ? await ctx.vendors.health.listPrescriptionsOf([...patients])
-      : new Map<string, Prescription[]>(),
+    ...(await askHealthRecord(ctx, [...patients])),
   };
+}
+
+/** What is being looked at tells it fresh; of what is not, the last look does. */
+async function readOtherRefills(
+  ctx: StepContext,
+  customerIds: readonly number[],
+  subscriptions: readonly StripeSubscription[],
+  decided: readonly StripeSubscription[],
+  customers: RefillContext["customers"],
+  products: RefillContext["products"],
+): Promise<RefillContext["refillsOf"]> {
+  const refills = new Map<string, OtherRefill[]>();
+  const add = (customerId: number, productId: number, refill: OtherRefill) => {
+    const key = `${customerId}:${productId}`;
+    refills.set(key, [...(refills.get(key) ?? []), refill]);
+  };
+  for (const { id: subscriptionId, customerId, items } of decided) {
+    const customer = customers.get(customerId);
+    for (const item of items) {
+      const product = products.get(item.priceId);
+      if (!customer || !product || product.fillsPerCharge === 0) continue;
+      add(customer.id, product.productId, { subscriptionItemId: item.id, subscriptionId });
+    }
+  }
+  const looked = new Set(subscriptions.map(({ id }) => id));
+  const rows = customerIds.length === 0 ? [] : await ctx.deps.db
+    .selectFrom("tracker.refills")
+    .select(["subscription_item_id", "subscription_id", "customer_id", "product_id"])
+    .where("customer_id", "in", [...customerIds])
+    .where("finding", "not in", ["INACTIVE", "PAUSED", "ENDING"])
+    .execute();
+  for (const row of rows) {
+    if (looked.has(row.subscription_id) || row.customer_id === null || row.product_id === null) continue;
+    add(row.customer_id, row.product_id, {
+      subscriptionItemId: row.subscription_item_id,
+      subscriptionId: row.subscription_id,
+    });
+  }
+  return (customerId, productId, besides) =>
+    (refills.get(`${customerId}:${productId}`) ?? []).filter((one) => one.subscriptionItemId !== besides);
 }
 
 async function readCustomers(ctx: StepContext, subscriptions: readonly StripeSubscription[]) {
@@ -148,7 +192,9 @@ export async function fillsAtPharmacyOf(
       patientId: customer.pharmacy_patient_id,
       reference: id,
     });
-    if (held && held.fillsRemaining !== null) left.set(id, held.fillsRemaining);
+    // One that the pharmacy ended fills nothing, whatever was left of it.
+    if (held && !held.active) left.set(id, 0);
+    else if (held && held.fillsRemaining !== null) left.set(id, held.fillsRemaining);
   }
   return left;
 }

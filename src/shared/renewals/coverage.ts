@@ -1,4 +1,4 @@
-import { isFor, isOrder } from "../orders/prescriptions.ts";
+import { isFor, isOrder, isUnreadable, UNTOLD_FILL } from "../orders/prescriptions.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import { endOfValidity, firstInstant, parseFhirDateTime, startOfValidity } from "../vendors/fhir-dates.ts";
 import { type Demand, fillDemand } from "./demand.ts";
@@ -40,7 +40,15 @@ export type Coverage =
     others: number;
   }
   /** Nothing can be filled under it any more. */
-  | { kind: "spent"; prescriptionId: string; cause: "NO_FILLS_LEFT" | "EXPIRED"; dueOn: Date }
+  | {
+    kind: "spent";
+    prescriptionId: string;
+    cause: "NO_FILLS_LEFT" | "EXPIRED";
+    lastFillOn: Date | null;
+    expiresOn: Date | null;
+    runsOutOn: Date | null;
+    dueOn: Date;
+  }
   | { kind: "none"; why: "NO_PRESCRIPTION" | "WRONG_PRODUCT" }
   /** Unknown never counts as fine. */
   | { kind: "unclear"; prescriptionId: string; what: string };
@@ -57,7 +65,23 @@ interface Usable {
 type Sorted =
   | { usable: Usable }
   | { unclear: string; id: string }
-  | { spent: "NO_FILLS_LEFT" | "EXPIRED"; id: string; endedOn: Date | null };
+  | {
+    spent: "NO_FILLS_LEFT" | "EXPIRED";
+    id: string;
+    endedOn: Date | null;
+    lastFillOn: Date | null;
+    expiresOn: Date | null;
+    runsOutOn: Date | null;
+  };
+
+/** FHIR's states of a prescription under which nothing is to be given. One that we do not know may be any. */
+const NOT_TO_BE_GIVEN: ReadonlySet<string> = new Set([
+  "on-hold",
+  "cancelled",
+  "entered-in-error",
+  "stopped",
+  "draft",
+]);
 
 /**
  * @param codes the product's RxNorm codes
@@ -75,12 +99,13 @@ export function coverageOf(
   fillsAtPharmacy: ReadonlyMap<string, number> = new Map(),
 ): Coverage {
   const forProduct = prescriptions.filter((one) => isFor(one, codes));
-  const sorted = forProduct.filter((one) =>
-    isOrder(one) && (one.status === "active" || one.status === "completed")
-  ).map((one) => sort(one, inFlight, now, timeZone, fillsAtPharmacy.get(one.id)));
+  const sorted = forProduct.filter((one) => isOrder(one) && !NOT_TO_BE_GIVEN.has(one.status)).map((one) =>
+    sort(one, inFlight, now, timeZone, fillsAtPharmacy.get(one.id))
+  );
   const usable = sorted.flatMap((one) => "usable" in one ? [one.usable] : []);
   if (usable.length > 0) return plan(usable, demand, now);
-  const [unclear] = sorted.flatMap((one) => "unclear" in one ? [one] : []);
+  const unreadable = prescriptions.filter(isUnreadable).map(({ id }) => ({ id, unclear: "what it is for" }));
+  const [unclear] = [...sorted.flatMap((one) => "unclear" in one ? [one] : []), ...unreadable];
   if (unclear) return { kind: "unclear", prescriptionId: unclear.id, what: unclear.unclear };
   const [spent] = sorted.flatMap((one) => "spent" in one ? [one] : [])
     .sort((a, b) => (b.endedOn?.getTime() ?? 0) - (a.endedOn?.getTime() ?? 0));
@@ -90,7 +115,16 @@ export function coverageOf(
   }
   const [first = now] = fillDemand(demand, now, addDays(now, HORIZON_DAYS));
   const dueOn = spent.endedOn && spent.endedOn < first ? spent.endedOn : first;
-  return { kind: "spent", prescriptionId: spent.id, cause: spent.spent, dueOn };
+  const { lastFillOn, expiresOn, runsOutOn } = spent;
+  return {
+    kind: "spent",
+    prescriptionId: spent.id,
+    cause: spent.spent,
+    lastFillOn,
+    expiresOn,
+    runsOutOn,
+    dueOn,
+  };
 }
 
 function sort(
@@ -102,7 +136,7 @@ function sort(
 ): Sorted {
   const { id, status, validUntil, validFrom, fillsAllowed, fillsDispensed, daysSupply } = prescription;
   const until = validUntil === null ? null : endOfValidity(validUntil, timeZone);
-  const onRecordAt = dispensedAt(prescription);
+  const onRecordAt = dispensedAt(prescription, now);
   // One that was placed before the latest fill was handed over is on record: its parcel's news can be the later one.
   const placed = inFlight.filter((one) =>
     one.prescriptionId === id && (!onRecordAt || one.placedAt > onRecordAt)
@@ -112,17 +146,22 @@ function sort(
   const isBehind = onRecord !== null && atPharmacy !== undefined && atPharmacy < onRecord;
   const lastUsedAt = isBehind ? null : latest([...placed, onRecordAt]);
   const drugLasts = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply) : null;
-  if (until && until < now) return { spent: "EXPIRED", id, endedOn: until };
+  if (status !== "active" && status !== "completed") return { unclear: "its status", id };
+  const dates = { lastFillOn: lastUsedAt, expiresOn: until, runsOutOn: drugLasts };
+  if (until && until < now) return { spent: "EXPIRED", id, endedOn: until, ...dates };
   const left = onRecord === null ? null : Math.min(onRecord, atPharmacy ?? Infinity);
   if (status === "completed" || (left !== null && left <= 0)) {
-    return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts };
+    return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts, ...dates };
   }
   if (!until) return { unclear: "the last day it is valid", id };
   if (left === null) return { unclear: "the number of fills", id };
   if (daysSupply === null) return { unclear: "the days' supply", id };
   const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
   if (validFrom !== null && !from) return { unclear: "the first day it is valid", id };
-  return { usable: { id, from, until, left, daysSupply, lastUsedAt } };
+  // A fill that may be gone counts as gone; where it may have been the last one, only a person can tell.
+  const surelyLeft = left - (prescription.uncertainFills ?? 0);
+  if (surelyLeft <= 0) return { unclear: UNTOLD_FILL, id };
+  return { usable: { id, from, until, left: surelyLeft, daysSupply, lastUsedAt } };
 }
 
 /** Uses up the fills as they will be asked for, the prescription that expires first at the head. */
@@ -168,10 +207,13 @@ function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
   };
 }
 
-/** When the last fill was handed over; days begin in UTC, which errs on the early side. */
-function dispensedAt({ lastDispensedOn }: Prescription): Date | null {
+/**
+ * When the last fill was handed over; days begin in UTC, which errs on the early side. A day ahead of us is a slip of
+ * the pen: the fill is used all the same, and lasts no longer than from now on.
+ */
+function dispensedAt({ lastDispensedOn }: Prescription, now: Date): Date | null {
   const parsed = lastDispensedOn === null ? null : parseFhirDateTime(lastDispensedOn);
-  return parsed && new Date(firstInstant(parsed));
+  return parsed && new Date(Math.min(firstInstant(parsed), now.getTime()));
 }
 
 function latest(dates: readonly (Date | null)[]): Date | null {

@@ -6,7 +6,7 @@ import type { Renewal } from "./renewals.ts";
 export type Decision =
   /** It is over. */
   | { kind: "close"; state: "RENEWED" | "CANCELLED"; because: string }
-  /** The customer paused: nothing is sent, nothing lapses. */
+  /** The customer paused, or nobody can tell whether: nothing is sent, nothing lapses. */
   | { kind: "hold"; nextOn: Date }
   /** Due and not renewed. */
   | { kind: "lapse"; dates: Dates; nextOn: Date }
@@ -53,7 +53,10 @@ export function decide(
   if (look.productId !== null && look.productId !== renewal.product_id) {
     return { kind: "close", state: "CANCELLED", because: "the subscription is for another product" };
   }
-  if (look.finding === "PAUSED") return { kind: "hold", nextOn: tomorrow };
+  // A status nobody has heard of may be one more kind of pause; a person is asked about it.
+  if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") {
+    return { kind: "hold", nextOn: tomorrow };
+  }
   const closed = closing(renewal, look, now);
   if (closed) return closed;
   const dates = datesOf(renewal, look);
@@ -64,8 +67,7 @@ export function decide(
   if (!renewal.contacted_at) {
     return { kind: "go on", dates, tell: "renewal_due", nextOn: earlier(tomorrow, dates.dueOn) };
   }
-  const reminders = remindDaysBefore.map((days) => addDays(dates.dueOn, -days))
-    .toSorted((a, b) => a.getTime() - b.getTime());
+  const reminders = reminderDays(dates.dueOn, remindDaysBefore);
   // A reminder whose day was past when the customer was asked says nothing new.
   const asked = renewal.contacted_at;
   const toSend = reminders.filter((day) => day > asked);
@@ -76,12 +78,22 @@ export function decide(
   return { kind: "go on", dates, tell: null, nextOn: earlier(next ?? dates.dueOn, dates.dueOn) };
 }
 
+/** In order and each once, whatever people put into the settings. */
+function reminderDays(dueOn: Date, daysBefore: readonly number[]): Date[] {
+  const days = daysBefore.filter((day) => Number.isInteger(day) && day > 0);
+  return [...new Set(days)].toSorted((a, b) => b - a).map((day) => addDays(dueOn, -day));
+}
+
 function closing(renewal: Standing, look: Look, now: Date): Decision | undefined {
   const { coverage } = look;
   if (coverage?.kind !== "covered" || !look.dueOn || !look.startOn) return undefined;
   const until = look.dueOn.toISOString().slice(0, 10);
   if (look.prescriptionId !== renewal.prescription_id && look.dueOn > renewal.due_on) {
     return { kind: "close", state: "RENEWED", because: `a new prescription covers it until ${until}` };
+  }
+  // Fills or time were added to what had lapsed: it can ship again, so it is billed again, and asked for anew.
+  if (renewal.state === "LAPSED" && look.coversNextCharge && look.dueOn > addDays(renewal.due_on, 1)) {
+    return { kind: "close", state: "RENEWED", because: `the prescription covers it until ${until} again` };
   }
   if (look.startOn <= addDays(now, CLOSES_DAYS_BEFORE_START)) return undefined;
   // The same prescription, but later: fills or time were added to it, or a pause moved what is asked of it.

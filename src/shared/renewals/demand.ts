@@ -1,3 +1,5 @@
+import type { StripeSubscriptionItem } from "../vendors/stripe/client.ts";
+
 /** How a subscription's item will ask for fills. */
 export interface Demand {
   /** Fills that are paid for and not yet at the pharmacy: the days they are due. */
@@ -23,6 +25,42 @@ export function* fillDemand(demand: Demand, now: Date, until: Date): Generator<D
     }
     if (demand.fillsPerCharge === 0 || start > until) return;
   }
+}
+
+/** Stripe bills at least every three years. */
+const LONGEST_INTERVAL = { day: 1096, week: 156, month: 36, year: 3 } as const;
+
+/** More fills of one charge are a slip of the pen. */
+const MOST_FILLS_PER_CHARGE = 100;
+
+/**
+ * What an item asks for, or what about it is missing or cannot be right.
+ * @param fillsPerUnit fills that one charge of one unit pays for
+ * @param waiting the days on which fills that are paid for are due
+ */
+export function demandOf(
+  { interval, intervalCount, periodEnd, quantity }: StripeSubscriptionItem,
+  fillsPerUnit: number,
+  waiting: readonly Date[] = [],
+): Demand | { unclear: string } {
+  if (interval === null || intervalCount === null) return { unclear: "its price has no interval" };
+  if (
+    !(Number.isInteger(intervalCount) && intervalCount > 0 && intervalCount <= LONGEST_INTERVAL[interval])
+  ) {
+    return { unclear: `its price bills every ${intervalCount} ${interval}s` };
+  }
+  if (Number.isNaN(periodEnd.getTime())) return { unclear: "it has no next charge" };
+  if (quantity === null) return { unclear: "its price is metered, so it has no quantity" };
+  const fillsPerCharge = fillsPerUnit * quantity;
+  if (!(Number.isInteger(fillsPerCharge) && fillsPerCharge > 0 && fillsPerCharge <= MOST_FILLS_PER_CHARGE)) {
+    return { unclear: `its quantity is ${quantity}` };
+  }
+  return { waiting, nextCharge: periodEnd, interval, intervalCount, fillsPerCharge };
+}
+
+/** When the period ends that the next charge pays for. */
+export function endOfNextPeriod(demand: Demand): Date {
+  return addIntervals(demand.nextCharge, demand, 1);
 }
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,7 @@
 import { fillsAtPharmacyOf, readContext, type RefillContext } from "./context.ts";
 import { addDays, type Coverage, coverageOf } from "./coverage.ts";
-import type { Demand } from "./demand.ts";
+import { type Demand, demandOf, endOfNextPeriod } from "./demand.ts";
+import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
@@ -24,11 +25,13 @@ export const FINDINGS = [
   "UNKNOWN_STATUS",
   "UNKNOWN_PRODUCT",
   "UNKNOWN_CUSTOMER",
+  "UNCLEAR",
 ] as const;
 export type Finding = (typeof FINDINGS)[number];
 
 /** One item of a subscription as its owners tell it now: Stripe what is wanted, the health record what covers it. */
 export interface Look {
+  /** The subscription's own id where it has no item at all. */
   subscriptionItemId: string;
   subscriptionId: string;
   subscriptionCreatedAt: Date;
@@ -38,6 +41,8 @@ export interface Look {
   finding: Finding;
   /** What is missing, where something is. */
   what: string | null;
+  /** What only a person can set right. */
+  asks: Reason | null;
   /** Null where it was not asked for (not active), or could not be told. */
   coverage: Coverage | null;
   prescriptionId: string | null;
@@ -47,18 +52,24 @@ export interface Look {
   startOn: Date | null;
   leadDays: number;
   otherPrescriptions: number;
+  /** Further active refills of the customer for the same product: they use the same fills. */
+  otherRefills: number;
   /** False when the next charge will pay for a fill that no prescription covers. */
   coversNextCharge: boolean;
 }
 
 /** True while nobody is to be written to and nothing is asked: the customer's own pause, not ours. */
 export function isPausedByCustomer(subscription: StripeSubscription): boolean {
-  if (subscription.status === "paused") return true;
-  return subscription.collectionPaused && !subscription.metadata[PAUSED_FOR_RENEWAL];
+  return subscription.status === "paused" || (subscription.collectionPaused && !isOurPause(subscription));
 }
 
 export function isPausedForRenewal(subscription: StripeSubscription): boolean {
-  return subscription.collectionPaused && Boolean(subscription.metadata[PAUSED_FOR_RENEWAL]);
+  return subscription.collectionPaused && isOurPause(subscription);
+}
+
+/** A pause that behaves otherwise than ours was put in its place, whatever the metadata still says. */
+function isOurPause({ metadata, collectionPause = "void" }: StripeSubscription): boolean {
+  return Boolean(metadata[PAUSED_FOR_RENEWAL]) && collectionPause === "void";
 }
 
 /** past_due: a charge failed and is tried again; the customer still refills. */
@@ -85,13 +96,15 @@ export async function lookAtRefills(
   const context = await readContext(ctx, subscriptions, (one) => findingOfSubscription(one) === undefined);
   const looks: Look[] = [];
   for (const subscription of subscriptions) {
-    for (const item of subscription.items) {
-      const product = context.products.get(item.priceId);
-      if (product?.fillsPerCharge === 0) continue;
-      const atPharmacy = askPharmacy
-        ? await fillsAtPharmacyOf(ctx, context, subscription.customerId)
-        : new Map<string, number>();
-      looks.push(lookAtItem(subscription, item, context, ctx.now(), atPharmacy));
+    const atPharmacy = askPharmacy
+      ? await fillsAtPharmacyOf(ctx, context, subscription.customerId)
+      : new Map<string, number>();
+    const items = subscription.items.filter((item) =>
+      context.products.get(item.priceId)?.fillsPerCharge !== 0
+    );
+    for (const item of items) looks.push(lookAtItem(subscription, item, context, ctx.now(), atPharmacy));
+    if (subscription.items.length === 0) {
+      looks.push(lookAtItem(subscription, null, context, ctx.now(), atPharmacy));
     }
   }
   return looks;
@@ -99,104 +112,169 @@ export async function lookAtRefills(
 
 function lookAtItem(
   subscription: StripeSubscription,
-  item: StripeSubscriptionItem,
+  item: StripeSubscriptionItem | null,
   context: RefillContext,
   now: Date,
   fillsAtPharmacy: ReadonlyMap<string, number>,
 ): Look {
   const customer = context.customers.get(subscription.customerId);
-  const product = context.products.get(item.priceId);
-  const leadDays = product?.leadDays ?? 30;
-  const look = (finding: Finding, more: Partial<Look> = {}): Look => ({
-    subscriptionItemId: item.id,
-    subscriptionId: subscription.id,
-    subscriptionCreatedAt: subscription.createdAt,
-    status: subscription.status,
-    customerId: customer?.id ?? null,
-    productId: product?.productId ?? null,
-    finding,
-    what: null,
-    coverage: null,
-    prescriptionId: null,
-    dueOn: null,
-    startOn: null,
-    leadDays,
-    otherPrescriptions: 0,
-    coversNextCharge: true,
-    ...more,
-  });
+  const product = item ? context.products.get(item.priceId) : undefined;
+  const base = startOfLook(subscription, item, context);
+  const look = (finding: Finding, more: Partial<Look> = {}): Look => ({ ...base, finding, ...more });
   const atStripe = findingOfSubscription(subscription);
-  if (atStripe) return look(atStripe);
-  if (!product) return look("UNKNOWN_PRODUCT", { what: `the product of price ${item.priceId}` });
-  if (product.codes.size === 0) return look("UNKNOWN_PRODUCT", { what: "the product's rxnorm code" });
-  if (!customer) return look("UNKNOWN_CUSTOMER", { what: `the row of ${subscription.customerId}` });
-  if (!customer.health_patient_id) return look("UNKNOWN_CUSTOMER", { what: "health_patient_id" });
-  const demand = demandOf(
-    item,
-    product.fillsPerCharge,
-    context.waiting.get(customer.id)?.get(product.productId),
-  );
-  if (!demand) return look("UNKNOWN_PRODUCT", { what: "the price's interval" });
+  if (atStripe === "UNKNOWN_STATUS") {
+    const { id, status } = subscription;
+    return look(atStripe, { asks: reason("SUBSCRIPTION_STATUS_UNKNOWN", { subscription: id, status }) });
+  }
+  if (atStripe) return look(atStripe, { asks: null });
+  const unclear = (what: string) =>
+    look("UNCLEAR", { what, asks: reason("REFILL_UNCLEAR", { subscription: subscription.id, what }) });
+  if (!item) return unclear("it has no product in it");
+  if (!product) {
+    const asks = reason("UNKNOWN_PRODUCT", { system: "stripe_price", key: item.priceId });
+    return look("UNKNOWN_PRODUCT", { what: `the product of price ${item.priceId}`, asks });
+  }
+  if (product.codes.size === 0) {
+    const asks = reason("PRODUCT_HAS_NO_CODE", { product: product.productId });
+    return look("UNKNOWN_PRODUCT", { what: "the product's rxnorm code", asks });
+  }
+  if (!customer) {
+    const asks = reason("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: subscription.customerId });
+    return look("UNKNOWN_CUSTOMER", { what: `the row of ${subscription.customerId}`, asks });
+  }
+  if (!customer.health_patient_id) {
+    const asks = reason("MISSING_CUSTOMER_KEY", { customer: customer.id, column: "health_patient_id" });
+    return look("UNKNOWN_CUSTOMER", { what: "health_patient_id", asks });
+  }
+  const waiting = context.waiting.get(customer.id)?.get(product.productId);
+  const demand = demandOf(item, product.fillsPerCharge, waiting);
+  if ("unclear" in demand) return unclear(demand.unclear);
+  const prescriptions = context.prescriptions.get(customer.health_patient_id);
+  if (!prescriptions) return lookWithoutAnswer(look, customer.id, customer.health_patient_id, context);
   const coverage = coverageOf(
-    context.prescriptions.get(customer.health_patient_id) ?? [],
+    prescriptions,
     product.codes,
-    demand,
+    // Whoever pays twice uses the fills twice as fast.
+    { ...demand, fillsPerCharge: demand.fillsPerCharge * (1 + base.otherRefills) },
     context.inFlight.get(customer.id) ?? [],
     now,
     context.timeZone,
     fillsAtPharmacy,
   );
-  const seen = (finding: Finding, more: Partial<Look>) =>
-    look(isPausedForRenewal(subscription) && finding !== "COVERED" ? "PAUSED_FOR_RENEWAL" : finding, {
-      coverage,
-      ...more,
+  const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now);
+  const isPaused = isPausedForRenewal(subscription) && seen.finding !== "COVERED";
+  return {
+    ...base,
+    ...seen,
+    asks: seen.asks ?? base.asks,
+    ...(isPaused ? { finding: "PAUSED_FOR_RENEWAL" } : {}),
+  };
+}
+
+/** What can be said before anything is decided. */
+function startOfLook(
+  subscription: StripeSubscription,
+  item: StripeSubscriptionItem | null,
+  context: RefillContext,
+): Look {
+  const customer = context.customers.get(subscription.customerId);
+  const product = item ? context.products.get(item.priceId) : undefined;
+  const ownId = item?.id ?? subscription.id;
+  const twins = customer && product ? context.refillsOf(customer.id, product.productId, ownId) : [];
+  // One of the two asks, not both.
+  const former = twins.find((twin) => twin.subscriptionItemId < ownId);
+  return {
+    subscriptionItemId: ownId,
+    subscriptionId: subscription.id,
+    subscriptionCreatedAt: subscription.createdAt,
+    status: subscription.status,
+    customerId: customer?.id ?? null,
+    productId: product?.productId ?? null,
+    finding: "UNCLEAR",
+    what: null,
+    asks: customer && former
+      ? reason("REFILL_TWICE", {
+        customer: customer.id,
+        subscription: subscription.id,
+        other: former.subscriptionId,
+      })
+      : null,
+    coverage: null,
+    prescriptionId: null,
+    dueOn: null,
+    startOn: null,
+    leadDays: product?.leadDays ?? 30,
+    otherPrescriptions: 0,
+    otherRefills: twins.length,
+    coversNextCharge: true,
+  };
+}
+
+function lookWithoutAnswer(
+  look: (finding: Finding, more: Partial<Look>) => Look,
+  customer: number,
+  patient: string,
+  context: RefillContext,
+): Look {
+  return context.unanswered.has(patient)
+    ? look("DATES_UNKNOWN", {
+      what: "an answer of the health record about the patient",
+      asks: reason("HEALTH_PATIENT_UNANSWERED", { customer, patient }),
+    })
+    : look("UNKNOWN_CUSTOMER", {
+      what: "its patient in the health record",
+      asks: reason("HEALTH_PATIENT_UNKNOWN", { customer, patient }),
     });
+}
+
+type Seen = Partial<Look> & Pick<Look, "finding" | "coverage">;
+
+function lookAtCoverage(
+  coverage: Coverage,
+  demand: Demand,
+  subscription: string,
+  leadDays: number,
+  now: Date,
+): Seen {
   switch (coverage.kind) {
     case "none":
-      return seen(coverage.why, { coversNextCharge: false });
-    case "unclear":
-      return seen("DATES_UNKNOWN", {
-        what: coverage.what,
-        prescriptionId: coverage.prescriptionId,
+      return {
+        finding: coverage.why,
+        coverage,
         coversNextCharge: false,
-      });
+        asks: reason("REFILL_WITHOUT_PRESCRIPTION", { subscription, why: WHY_NONE[coverage.why] }),
+      };
+    case "unclear": {
+      const { what, prescriptionId: prescription } = coverage;
+      const asks = reason("REFILL_DATES_UNKNOWN", { subscription, what, prescription });
+      const more = { what, prescriptionId: prescription, coversNextCharge: false, asks };
+      return { finding: "DATES_UNKNOWN", coverage, ...more };
+    }
     default: {
       const { dueOn, prescriptionId, cause } = coverage;
       const startOn = addDays(dueOn, -leadDays);
       const isSpent = coverage.kind === "spent";
-      return seen(isSpent || startOn <= addDays(now, OPENS_DAYS_BEFORE_START) ? cause : "COVERED", {
+      return {
+        finding: isSpent || startOn <= addDays(now, OPENS_DAYS_BEFORE_START) ? cause : "COVERED",
+        coverage,
         prescriptionId,
         dueOn,
         startOn,
         otherPrescriptions: isSpent ? 0 : coverage.others,
-        coversNextCharge: !isSpent && (!coverage.firstUncovered || coverage.firstUncovered > item.periodEnd),
-      });
+        coversNextCharge: !isSpent &&
+          (!coverage.firstUncovered || coverage.firstUncovered >= endOfNextPeriod(demand)),
+      };
     }
   }
 }
 
+const WHY_NONE = {
+  NO_PRESCRIPTION: "there is no active prescription on file",
+  WRONG_PRODUCT: "the prescriptions on file are for something else",
+} as const;
+
 /** A renewal is on the list this long before its campaign starts, so that people can see it come. */
 export const OPENS_DAYS_BEFORE_START = 7;
-
-function demandOf(
-  item: StripeSubscriptionItem,
-  fillsPerCharge: number,
-  waiting: readonly Date[] = [],
-): Demand | null {
-  const { interval, intervalCount, periodEnd, quantity } = item;
-  if (!isInterval(interval) || !intervalCount) return null;
-  return {
-    waiting,
-    nextCharge: periodEnd,
-    interval,
-    intervalCount,
-    fillsPerCharge: fillsPerCharge * (quantity ?? 1),
-  };
-}
-
-function isInterval(interval: string | null): interval is Demand["interval"] {
-  return interval === "day" || interval === "week" || interval === "month" || interval === "year";
-}
 
 /** Every subscription of the customer that has not ended. */
 export async function subscriptionsOf(

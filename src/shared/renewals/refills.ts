@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
-import { type FollowUp, type Reason, reason } from "../queue/reasons.ts";
-import type { Finding, Look } from "./look.ts";
+import type { FollowUp, Reason } from "../queue/reasons.ts";
+import type { Coverage } from "./coverage.ts";
+import type { Look } from "./look.ts";
 
 /** Writes down what was seen of each refill: keys, the finding, our own dates. */
 export async function recordLooks(trx: Trx, looks: readonly Look[]): Promise<void> {
@@ -17,6 +18,8 @@ export async function recordLooks(trx: Trx, looks: readonly Look[]): Promise<voi
       finding: look.finding,
       what: look.what,
       other_prescriptions: look.otherPrescriptions,
+      other_refills: look.otherRefills,
+      ...datesOf(look.coverage),
       due_on: look.dueOn,
       start_on: look.startOn,
     })))
@@ -29,12 +32,26 @@ export async function recordLooks(trx: Trx, looks: readonly Look[]): Promise<voi
         finding: eb.ref("excluded.finding"),
         what: eb.ref("excluded.what"),
         other_prescriptions: eb.ref("excluded.other_prescriptions"),
+        other_refills: eb.ref("excluded.other_refills"),
+        last_fill_on: eb.ref("excluded.last_fill_on"),
+        fillable_until: eb.ref("excluded.fillable_until"),
+        runs_out_on: eb.ref("excluded.runs_out_on"),
         due_on: eb.ref("excluded.due_on"),
         start_on: eb.ref("excluded.start_on"),
         looked_at: sql<Date>`clockwork.now()`,
       }))
     )
     .execute();
+}
+
+/** The three dates, as they are worked out: a forecast of ours, not what the prescription says. */
+function datesOf(coverage: Coverage | null) {
+  const known = coverage?.kind === "covered" || coverage?.kind === "spent" ? coverage : null;
+  return {
+    last_fill_on: known?.lastFillOn ?? null,
+    fillable_until: known?.expiresOn ?? null,
+    runs_out_on: known?.runsOutOn ?? null,
+  };
 }
 
 /** Items of these subscriptions that Stripe no longer has are not refilled any more. */
@@ -89,39 +106,11 @@ export async function askAboutRefills(
   return followUps;
 }
 
-const WHY_NONE: Partial<Record<Finding, string>> = {
-  NO_PRESCRIPTION: "there is no active prescription on file",
-  WRONG_PRODUCT: "the prescriptions on file are for something else",
-  UNKNOWN_CUSTOMER: "its customer is not known here, or has no patient in the health record",
-  UNKNOWN_PRODUCT: "it cannot be told which prescription it needs",
-};
-
 /** What a person must be asked about a refill, or null. */
 export function questionAbout(look: Look, now: Date): Reason | null {
-  const subscription = look.subscriptionId;
   const age = now.getTime() - look.subscriptionCreatedAt.getTime();
-  if (age < NEW_SUBSCRIPTION_HOURS * 3_600_000 && look.finding !== "UNKNOWN_STATUS") return null;
-  switch (look.finding) {
-    case "UNKNOWN_STATUS":
-      return reason("SUBSCRIPTION_STATUS_UNKNOWN", { subscription, status: look.status });
-    case "UNKNOWN_CUSTOMER":
-    case "UNKNOWN_PRODUCT":
-      return reason("REFILL_WITHOUT_PRESCRIPTION", {
-        subscription,
-        why: `${WHY_NONE[look.finding]}: ${look.what ?? "something"} is missing`,
-      });
-    case "DATES_UNKNOWN":
-      return reason("REFILL_DATES_UNKNOWN", {
-        subscription,
-        what: look.what ?? "something",
-        prescription: look.prescriptionId ?? "-",
-      });
-    case "NO_PRESCRIPTION":
-    case "WRONG_PRODUCT":
-      return reason("REFILL_WITHOUT_PRESCRIPTION", { subscription, why: WHY_NONE[look.finding] ?? "" });
-    default:
-      return null;
-  }
+  const isNew = age < NEW_SUBSCRIPTION_HOURS * 3_600_000 && look.finding !== "UNKNOWN_STATUS";
+  return isNew ? null : look.asks;
 }
 
 interface Question {

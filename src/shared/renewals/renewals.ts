@@ -56,14 +56,20 @@ export async function openRenewals(
 ): Promise<FollowUp[]> {
   const followUps: FollowUp[] = [];
   const open = await openRenewalsOf(trx, looks);
+  const stopped = await stoppedByPeople(trx, looks);
   for (const look of looks) {
     const standing = open.find((renewal) => renewal.subscription_item_id === look.subscriptionItemId);
+    const isAhead = beforeNextCharge && !look.coversNextCharge;
     if (standing) {
-      if (await wantsLook(trx, standing, look, now)) followUps.push(advance(standing.id));
+      if (isAhead) await startNow(trx, standing.id);
+      if (isAhead || await wantsLook(trx, standing, look, now)) followUps.push(advance(standing.id));
       continue;
     }
     if (!isDue(look, beforeNextCharge)) continue;
-    const startOn = beforeNextCharge && !look.coversNextCharge && look.startOn > now ? now : look.startOn;
+    if (look.dueOn > now && stopped.has(cycleOf(look.customerId, look.productId, look.prescriptionId))) {
+      continue;
+    }
+    const startOn = isAhead && look.startOn > now ? now : look.startOn;
     const id = await insertRenewal(trx, look, startOn, openedBy);
     if (id !== undefined && startOn <= now) followUps.push(advance(id));
   }
@@ -72,6 +78,38 @@ export async function openRenewals(
 
 function advance(renewalId: number): FollowUp {
   return { step: "renewal.advance", data: { renewal_id: renewalId } };
+}
+
+/** A person stopped the renewal of this prescription: it is opened again when it is due, not before. */
+async function stoppedByPeople(trx: Trx, looks: readonly Look[]): Promise<Set<string>> {
+  const customers = looks.flatMap(({ customerId }) => customerId ?? []);
+  if (customers.length === 0) return new Set();
+  const rows = await trx
+    .selectFrom("tracker.renewals")
+    .select(["customer_id", "product_id", "prescription_id"])
+    .where("customer_id", "in", customers)
+    .where("closed_because", "=", CLOSED_BY_A_PERSON)
+    .execute();
+  return new Set(rows.map((row) => cycleOf(row.customer_id, row.product_id, row.prescription_id)));
+}
+
+/** What `tracker.guard_renewal()` writes for a person who gives no reason. */
+const CLOSED_BY_A_PERSON = "closed by a person";
+
+function cycleOf(customerId: number, productId: number, prescriptionId: string): string {
+  return `${customerId} ${productId} ${prescriptionId}`;
+}
+
+/** Whose campaign was to begin later begins now. */
+async function startNow(trx: Trx, id: number): Promise<void> {
+  await trx
+    .updateTable("tracker.renewals")
+    .set({ start_on: sql<Date>`clockwork.now()`, next_on: sql<Date>`clockwork.now()` })
+    .where("id", "=", id)
+    .where("closed_at", "is", null)
+    .where("contacted_at", "is", null)
+    .where("start_on", ">", sql<Date>`clockwork.now()`)
+    .execute();
 }
 
 async function openRenewalsOf(trx: Trx, looks: readonly Look[]) {
@@ -112,12 +150,16 @@ async function wantsLook(
   look: Look,
   now: Date,
 ): Promise<boolean> {
-  if (look.finding === "PAUSED") return false;
+  if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") return false;
   const isSame = look.dueOn !== null && look.prescriptionId === renewal.prescription_id &&
     look.productId === renewal.product_id &&
     Math.abs(look.dueOn.getTime() - renewal.due_on.getTime()) < NOISE_MS;
   const isLate = look.startOn !== null && look.startOn <= now && renewal.contacted_at === null;
-  if (isSame && !isLate) return false;
+  const isOver = renewal.state !== "LAPSED" && renewal.due_on <= now;
+  // Somebody resumed what cannot ship.
+  const isBilled = renewal.state === "LAPSED" && look.coverage !== null &&
+    look.finding !== "PAUSED_FOR_RENEWAL";
+  if (isSame && !isLate && !isOver && !isBilled) return false;
   // A lapse in front of a person is no reason not to look: what was seen may be what the person waits for.
   return !(await hasOpenRenewalTask(trx, "renewal.advance", renewal.id, { inFrontOfPerson: false }));
 }

@@ -40,7 +40,10 @@ export const renewalAdvance = defineStep({
     const commit = async (trx: Trx) => {
       await recordLooks(trx, looks);
       const current = await lockRenewal(trx, renewalId);
-      return isOpen(current) ? await carryOut(trx, current, decision, subscription) : [];
+      if (!isOpen(current)) return [];
+      // By what is written now: another run may have asked or reminded the customer meanwhile.
+      const decided = decide(current, look, remind_days_before, ctx.now());
+      return await carryOut(trx, current, decided, subscription);
     };
     const outcome: Outcome = isForPerson
       ? {
@@ -114,10 +117,11 @@ async function carryOut(
 
 function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowUp[] {
   const data = { renewal_id: renewal.id };
-  const followUps: FollowUp[] = [{
-    step: "renewal.check",
-    data: { subscription_id: renewal.subscription_id },
-  }];
+  // The customer's other refills too: one of them may have leaned on this renewal.
+  const followUps: FollowUp[] = [
+    { step: "renewal.check", data: { subscription_id: renewal.subscription_id } },
+    { step: "renewal.check", data: { customer_id: renewal.customer_id } },
+  ];
   if (renewal.contacted_at) {
     const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
     followUps.push({ step: "renewal.tell_crm", data: { ...data, fact } });

@@ -3,16 +3,22 @@ import { z } from "zod";
 import { releaseOrders } from "../orders/orders.ts";
 import { type FollowUp, Permanent, Retryable } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
-import { isPausedByCustomer, isPausedForRenewal, PAUSED_FOR_RENEWAL } from "../renewals/look.ts";
-import { isOpen, lockRenewal, renewalById } from "../renewals/renewals.ts";
+import {
+  isPausedByCustomer,
+  isPausedForRenewal,
+  PAUSED_FOR_RENEWAL,
+  subscriptionsOf,
+} from "../renewals/look.ts";
+import { pausedBy } from "../renewals/pauses.ts";
+import { isOpen, lockRenewal, type Renewal, renewalById } from "../renewals/renewals.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
 const data = z.strictObject({ renewal_id: z.number().int() });
 
 /**
- * Nobody pays for what cannot ship: pauses collection of a lapsed renewal's subscription, with the renewal's number in
- * its metadata, so that Stripe itself says whose pause it is. A subscription that bills other products too is for a
- * person.
+ * Nobody pays for what cannot ship: pauses collection of the customer's subscriptions for a lapsed renewal's product,
+ * with the renewal's number in their metadata, so that Stripe itself says whose pause it is. A subscription that bills
+ * other products too is for a person.
  */
 export const renewalPauseBilling = defineStep({
   handles: ["renewal.pause_billing"],
@@ -22,17 +28,16 @@ export const renewalPauseBilling = defineStep({
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
     if (!isOpen(renewal) || renewal.state !== "LAPSED") return { kind: "done" };
-    const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
-    if (subscription.endedAt || isPausedByCustomer(subscription)) return { kind: "done" };
-    if (!isPausedForRenewal(subscription)) {
-      if (await billsOtherProducts(ctx, subscription, renewal.product_id)) {
-        throw new Permanent("BILLING_NOT_PAUSED", { subscription: subscription.id });
-      }
-      await ctx.vendors.stripe.pauseCollection(subscription.id, { [PAUSED_FOR_RENEWAL]: String(renewalId) });
-      await ctx.deps.faultPoint?.("billing paused");
-      const seen = await ctx.vendors.stripe.getSubscription(subscription.id);
-      if (!isPausedForRenewal(seen)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
-    }
+    const all = await subscriptionsAbout(ctx, renewal);
+    const ours = await pricesOf(ctx, renewal.product_id);
+    const billed = all.filter((one) =>
+      !one.endedAt && !isPausedByCustomer(one) && one.items.some(({ priceId }) => ours.has(priceId))
+    );
+    const alone = billed.filter(({ items }) => items.every(({ priceId }) => ours.has(priceId)));
+    for (const subscription of alone) await pause(ctx, subscription, renewalId);
+    const mixed = billed.find((one) => !alone.includes(one));
+    if (mixed) throw new Permanent("BILLING_NOT_PAUSED", { subscription: mixed.id });
+    if (billed.length === 0) return { kind: "done" };
     return {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
@@ -47,7 +52,18 @@ export const renewalPauseBilling = defineStep({
   },
 });
 
-/** Ends the pause that this renewal made, and no other: what the customer paused stays paused. */
+async function pause(ctx: StepContext, subscription: StripeSubscription, renewalId: number): Promise<void> {
+  if (isPausedForRenewal(subscription)) return;
+  await ctx.vendors.stripe.pauseCollection(subscription.id, { [PAUSED_FOR_RENEWAL]: String(renewalId) });
+  await ctx.deps.faultPoint?.("billing paused");
+  const seen = await ctx.vendors.stripe.getSubscription(subscription.id);
+  if (!isPausedForRenewal(seen)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
+}
+
+/**
+ * Ends the pauses that this renewal made, and no others: what the customer paused meanwhile, by another status or
+ * another kind of pause, stays paused, and only our mark is taken off it.
+ */
 export const renewalResumeBilling = defineStep({
   handles: ["renewal.resume_billing"],
   queue: "stripe",
@@ -56,10 +72,12 @@ export const renewalResumeBilling = defineStep({
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
     if (isOpen(renewal)) return { kind: "done" };
-    const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
-    const isOurs = subscription.metadata[PAUSED_FOR_RENEWAL] === String(renewalId);
-    if (isOurs && !subscription.endedAt) {
-      await ctx.vendors.stripe.resumeCollection(subscription.id, { [PAUSED_FOR_RENEWAL]: "" });
+    for (const subscription of await subscriptionsAbout(ctx, renewal)) {
+      if (pausedBy(subscription) !== renewalId || subscription.endedAt) continue;
+      const { stripe } = ctx.vendors;
+      const unmarked = { [PAUSED_FOR_RENEWAL]: "" };
+      if (isPausedForRenewal(subscription)) await stripe.resumeCollection(subscription.id, unmarked);
+      else await stripe.setSubscriptionMetadata(subscription.id, unmarked);
       await ctx.deps.faultPoint?.("billing resumed");
     }
     return {
@@ -76,17 +94,19 @@ export const renewalResumeBilling = defineStep({
   },
 });
 
-async function billsOtherProducts(
-  ctx: StepContext,
-  { items }: StripeSubscription,
-  productId: number,
-): Promise<boolean> {
-  const others = await ctx.deps.db
+/** The renewal's own subscription, and the customer's others: two of them may be for the same product. */
+async function subscriptionsAbout(ctx: StepContext, renewal: Renewal): Promise<StripeSubscription[]> {
+  const own = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
+  const others = await subscriptionsOf(ctx, own.customerId);
+  return [own, ...others.filter(({ id }) => id !== own.id)];
+}
+
+async function pricesOf(ctx: StepContext, productId: number): Promise<Set<string>> {
+  const prices = await ctx.deps.db
     .selectFrom("registry.product_keys")
     .select("key")
     .where("system", "=", "stripe_price")
     .where("product_id", "=", productId)
     .execute();
-  const ours = new Set(others.map(({ key }) => key));
-  return items.some(({ priceId }) => !ours.has(priceId));
+  return new Set(prices.map(({ key }) => key));
 }

@@ -3,6 +3,7 @@ import { customerById } from "../registry/customers.ts";
 import { type Look, lookAtRefills, subscriptionsOf } from "../renewals/look.ts";
 import { askAboutRefills, questionAbout, recordLooks, retireMissingItems } from "../renewals/refills.ts";
 import { openRenewals } from "../renewals/renewals.ts";
+import { resumeWhatIsCovered } from "../renewals/pauses.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
@@ -39,6 +40,7 @@ export const renewalCheck = defineStep({
           ctx.now(),
           data.before_next_charge === true,
         );
+        followUps.push(...await resumeWhatIsCovered(trx, subscriptions, looks));
         if (!own) followUps.push(...await askAboutRefills(trx, looks, ctx.now(), ctx.task.id));
         return followUps;
       },

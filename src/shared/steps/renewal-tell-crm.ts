@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { sql } from "kysely";
 import { customerById, keyOf } from "../registry/customers.ts";
-import { type Reason, reason } from "../queue/reasons.ts";
+import { Permanent, type Reason, reason } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import { decide } from "../renewals/decide.ts";
-import { isPausedByCustomer, lookAtRefills } from "../renewals/look.ts";
+import { lookAtRefills } from "../renewals/look.ts";
 import { isOpen, lockRenewal, type Renewal, renewalById } from "../renewals/renewals.ts";
 
 export const RENEWAL_FACTS = [
@@ -54,7 +54,7 @@ export const renewalTellCrm = defineStep({
         key,
         settleSeconds: 0,
         idempotentForSeconds: REPEAT_IGNORED_HOURS * 3600,
-        guard: () => refuseUnneeded(ctx, renewal, fact),
+        guard: () => ASKS_SOMETHING.has(fact) ? mayBeAsked(ctx, renewal, personId, fact) : Promise.resolve(),
         send: async () => {
           await ctx.vendors.crm.sendEvent({
             personId,
@@ -106,14 +106,30 @@ const ASKS_SOMETHING: ReadonlySet<RenewalFact> = new Set([
   "renewal_lapsed",
 ]);
 
-/** Nobody who paused, cancelled or renewed meanwhile is asked for anything. */
-async function refuseUnneeded(ctx: StepContext, told: Renewal, fact: RenewalFact): Promise<void> {
-  if (!ASKS_SOMETHING.has(fact)) return;
+/** Nobody who paused, cancelled or renewed meanwhile is asked for anything; and nobody is asked who hears nothing. */
+async function mayBeAsked(
+  ctx: StepContext,
+  told: Renewal,
+  personId: string,
+  fact: RenewalFact,
+): Promise<void> {
   const renewal = await renewalById(ctx.deps.db, told.id);
   if (!isOpen(renewal)) throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
   const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
-  if (isPausedByCustomer(subscription)) throw new Withheld(reason("CUSTOMER_ON_HOLD"));
   const looks = await lookAtRefills(ctx, [subscription], true);
   const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
-  if (decide(renewal, look, [], ctx.now()).kind === "close") throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
+  const { kind } = decide(renewal, look, [], ctx.now());
+  if (kind === "hold") throw new Withheld(reason("CUSTOMER_ON_HOLD"));
+  // A reminder of what has lapsed meanwhile says less than the customer was told of the lapse.
+  if (kind === "close" || (kind === "lapse" && fact === "renewal_reminder")) {
+    throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
+  }
+  await refuseUnreachable(ctx, personId, renewal.customer_id);
+}
+
+/** The CRM takes an event for anybody: for somebody it does not know, or cannot write to, nothing follows. */
+async function refuseUnreachable(ctx: StepContext, person: string, customer: number): Promise<void> {
+  const profile = (await ctx.vendors.crm.readProfiles([person])).get(person);
+  if (!profile) throw new Permanent("CRM_PERSON_UNKNOWN", { person, customer });
+  if (!profile.email && !profile.phone) throw new Permanent("CRM_PERSON_UNREACHABLE", { person, customer });
 }

@@ -95,7 +95,10 @@ export interface ShippingAddress {
 export interface Prescription {
   id: string;
   patientId: string;
-  /** FHIR status: active, on-hold, cancelled, completed, entered-in-error, stopped, draft, unknown, … */
+  /**
+   * FHIR status: active, on-hold, cancelled, completed, entered-in-error, stopped, draft, unknown, …; `unreadable` where
+   * the record holds a prescription of which nothing else can be told.
+   */
   status: string;
   intent: string;
   codes: { system: string; code: string }[];
@@ -111,6 +114,8 @@ export interface Prescription {
   fillsAllowed: number | null;
   /** Completed dispenses that name this prescription. */
   fillsDispensed: number;
+  /** Dispenses on file that may have used a fill of it, and do not say so. Absent: none. */
+  uncertainFills?: number;
   /** FHIR dateTime of the latest completed dispense; null when there is none or it does not say. */
   lastDispensedOn: string | null;
   /** Days one fill lasts. */
@@ -124,8 +129,8 @@ export interface HealthRecord {
   /** Every prescription on file, whatever its status. An unknown patient gives `refused`. */
   listPrescriptions(patientId: string): Promise<Prescription[]>;
   /**
-   * As {@link HealthRecord.listPrescriptions} for many patients (at most 100) in few calls. Every id asked for is a
-   * key; an unknown patient has an empty list.
+   * As {@link HealthRecord.listPrescriptions} for many patients (at most 100) in few calls. A patient whom the record
+   * does not know is not in the map, and neither is an id that can be none of its own.
    */
   listPrescriptionsOf(patientIds: readonly string[]): Promise<Map<string, Prescription[]>>;
   /** One prescription, or null when it was deleted or never was. */

@@ -7,11 +7,14 @@ import {
   bundleSchema,
   countFills,
   FHIR_ID,
-  type Fills,
+  type FillCount,
+  knownPatientSchema,
   medicationDispenseSchema,
+  type MedicationRequest,
   medicationRequestSchema,
   patientSchema,
   toPrescription,
+  unreadableDispenseSchema,
   unreadablePrescription,
   unreadableRequestSchema,
 } from "./fhir.ts";
@@ -63,17 +66,16 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     type: string,
     query: Record<string, string>,
     schema: Schema,
-    pageSize = PAGE_SIZE,
   ): Promise<z.output<Schema>[]> {
     const found = new Map<string, z.output<Schema>>();
-    let url = `${fhirBase}/${type}?${new URLSearchParams({ ...query, _count: String(pageSize) })}`;
+    let url = `${fhirBase}/${type}?${new URLSearchParams({ _count: String(PAGE_SIZE), ...query })}`;
     for (let page = 0; page < MAX_PAGES; page++) {
       const bundle = await readAnswer("health", operation, await get(operation, url), bundleSchema);
       for (const { resource } of bundle.entry ?? []) {
         if (resource?.resourceType !== type) continue;
         const parsed = schema.safeParse(resource);
-        if (!parsed.success) throw new VendorError("health", "unanswered", operation, { code: "shape" });
-        found.set(parsed.data.id, parsed.data);
+        // Not even whose it is can be told: it counts for nobody, and hides nobody else's.
+        if (parsed.success) found.set(parsed.data.id, parsed.data);
       }
       const next = bundle.link?.find(({ relation }) => relation === "next");
       if (!next) return [...found.values()];
@@ -82,12 +84,24 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
   }
 
-  async function fillsOf(patientIds: readonly string[]): Promise<Map<string, Fills>> {
-    const query = { subject: subjects(patientIds), status: "completed" };
-    const pageSize = patientIds.length > 1 ? LARGE_PAGE_SIZE : PAGE_SIZE;
-    return countFills(
-      await search("search dispenses", "MedicationDispense", query, medicationDispenseSchema, pageSize),
-    );
+  /** Of every status: one that nobody has heard of may have used a fill. */
+  async function fillsOf(patientIds: readonly string[]): Promise<FillCount> {
+    const schema = z.union([medicationDispenseSchema, unreadableDispenseSchema]);
+    return countFills(await search("search dispenses", "MedicationDispense", ofPatients(patientIds), schema));
+  }
+
+  async function requestsOf(operation: string, patientIds: readonly string[]) {
+    const schema = z.union([medicationRequestSchema, unreadableRequestSchema]);
+    const all = await search(operation, "MedicationRequest", ofPatients(patientIds), schema);
+    // FHIR lets a server ignore a parameter: nobody else's prescription may count as one of these patients'.
+    const asked = new Set(patientIds);
+    return all.filter((request) => asked.has(request.subject));
+  }
+
+  async function knownOf(patientIds: readonly string[]): Promise<Set<string>> {
+    const query = { _id: patientIds.join(",") };
+    const known = await search("search patients", "Patient", query, knownPatientSchema);
+    return new Set(known.map(({ id }) => id));
   }
 
   async function readPatient(patientId: string) {
@@ -104,10 +118,7 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
 
     async listPrescriptions(patientId) {
       const operation = "search prescriptions";
-      const subject = subjects([pathId(operation, patientId)]);
-      const all = await search(operation, "MedicationRequest", { subject }, medicationRequestSchema);
-      // FHIR lets a server ignore a parameter: nobody else's prescription may count as this patient's.
-      const requests = all.filter((request) => request.subject === patientId);
+      const requests = await requestsOf(operation, [pathId(operation, patientId)]);
       if (requests.length === 0) {
         // A search finds nothing for a patient who does not exist; only a read tells the two apart.
         await readPatient(patientId);
@@ -115,30 +126,21 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
       }
       // After the prescriptions, so that a fill made in between is rather counted than missed.
       const fills = await fillsOf([patientId]);
-      return requests.map((request) => toPrescription(request, fills.get(request.id)));
+      return requests.map((request) => readAs(request, fills));
     },
 
     async listPrescriptionsOf(patientIds) {
-      const operation = "search prescriptions";
-      const found = new Map<string, Prescription[]>(patientIds.map((id) => [pathId(operation, id), []]));
-      if (found.size === 0) return found;
-      const query = { subject: subjects([...found.keys()]) };
-      const all = await search(
-        operation,
-        "MedicationRequest",
-        query,
-        z.union([medicationRequestSchema, unreadableRequestSchema]),
-        LARGE_PAGE_SIZE,
-      );
-      const fills = await fillsOf([...found.keys()]);
-      // FHIR lets a server ignore a parameter: only those of the patients asked for count.
-      for (const request of all) {
-        found.get(request.subject)?.push(
-          "intent" in request
-            ? toPrescription(request, fills.get(request.id))
-            : unreadablePrescription(request),
-        );
+      const ids = [...new Set(patientIds)].filter(isPathId);
+      const found = new Map<string, Prescription[]>();
+      if (ids.length === 0) return found;
+      const requests = await requestsOf("search prescriptions", ids);
+      const fills = await fillsOf(ids);
+      for (const request of requests) {
+        found.set(request.subject, [...(found.get(request.subject) ?? []), readAs(request, fills)]);
       }
+      const without = ids.filter((id) => !found.has(id));
+      // A search finds nothing for a patient who does not exist either.
+      if (without.length > 0) { for (const id of await knownOf(without)) found.set(id, []); }
       return found;
     },
 
@@ -152,19 +154,32 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
       }
       const request = await readAnswer("health", operation, response, medicationRequestSchema);
       const fills = await fillsOf([request.subject]);
-      return toPrescription(request, fills.get(request.id));
+      return toPrescription(request, fills);
     },
   };
 }
 
-/** One patient, or several: a comma means "or". */
-function subjects(patientIds: readonly string[]): string {
-  return patientIds.map((id) => `Patient/${id}`).join(",");
+/** All of one patient's, or of several: a comma means "or". In an order in which the server can page without end. */
+function ofPatients(patientIds: readonly string[]): Record<string, string> {
+  const subject = patientIds.map((id) => `Patient/${id}`).join(",");
+  const size = patientIds.length > 1 ? LARGE_PAGE_SIZE : PAGE_SIZE;
+  return { subject, _sort: "_lastUpdated", _count: String(size) };
+}
+
+function readAs(
+  request: MedicationRequest | z.output<typeof unreadableRequestSchema>,
+  fills: FillCount,
+): Prescription {
+  return "intent" in request ? toPrescription(request, fills) : unreadablePrescription(request);
+}
+
+function isPathId(id: string): boolean {
+  return FHIR_ID.test(id) && !/^\.+$/.test(id);
 }
 
 /** Dots alone are a FHIR id too, but in a path they lead elsewhere. */
 function pathId(operation: string, id: string): string {
-  if (FHIR_ID.test(id) && !/^\.+$/.test(id)) return id;
+  if (isPathId(id)) return id;
   throw new VendorError("health", "refused", operation, { code: "bad_id" });
 }
 

@@ -22,6 +22,10 @@ const periodSchema = z.object({ start: text, end: text });
 
 const durationSchema = z.object({ value: z.number().nullish(), code: text });
 
+const codesSchema = z.object({
+  coding: z.array(z.object({ system: text, code: text })).nullish(),
+}).nullish();
+
 export const medicationRequestSchema = z.object({
   resourceType: z.literal("MedicationRequest"),
   id: fhirId,
@@ -29,9 +33,7 @@ export const medicationRequestSchema = z.object({
   intent: z.string(),
   /** The patient's id. A prescription for a group, or one that names nobody by reference, is not one to ship on. */
   subject: z.object({ reference: z.string() }).transform((to) => patientIdOf(to.reference)).pipe(fhirId),
-  medicationCodeableConcept: z.object({
-    coding: z.array(z.object({ system: text, code: text })).nullish(),
-  }).nullish(),
+  medicationCodeableConcept: codesSchema,
   doNotPerform: z.boolean().nullish(),
   authoredOn: text,
   dispenseRequest: z.object({
@@ -46,11 +48,28 @@ export const medicationDispenseSchema = z.object({
   resourceType: z.literal("MedicationDispense"),
   id: fhirId,
   status: z.string(),
+  subject: referenceSchema.nullish(),
+  medicationCodeableConcept: codesSchema,
   whenPrepared: text,
   whenHandedOver: text,
   authorizingPrescription: z.array(referenceSchema).nullish(),
 });
 export type MedicationDispense = z.output<typeof medicationDispenseSchema>;
+
+/** A dispense of which only the patient can be read. */
+export const unreadableDispenseSchema = z.object({
+  resourceType: z.literal("MedicationDispense"),
+  id: fhirId,
+  subject: referenceSchema.nullish(),
+}).transform(({ resourceType, id, subject }): MedicationDispense => ({
+  resourceType,
+  id,
+  status: "unreadable",
+  subject,
+}));
+
+/** Who is there at all. */
+export const knownPatientSchema = z.object({ resourceType: z.literal("Patient"), id: fhirId });
 
 export const patientSchema = z.object({
   resourceType: z.literal("Patient"),
@@ -95,24 +114,25 @@ export function patientIdOf(reference: string | null | undefined): string | null
  * A MedicationRequest in our words. FHIR counts repeats, which leave out the first fill, and has no field for
  * the fills that remain: they are counted from the completed dispenses.
  */
-export function toPrescription(request: MedicationRequest, fills: Fills = NO_FILLS): Prescription {
+export function toPrescription(request: MedicationRequest, fills: FillCount): Prescription {
   const { dispenseRequest } = request;
   const repeats = dispenseRequest?.numberOfRepeatsAllowed;
+  const { count, lastOn, uncertain } = fills.of.get(request.id) ?? NO_FILLS;
+  const strays = fills.strays.filter((stray) => mayBeOf(stray, request)).length;
   return {
     id: request.id,
     patientId: request.subject,
     status: request.status,
     intent: request.intent,
-    codes: (request.medicationCodeableConcept?.coding ?? []).flatMap(({ system, code }) =>
-      system && code ? [{ system, code }] : []
-    ),
+    codes: codesOf(request.medicationCodeableConcept),
     writtenOn: request.authoredOn ?? null,
     doNotPerform: request.doNotPerform === true,
     validFrom: dispenseRequest?.validityPeriod?.start ?? null,
     validUntil: dispenseRequest?.validityPeriod?.end ?? null,
     fillsAllowed: isCount(repeats) ? 1 + repeats : null,
-    fillsDispensed: fills.count,
-    lastDispensedOn: fills.lastOn,
+    fillsDispensed: count,
+    ...(uncertain + strays > 0 ? { uncertainFills: uncertain + strays } : {}),
+    lastDispensedOn: lastOn,
     daysSupply: inDays(dispenseRequest?.expectedSupplyDuration),
   };
 }
@@ -130,8 +150,8 @@ export function unreadablePrescription(
   return {
     id,
     patientId: subject,
-    status: "unknown",
-    intent: "unknown",
+    status: "unreadable",
+    intent: "unreadable",
     codes: [],
     writtenOn: null,
     doNotPerform: false,
@@ -144,47 +164,114 @@ export function unreadablePrescription(
   };
 }
 
-/** The completed dispenses of one prescription: how many, and when the last one was handed over. */
+/** The dispenses of one prescription. */
 export interface Fills {
+  /** Completed ones. */
   count: number;
-  /** FHIR dateTime. */
+  /** FHIR dateTime of the latest completed one. */
   lastOn: string | null;
+  /** Those in a state that does not say whether a fill was used. */
+  uncertain: number;
 }
 
-const NO_FILLS: Fills = { count: 0, lastOn: null };
+/** A dispense that names no prescription: it used a fill of one that it does not tell. */
+interface Stray {
+  patientId: string;
+  /** Null: it does not say what was dispensed. */
+  codes: { system: string; code: string }[] | null;
+  /** FHIR dateTime. */
+  on: string | null;
+}
+
+/** What dispenses say about the fills that are used. */
+export interface FillCount {
+  /** By prescription. */
+  of: ReadonlyMap<string, Fills>;
+  strays: readonly Stray[];
+}
+
+const NO_FILLS: Fills = { count: 0, lastOn: null, uncertain: 0 };
+
+/** FHIR's states of a dispense in which no fill was used (yet). In one that we do not know, it may have been. */
+const NOT_DISPENSED: ReadonlySet<string> = new Set([
+  "preparation",
+  "in-progress",
+  "cancelled",
+  "on-hold",
+  "entered-in-error",
+  "stopped",
+  "declined",
+]);
+
+/** Whether a stray dispense may be a fill of this prescription: by patient, drug and time. What is not said may fit. */
+function mayBeOf({ patientId, codes, on }: Stray, request: MedicationRequest): boolean {
+  if (patientId !== request.subject) return false;
+  const written = codesOf(request.medicationCodeableConcept);
+  if (
+    codes && !codes.some((one) => written.some((two) => one.system === two.system && one.code === two.code))
+  ) {
+    return false;
+  }
+  const [at, since] = [timeOf(on), timeOf(request.authoredOn)];
+  return at === null || since === null || at >= since;
+}
+
+function codesOf(concept: z.output<typeof codesSchema>): { system: string; code: string }[] {
+  return (concept?.coding ?? []).flatMap(({ system, code }) => system && code ? [{ system, code }] : []);
+}
+
+function timeOf(text: string | null | undefined): number | null {
+  const parsed = text ? parseFhirDateTime(text) : null;
+  return parsed && firstInstant(parsed);
+}
 
 /** The later of two FHIR dateTimes; text that is none loses. */
 function later(a: string | null, b: string | null | undefined): string | null {
-  const time = (text: string | null | undefined) => {
-    const parsed = text ? parseFhirDateTime(text) : null;
-    return parsed ? firstInstant(parsed) : -Infinity;
-  };
-  return time(b) > time(a) ? b ?? null : a;
+  return (timeOf(b) ?? -Infinity) > (timeOf(a) ?? -Infinity) ? b ?? null : a;
 }
 
-/** Completed dispenses per prescription id. A dispense that names two prescriptions is a fill of each. */
-export function countFills(dispenses: Iterable<MedicationDispense>): Map<string, Fills> {
-  const fills = new Map<string, Fills>();
-  for (const { status, authorizingPrescription, whenHandedOver, whenPrepared } of dispenses) {
-    if (status !== "completed") continue;
-    const named = (authorizingPrescription ?? []).map((to) =>
-      referencedId("MedicationRequest", to.reference)
-    );
-    for (const id of new Set(named)) {
-      if (id === null) continue;
-      const { count, lastOn } = fills.get(id) ?? NO_FILLS;
-      fills.set(id, { count: count + 1, lastOn: later(lastOn, whenHandedOver ?? whenPrepared) });
+/** Counts dispenses by the prescription they name. One that names two prescriptions is a fill of each. */
+export function countFills(dispenses: Iterable<MedicationDispense>): FillCount {
+  const of = new Map<string, Fills>();
+  const strays: Stray[] = [];
+  for (const dispense of dispenses) {
+    const { status, subject, whenHandedOver, whenPrepared } = dispense;
+    if (NOT_DISPENSED.has(status)) continue;
+    const on = whenHandedOver ?? whenPrepared ?? null;
+    const named = prescriptionsNamedBy(dispense);
+    for (const id of named) {
+      const { count, lastOn, uncertain } = of.get(id) ?? NO_FILLS;
+      of.set(
+        id,
+        status === "completed"
+          ? { count: count + 1, lastOn: later(lastOn, on), uncertain }
+          : { count, lastOn, uncertain: uncertain + 1 },
+      );
     }
+    const patientId = patientIdOf(subject?.reference);
+    if (named.size > 0 || patientId === null) continue;
+    const codes = codesOf(dispense.medicationCodeableConcept);
+    strays.push({ patientId, codes: codes.length > 0 ? codes : null, on });
   }
-  return fills;
+  return { of, strays };
+}
+
+function prescriptionsNamedBy({ authorizingPrescription }: MedicationDispense): Set<string> {
+  const ids = (authorizingPrescription ?? []).flatMap((to) =>
+    referencedId("MedicationRequest", to.reference) ?? []
+  );
+  return new Set(ids);
 }
 
 /** UCUM codes; months have no fixed length, and a fraction of a day is no supply that we can plan with. */
 const DAYS: Readonly<Record<string, number>> = { d: 1, wk: 7 };
 
+/** A fill that lasts longer is a slip of the pen. */
+const LONGEST_SUPPLY_DAYS = 1000;
+
 function inDays(duration: z.output<typeof durationSchema> | null | undefined): number | null {
   const days = (duration?.value ?? 0) * (DAYS[duration?.code ?? ""] ?? 0);
-  return isCount(days) && days > 0 ? days : null;
+  return isCount(days) && days > 0 && days <= LONGEST_SUPPLY_DAYS ? days : null;
 }
 
 function isCount(value: number | null | undefined): value is number {

@@ -56,7 +56,10 @@ export function toChargeState(charge: Stripe.Charge, disputeStatus: string | nul
   };
 }
 
-/** Item periods may differ (and there is none on the subscription): the next refill is the earliest end. */
+/**
+ * Item periods may differ (and there is none on the subscription): the next refill is the earliest end.
+ * Throws for one that is not of the shape that the pinned version promises.
+ */
 export function toSubscription(
   subscription: Stripe.Subscription,
   items: Stripe.SubscriptionItem[],
@@ -68,6 +71,7 @@ export function toSubscription(
     customerId: typeof subscription.customer === "string" ? subscription.customer : subscription.customer.id,
     status: subscription.status,
     collectionPaused: subscription.pause_collection !== null,
+    collectionPause: howPaused(subscription.pause_collection),
     cancelAtPeriodEnd: subscription.cancel_at_period_end,
     createdAt: toDate(subscription.created),
     endedAt: ended === null ? null : toDate(ended),
@@ -77,9 +81,32 @@ export function toSubscription(
       id: item.id,
       priceId: item.price.id,
       quantity: item.quantity ?? null,
-      periodEnd: toDate(item.current_period_end),
+      periodEnd: toTime(item.current_period_end),
       ...toInterval(item.price),
     })),
+  };
+}
+
+function howPaused(pause: Stripe.Subscription.PauseCollection | null): string | null {
+  if (!pause) return null;
+  return pause.resumes_at
+    ? `${pause.behavior} until ${toTime(pause.resumes_at).toISOString()}`
+    : pause.behavior;
+}
+
+/** What stands for a subscription that {@link toSubscription} cannot read: one must not hide the others of its page. */
+export function unreadableSubscription(subscription: Stripe.Subscription): StripeSubscription {
+  return {
+    id: subscription.id,
+    customerId: idOf(subscription.customer) ?? "",
+    status: "unreadable",
+    collectionPaused: false,
+    cancelAtPeriodEnd: false,
+    createdAt: toDate(Number.isFinite(subscription.created) ? subscription.created : 0),
+    endedAt: null,
+    metadata: {},
+    nextRefillAt: null,
+    items: [],
   };
 }
 
@@ -122,6 +149,13 @@ export function toCreditNote(note: Stripe.CreditNote, lines: Stripe.CreditNoteLi
     status: note.status,
     lines: lines.map((line) => ({ invoiceLineItemId: line.invoice_line_item ?? null, amount: line.amount })),
   };
+}
+
+/** As {@link toDate}; throws for what is no time that can be planned with. */
+function toTime(epochSeconds: number): Date {
+  const date = toDate(epochSeconds);
+  if (!(date.getTime() > 0 && date.getUTCFullYear() < 3000)) throw new RangeError("not a time");
+  return date;
 }
 
 function toDate(epochSeconds: number): Date {

@@ -15,6 +15,7 @@ export function makeSubscriptions(
   | "createSubscription"
   | "pauseCollection"
   | "resumeCollection"
+  | "setSubscriptionMetadata"
   | "moveItemToPrice"
 > {
   return {
@@ -63,6 +64,11 @@ export function makeSubscriptions(
     resumeCollection: (id, metadata) =>
       callStripe("resume collection", async () => {
         await stripe.subscriptions.update(id, { pause_collection: "", metadata });
+      }),
+
+    setSubscriptionMetadata: (id, metadata) =>
+      callStripe("update subscription metadata", async () => {
+        await stripe.subscriptions.update(id, { metadata });
       }),
 
     moveItemToPrice: ({ subscriptionId, itemId, priceId, idempotencyKey }) =>

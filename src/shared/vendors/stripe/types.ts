@@ -45,6 +45,8 @@ export interface StripeClient {
   pauseCollection(id: string, metadata: Record<string, string>): Promise<void>;
   /** Collection resumed; metadata values of "" remove their key. */
   resumeCollection(id: string, metadata: Record<string, string>): Promise<void>;
+  /** Metadata merged and nothing else changed; values of "" remove their key. */
+  setSubscriptionMetadata(id: string, metadata: Record<string, string>): Promise<void>;
   /**
    * Gives a subscription's item another price: no proration, no charge, the billing date stays. Only for a price of
    * the same interval: one with another cannot leave the billing date alone, and Stripe refuses it (400).
@@ -149,8 +151,16 @@ export interface StripeCharge extends StripeChargeState {
 export interface StripeSubscription {
   id: string;
   customerId: string;
-  /** incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one. */
+  /**
+   * incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one; `unreadable`
+   * where the rest of the subscription could not be read, which then has no items.
+   */
   status: string;
+  /**
+   * How collection is paused: its behavior, and ` until <time>` where the pause ends by itself. Null: it is not. Absent
+   * counts as `void`, which is how {@link StripeClient.pauseCollection} pauses.
+   */
+  collectionPause?: string | null;
   /** `pause_collection` is set: the status stays, but no renewal is charged. Not the same as status `paused`. */
   collectionPaused: boolean;
   cancelAtPeriodEnd: boolean;

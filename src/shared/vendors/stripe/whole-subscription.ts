@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import { PAGE_SIZE, whole } from "./pages.ts";
-import { toSubscription } from "./reduce.ts";
+import { toSubscription, unreadableSubscription } from "./reduce.ts";
 import type { StripeSubscription } from "./types.ts";
 
 /** `subscriptions` with all their items. */
@@ -13,14 +13,19 @@ export async function wholeSubscriptions(
   return reduced;
 }
 
-/** The subscription with all its items. */
+/** The subscription with all its items; one that cannot be read is `unreadable`. */
 export async function wholeSubscription(
   stripe: Stripe,
   subscription: Stripe.Subscription,
 ): Promise<StripeSubscription> {
+  if (!Array.isArray(subscription.items?.data)) return unreadableSubscription(subscription);
   const items = await whole(
     subscription.items,
     () => stripe.subscriptionItems.list({ subscription: subscription.id, limit: PAGE_SIZE }),
   );
-  return toSubscription(subscription, items);
+  try {
+    return toSubscription(subscription, items);
+  } catch {
+    return unreadableSubscription(subscription);
+  }
 }

@@ -1,0 +1,43 @@
+import type { Database, Trx } from "../db/database.ts";
+import type { FollowUp } from "../queue/reasons.ts";
+import type { StripeSubscription } from "../vendors/stripe/client.ts";
+import { isPausedForRenewal, type Look, PAUSED_FOR_RENEWAL } from "./look.ts";
+import { hasOpenRenewalTask } from "./renewals.ts";
+
+/** The renewal that paused a subscription's billing, by what Stripe says; null when none did. */
+export function pausedBy({ metadata }: StripeSubscription): number | null {
+  const marker = metadata[PAUSED_FOR_RENEWAL] ?? "";
+  return /^\d{1,15}$/.test(marker) ? Number(marker) : null;
+}
+
+/**
+ * A pause of ours outlives its renewal where a person closed that one, or dropped the task that ends the pause. Billing
+ * goes on as soon as the refill is covered; a mark that is left of a pause that somebody else ended is taken away, or
+ * the customer's next pause would look like ours.
+ */
+export async function resumeWhatIsCovered(
+  trx: Trx,
+  subscriptions: readonly StripeSubscription[],
+  looks: readonly Look[],
+): Promise<FollowUp[]> {
+  const followUps: FollowUp[] = [];
+  for (const subscription of subscriptions) {
+    const renewalId = pausedBy(subscription);
+    if (renewalId === null) continue;
+    const ofSubscription = looks.filter((look) => look.subscriptionId === subscription.id);
+    const isCovered = ofSubscription.every((look) =>
+      look.coverage?.kind === "covered" && look.coversNextCharge
+    );
+    if (isPausedForRenewal(subscription) && !isCovered) continue;
+    if (!(await isClosed(trx, renewalId))) continue;
+    if (await hasOpenRenewalTask(trx, "renewal.resume_billing", renewalId)) continue;
+    followUps.push({ step: "renewal.resume_billing", data: { renewal_id: renewalId } });
+  }
+  return followUps;
+}
+
+async function isClosed(db: Database | Trx, id: number): Promise<boolean> {
+  const closed = await db.selectFrom("tracker.renewals").select("id")
+    .where("id", "=", id).where("closed_at", "is not", null).executeTakeFirst();
+  return closed !== undefined;
+}

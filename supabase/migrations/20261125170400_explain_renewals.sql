@@ -1,0 +1,131 @@
+-- Purpose: ops.renewals shows the three dates; both views know what cannot be told, twins, and what a person stopped.
+-- Touches: ops.renewals, ops.prescription_issues.
+
+create or replace view ops.renewals with (security_invoker = on) as
+select
+  customers.email as customer,
+  products.name as product,
+  case when renewals.id is null then 'no' else lower(renewals.state) end as in_renewal,
+  case
+    when renewals.state = 'SCHEDULED' and refills.finding = 'PAUSED'
+      then 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'
+    when renewals.state = 'CONTACTED' and refills.finding = 'PAUSED'
+      then format('The customer was asked on %s and paused since; nothing is sent until it is resumed.', renewals.contacted_at::date)
+    when renewals.id is not null and refills.finding = 'UNKNOWN_STATUS'
+      then findings.meaning || ' Nothing is sent until a person has settled it.'
+    when renewals.state = 'SCHEDULED'
+      then format('%s Without a new one the refills end on %s; the customer is asked on %s.', findings.meaning, renewals.due_on::date, renewals.start_on::date)
+    when renewals.state = 'CONTACTED'
+      then format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.',
+        renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
+    when renewals.state = 'LAPSED'
+      then format('Not renewed by %s.%s A person sees to it.', renewals.due_on::date,
+        case when renewals.billing_paused_at is not null then ' Billing is paused.' else '' end)
+    when refills.finding = 'COVERED'
+      then format('%s It lasts until %s; the customer is asked on %s.', findings.meaning, refills.due_on::date, refills.start_on::date)
+    when refills.finding in ('EXPIRES', 'RUNS_OUT', 'NO_FILLS_LEFT', 'EXPIRED') and stopped.at is not null and refills.due_on > clockwork.now()
+      then format('%s It lasts until %s. A person stopped its renewal on %s; it opens again on that day, unless a new one is written.',
+        findings.meaning, refills.due_on::date, stopped.at::date)
+    when refills.finding in ('EXPIRES', 'RUNS_OUT')
+      then format('%s It lasts until %s; its renewal opens by itself.', findings.meaning, refills.due_on::date)
+    when refills.finding = 'UNCLEAR' then findings.meaning || coalesce(' The subscription is active, but ' || refills.what || '.', '')
+    else findings.meaning || coalesce(' Missing or unclear: ' || refills.what || '.', '')
+  end as why,
+  refills.due_on::date as covered_until,
+  coalesce(renewals.start_on, refills.start_on)::date as customer_is_asked_on,
+  renewals.contacted_at,
+  renewals.reminders,
+  renewals.lapsed_at,
+  renewals.billing_paused_at,
+  refills.looked_at,
+  refills.finding,
+  renewals.id as renewal_id,
+  refills.subscription_id,
+  refills.customer_id,
+  refills.product_id,
+  refills.last_fill_on::date as last_fill_on,
+  (refills.fillable_until at time zone settings.pharmacy_time_zone)::date as fillable_until,
+  refills.runs_out_on::date as drug_runs_out_on,
+  refills.other_refills
+from tracker.refills
+join tracker.refill_findings as findings on findings.finding = refills.finding
+cross join clockwork.settings
+left join registry.customers on customers.id = refills.customer_id
+left join registry.products on products.id = refills.product_id
+-- One renewal serves all of a customer's refills of the product.
+left join tracker.renewals on renewals.customer_id = refills.customer_id and renewals.product_id = refills.product_id
+  and renewals.closed_at is null
+left join lateral (
+  select max(former.closed_at) as at from tracker.renewals as former
+  where former.customer_id = refills.customer_id and former.product_id = refills.product_id
+    and former.prescription_id = refills.prescription_id and former.closed_because = 'closed by a person'
+) as stopped on true
+where refills.finding <> 'INACTIVE'
+order by refills.due_on nulls first;
+
+comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
+comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
+comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
+comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
+
+create or replace view ops.prescription_issues with (security_invoker = on) as
+select issues.issue, issues.what, customers.email as customer, products.name as product, issues.since,
+  issues.task_id, issues.order_id, issues.subscription_id, issues.customer_id, issues.product_id
+from (
+  select
+    case refills.finding
+      when 'NO_PRESCRIPTION' then 'no prescription'
+      when 'EXPIRED' then 'expired'
+      when 'NO_FILLS_LEFT' then 'zero fills'
+      when 'WRONG_PRODUCT' then 'wrong product'
+      when 'DATES_UNKNOWN' then 'unknown dates'
+      when 'PAUSED_FOR_RENEWAL' then 'lapsed'
+      when 'UNKNOWN_STATUS' then 'unknown status'
+      when 'UNKNOWN_PRODUCT' then 'unknown product'
+      when 'UNKNOWN_CUSTOMER' then 'unknown customer'
+      when 'UNCLEAR' then 'unclear subscription'
+    end as issue,
+    findings.meaning || case when refills.finding = 'UNCLEAR'
+      then coalesce(' It is active, but ' || refills.what || '.', '')
+      else coalesce(' Missing or unclear: ' || refills.what || '.', '') end as what,
+    refills.looked_at as since, asked.task_id, null::bigint as order_id,
+    refills.subscription_id, refills.customer_id, refills.product_id
+  from tracker.refills
+  join tracker.refill_findings as findings on findings.finding = refills.finding and findings.is_issue
+  left join lateral (
+    select min(tasks.id) as task_id from clockwork.tasks
+    where tasks.step = 'renewal.check' and tasks.status = 'MANUAL_INTERVENTION'
+      and tasks.data ->> 'subscription_id' = refills.subscription_id
+  ) as asked on true
+  union all
+  select 'two subscriptions',
+    format('%s more active subscription(s) of the customer for the same product. They use the same fills.', refills.other_refills),
+    refills.looked_at, null, null, refills.subscription_id, refills.customer_id, refills.product_id
+  from tracker.refills
+  where refills.other_refills > 0 and refills.finding not in ('INACTIVE', 'PAUSED', 'ENDING')
+  union all
+  select 'two prescriptions',
+    format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.', refills.other_prescriptions),
+    refills.looked_at, null, null, refills.subscription_id, refills.customer_id, refills.product_id
+  from tracker.refills
+  -- After a renewal the old one's last fills are used beside the new one: that is as it should be.
+  where refills.other_prescriptions > 0 and refills.finding <> 'INACTIVE'
+    and not exists (
+      select from tracker.renewals
+      where renewals.customer_id = refills.customer_id and renewals.product_id = refills.product_id
+        and renewals.state = 'RENEWED' and renewals.closed_at > clockwork.now() - interval '180 days')
+  union all
+  select 'waiting order', coalesce(waits.reason, 'Paid for, but there is no valid prescription.'), orders.created_at, waits.task_id,
+    orders.id, orders.subscription_id, orders.customer_id, orders.product_id
+  from tracker.orders
+  left join lateral (
+    select tasks.id as task_id, tasks.reason from clockwork.tasks
+    where tasks.step = 'order.place' and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION')
+      and tasks.data ->> 'order_id' = orders.id::text
+    order by tasks.id desc limit 1
+  ) as waits on true
+  where orders.state = 'AWAITING_PRESCRIPTION' and orders.cancel_requested_at is null
+) as issues
+left join registry.customers on customers.id = issues.customer_id
+left join registry.products on products.id = issues.product_id
+order by issues.since;
