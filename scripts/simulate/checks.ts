@@ -12,6 +12,9 @@ const SOONER_DAYS = 5;
 /** A subscription so new is not asked about by the engine: its first prescription is still under way. */
 const NEW_DAYS = 4;
 
+/** A campaign may run so long after what ended it: the day of its news, and a vendor that is out for days. */
+const CAMPAIGN_ENDS_DAYS = 7;
+
 const ASKS = new Set(["renewal_due", "renewal_reminder", "renewal_lapsed"]);
 
 /** The checks of a run. All are made from the sandboxes and from what the customers want. */
@@ -25,6 +28,8 @@ export interface Checks {
 export function makeChecks(stage: Stage): Checks {
   const { world: { db, vendors: { crm, stripe }, now }, breaks, tally } = stage;
   let heard = 0;
+  /** Campaigns that the CRM runs, by renewal. */
+  const campaigns = new Map<number, { customer: Customer; refill: Refill; overSince: Date | null }>();
 
   async function subscriptionsOf(renewalIds: readonly number[]): Promise<Map<number, string>> {
     if (renewalIds.length === 0) return new Map();
@@ -82,15 +87,31 @@ export function makeChecks(stage: Stage): Checks {
         const { customer, refill } = known;
         note(stage, customer, "the CRM hears", `${name} of renewal ${String(data["renewal_id"])}`);
         if (ASKS.has(name)) mayBeAsked(customer, refill, name);
-        if (name === "renewal_due") started(customer, refill);
+        if (name === "renewal_due") {
+          started(customer, refill);
+          campaigns.set(Number(data["renewal_id"]), { customer, refill, overSince: null });
+        }
+        if (name === "renewal_renewed" || name === "renewal_cancelled") {
+          campaigns.delete(Number(data["renewal_id"]));
+        }
       }
     },
 
     look(nightAt, peopleAskedAbout) {
       const at = now().getTime();
+      for (const [renewal, campaign] of campaigns) {
+        breaks.looked("a campaign ends when its renewal does");
+        const { customer, refill } = campaign;
+        // `asked` is counted anew when the refill is well, or is wanted no more.
+        campaign.overSince = refill.asked > 0 || refill.wish === "pause" ? null : campaign.overSince ?? now();
+        if (!campaign.overSince || !nightAt) continue;
+        if (campaign.overSince.getTime() + CAMPAIGN_ENDS_DAYS * DAY_MS > nightAt.getTime()) continue;
+        campaigns.delete(renewal);
+        breaks.add(customer, "a campaign ends when its renewal does", `renewal ${renewal}`);
+      }
       for (const customer of stage.customers) {
         for (const refill of customer.refills) {
-          if (refill.wish === "ended") {
+          if (refill.wish === "ended" || refill.wish === "end") {
             refill.asked = 0;
             refill.askedForThis = 0;
             continue;

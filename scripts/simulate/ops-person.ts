@@ -91,6 +91,8 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
     const row = (await rows()).find(({ task_id }) => task_id === taskId);
     planned.delete(taskId);
     if (!row) return;
+    // About nobody in particular; by now another night came to its end, or the row comes again.
+    if (row.reason_code === "NIGHT_UNFINISHED") return await setStatus(taskId, "CANCELLED");
     const known = await about(row);
     if (!known) throw new Error(`task ${taskId} is about nobody: ${row.reason}`);
     const { customer, refill } = known;
@@ -105,6 +107,8 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
         return;
       case "REFILL_DATES_UNKNOWN":
         return complete({ customer });
+      case "HEALTH_PATIENT_UNANSWERED":
+        return; // closes by itself
       default:
         stage.breaks.add(customer, "a person knows what to do", `${row.reason_code}: ${row.reason}`);
     }

@@ -30,6 +30,7 @@ export const RULES = [
   "nobody paused or cancelled is charged",
   "what a customer paused stays paused",
   "billing goes on when there is a prescription",
+  "a campaign ends when its renewal does",
   "a person knows what to do",
 ] as const;
 export type Rule = (typeof RULES)[number];
