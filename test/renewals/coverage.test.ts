@@ -120,6 +120,29 @@ describe("what is left", () => {
     );
   });
 
+  test("a fill that the pharmacy counts and the record does not yet is no reason to lapse", () => {
+    // The fill of 10 January has run out by the record; the pharmacy has handed out another one since.
+    const behind = { lastDispensedOn: "2026-01-10", fillsAllowed: 3 };
+    expect(ends(cover([prescription(behind)], {}, [], new Map([["rx1", 0]])))).toEqual([
+      "NO_FILLS_LEFT",
+      "2026-03-10",
+    ]);
+    const ending = { lastDispensedOn: "2026-01-10", validUntil: "2026-03-08" };
+    expect(ends(cover([prescription(ending)], {}, [], new Map([["rx1", 9]])))).toEqual([
+      "EXPIRES",
+      "2026-03-09",
+    ]);
+    // Without the pharmacy's word the record is all there is.
+    expect(ends(cover([prescription(ending)], {}, []))).toEqual(["EXPIRES", "2026-03-01"]);
+  });
+
+  test("an order whose fill is on record is not counted again, however late its parcel's news", () => {
+    const before = [{ prescriptionId: "rx1", placedAt: new Date("2026-02-08T09:00:00Z") }];
+    expect(ends(cover([prescription({ fillsAllowed: 3 })], {}, before))).toEqual(["RUNS_OUT", "2026-04-09"]);
+    const after = [{ prescriptionId: "rx1", placedAt: new Date("2026-02-11T09:00:00Z") }];
+    expect(ends(cover([prescription({ fillsAllowed: 3 })], {}, after))[0]).toBe("NO_FILLS_LEFT");
+  });
+
   test("a quarter that is paid at once uses three fills, a month apart", () => {
     const coverage = cover([prescription({ fillsAllowed: 6 })], { intervalCount: 3, fillsPerCharge: 3 });
     if (coverage.kind !== "covered") throw new Error(coverage.kind);

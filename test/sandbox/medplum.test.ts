@@ -218,6 +218,41 @@ describe("search", () => {
     expect(await ids("MedicationDispense?identifier=order-1")).toEqual([dispense]);
   });
 
+  test("by several subjects or prescriptions at once, and never by what a resource named before", async () => {
+    const [one, two] = [newPatient(), newPatient()];
+    const [first, second] = [one, two].map((patientId) => sandbox.writePrescription({ patientId, ...drug }));
+    const ids = async (query: string) => (await pages(query)).flat().toSorted();
+    expect(await ids(`MedicationRequest?subject=Patient/${one},Patient/${two},Patient/${one}`))
+      .toEqual([first, second].toSorted());
+    const fills = [[one, first], [two, second]].map(([patientId = "", prescriptionId = ""], i) =>
+      sandbox.recordDispense({ patientId, prescriptionId, pharmacyOrderId: `order-${i}` })
+    );
+    expect(
+      await ids(`MedicationDispense?prescription=MedicationRequest/${first},MedicationRequest/${second}`),
+    )
+      .toEqual(fills.toSorted());
+    sandbox.deleteResource("MedicationRequest", first ?? "");
+    expect(await ids(`MedicationRequest?subject=Patient/${one}`)).toEqual([]);
+  });
+
+  test("only the elements that are asked for, and what a resource is known by", async () => {
+    const patientId = newPatient();
+    const id = sandbox.writePrescription({ patientId, ...drug });
+    const response = await sandbox.app.request(
+      `/fhir/R4/MedicationRequest?subject=Patient/${patientId}&_elements=status,intent`,
+      { headers: { authorization: `Bearer ${token}` } },
+    );
+    const { entry: [found] } = await response.json();
+    expect(Object.keys(found.resource).toSorted()).toEqual([
+      "id",
+      "intent",
+      "meta",
+      "resourceType",
+      "status",
+    ]);
+    expect(found.resource.id).toBe(id);
+  });
+
   test("what it does not know is an error, not a wider search", async () => {
     newPatient();
     for (

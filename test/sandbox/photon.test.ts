@@ -223,6 +223,17 @@ describe("orders and fills", () => {
     expect(clinic.sandbox.liveOrders("another")).toHaveLength(0);
   });
 
+  it("hands out over the counter what nobody ordered, while there is some", async () => {
+    const clinic = makeClinic();
+    const prescriptionId = clinic.write(2);
+    clinic.sandbox.handOut(prescriptionId);
+    expect(await clinic.types()).toEqual(["photon:prescription:created"]);
+    clinic.sandbox.handOut(prescriptionId);
+    expect(await clinic.types()).toEqual(["photon:prescription:depleted"]);
+    expect(() => clinic.sandbox.handOut(prescriptionId)).toThrow("is DEPLETED");
+    expect(await refusedOrder(clinic, prescriptionId)).toBe("NO_FILLS_REMAINING");
+  });
+
   it("uses up a fill at creation and gives it back on cancel, with the events that go with it", async () => {
     const clinic = makeClinic();
     const prescriptionId = clinic.write(1);

@@ -37,6 +37,20 @@ describe("another price for an item", () => {
     expect(sandbox.state.invoices.size).toBe(1);
   });
 
+  it("the same price from now on begins the next period early, and charges for it", async () => {
+    const { sandbox, subscription, item } = await open();
+    const before = sandbox.state.invoices.size;
+    sandbox.changePrice(subscription.id, {
+      itemId: item,
+      priceId: "price_month",
+      prorates: false,
+      anchor: "now",
+    });
+    expect(day(subscription.items.data[0]?.current_period_end)).toBe("2027-03-01");
+    expect(sandbox.state.invoices.size).toBe(before + 1);
+    expect([...sandbox.state.invoices.values()].at(-1)).toMatchObject({ status: "paid", amount_paid: 4900 });
+  });
+
   it("is prorated on the next invoice unless that is turned off", async () => {
     const { move, sandbox, subscription } = await open();
     await move("price_month_b", { proration_behavior: "create_prorations" });
@@ -107,5 +121,26 @@ describe("another price for an item", () => {
     sandbox.cancel(subscription.id);
     await expect(move("price_month_b")).rejects.toMatchObject({ statusCode: 400 });
     expect((await update({ metadata: { late: "1" } })).metadata).toEqual({ late: "1" });
+  });
+});
+
+describe("a pause by status", () => {
+  it("that ends within the period charges nothing; one that outlasted it begins a period and charges", async () => {
+    const { sandbox, subscription, passSeconds, types } = await open();
+    const end = subscription.items.data[0]?.current_period_end;
+    sandbox.pause(subscription.id);
+    passSeconds(5 * 86_400);
+    sandbox.resume(subscription.id);
+    expect(subscription.items.data[0]?.current_period_end).toBe(end);
+    expect(sandbox.state.invoices.size).toBe(1);
+    sandbox.pause(subscription.id);
+    passSeconds(60 * 86_400);
+    await types();
+    sandbox.resume(subscription.id);
+    expect(day(subscription.items.data[0]?.current_period_start)).toBe("2027-04-07");
+    expect([...sandbox.state.invoices.values()].at(-1)).toMatchObject({ status: "paid", amount_paid: 4900 });
+    const told = await types();
+    expect(told).toContain("customer.subscription.resumed");
+    expect(told).toContain("invoice.paid");
   });
 });

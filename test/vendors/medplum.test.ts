@@ -829,6 +829,62 @@ describe("client", () => {
     expect(await uncertain()).toEqual([[0, 3], [1, 3]]);
   });
 
+  test("of many patients only what is still in use is counted, and only since it was written", async () => {
+    const patientId = newPatient();
+    const write = (terms: { validUntil: string; status?: string }) =>
+      sandbox.writePrescription({ patientId, rxnorm: "1", drug: CANARY, repeats: 3, ...terms });
+    const fill = (prescriptionId: string, pharmacyOrderId: string) =>
+      sandbox.recordDispense({ patientId, prescriptionId, pharmacyOrderId });
+    const asked = async () => {
+      const found = (await client.listPrescriptionsOf([patientId])).get(patientId) ?? [];
+      return Object.fromEntries(found.map(({ id, fillsDispensed }) => [id, fillsDispensed]));
+    };
+    const over = write({ validUntil: "2026-05-01" });
+    fill(over, "over-1");
+    expect(await asked()).toEqual({ [over]: 1 });
+    // Ended yesterday, by one clock or another: still counted.
+    clock = new Date("2026-05-02T12:00:00Z");
+    expect(await asked()).toEqual({ [over]: 1 });
+    clock = new Date("2026-09-01T12:00:00Z");
+    const before = calls("search dispenses");
+    expect(await asked()).toEqual({ [over]: 0 });
+    expect(calls("search dispenses"), "nothing is in use").toBe(before);
+    const [now, completed, vague] = [
+      write({ validUntil: "2027-09-01" }),
+      write({ validUntil: "2027-09-01", status: "completed" }),
+      write({ validUntil: "2026" }),
+    ];
+    for (const id of [now, completed, vague]) fill(id, `fill of ${id}`);
+    expect(await asked()).toEqual({ [over]: 0, [now]: 1, [completed]: 1, [vague]: 1 });
+    const one = await client.listPrescriptions(patientId);
+    expect(one.find(({ id }) => id === over)?.fillsDispensed, "asked for alone it is counted in full").toBe(
+      1,
+    );
+    clock = NOW;
+  });
+
+  test("asks for no name, note or instruction", async () => {
+    const patientId = newPatient();
+    const asked: string[] = [];
+    const spy = makeMedplumClient({
+      baseUrl: server.url,
+      clientId: sandbox.clientId,
+      clientSecret: sandbox.clientSecret,
+      now,
+      fetch: async (...call) => {
+        const response = await fetch(...call);
+        if (String(call[0]).includes("/Medication")) asked.push(await response.clone().text());
+        return response;
+      },
+    });
+    const id = sandbox.writePrescription({ patientId, rxnorm: "1", drug: CANARY, repeats: 3 });
+    sandbox.recordDispense({ patientId, prescriptionId: id, pharmacyOrderId: "order" });
+    await spy.listPrescriptionsOf([patientId]);
+    expect(asked).toHaveLength(2);
+    for (const text of asked) expect(text).not.toMatch(/tolerates|once a day with food/);
+    expect((await spy.listPrescriptions(patientId)).map(({ fillsDispensed }) => fillsDispensed)).toEqual([1]);
+  });
+
   test("many patients in few calls: those whom the record does not know are not there", async () => {
     const [one, two] = [newPatient(), newPatient()];
     const prescription = sandbox.writePrescription({ patientId: one, rxnorm: "1", drug: CANARY });

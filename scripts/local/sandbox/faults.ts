@@ -148,7 +148,7 @@ export function withFaults(
     const name = typeof operation === "string" ? operation : await operation(c);
     // Hono can only run `next` during the request: a late commit reads the body first and replays it.
     // A body that `operation` read through Hono is kept by Hono.
-    if (!c.req.raw.bodyUsed) await c.req.raw.clone().arrayBuffer();
+    if (c.req.raw.body !== null && !c.req.raw.bodyUsed) await c.req.raw.clone().arrayBuffer();
     const response = await faults.run(
       name,
       async () => {

@@ -8,7 +8,7 @@ import { makeGraphqlExecutor, operationName } from "./photon/graphql.ts";
 import { makeOrders, type PhotonOrders } from "./photon/orders.ts";
 import { PhotonRefusal } from "./photon/refusal.ts";
 import { Rows } from "./photon/rows.ts";
-import { mustHave, type PhotonOrder, type PhotonState } from "./photon/state.ts";
+import { mustHave, type PhotonOrder, type PhotonState, prescriptionState } from "./photon/state.ts";
 
 /** What the sandbox's login takes unless it is told otherwise. */
 export const PHOTON_SANDBOX_CLIENT = {
@@ -40,6 +40,8 @@ export interface PhotonSandbox extends Sandbox, Omit<PhotonOrders, "create" | "c
     instructions: string;
   }): string;
   cancelPrescription(prescriptionId: string): void;
+  /** A fill that nobody ordered through the API: over the counter, by phone. Throws where none is left. */
+  handOut(prescriptionId: string): void;
   /** Orders with this `externalId` that are neither CANCELED nor ERROR: more than one is a second parcel. */
   liveOrders(reference: string): PhotonOrder[];
   /** Every token given so far stops working. */
@@ -134,6 +136,13 @@ export function makePhotonSandbox(
       if (prescription.canceled) return;
       prescription.canceled = true;
       events.prescription("canceled", prescription);
+    },
+    handOut(prescriptionId) {
+      const prescription = mustHave(state.prescriptions, prescriptionId);
+      const standing = prescriptionState(prescription, deps.now());
+      if (standing !== "ACTIVE") throw new Error(`prescription ${prescriptionId} is ${standing}`);
+      prescription.fillsRemaining -= 1;
+      if (prescription.fillsRemaining === 0) events.prescription("depleted", prescription);
     },
     liveOrders: (reference) =>
       [...state.orders.values()].filter((order) =>

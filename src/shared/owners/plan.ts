@@ -56,14 +56,18 @@ export function planOf(
   return { planState, nextRefillOn: dayIn(new Date(Math.min(...charges)), timeZone) };
 }
 
+/** Making a format costs more than a hundred uses of it, and the zone is one setting. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
 /** `YYYY-MM-DD`, on the calendar of that zone. */
 export function dayIn(time: Date, timeZone: string): string {
-  const format = new Intl.DateTimeFormat("en-CA", {
+  const format = formats.get(timeZone) ?? new Intl.DateTimeFormat("en-CA", {
     timeZone,
     year: "numeric",
     month: "2-digit",
     day: "2-digit",
   });
+  formats.set(timeZone, format);
   return format.format(time);
 }
 

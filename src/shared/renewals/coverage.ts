@@ -136,15 +136,20 @@ function sort(
 ): Sorted {
   const { id, status, validUntil, validFrom, fillsAllowed, fillsDispensed, daysSupply } = prescription;
   const until = validUntil === null ? null : endOfValidity(validUntil, timeZone);
-  const placed = inFlight.filter((one) => one.prescriptionId === id).map(({ placedAt }) => placedAt);
-  const lastUsedAt = latest([...placed, dispensedAt(prescription, now)]);
+  const onRecordAt = dispensedAt(prescription, now);
+  // One that was placed before the latest fill was handed over is on record: its parcel's news can be the later one.
+  const placed = inFlight.filter((one) =>
+    one.prescriptionId === id && (!onRecordAt || one.placedAt > onRecordAt)
+  ).map(({ placedAt }) => placedAt);
+  const onRecord = fillsAllowed === null ? null : fillsAllowed - fillsDispensed - placed.length;
+  // The pharmacy handed out what is not on record yet: nobody knows when, so nobody knows until when that drug lasts.
+  const isBehind = onRecord !== null && atPharmacy !== undefined && atPharmacy < onRecord;
+  const lastUsedAt = isBehind ? null : latest([...placed, onRecordAt]);
   const drugLasts = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply) : null;
   if (status !== "active" && status !== "completed") return { unclear: "its status", id };
   const dates = { lastFillOn: lastUsedAt, expiresOn: until, runsOutOn: drugLasts };
   if (until && until < now) return { spent: "EXPIRED", id, endedOn: until, ...dates };
-  const left = fillsAllowed === null
-    ? null
-    : Math.min(fillsAllowed - fillsDispensed - placed.length, atPharmacy ?? Infinity);
+  const left = onRecord === null ? null : Math.min(onRecord, atPharmacy ?? Infinity);
   if (status === "completed" || (left !== null && left <= 0)) {
     return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts, ...dates };
   }

@@ -15,6 +15,7 @@ import {
   renewalById,
   wakeRenewalTasks,
 } from "../renewals/renewals.ts";
+import { endOfCampaign } from "./renewal-tell-crm.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
 /**
@@ -122,10 +123,7 @@ function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowU
     { step: "renewal.check", data: { subscription_id: renewal.subscription_id } },
     { step: "renewal.check", data: { customer_id: renewal.customer_id } },
   ];
-  if (renewal.contacted_at) {
-    const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
-    followUps.push({ step: "renewal.tell_crm", data: { ...data, fact } });
-  }
+  if (renewal.contacted_at) followUps.push(endOfCampaign({ id: renewal.id, state }));
   if (renewal.lapsed_at) followUps.push({ step: "renewal.resume_billing", data });
   return followUps;
 }

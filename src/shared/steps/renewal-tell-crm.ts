@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { sql } from "kysely";
+import type { Trx } from "../db/database.ts";
 import { customerById, keyOf } from "../registry/customers.ts";
-import { Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { type FollowUp, Permanent, type Reason, reason } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import { decide } from "../renewals/decide.ts";
 import { lookAtRefills } from "../renewals/look.ts";
@@ -15,6 +16,9 @@ export const RENEWAL_FACTS = [
   "renewal_cancelled",
 ] as const;
 export type RenewalFact = (typeof RENEWAL_FACTS)[number];
+
+/** In the ledger. */
+const SEND_EVENT = "send event";
 
 /** The CRM ignores a repeat of an event's id for at least this long. */
 const REPEAT_IGNORED_HOURS = 72;
@@ -50,7 +54,7 @@ export const renewalTellCrm = defineStep({
     try {
       await ctx.once({
         vendor: "crm",
-        operation: "send event",
+        operation: SEND_EVENT,
         key,
         settleSeconds: 0,
         idempotentForSeconds: REPEAT_IGNORED_HOURS * 3600,
@@ -73,8 +77,17 @@ export const renewalTellCrm = defineStep({
         },
       });
     } catch (error) {
-      if (error instanceof Withheld) return { kind: "cancelled", reason: error.why };
-      throw error;
+      if (!(error instanceof Withheld)) throw error;
+      return {
+        kind: "cancelled",
+        reason: error.why,
+        // An earlier try went unanswered: perhaps the CRM heard it after all.
+        commit: async (trx) => {
+          const current = await lockRenewal(trx, renewalId);
+          const isCampaign = fact === "renewal_due" && !isOpen(current) && (await isPerhapsTold(trx, key));
+          return isCampaign ? [endOfCampaign(current)] : [];
+        },
+      };
     }
     return {
       kind: "done",
@@ -93,12 +106,27 @@ export const renewalTellCrm = defineStep({
               ...(isOpen(current) ? { next_on: sql`clockwork.now()` } : {}),
             })
             .where("id", "=", renewalId).execute();
+          // Closed while the CRM was told: whoever closed it knew of no campaign to end.
+          if (!isOpen(current)) return [endOfCampaign(current)];
         }
         return [];
       },
     };
   },
 });
+
+async function isPerhapsTold(trx: Trx, key: string): Promise<boolean> {
+  const sent = await trx.selectFrom("clockwork.effects").select("id")
+    .where("vendor", "=", "crm").where("operation", "=", SEND_EVENT).where("key", "=", key)
+    .where("state", "=", "INTENT").where("sent_at", "is not", null).executeTakeFirst();
+  return sent !== undefined;
+}
+
+/** What ends the campaign of a renewal that is closed. */
+export function endOfCampaign({ id, state }: Pick<Renewal, "id" | "state">): FollowUp {
+  const fact: RenewalFact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
+  return { step: "renewal.tell_crm", data: { renewal_id: id, fact } };
+}
 
 const ASKS_SOMETHING: ReadonlySet<RenewalFact> = new Set([
   "renewal_due",

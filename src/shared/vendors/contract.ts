@@ -112,7 +112,7 @@ export interface Prescription {
   validUntil: string | null;
   /** All fills, the first one included. */
   fillsAllowed: number | null;
-  /** Completed dispenses that name this prescription. */
+  /** Completed dispenses that name this prescription. Of many patients at once, only under what may still be filled. */
   fillsDispensed: number;
   /** Dispenses on file that may have used a fill of it, and do not say so. Absent: none. */
   uncertainFills?: number;

@@ -11,7 +11,7 @@ import {
   updateCustomer,
 } from "./customers.ts";
 import { attemptPayment, closeInvoice, type World } from "./invoicing.ts";
-import { addInvoiceItem, changeQuantity } from "./items.ts";
+import { addInvoiceItem, changeQuantity, type PriceMove } from "./items.ts";
 import { closeDispute, creditNote, dispute, refund } from "./money.ts";
 import {
   type CheckoutSession,
@@ -79,6 +79,8 @@ export interface StripeActions {
   /** `invoice.upcoming`, some days before the renewal. Its invoice has no id yet. */
   announceRenewal(subscriptionId: string): StripeEvent;
   changeQuantity(subscriptionId: string, itemId: string, quantity: number): Subscription;
+  /** Another price for an item; with the same price and `anchor: "now"` the next period begins, and is charged, early. */
+  changePrice(subscriptionId: string, move: PriceMove): Subscription;
   /** A one-off charge on the next invoice. */
   addInvoiceItem(subscriptionId: string, amount: number): void;
   /** A schedule takes the subscription over. Its phases are not played here. */
@@ -88,7 +90,7 @@ export interface StripeActions {
   /** `pause_collection`; the default voids each invoice. */
   pauseCollection(subscriptionId: string, behavior?: PauseBehavior): Subscription;
   resumeCollection(subscriptionId: string): Subscription;
-  /** Status `paused`. */
+  /** Status `paused`. Nothing renews until it is resumed; a period that is over by then begins anew, and is charged. */
   pause(subscriptionId: string): Subscription;
   resume(subscriptionId: string): Subscription;
   cancel(subscriptionId: string): Subscription;
@@ -163,6 +165,7 @@ export function makeActions(world: World): StripeActions {
       });
     },
     changeQuantity: (id, itemId, quantity) => changeQuantity(world, subscription(id), itemId, quantity),
+    changePrice: (id, move) => subscriptions.update(world, subscription(id), {}, move),
     addInvoiceItem: (id, amount) => addInvoiceItem(world, subscription(id), amount),
     attachSchedule: (id) =>
       subscriptions.update(world, subscription(id), { schedule: state.newId("sub_sched_1", 23) }),

@@ -67,13 +67,19 @@ export function changePrice(
     return { previous, lines: null };
   }
   previous["billing_cycle_anchor"] = subscription.billing_cycle_anchor;
-  subscription.billing_cycle_anchor = now;
-  for (const one of items) {
-    const { interval, interval_count } = one.price.recurring;
-    one.current_period_start = now;
-    one.current_period_end = periodEnd(now, now, interval, interval_count);
-  }
+  restartPeriods(world, subscription);
   return { previous, lines: [...takePending(state, subscription.id), ...credits, ...items.map(periodLine)] };
+}
+
+/** Every item's period begins now. */
+export function restartPeriods({ state }: World, subscription: Subscription): void {
+  const now = state.nowSeconds();
+  subscription.billing_cycle_anchor = now;
+  for (const item of subscription.items.data) {
+    const { interval, interval_count } = item.price.recurring;
+    item.current_period_start = now;
+    item.current_period_end = periodEnd(now, now, interval, interval_count);
+  }
 }
 
 function needItem(subscription: Subscription, itemId: string): SubscriptionItem {

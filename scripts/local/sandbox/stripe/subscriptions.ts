@@ -1,7 +1,7 @@
 import { takesPayment } from "./cards.ts";
 import { noSuch, notAllowed } from "./errors.ts";
 import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice, type World } from "./invoicing.ts";
-import { changePrice, type PriceMove } from "./items.ts";
+import { changePrice, type PriceMove, restartPeriods } from "./items.ts";
 import { periodLine, takePending } from "./lines.ts";
 import {
   type Invoice,
@@ -215,10 +215,18 @@ export function pause(world: World, subscription: Subscription): Subscription {
   return subscription;
 }
 
+/** A period that ended during the pause begins anew with the moment of resuming, and is charged for. */
 export function resume(world: World, subscription: Subscription): Subscription {
   if (subscription.status !== "paused") throw notAllowed("Only a paused subscription can be resumed.");
+  const now = world.state.nowSeconds();
+  const isOver = subscription.items.data.some((item) => item.current_period_end <= now);
+  if (isOver) restartPeriods(world, subscription);
   update(world, subscription, { status: "active" });
   world.events.emit("customer.subscription.resumed", subscription);
+  if (isOver) {
+    const lines = [...takePending(world.state, subscription.id), ...subscription.items.data.map(periodLine)];
+    collect(world, subscription, draftInvoice(world, subscription, "subscription_update", lines), true);
+  }
   return subscription;
 }
 

@@ -20,6 +20,8 @@ import {
   unreadableRequestSchema,
 } from "./fhir.ts";
 import { toHealthPatient } from "./patient.ts";
+
+import { earliestFill, isInUse } from "./in-use.ts";
 import { makeTokenSource } from "./token.ts";
 
 const PAGE_SIZE = 100;
@@ -29,6 +31,15 @@ const LARGE_PAGE_SIZE = 1000;
 
 /** Changes asked for at once: whole resources come back, of which ids are kept. */
 const CHANGES_PAGE_SIZE = 200;
+
+/**
+ * What is read of each, and so all that is asked for: no note, no instruction, no name of a person leaves the health record
+ * for nothing. A server that does not know `_elements` sends the whole. `medication` is FHIR's name of the element,
+ * `medicationCodeableConcept` what Medplum calls it.
+ */
+const MEDICATION = "medication,medicationCodeableConcept";
+const REQUEST_ELEMENTS = `status,intent,subject,${MEDICATION},doNotPerform,authoredOn,dispenseRequest`;
+const DISPENSE_ELEMENTS = `status,subject,${MEDICATION},whenPrepared,whenHandedOver,authorizingPrescription`;
 
 /** 5,000 resources of one patient: more is a server that pages in circles. */
 const MAX_PAGES = 50;
@@ -89,15 +100,24 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
     throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
   }
 
-  /** Of every status: one that nobody has heard of may have used a fill. */
-  async function fillsOf(patientIds: readonly string[]): Promise<FillCount> {
+  /**
+   * Of every status: one that nobody has heard of may have used a fill.
+   * @param since what was put on record before is of no interest; null: all is
+   */
+  async function fillsOf(patientIds: readonly string[], since: Date | null = null): Promise<FillCount> {
+    const query = {
+      ...ofPatients(patientIds),
+      _elements: DISPENSE_ELEMENTS,
+      ...(since ? { _lastUpdated: `ge${since.toISOString()}` } : {}),
+    };
     const schema = z.union([medicationDispenseSchema, unreadableDispenseSchema]);
-    return countFills(await search("search dispenses", "MedicationDispense", ofPatients(patientIds), schema));
+    return countFills(await search("search dispenses", "MedicationDispense", query, schema));
   }
 
   async function requestsOf(operation: string, patientIds: readonly string[]) {
     const schema = z.union([medicationRequestSchema, unreadableRequestSchema]);
-    const all = await search(operation, "MedicationRequest", ofPatients(patientIds), schema);
+    const query = { ...ofPatients(patientIds), _elements: REQUEST_ELEMENTS };
+    const all = await search(operation, "MedicationRequest", query, schema);
     // FHIR lets a server ignore a parameter: nobody else's prescription may count as one of these patients'.
     const asked = new Set(patientIds);
     return all.filter((request) => asked.has(request.subject));
@@ -150,7 +170,9 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
       const found = new Map<string, Prescription[]>();
       if (ids.length === 0) return found;
       const requests = await requestsOf("search prescriptions", ids);
-      const fills = await fillsOf(ids);
+      // Years of fills are on record, but only those under a prescription in use are counted.
+      const inUse = requests.flatMap((one) => "intent" in one && isInUse(one, deps.now()) ? [one] : []);
+      const fills = inUse.length > 0 ? await fillsOf(ids, earliestFill(inUse)) : NO_FILLS;
       for (const request of requests) {
         found.set(request.subject, [...(found.get(request.subject) ?? []), readAs(request, fills)]);
       }
@@ -235,6 +257,8 @@ function ofPatients(patientIds: readonly string[]): Record<string, string> {
   const size = patientIds.length > 1 ? LARGE_PAGE_SIZE : PAGE_SIZE;
   return { subject, _sort: "_lastUpdated", _count: String(size) };
 }
+
+const NO_FILLS: FillCount = { of: new Map(), strays: [] };
 
 function readAs(
   request: MedicationRequest | z.output<typeof unreadableRequestSchema>,

@@ -1,0 +1,159 @@
+import { prescriptionState } from "../local/sandbox/photon/state.ts";
+import type { Customer, Filed, Refill } from "./customer.ts";
+import { DAY_MS, type Dice } from "./dice.ts";
+import { type PriceId, priceOf, type ProductName, productOf, PRODUCTS } from "./shop.ts";
+import { count, note, type Stage, surprise } from "./stage.ts";
+
+/** Terms as prescribers write them: some run out of fills first, some expire first. */
+export interface Terms {
+  fills: number;
+  days: number;
+}
+const USUAL_TERMS: readonly (readonly [number, Terms])[] = [
+  [3, { fills: 12, days: 365 }],
+  [3, { fills: 6, days: 180 }],
+  [2, { fills: 4, days: 365 }],
+  [2, { fills: 3, days: 90 }],
+  [1, { fills: 12, days: 120 }],
+  [1, { fills: 2, days: 365 }],
+];
+const QUARTERLY_TERMS: readonly (readonly [number, Terms])[] = [
+  [3, { fills: 4, days: 365 }],
+  [1, { fills: 2, days: 200 }],
+  [1, { fills: 4, days: 180 }],
+];
+
+export function usualTerms(dice: Dice, price: PriceId): Terms {
+  return dice.weighted(priceOf(price).daysSupply > 60 ? QUARTERLY_TERMS : USUAL_TERMS);
+}
+
+const DRUG = "CANARY-DRUG";
+/** Zones in which health records write the end of a prescription. */
+const OFFSETS = ["-08:00", "-05:00", "+00:00", "+10:30"] as const;
+
+/** A last day, as health records write it: mostly a date, which ends with the pharmacy's day; some with time and offset. */
+function lastDay(dice: Dice, at: Date): string {
+  const day = isoDay(at);
+  return dice.chance(0.8) ? day : `${day}T23:59:59${dice.pick(OFFSETS)}`;
+}
+
+/** A prescriber writes a prescription for what the price sells. It reaches the pharmacy too, some days late. */
+export function prescribe(stage: Stage, customer: Customer, price: PriceId, terms?: Terms): Filed {
+  const { world: { vendors, now }, agenda } = stage;
+  const { dice, person } = customer;
+  const { fills, days } = terms ?? usualTerms(dice, price);
+  const { daysSupply } = priceOf(price);
+  const product = productOf(price);
+  const end = new Date(now().getTime() + days * DAY_MS);
+  // Some leave out what nobody notices until somebody has to plan by it.
+  const isIncomplete = dice.chance(0.02);
+  const healthId = vendors.health.writePrescription({
+    patientId: person.healthPatientId,
+    rxnorm: product.rxnorm,
+    drug: `${DRUG} ${product.name}`,
+    repeats: fills - 1,
+    validUntil: isIncomplete ? null : lastDay(dice, end),
+    daysSupply,
+  });
+  const filed: Filed = { healthId, pharmacyId: null, product: product.name, daysSupply };
+  customer.prescriptions.push(filed);
+  surprise(
+    stage,
+    customer,
+    isIncomplete ? "a prescription is written without an end" : "a prescription is written",
+    `${product.name}, ${fills} fills, ${days} days`,
+  );
+  for (const refill of customer.refills) {
+    if (productOf(refill.priceId).name === product.name) refill.askedForThis = 0;
+  }
+  const reaches = () => {
+    filed.pharmacyId = vendors.pharmacy.writePrescription({
+      patientId: person.pharmacyPatientId,
+      externalId: healthId,
+      treatmentId: product.treatment,
+      fillsAllowed: fills,
+      daysSupply,
+      expirationDate: isoDay(end),
+      instructions: DRUG,
+    });
+    for (const refill of customer.refills) payBack(stage, customer, refill);
+  };
+  if (dice.chance(0.7)) reaches();
+  else agenda.plan(now().getTime() + dice.between(0, 3) * DAY_MS, reaches);
+  return filed;
+}
+
+/** A fill for a charge. Where there is none to be had, it is owed until there is. */
+export function fill(stage: Stage, customer: Customer, refill: Refill): boolean {
+  const filed = usable(stage, customer, refill);
+  if (!filed?.pharmacyId) {
+    refill.owed += 1;
+    note(stage, customer, "a charge that nothing can be filled for", refill.priceId);
+    return false;
+  }
+  handOut(stage, customer, filed);
+  return true;
+}
+
+/** Beyond what the charges pay for: a lost parcel, a journey. */
+export function extraFill(stage: Stage, customer: Customer, refill: Refill): void {
+  const filed = usable(stage, customer, refill);
+  if (!filed) return;
+  surprise(stage, customer, "an extra fill");
+  handOut(stage, customer, filed);
+}
+
+export function payBack(stage: Stage, customer: Customer, refill: Refill): void {
+  while (refill.owed > 0) {
+    const filed = usable(stage, customer, refill);
+    if (!filed) return;
+    refill.owed -= 1;
+    note(stage, customer, "a fill that was owed");
+    handOut(stage, customer, filed);
+  }
+}
+
+/** What the pharmacist takes: valid there and in the health record, the one that expires first. */
+function usable({ world: { vendors, now } }: Stage, { prescriptions }: Customer, refill: Refill) {
+  const { name } = productOf(refill.priceId);
+  const found = prescriptions.flatMap((filed) => {
+    const held = filed.pharmacyId ? vendors.pharmacy.state.prescriptions.get(filed.pharmacyId) : undefined;
+    if (filed.product !== name || !held || prescriptionState(held, now()) !== "ACTIVE") return [];
+    return vendors.health.state.prescriptions.get(filed.healthId)?.status === "active"
+      ? [{ filed, until: held.expirationDate }]
+      : [];
+  });
+  return found.toSorted((a, b) => (a.until < b.until ? -1 : 1))[0]?.filed;
+}
+
+/** The pharmacy counts at once; the health record hears of it then, or some days later. */
+function handOut({ world: { vendors, now }, agenda, tally }: Stage, customer: Customer, filed: Filed): void {
+  if (!filed.pharmacyId) return;
+  vendors.pharmacy.handOut(filed.pharmacyId);
+  count(tally, "fills");
+  const at = now();
+  const pharmacyOrderId = `counter-${customer.number}-${at.getTime()}-${customer.dice.whole(0, 1e9)}`;
+  const record = () => {
+    if (!vendors.health.state.prescriptions.has(filed.healthId)) return;
+    vendors.health.recordDispense({
+      patientId: customer.person.healthPatientId,
+      prescriptionId: filed.healthId,
+      pharmacyOrderId,
+      at,
+    });
+  };
+  const days = customer.dice.weighted([[6, 0], [2, 1], [2, 6]]);
+  if (days === 0) record();
+  else agenda.plan(at.getTime() + customer.dice.between(days - 1, days) * DAY_MS, record);
+}
+
+/** What the prescription is for, by the pharmacy's and the health record's keys. */
+export function productNamed(name: ProductName) {
+  const product = PRODUCTS.find((one) => one.name === name);
+  if (!product) throw new Error(`no product ${name}`);
+  return product;
+}
+
+export function isoDay(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

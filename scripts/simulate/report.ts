@@ -1,0 +1,81 @@
+import type { Break } from "./breaks.ts";
+import { funnelChart, openChart } from "./chart.ts";
+import type { Customer } from "./customer.ts";
+import type { Funnel, OpenOnDay } from "./funnel.ts";
+
+/** Everything a run has to say; `--json` prints just this. */
+export interface SimulationReport {
+  ok: boolean;
+  seed: number;
+  customers: number;
+  /** Days that were lived; fewer than asked for when too much broke. */
+  days: number;
+  timeZone: string;
+  seconds: number;
+  /** Looks that were taken: what was checked, and how often. */
+  checked: Record<string, number>;
+  /** What happened, and how often. */
+  happened: Record<string, number>;
+  funnel: Funnel;
+  open: OpenOnDay[];
+  breaks: (Break & { story: string[] })[];
+}
+
+/** The rules, in the order they are reported, and what is counted for each. */
+export const RULES = [
+  "nobody comes near a gap without a contact or an open row for a person",
+  "never two campaigns for one cycle",
+  "nobody is asked before it is time",
+  "nobody paused or cancelled is contacted",
+  "nobody paused or cancelled is charged",
+  "what a customer paused stays paused",
+  "billing goes on when there is a prescription",
+  "a campaign ends when its renewal does",
+  "a person knows what to do",
+] as const;
+export type Rule = (typeof RULES)[number];
+
+/** A customer's story as somebody reads it who has to find out why. */
+export function storyOf(customer: Customer | undefined): string[] {
+  return (customer?.story ?? []).map(({ at, what }) =>
+    `${at.toISOString().slice(0, 16).replace("T", " ")}  ${what}`
+  );
+}
+
+/** What `npm run simulate` prints. */
+export function render(report: SimulationReport): string {
+  const { seed, customers, days, timeZone, seconds, checked, happened, funnel, open, breaks } = report;
+  return [
+    `seed ${seed}: ${customers} customers, ${days} days, pharmacy in ${timeZone}, ${seconds.toFixed(0)} s`,
+    table("What happened", happened),
+    `The renewals\n${funnelChart(funnel)}`,
+    `Open renewals, day by day\n${openChart(open)}`,
+    [
+      "Checked every day",
+      ...RULES.map((rule) => {
+        const broken = breaks.filter((one) => one.rule === rule).length;
+        return `  ${broken === 0 ? "ok  " : "FAIL"}  ${rule} (${checked[rule] ?? 0} looks)`;
+      }),
+    ].join("\n"),
+    ...breaks.map(renderBreak),
+    breaks.length === 0
+      ? "Nobody reached a gap unasked, nobody was asked twice, nobody who paused or cancelled heard or paid anything."
+      : `${breaks.length} broken. Again: npm run simulate -- --seed ${seed} --customers ${customers} --days ${days}`,
+  ].join("\n\n");
+}
+
+function renderBreak({ rule, day, customer, what, story }: SimulationReport["breaks"][number]): string {
+  return [
+    `BROKEN on ${day.slice(0, 16).replace("T", " ")}: ${rule}`,
+    `  customer ${customer}: ${what}`,
+    ...story.map((line) => `    ${line}`),
+  ].join("\n");
+}
+
+function table(title: string, rows: Record<string, number>): string {
+  const names = Object.keys(rows).sort();
+  const wide = Math.max(...names.map((name) => name.length));
+  return [title, ...names.map((name) => `  ${name.padEnd(wide)}  ${String(rows[name]).padStart(7)}`)].join(
+    "\n",
+  );
+}
