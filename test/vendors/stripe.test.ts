@@ -405,6 +405,10 @@ describe("makeStripeClient", () => {
       endedAt: null,
       metadata: {},
       nextRefillAt: new Date("2027-04-01T09:00:00.000Z"),
+      collectionPause: null,
+      billingAnchor: NOW,
+      isScheduled: false,
+      hasPendingUpdate: false,
       items: [
         {
           id: subscription.items.data[0]?.id,
