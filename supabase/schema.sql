@@ -1842,6 +1842,21 @@ begin
     select from tracker.renewals as stays
     where stays.customer_id = into_customer and stays.product_id = renewals.product_id
       and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
+  -- What the other row says of the same product is newer or was chosen by them: it stays.
+  update registry.price_choices set customer_id = into_customer
+  where price_choices.customer_id = from_customer and not exists (
+    select from registry.price_choices as stays
+    where stays.customer_id = into_customer and stays.product_id = price_choices.product_id);
+  delete from registry.price_choices where price_choices.customer_id = from_customer;
+  update tracker.first_prescriptions set customer_id = into_customer
+  where first_prescriptions.customer_id = from_customer and not exists (
+    select from tracker.first_prescriptions as stays
+    where stays.customer_id = into_customer and stays.product_id = first_prescriptions.product_id);
+  delete from tracker.first_prescriptions where first_prescriptions.customer_id = from_customer;
+  -- A mirror that was seen to differ is another one's now, and is looked at anew.
+  update tracker.drift set repaired_at = clockwork.now() where drift.customer_id = from_customer and drift.repaired_at is null;
+  update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
+  delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
   -- Those that somebody has in hand are left: they follow by themselves where it matters.
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
   update clockwork.tasks set customer_id = into_customer

@@ -17,6 +17,32 @@ import {
 } from "./support.ts";
 
 describe("a customer's first prescription of a product", { timeout: 180_000 }, () => {
+  test("is begun at what replaced the default price when that is retired, and at none when nothing did", async () => {
+    const world = await makeWorld();
+    await world.clinic.openShop([], ["price_morning_month"]);
+    const retire = (replacedBy: string | null) =>
+      world.db.updateTable("registry.product_keys").set({ status: "retired", replaced_by: replacedBy })
+        .where("system", "=", "stripe_price").where("key", "=", "price_morning_month").execute();
+    await retire("price_morning_quarter");
+    const one = await world.clinic.signUp("Ada Example");
+    world.clinic.prescribe(one, "price_morning_month");
+    await world.settle();
+    await world.pass({ hours: 1 });
+    await world.settle();
+    const prices = [...world.vendors.stripe.state.subscriptions.values()].map((subscription) =>
+      subscription.items.data.map(({ price }) => price.id)
+    );
+    expect(prices).toEqual([["price_morning_quarter"]]);
+    await retire(null);
+    const other = await world.clinic.signUp("Bob Example");
+    world.clinic.prescribe(other, "price_morning_month");
+    await world.settle();
+    await world.pass({ hours: 1 });
+    await world.settle();
+    expect(world.vendors.stripe.state.subscriptions.size).toBe(1);
+    expect((await stopped(world)).map(({ reason_code }) => reason_code)).toEqual(["PRODUCT_NOT_SOLD"]);
+  });
+
   test("becomes one subscription at the product's default price, which is charged and shipped", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);

@@ -1,15 +1,16 @@
+import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 
 /** The price at which a customer's subscription to a product begins. */
 export interface PriceToSell {
   priceId: string;
-  /** False for a product that is retired. */
+  /** False for a product or a price that is retired and that nothing replaces. */
   isSold: boolean;
 }
 
 /**
  * What the customer chose for the product, else its default; null when neither says: then the product is sold by
- * Checkout only. The one place where a price is chosen for somebody.
+ * Checkout only. A retired price is never begun: its replacement is. The one place where a price is chosen for somebody.
  */
 export async function priceToSell(
   db: Database | Trx,
@@ -25,13 +26,30 @@ export async function priceToSell(
         join.onRef("choice.product_id", "=", "price.product_id").onRef("choice.price", "=", "price.key")
           .on("choice.customer_id", "=", customerId),
     )
-    .select(["price.key", "product.status"])
+    .select(["price.key", "price.status as price_status", "product.status as product_status"])
     .where("price.system", "=", "stripe_price")
     .where("price.product_id", "=", productId)
     .where((eb) => eb.or([eb("choice.customer_id", "is not", null), eb("price.is_default", "=", true)]))
     .orderBy((eb) => eb("choice.customer_id", "is not", null), "desc")
     .executeTakeFirst();
-  return row ? { priceId: row.key, isSold: row.status === "active" } : null;
+  if (!row) return null;
+  const priceId = row.price_status === "active" ? row.key : await replacementOf(db, row.key);
+  return { priceId: priceId ?? row.key, isSold: row.product_status === "active" && priceId !== null };
+}
+
+/** The price that is sold in place of a retired one, over as many steps as it takes; null where there is none. */
+async function replacementOf(db: Database | Trx, price: string): Promise<string | null> {
+  const { rows: [last] } = await sql<{ key: string; status: string }>`
+    with recursive chain as (
+      select product_keys.key, product_keys.status, product_keys.replaced_by, 1 as step
+      from registry.product_keys where product_keys.system = 'stripe_price' and product_keys.key = ${price}
+      union all
+      select next.key, next.status, next.replaced_by, chain.step + 1
+      from chain join registry.product_keys as next on next.system = 'stripe_price' and next.key = chain.replaced_by
+    )
+    select chain.key, chain.status from chain order by chain.step desc limit 1
+  `.execute(db);
+  return last?.status === "active" ? last.key : null;
 }
 
 /** The products of these keys of a system; a key that nobody registered is not in the map. */

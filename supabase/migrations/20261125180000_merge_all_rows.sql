@@ -1,0 +1,70 @@
+-- Purpose: two customers who become one bring along what newer tables keep of them.
+-- Touches: registry.merge_rows(), registry.price_choices, tracker.first_prescriptions, tracker.drift, tracker.drift_looks.
+-- Watch: a new table that names a customer must be thought of here; a test asks.
+
+create or replace function registry.merge_rows(from_customer bigint, into_customer bigint) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  moves registry.customers;
+  actor text := pg_catalog.current_setting('clockwork.actor', true);
+begin
+  perform registry.lock_keys();
+  perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
+  select customers.* into strict moves from registry.customers where customers.id = from_customer;
+  -- What both have must have been given up before: a key is not dropped in silence.
+  if exists (
+    select from registry.customers as stays
+    where stays.id = into_customer and (
+      (stays.stripe_customer_id is not null and moves.stripe_customer_id is not null)
+      or (stays.health_patient_id is not null and moves.health_patient_id is not null)
+      or (stays.pharmacy_patient_id is not null and moves.pharmacy_patient_id is not null)
+      or (stays.crm_person_id is not null and moves.crm_person_id is not null)
+      or (stays.login_user_id is not null and moves.login_user_id is not null)))
+  then
+    raise exception 'Customers % and % both have a live key in one system.', from_customer, into_customer
+      using errcode = 'check_violation';
+  end if;
+  update registry.customers set merged_into = into_customer where customers.merged_into = from_customer;
+  update registry.customers set stripe_customer_id = null, health_patient_id = null, pharmacy_patient_id = null,
+    crm_person_id = null, login_user_id = null, email = null, merged_into = into_customer
+  where customers.id = from_customer;
+  update registry.customers set
+    stripe_customer_id = coalesce(customers.stripe_customer_id, moves.stripe_customer_id),
+    health_patient_id = coalesce(customers.health_patient_id, moves.health_patient_id),
+    pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, moves.pharmacy_patient_id),
+    crm_person_id = coalesce(customers.crm_person_id, moves.crm_person_id),
+    login_user_id = coalesce(customers.login_user_id, moves.login_user_id),
+    email = coalesce(customers.email, moves.email)
+  where customers.id = into_customer;
+  update registry.former_keys set customer_id = into_customer where former_keys.customer_id = from_customer;
+  update tracker.orders set customer_id = into_customer where orders.customer_id = from_customer;
+  update tracker.refills set customer_id = into_customer where refills.customer_id = from_customer;
+  -- A closed one of the same prescription and cycle stays behind: it is history.
+  update tracker.renewals set customer_id = into_customer
+  where renewals.customer_id = from_customer and not exists (
+    select from tracker.renewals as stays
+    where stays.customer_id = into_customer and stays.product_id = renewals.product_id
+      and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
+  -- What the other row says of the same product is newer or was chosen by them: it stays.
+  update registry.price_choices set customer_id = into_customer
+  where price_choices.customer_id = from_customer and not exists (
+    select from registry.price_choices as stays
+    where stays.customer_id = into_customer and stays.product_id = price_choices.product_id);
+  delete from registry.price_choices where price_choices.customer_id = from_customer;
+  update tracker.first_prescriptions set customer_id = into_customer
+  where first_prescriptions.customer_id = from_customer and not exists (
+    select from tracker.first_prescriptions as stays
+    where stays.customer_id = into_customer and stays.product_id = first_prescriptions.product_id);
+  delete from tracker.first_prescriptions where first_prescriptions.customer_id = from_customer;
+  -- A mirror that was seen to differ is another one's now, and is looked at anew.
+  update tracker.drift set repaired_at = clockwork.now() where drift.customer_id = from_customer and drift.repaired_at is null;
+  update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
+  delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
+  -- Those that somebody has in hand are left: they follow by themselves where it matters.
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  update clockwork.tasks set customer_id = into_customer
+  where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+end
+$$;
