@@ -154,6 +154,25 @@ export function cancel(stage: Stage, customer: Customer, refill: Refill, atPerio
   surprise(stage, customer, atPeriodEnd ? "cancelled for the period's end" : "cancelled");
 }
 
+/** On second thoughts the customer stays. */
+export function stay(stage: Stage, customer: Customer, refill: Refill): void {
+  const { subscription } = stateOf(stage, refill);
+  if (refill.wish !== "end" || subscription.status === "canceled") return;
+  stage.world.vendors.stripe.cancelAtPeriodEnd(refill.subscriptionId, false);
+  wishes(stage, refill, "refill");
+  surprise(stage, customer, "a cancellation taken back");
+}
+
+/** Somebody at Stripe's dashboard turns billing on again that was paused for a renewal. */
+export function resumeByHand(stage: Stage, customer: Customer, refill: Refill): void {
+  const { subscription } = stateOf(stage, refill);
+  if (refill.wish !== "refill" || subscription.status === "canceled" || !subscription.pause_collection) {
+    return;
+  }
+  stage.world.vendors.stripe.resumeCollection(refill.subscriptionId);
+  surprise(stage, customer, "billing resumed by hand");
+}
+
 /** The next period begins, and is charged, before its time. */
 export function refillEarly(stage: Stage, customer: Customer, refill: Refill): void {
   const { subscription } = stateOf(stage, refill);

@@ -3,7 +3,7 @@ import { DAY_MS } from "./dice.ts";
 import { answer } from "./life.ts";
 import { productOf } from "./shop.ts";
 import { count, note, type Stage } from "./stage.ts";
-import { truthOf } from "./truth.ts";
+import { truthOf, twinsOf } from "./truth.ts";
 
 /** A campaign may begin again when the refill was well: so many days longer than its lead time. */
 const WELL_DAYS = 13;
@@ -135,7 +135,8 @@ export function makeChecks(stage: Stage): Checks {
           const truth = truthOf(stage.world, customer, refill, stage.timeZone, "on record");
           breaks.looked("nobody comes near a gap without a contact or an open row for a person");
           breaks.looked("billing goes on when there is a prescription");
-          const isKnown = refill.asked > 0 || peopleAskedAbout.has(customer);
+          const isKnown = refill.asked > 0 || peopleAskedAbout.has(customer) ||
+            twinsOf(customer, refill).some(({ asked }) => asked > 0);
           const mustBeAsked = truth.gapAt - lead * DAY_MS <= nightAt.getTime();
           if (mustBeAsked && !isKnown) {
             const days = ((truth.gapAt - at) / DAY_MS).toFixed(1);

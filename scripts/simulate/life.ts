@@ -1,4 +1,4 @@
-import { cancel, pause, refillEarly, subscribe, switchDose } from "./billing.ts";
+import { cancel, pause, refillEarly, resumeByHand, stay, subscribe, switchDose } from "./billing.ts";
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, makeDice } from "./dice.ts";
 import { extraFill, isoDay, payBack, prescribe, productNamed } from "./pharmacy.ts";
@@ -16,6 +16,7 @@ const ACTS: readonly (readonly [timesAYear: number, act: (stage: Stage, customer
   [0.05, (stage, customer) => withRefill(customer, (refill) => extend(stage, customer, refill))],
   [0.02, (stage, customer) => withRefill(customer, (refill) => vanish(stage, customer, refill))],
   [0.1, (stage, customer) => withRefill(customer, (refill) => renewUnasked(stage, customer, refill))],
+  [1, (stage, customer) => withRefill(customer, (refill) => resumeByHand(stage, customer, refill))],
 ];
 
 /** What people start with. */
@@ -72,6 +73,10 @@ export async function signUp(stage: Stage, number: number, seed: number): Promis
   const price = dice.weighted(CHOICES);
   prescribe(stage, customer, price);
   subscribe(stage, customer, price);
+  // A few press the button twice, a day apart, and pay twice until a person sees it.
+  if (dice.chance(0.01)) {
+    stage.agenda.plan(now().getTime() + DAY_MS, () => void subscribe(stage, customer, price));
+  }
   // Some refill two things, each on days of its own.
   if (dice.chance(0.06)) {
     const other = dice.pick(PRICES.filter(({ product }) => product === "Evening tablets")).id;
@@ -108,6 +113,10 @@ function withRefill(customer: Customer, act: (refill: Refill) => void): void {
 function leave(stage: Stage, customer: Customer, refill: Refill): void {
   const { dice } = customer;
   cancel(stage, customer, refill, dice.chance(0.5));
+  if (dice.chance(0.2)) {
+    const days = dice.between(0.5, 20);
+    stage.agenda.plan(stage.world.now().getTime() + days * DAY_MS, () => stay(stage, customer, refill));
+  }
   if (!dice.chance(0.5)) return;
   stage.agenda.plan(stage.world.now().getTime() + dice.between(20, 160) * DAY_MS, () => {
     if (refill.wish !== "ended") return;

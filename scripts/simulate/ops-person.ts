@@ -3,6 +3,7 @@ import { cancel } from "./billing.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
 import { isoDay, prescribe } from "./pharmacy.ts";
+import { twinsOf } from "./truth.ts";
 import { count, note, type Stage, surprise } from "./stage.ts";
 
 interface Row {
@@ -107,6 +108,9 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
         return;
       case "REFILL_DATES_UNKNOWN":
         return complete({ customer });
+      case "REFILL_TWICE":
+        if (refill && twinsOf(customer, refill).length > 0) cancel(stage, customer, refill, false);
+        return;
       case "HEALTH_PATIENT_UNANSWERED":
         return; // closes by itself
       default:

@@ -51,24 +51,35 @@ export function truthOf(
   const { usable, isUnclear } = onRecord(world, customer, refill, now, timeZone, counts);
   const isCovered = usable.some(({ from, left }) => from <= now && left > 0);
   const { interval, interval_count: every } = item.price.recurring;
+  // Another refill of the customer for the same product uses the same fills.
+  const together = 1 + twinsOf(customer, refill).filter((twin) => isWanted(world, twin)).length;
   let at = item.current_period_end;
   let last: { at: number; supply: number } | null = null;
   let gapAt = now + HORIZON_DAYS * DAY_MS;
   while (at * 1000 < now + HORIZON_DAYS * DAY_MS) {
     const when = Math.max(at * 1000, now);
-    const taken = usable.find((one) => one.left > 0 && one.from <= when && when <= one.until);
-    if (!taken) {
-      gapAt = when;
-      break;
+    for (let fill = 0; fill < together; fill++) {
+      const taken = usable.find((one) => one.left > 0 && one.from <= when && when <= one.until);
+      if (taken) {
+        taken.left -= 1;
+        last = { at: when, supply: taken.supply };
+      } else gapAt = Math.min(gapAt, when);
     }
-    taken.left -= 1;
-    last = { at: when, supply: taken.supply };
+    if (gapAt <= when) break;
     at = periodEnd(subscription.billing_cycle_anchor, at, interval, every);
   }
   const lastDays = usable.map(({ until }) => until);
   const drugEnds = last ? last.at + last.supply * DAY_MS : now;
   const endsAt = Math.min(gapAt, drugEnds, lastDays.length > 0 ? Math.max(...lastDays) : now);
   return { isWanted: isWanted(world, refill), gapAt, endsAt, isCovered, isUnclear };
+}
+
+/** The customer's other refills of the same product. */
+export function twinsOf(customer: Customer, refill: Refill): Refill[] {
+  const { name } = productOf(refill.priceId);
+  return customer.refills.filter((one) =>
+    one !== refill && one.wish !== "ended" && productOf(one.priceId).name === name
+  );
 }
 
 function onRecord(
@@ -129,19 +140,29 @@ export function lastMoment(text: string, timeZone: string): number {
   return moment - 1;
 }
 
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatIn(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const format = new Intl.DateTimeFormat("en-US", {
+    timeZone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  });
+  formats.set(timeZone, format);
+  return format;
+}
+
 /** How far the zone's clocks are ahead of UTC (ms). */
 function offsetAt(moment: number, timeZone: string): number {
   const parts = Object.fromEntries(
-    new Intl.DateTimeFormat("en-US", {
-      timeZone,
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    }).formatToParts(moment).map(({ type, value }) => [type, Number(value)]),
+    formatIn(timeZone).formatToParts(moment).map(({ type, value }) => [type, Number(value)]),
   );
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(moment / 1000) * 1000;

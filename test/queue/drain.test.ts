@@ -435,6 +435,22 @@ describe("people and drains at once", () => {
     expect(runs).toBe(80);
   });
 
+  test("a queue without work is left alone", async () => {
+    const fetched: string[] = [];
+    const boss = makeBoss(world.db);
+    const fetch = boss.fetch.bind(boss);
+    boss.fetch = (async (name: string, ...rest: unknown[]) => {
+      fetched.push(name);
+      return await Reflect.apply(fetch, boss, [name, ...rest]);
+    }) as typeof boss.fetch;
+    await drain({ ...deps, boss });
+    expect(fetched).toEqual(["dead_letter"]);
+    await addProbe();
+    await drain({ ...deps, boss });
+    expect(runs).toBe(1);
+    expect(new Set(fetched)).toEqual(new Set(["dead_letter", "internal"]));
+  });
+
   test("every job carries its task's id and nothing else", async () => {
     await addProbe({ n: 7 });
     await drain(killedAt("jobs fetched"));

@@ -133,7 +133,28 @@ describe("what is left", () => {
       "2026-03-09",
     ]);
     // Without the pharmacy's word the record is all there is.
-    expect(ends(cover([prescription(ending)], {}, []))).toEqual(["EXPIRES", "2026-03-01"]);
+    const soon = { lastDispensedOn: "2026-02-04", validUntil: "2026-03-08" };
+    expect(ends(cover([prescription(soon)], {}, []))).toEqual(["EXPIRES", "2026-03-06"]);
+    expect(ends(cover([prescription(soon)], {}, [], new Map([["rx1", 9]])))).toEqual([
+      "EXPIRES",
+      "2026-03-09",
+    ]);
+  });
+
+  test("a drug that ran out during a pause, with fills left, is no lapse", () => {
+    // Paused over a charge; it expires before the next one, and until then there is time to renew.
+    const paused = { lastDispensedOn: "2025-12-01", validUntil: "2026-05-20" };
+    const nextCharge = new Date("2026-05-28T12:00:00Z");
+    expect(ends(cover([prescription(paused)], { nextCharge, intervalCount: 3 }))).toEqual([
+      "EXPIRES",
+      "2026-05-21",
+    ]);
+    // Where the drug lasts longer than from now on, its end counts.
+    const lasting = { lastDispensedOn: "2026-02-20", validUntil: "2026-05-20" };
+    expect(ends(cover([prescription(lasting)], { nextCharge, intervalCount: 3 }))).toEqual([
+      "EXPIRES",
+      "2026-03-22",
+    ]);
   });
 
   test("an order whose fill is on record is not counted again, however late its parcel's news", () => {

@@ -192,7 +192,13 @@ function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
   const runsOutOn = last
     ? addDays(last.on, last.by.daysSupply)
     : by.lastUsedAt && addDays(by.lastUsedAt, by.daysSupply);
-  const ends = [firstUncovered, expiring?.until ?? null, firstUncovered && runsOutOn];
+  // A drug that ran out while there were fills to be had ran out because none was asked for: the customer had paused.
+  const isForWantOfFills = last !== null || (runsOutOn !== null && runsOutOn > now);
+  const ends = [
+    firstUncovered,
+    expiring?.until ?? null,
+    firstUncovered && isForWantOfFills ? runsOutOn : null,
+  ];
   const times = ends.flatMap((end) => end ? [end.getTime()] : []);
   return {
     kind: "covered",

@@ -94,8 +94,8 @@ export interface StripeActions {
   pause(subscriptionId: string): Subscription;
   resume(subscriptionId: string): Subscription;
   cancel(subscriptionId: string): Subscription;
-  /** Only marks it: call `cancel` when the period is over. */
-  cancelAtPeriodEnd(subscriptionId: string): Subscription;
+  /** Only marks it (or, on second thoughts, takes the mark off): call `cancel` when the period is over. */
+  cancelAtPeriodEnd(subscriptionId: string, atPeriodEnd?: boolean): Subscription;
   /** Without an amount: all that is left. */
   refund(chargeId: string, amount?: number): Refund;
   /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
@@ -176,7 +176,8 @@ export function makeActions(world: World): StripeActions {
     pause: (id) => subscriptions.pause(world, subscription(id)),
     resume: (id) => subscriptions.resume(world, subscription(id)),
     cancel: (id) => subscriptions.cancel(world, subscription(id)),
-    cancelAtPeriodEnd: (id) => subscriptions.update(world, subscription(id), { cancel_at_period_end: true }),
+    cancelAtPeriodEnd: (id, atPeriodEnd = true) =>
+      subscriptions.update(world, subscription(id), { cancel_at_period_end: atPeriodEnd }),
     refund: (id, amount) => refund(world, need(state.charges, id), amount),
     creditNote: (id, line) => creditNote(world, need(state.invoices, id), line),
     dispute: (id) => dispute(world, need(state.charges, id)),
