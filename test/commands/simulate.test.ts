@@ -171,6 +171,7 @@ test("one break of a rule a customer is told once, and enough of them end the ru
           healthPatientId: "",
           pharmacyPatientId: "",
           crmPersonId: "",
+          loginUserId: "",
         },
         dice: makeDice(1),
         refills: [],
