@@ -169,9 +169,9 @@ test("an order without a valid prescription may not be", () => {
 });
 
 test("an acknowledged webhook without a task is lost, and one with two is doubled", () => {
-  const [first] = evidence.tasks;
+  const first = evidence.tasks.find(({ step }) => step === "stripe.invoice.paid");
   if (!first) throw new Error("no task");
-  expect(failing({ tasks: evidence.tasks.slice(1) })[0]?.lost).toEqual([expect.stringContaining(first.key)]);
+  expect(failing({ tasks: evidence.tasks.filter((task) => task !== first) })[0]?.lost).toEqual([expect.stringContaining(first.key)]);
   expect(failing({ tasks: [...evidence.tasks, first] })[0]?.doubled).toEqual([
     expect.stringContaining(first.key),
   ]);
@@ -215,8 +215,9 @@ test("a medical fact in a table or in a log is found", async () => {
 });
 
 test("a row that disagrees with the pharmacy is found", () => {
+  const one = orderOf(delivered).id;
   const orders = evidence.orders.map((order) =>
-    order.state === "DELIVERED" ? { ...order, state: "SHIPPED" } : order
+    order.pharmacy_order_id === one ? { ...order, state: "SHIPPED" } : order
   );
   expect(failing({ orders })[0]?.unexplained).toEqual([
     expect.stringContaining("at the pharmacy it is DELIVERED"),
@@ -255,7 +256,7 @@ test("the exit code says it", () => {
   };
   expect(conclude(report, false)).toMatchObject({
     exitCode: 1,
-    text: expect.stringMatching(/FAIL[\s\S]*2 lost, 0 doubled, 0 unexplained$/),
+    text: expect.stringMatching(/FAIL[\s\S]*3 lost, 0 doubled, 0 unexplained$/),
   });
   expect(JSON.parse(conclude(report, true).text)).toMatchObject({ ok: false });
   expect(conclude({ ...report, ok: true }, true).exitCode).toBe(0);
