@@ -30,7 +30,9 @@ describe("an edit in the CRM", () => {
     expect(await stopped(world)).toEqual([]);
   });
 
-  test("doubled, shuffled and with every task resent: one write at each vendor, and one pair of mails", async () => {
+  test("doubled, shuffled and with every task resent: one write at each vendor, and one pair of mails", {
+    timeout: 120_000,
+  }, async () => {
     const { world, person } = await onePerson();
     for (const vendor of [world.vendors.crm, world.vendors.stripe]) {
       Object.assign(vendor.outbox.faults, { doubled: 1, shuffled: true });
@@ -328,17 +330,21 @@ describe("contactDifferences", () => {
     expect(of({ crm: { email: "A@x.test", phone: "+1" } })).toEqual(["stripe.email", "registry.email"]);
   });
 
-  test("a login that was asked about differs, but is not to be repaired", () => {
-    const [difference] = contactDifferences({
-      ...same,
-      login: { email: "old@x.test", pendingEmail: "A@x.test" },
-    });
-    expect(difference).toEqual({
+  test("a login that was asked about differs, but is not to be repaired until its customer's time is up", () => {
+    const login = {
+      email: "old@x.test",
+      pendingEmail: "A@x.test",
+      pendingSince: new Date("2026-03-01T10:00:00Z"),
+    };
+    const awaits = (now?: Date) => contactDifferences({ ...same, login }, now)[0]?.awaitsConfirmation;
+    expect(contactDifferences({ ...same, login })).toEqual([{
       system: "login",
       attribute: "email",
       owner: "a@x.test",
       mirror: "old@x.test",
       awaitsConfirmation: true,
-    });
+    }]);
+    expect(awaits(new Date("2026-03-04T09:59:00Z"))).toBe(true);
+    expect(awaits(new Date("2026-03-04T10:00:00Z"))).toBe(false);
   });
 });

@@ -84,6 +84,35 @@ describe("the login's email", () => {
   });
 });
 
+describe("mails that nobody answers", () => {
+  test("are sent again when there is other news after days, three times in all; then a person is asked", {
+    timeout: 120_000,
+  }, async () => {
+    const { world, person } = await onePerson();
+    const news = async () => {
+      world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "typo@new.test" });
+      await world.settle();
+    };
+    edit(world, person, NEW);
+    await world.settle();
+    for (const mails of [2, 4, 6]) {
+      await world.pass({ days: 2 });
+      await news();
+      expect([mailed(world).length, await stopped(world)]).toEqual([mails, []]);
+      await world.pass({ days: 2 });
+      await news();
+    }
+    expect(mailed(world)).toHaveLength(6);
+    const [asked] = await stopped(world);
+    expect(asked).toMatchObject({ step: "owner.propagate_login", reason_code: "LOGIN_NOT_CONFIRMED" });
+    world.vendors.login.changeEmail(person.loginUserId, NEW);
+    world.vendors.login.openAll(person.loginUserId);
+    await setStatus(world.db, asked?.id ?? 0, "PENDING");
+    await world.settle();
+    expect([loginOf(world, person), await stopped(world)]).toEqual([NEW, []]);
+  });
+});
+
 describe("an address that another login has", () => {
   test("of nobody we know: a person is asked, nobody is mailed, and the right address in the CRM settles it", async () => {
     const { world, person } = await onePerson();

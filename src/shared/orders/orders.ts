@@ -199,6 +199,18 @@ export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
     .execute();
 }
 
+/** The customer has an address again, perhaps: orders that stopped for want of one are checked now. */
+export async function resumeAddressless(trx: Trx, customerId: number): Promise<void> {
+  await trx
+    .updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
+    .where("step", "=", "order.place")
+    .where("customer_id", "=", customerId)
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where("reason_code", "=", "NO_SHIPPING_ADDRESS")
+    .execute();
+}
+
 /** True while a task of this step is open for the order (or for one of its ids at the pharmacy): due, at work, or in front of a person. */
 export async function hasOpenTask(
   trx: Trx | Database,

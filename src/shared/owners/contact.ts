@@ -2,6 +2,12 @@ import type { CrmProfile, LoginUser } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { OWNERS } from "./owners.ts";
 
+/**
+ * How long a customer has to answer the mails about a new email. Their links are dead sooner (an hour, unless the project
+ * says otherwise), and nobody can tell from outside.
+ */
+export const CONFIRM_WITHIN_DAYS = 3;
+
 type ContactMirror = (typeof OWNERS.contact.mirrors)[number];
 
 /** What the owner of a customer's contact facts says, and what each mirror shows. Held in memory only. */
@@ -10,7 +16,7 @@ export interface ContactReading {
   /** Null: the customer has no key there, or was deleted there. Such a mirror has nothing to compare. */
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
   registryEmail: string | null;
-  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
+  login: (Pick<LoginUser, "email" | "pendingEmail"> & Partial<Pick<LoginUser, "pendingSince">>) | null;
 }
 
 /** A mirror that does not show what the CRM says. The values must not be kept or logged: hash what is recorded. */
@@ -20,25 +26,32 @@ export interface ContactDifference {
   /** Null: the CRM has none. An email is then a question for a person, never a wipe; a phone is cleared. */
   owner: string | null;
   mirror: string | null;
-  /** Right as soon as the customer confirms it to Supabase Auth, so there is nothing to repair. */
+  /** Right as soon as the customer confirms it to Supabase Auth, who asked not long ago: there is nothing to repair. */
   awaitsConfirmation: boolean;
 }
 
 /**
  * What differs, mirror by mirror as `OWNERS.contact` lists them. Stripe and the registry keep an email as it is written
  * and are compared so; Supabase Auth keeps emails in lower case, so a login that differs in case alone does not differ.
+ * @param now without it, a customer who was asked has for ever to answer
  */
-export function contactDifferences(reading: ContactReading): ContactDifference[] {
+export function contactDifferences(reading: ContactReading, now?: Date): ContactDifference[] {
   return OWNERS.contact.mirrors.flatMap((mirror): ContactDifference[] => {
     const { system, attribute } = mirror;
     const shown = shownBy(mirror, reading);
     if (shown === undefined) return [];
     const owner = textOf(reading.crm[attribute]);
     if (isSame(system, owner, shown)) return [];
-    const pending = system === "login" ? textOf(reading.login?.pendingEmail) : null;
-    const awaitsConfirmation = owner !== null && isSame("login", owner, pending);
+    const awaitsConfirmation = system === "login" && owner !== null && wasAskedFor(owner, reading.login, now);
     return [{ system, attribute, owner, mirror: shown, awaitsConfirmation }];
   });
+}
+
+/** Whether the customer was asked about this email, and has time to answer. */
+function wasAskedFor(email: string, login: ContactReading["login"], now: Date | undefined): boolean {
+  if (!isSame("login", email, textOf(login?.pendingEmail))) return false;
+  const since = login?.pendingSince;
+  return !since || !now || now.getTime() - since.getTime() < CONFIRM_WITHIN_DAYS * 86_400_000;
 }
 
 /** What a mirror shows; undefined where the customer is not in that system. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { destinationOf } from "../orders/destination.ts";
-import { hasShipped, isWithPharmacy, orderById } from "../orders/orders.ts";
+import { hasShipped, isWithPharmacy, orderById, requestCancel } from "../orders/orders.ts";
 import { customerById, keyOf } from "../registry/customers.ts";
 import { Permanent } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
@@ -32,11 +32,11 @@ export const orderReaddress = defineStep({
       case "former":
         return {
           kind: "done",
-          commit: () =>
-            Promise.resolve([{
-              step: "order.cancel",
-              data: { order_id: orderId, cause: "readdressed" },
-            }]),
+          commit: async (trx) => {
+            // At once, so that no check asks about it meanwhile.
+            await requestCancel(trx, orderId, "readdressed");
+            return [{ step: "order.cancel", data: { order_id: orderId, cause: "readdressed" } }];
+          },
         };
     }
   },

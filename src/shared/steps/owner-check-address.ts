@@ -1,8 +1,9 @@
+import { sql } from "kysely";
 import { z } from "zod";
 import type { Database, Trx } from "../db/database.ts";
 import { markOf } from "../orders/address.ts";
 import { destinationOf } from "../orders/destination.ts";
-import { hasOpenTask, isWithPharmacy, lockOrder, type Order, ORDER_STATES } from "../orders/orders.ts";
+import { isWithPharmacy, lockOrder, type Order, ORDER_STATES } from "../orders/orders.ts";
 import { customerById } from "../registry/customers.ts";
 import { reason } from "../queue/reasons.ts";
 import { defineStep } from "../queue/step.ts";
@@ -32,8 +33,10 @@ export const ownerCheckAddress = defineStep({
     if (orders.length === 0 || !customer.health_patient_id) return { kind: "done" };
     const home = await ctx.vendors.health.getShippingAddress(customer.health_patient_id);
     const questions: Question[] = [];
+    const settled: Order[] = [];
     for (const order of orders) {
       const destination = await destinationOf(ctx, order, home);
+      if (destination === "right") settled.push(order);
       if (destination === "right" || destination === "gone") continue;
       questions.push({
         order,
@@ -45,6 +48,8 @@ export const ownerCheckAddress = defineStep({
       kind: "done",
       commit: async (trx) => {
         for (const question of questions) await ask(trx, ctx.task.id, question);
+        for (const order of settled) await settleQuestion(trx, order);
+        return [];
       },
     };
   },
@@ -61,16 +66,25 @@ async function ordersWithPharmacy(db: Database, customerId: number): Promise<Ord
 }
 
 /**
- * The question's key is what it is about, so that checks that settle together ask once, and a person who let the parcel
- * go there is asked again only about yet another address.
+ * Asks about an order and an address once. The question's key says what it is about, so that checks that settle together
+ * ask once; a person who let the parcel go there is asked again only about yet another address.
  */
 async function ask(trx: Trx, taskId: number, { order, mark, code }: Question): Promise<void> {
   const current = await lockOrder(trx, order.id);
   if (!isWithPharmacy(current.state) || current.cancel_requested_at) return;
-  if (await hasOpenTask(trx, "order.readdress", order.id)) return;
+  const former = await trx.selectFrom("clockwork.tasks").select(["status", "key"])
+    .where("step", "=", "order.readdress")
+    .where("customer_id", "=", order.customer_id)
+    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
+    .execute();
+  const about = `order:${order.id}:${mark}:`;
+  const isAsked = former.some(({ status, key }) =>
+    status !== "DONE" && (status !== "CANCELLED" || key.startsWith(about))
+  );
+  if (isAsked) return;
   await insertTasks(trx, [{
     step: "order.readdress",
-    key: `order:${order.id}:${mark}`,
+    key: `${about}${former.length + 1}`,
     vendor: "pharmacy",
     data: { order_id: order.id },
     status: "MANUAL_INTERVENTION",
@@ -79,4 +93,14 @@ async function ask(trx: Trx, taskId: number, { order, mark, code }: Question): P
     invoiceId: order.invoice_id,
     causedBy: taskId,
   }]);
+}
+
+/** The customer moved back before anybody answered: the question runs, finds nothing to do, and is off the list. */
+async function settleQuestion(trx: Trx, order: Order): Promise<void> {
+  await trx.updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
+    .where("step", "=", "order.readdress")
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
+    .execute();
 }

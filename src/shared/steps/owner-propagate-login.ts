@@ -16,10 +16,12 @@ const MAIL_LIMIT_WAIT_MS = 15 * MINUTE_MS;
 const NOT_FREE_WAIT_MS = 60 * MINUTE_MS;
 /** How long another customer has to answer a mail before a person is asked. */
 const NOT_FREE_DAYS = 14;
+/** Whoever answers none of so many mails is talked to. */
+const MOST_REQUESTS = 3;
 
 /**
- * The login's email follows the CRM only as far as the customer says so to Supabase Auth: this has Auth ask, once for
- * each change, and never sets it. What was asked for already is not asked again, so neither an echo nor a resend mails.
+ * The login's email follows the CRM only as far as the customer says so to Supabase Auth: this has Auth ask, and never
+ * sets it. What was asked for is not asked again while there is time to answer, so neither an echo nor a resend mails.
  */
 export const ownerPropagateLogin = defineStep({
   handles: ["owner.propagate_login"],
@@ -32,16 +34,16 @@ export const ownerPropagateLogin = defineStep({
     const email = await readOwner(ctx, customer);
     const login = await readLogin(ctx, customer);
     // An empty email at the owner was asked about where the other mirrors are set.
-    if (!email || !isToBeAsked(email, login)) return { kind: "done" };
+    if (!email || !isToBeAsked(ctx, email, login)) return { kind: "done" };
     const inTheWay = await whoMustMoveFirst(ctx, customer, email);
     if (inTheWay) return notFree(ctx, customerId, inTheWay);
     try {
-      await request(ctx, customer, email);
+      await request(ctx, customer, email, login.pendingEmail?.toLowerCase() === email.toLowerCase());
     } catch (error) {
       return afterRefusal(ctx, customerId, error);
     }
     await ctx.deps.faultPoint?.("mirror written");
-    if (isToBeAsked(email, await readLogin(ctx, customer))) {
+    if (isToBeAsked(ctx, email, await readLogin(ctx, customer))) {
       throw new Retryable("NOT_YET_VISIBLE", { vendor: "login" });
     }
     return { kind: "done" };
@@ -62,13 +64,9 @@ async function readLogin(ctx: StepContext, customer: Customer): Promise<LoginUse
   return login;
 }
 
-function isToBeAsked(email: string, login: LoginUser): boolean {
-  const [difference] = contactDifferences({
-    crm: { email, phone: null },
-    stripe: null,
-    registryEmail: email,
-    login,
-  });
+function isToBeAsked(ctx: StepContext, email: string, login: LoginUser): boolean {
+  const reading = { crm: { email, phone: null }, stripe: null, registryEmail: email, login };
+  const [difference] = contactDifferences(reading, ctx.now());
   return difference !== undefined && !difference.awaitsConfirmation;
 }
 
@@ -77,13 +75,24 @@ class Moved extends Error {
   override name = "Moved";
 }
 
-async function request(ctx: StepContext, customer: Customer, email: string): Promise<void> {
+async function request(
+  ctx: StepContext,
+  customer: Customer,
+  email: string,
+  isRepeat: boolean,
+): Promise<void> {
   const userId = keyOf(customer, "login_user_id");
-  const isAsked = async () => !isToBeAsked(email, await readLogin(ctx, customer));
+  const change = `${userId}:${(await sha256Hex(`${userId}:${email.toLowerCase()}`)).slice(0, 32)}`;
+  const times = await countRequests(ctx, change);
+  if (isRepeat && times >= MOST_REQUESTS) {
+    throw new Permanent("LOGIN_NOT_CONFIRMED", { customer: customer.id, times });
+  }
+  const isAsked = async () => !isToBeAsked(ctx, email, await readLogin(ctx, customer));
   await ctx.once({
     vendor: "login",
     operation: "request email change",
-    key: await requestKey(ctx, userId, email),
+    // A hash of the address, for nobody's address may be read there; numbered, for an address can come back.
+    key: `${change}:${times + 1}`,
     settleSeconds: REQUEST_SETTLE_SECONDS,
     find: async () => (await isAsked()) ? userId : null,
     guard: async () => {
@@ -96,9 +105,8 @@ async function request(ctx: StepContext, customer: Customer, email: string): Pro
   });
 }
 
-/** The user and a hash of the address, for nobody's address may be read there; numbered, for an address can come back. */
-async function requestKey(ctx: StepContext, userId: string, email: string): Promise<string> {
-  const change = `${userId}:${(await sha256Hex(`${userId}:${email.toLowerCase()}`)).slice(0, 32)}`;
+/** How often Auth has asked the user about this address. */
+async function countRequests(ctx: StepContext, change: string): Promise<number> {
   const carriedOut = await ctx.deps.db
     .selectFrom("clockwork.effects")
     .select("id")
@@ -107,7 +115,7 @@ async function requestKey(ctx: StepContext, userId: string, email: string): Prom
     .where("key", "like", `${change}:%`)
     .where("state", "=", "CONFIRMED")
     .execute();
-  return `${change}:${carriedOut.length + 1}`;
+  return carriedOut.length;
 }
 
 function afterRefusal(ctx: StepContext, customerId: number, error: unknown): Outcome {

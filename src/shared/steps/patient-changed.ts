@@ -1,5 +1,5 @@
 import { findCustomer } from "../registry/customers.ts";
-import { releaseOrders } from "../orders/orders.ts";
+import { releaseOrders, resumeAddressless } from "../orders/orders.ts";
 import { defineStep } from "../queue/step.ts";
 import { healthHint } from "./hints.ts";
 
@@ -20,6 +20,7 @@ export const patientChanged = defineStep({
       kind: "done",
       commit: async (trx) => {
         await releaseOrders(trx, { customer_id: customer.id });
+        await resumeAddressless(trx, customer.id);
         return [{ step: "owner.check_address", data: { customer_id: customer.id } }];
       },
     };

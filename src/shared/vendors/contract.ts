@@ -232,6 +232,8 @@ export interface LoginUser {
   isConfirmed: boolean;
   /** An address that was asked for and is not confirmed yet. */
   pendingEmail: string | null;
+  /** When the mails about it were sent last. */
+  pendingSince: Date | null;
 }
 
 /** Why a change of email is `refused`, as `details.code`. Any other code is the vendor's own. */

@@ -61,6 +61,8 @@ export interface StripeActions {
   renew(subscriptionId: string): Invoice;
   /** The next period, but the card is declined: the invoice stays open, the subscription is `past_due`. */
   failPayment(subscriptionId: string): Invoice;
+  /** Stripe tries an open invoice again, and the card is declined again; after the last try there is no next one. */
+  retryPayment(invoiceId: string, options?: { isLast?: boolean }): Invoice;
   /** The card works again: an open invoice is paid. */
   payInvoice(invoiceId: string): Invoice;
   /** Open ones only. */
@@ -109,6 +111,11 @@ export function makeActions(world: World): StripeActions {
     subscribe: ({ priceIds, ...request }) => subscriptions.subscribe(world, { ...request, items: priceIds }),
     renew: (id) => subscriptions.renew(world, subscription(id), true),
     failPayment: (id) => subscriptions.renew(world, subscription(id), false),
+    retryPayment: (id, { isLast = false } = {}) => {
+      const invoice = need(state.invoices, id);
+      attemptPayment(world, invoice, false, isLast);
+      return invoice;
+    },
     payInvoice: (id) => {
       const invoice = need(state.invoices, id);
       attemptPayment(world, invoice, true);

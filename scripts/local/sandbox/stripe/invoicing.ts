@@ -117,8 +117,13 @@ export function finalizeInvoice({ state, events }: World, invoice: Invoice): voi
   events.emit("invoice.finalized", invoice);
 }
 
-/** Charges an open invoice. A failure leaves it open, to be tried again. */
-export function attemptPayment({ state, events }: World, invoice: Invoice, succeeds: boolean): void {
+/** Charges an open invoice. A failure leaves it open, to be tried again unless it was the last try. */
+export function attemptPayment(
+  { state, events }: World,
+  invoice: Invoice,
+  succeeds: boolean,
+  isLast = false,
+): void {
   if (invoice.status !== "open") {
     throw notAllowed("Only an open invoice can be paid.", "invoice_not_editable");
   }
@@ -141,7 +146,7 @@ export function attemptPayment({ state, events }: World, invoice: Invoice, succe
     events.emit("invoice_payment.paid", payment);
   }
   if (!succeeds) {
-    invoice.next_payment_attempt = now + RETRY_SECONDS;
+    invoice.next_payment_attempt = isLast ? null : now + RETRY_SECONDS;
     events.emit("invoice.payment_failed", invoice);
     return;
   }

@@ -14,13 +14,19 @@ export interface SupabaseAuthOptions {
 /** Empty and absent are the same here: Auth shows an empty email for somebody who signs in with a phone. */
 const text = z.string().nullish().transform((value) => value || null);
 
-const userAnswer = z.object({ id: z.string(), email: text, email_confirmed_at: text, new_email: text })
-  .transform(({ id, email, email_confirmed_at, new_email }): LoginUser => ({
-    id,
-    email,
-    isConfirmed: email_confirmed_at !== null,
-    pendingEmail: new_email,
-  }));
+const userAnswer = z.object({
+  id: z.string(),
+  email: text,
+  email_confirmed_at: text,
+  new_email: text,
+  email_change_sent_at: z.iso.datetime({ offset: true }).nullish(),
+}).transform(({ id, email, email_confirmed_at, new_email, email_change_sent_at }): LoginUser => ({
+  id,
+  email,
+  isConfirmed: email_confirmed_at !== null,
+  pendingEmail: new_email,
+  pendingSince: email_change_sent_at ? new Date(email_change_sent_at) : null,
+}));
 const usersAnswer = z.object({ users: z.array(userAnswer) });
 const settingsAnswer = z.object({ mailer_autoconfirm: z.boolean() });
 const linkAnswer = z.object({ id: z.string(), hashed_token: z.string().min(1) });
