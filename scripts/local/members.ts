@@ -23,7 +23,7 @@ export function importMember({ stripe, crm, login }: LocalVendors, n: number, no
     const { id, interval, intervalCount, amount } = price;
     stripe.addPrice({ id, interval, intervalCount, amount });
   }
-  const [email, phone] = [`member.${n}@example.com`, `+1859${String(n).padStart(7, "0")}`];
+  const [email, phone] = [`member.${n}@example.com`, `+1270${String(n).padStart(7, "0")}`];
   const { customer, subscription } = stripe.importCustomer({ email, phone, priceId: PRICE });
   if (!subscription) throw new Error("a price makes a subscription");
   const ends = subscription.items.data.map((item) => item.current_period_end * 1000);

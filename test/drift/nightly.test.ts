@@ -143,6 +143,24 @@ describe("what drifted is put right and written down", () => {
     expect(await rows(world, "select id from tracker.drift where repaired_at is null")).toEqual([]);
   });
 
+  test("a login whose customer answers no mail: asked again after some days, then a person is, once", {
+    timeout: 240_000,
+  }, async () => {
+    const { world, members } = await clinicOf(1);
+    const { crm, login } = world.vendors;
+    crm.outbox.faults.dropped = 1;
+    crm.changeProfile(first(members).crmPersonId, { email: "moved@example.com" });
+    for (let i = 0; i < 13; i++) await nextNight(world);
+    // Both addresses are mailed each time.
+    expect(login.mails.length).toBe(6);
+    expect(await stopped(world)).toMatchObject([{
+      step: "owner.propagate_login",
+      reason_code: "LOGIN_NOT_CONFIRMED",
+    }]);
+    expect(await rows(world, "select system, looks from tracker.drift where repaired_at is null"))
+      .toEqual([{ system: "login", looks: expect.any(Number) }]);
+  });
+
   test("hashes only: equal for equal values of one customer, and no value anywhere", async () => {
     const { world, members } = await clinicOf(2);
     const wrong = "+18597777777";

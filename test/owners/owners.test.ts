@@ -90,6 +90,7 @@ describe("the one table of owners", () => {
       stripe: { email: "mirror@example.com", phone: "+2" },
       registryEmail: "mirror@example.com",
       login: { email: "mirror@example.com", pendingEmail: null },
+      now: new Date("2026-01-01T00:00:00Z"),
     };
     let mirrors = 0;
     for (const fact of MIRRORED_FACTS) {

@@ -47,6 +47,25 @@ async function failure(work: Promise<unknown>): Promise<VendorError> {
 }
 
 describe("reading", () => {
+  test("everybody, a hundred a page, to the end", async () => {
+    const ids = [ada, ...Array.from({ length: 199 }, (_, n) => auth.signUp(`user.${n}@x.test`))];
+    const pages = [await login.listUsers(null)];
+    for (let next = pages[0]?.next ?? null; next !== null;) {
+      const page = await login.listUsers(next);
+      pages.push(page);
+      next = page.next;
+    }
+    // Two full pages may be all there is; only an empty one says so.
+    expect(pages.map(({ entries }) => entries.length)).toEqual([100, 100, 0]);
+    expect(pages.flatMap(({ entries }) => entries.map(({ id }) => id)).sort()).toEqual(ids.sort());
+    expect(pages[0]?.entries.find(({ id }) => id === ada)).toMatchObject({
+      email: "ada@old.test",
+      pendingEmail: null,
+    });
+    auth.faults.add({ operation: "list users", kind: "status", status: 503, times: 1 });
+    expect(await failure(login.listUsers(null))).toMatchObject({ vendor: "login", failure: "unanswered" });
+  });
+
   test("a user: its email, whether it is proved, and what waits for confirmation", async () => {
     auth.changeEmail(ada, "Ada@New.test");
     expect(await login.getUser(ada)).toEqual({

@@ -3,8 +3,8 @@ import type { Database, Trx } from "../db/database.ts";
 import { countPage, startRun } from "../checks/runs.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
-import type { LoginUser } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
+import type { ContactReading } from "./contact.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
 import { comparedIn, type Difference, differencesOf } from "./mirrors.ts";
 import { MIRRORED_FACTS, type MirroredFact } from "./owners.ts";
@@ -46,7 +46,7 @@ export interface Met {
   row: RegistryRow;
   plan: Plan | null;
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
-  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
+  login: ContactReading["login"];
 }
 
 interface Suspect {
@@ -81,7 +81,7 @@ export async function comparePage(ctx: StepContext, pass: Pass, met: readonly Me
       if (row.crm_person_id !== null) look.suspects.push({ customerId: row.id, fact: "contact" });
       continue;
     }
-    const reading = { crm, plan, stripe, login, registryEmail: row.email };
+    const reading = { crm, plan, stripe, login, registryEmail: row.email, now: ctx.now() };
     look.seen += comparedIn(reading, systems);
     const differences = MIRRORED_FACTS.flatMap((fact) => differencesOf(fact, reading))
       .filter(({ system }) => systems.includes(system));

@@ -1,6 +1,6 @@
-import type { CrmProfile, LoginUser } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
-import { contactDifferences } from "./contact.ts";
+import { contactDifferences, type ContactReading } from "./contact.ts";
 import { MIRRORED_FACTS, type MirroredFact, OWNERS } from "./owners.ts";
 import { type Plan, planDifferences } from "./plan.ts";
 
@@ -12,7 +12,9 @@ export interface MirrorReading {
   /** Null: the customer has no key there, was deleted there, or it was not asked. So with the login. */
   stripe: Pick<StripeCustomer, "email" | "phone"> | null;
   registryEmail: string | null;
-  login: Pick<LoginUser, "email" | "pendingEmail"> | null;
+  login: ContactReading["login"];
+  /** When it was read: a customer who was asked long ago is asked again. */
+  now: Date;
 }
 
 /** A mirror that does not show what the owner says. The values are never kept or logged: see `hashDifferences`. */
@@ -31,7 +33,7 @@ const COMPARE: Record<MirroredFact, (reading: MirrorReading) => Difference[]> = 
     plan === null
       ? []
       : planDifferences(plan, crm).map((one) => ({ ...one, fact: "plan", awaitsConfirmation: false })),
-  contact: (reading) => contactDifferences(reading).map((one) => ({ ...one, fact: "contact" })),
+  contact: (reading) => contactDifferences(reading, reading.now).map((one) => ({ ...one, fact: "contact" })),
 };
 
 /** What differs of one fact, mirror by mirror as {@link OWNERS} lists them. */

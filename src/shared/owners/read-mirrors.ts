@@ -36,7 +36,7 @@ export async function readMirrors(
     const why = reason("CRM_PERSON_UNKNOWN", { person: personId, customer: row.id });
     return { reading: null, unknown: { why, askedBy: "owner.propagate_contact" }, keys };
   }
-  const base = { crm, plan: null, stripe: null, login: null, registryEmail: row.email };
+  const base = { crm, plan: null, stripe: null, login: null, registryEmail: row.email, now: ctx.now() };
   if (fact === "plan") {
     if (stripeId === null) return { reading: null, unknown: null, keys };
     const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
