@@ -112,7 +112,7 @@ where tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION') and tasks.cau
 order by work, vendor, started_at desc;
 
 comment on view ops.checks is 'The nightly checks, the last 14 runs of each. Only a finished run is a success.';
-comment on column ops.checks.work is 'completeness: is there news that we never received? drift: does every mirror show what the owner says? product_count: what is in use?';
+comment on column ops.checks.work is 'completeness (is there news that we never received), drift (does every mirror show what the owner says) or product_count (what is in use).';
 comment on column ops.checks.vendor is 'Whose side is gone through.';
 comment on column ops.checks.state is 'How it went, in plain words.';
 comment on column ops.checks.seen is 'What it looked at: events, orders, or facts of customers.';
