@@ -171,7 +171,9 @@ test("an order without a valid prescription may not be", () => {
 test("an acknowledged webhook without a task is lost, and one with two is doubled", () => {
   const first = evidence.tasks.find(({ step }) => step === "stripe.invoice.paid");
   if (!first) throw new Error("no task");
-  expect(failing({ tasks: evidence.tasks.filter((task) => task !== first) })[0]?.lost).toEqual([expect.stringContaining(first.key)]);
+  expect(failing({ tasks: evidence.tasks.filter((task) => task !== first) })[0]?.lost).toEqual([
+    expect.stringContaining(first.key),
+  ]);
   expect(failing({ tasks: [...evidence.tasks, first] })[0]?.doubled).toEqual([
     expect.stringContaining(first.key),
   ]);

@@ -368,7 +368,7 @@ export interface OpsChecks {
   window_from: Timestamp | null;
   window_until: Timestamp | null;
   /**
-   * completeness: is there news that we never received? drift: does every mirror show what the owner says? product_count: what is in use?
+   * completeness (is there news that we never received), drift (does every mirror show what the owner says) or product_count (what is in use).
    */
   work: string | null;
 }
