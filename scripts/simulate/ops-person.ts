@@ -70,6 +70,8 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
       await sql`update tracker.renewals set state = 'CANCELLED' where id = ${row.data.renewal_id} and closed_at is null`
         .execute(db);
       await setStatus(row.task_id, "CANCELLED");
+      // The stop ends the campaign; what is still uncovered opens as a cycle of its own.
+      refill.askedForThis = 0;
       // Stopped, because a prescription is promised for later.
       agenda.plan(now().getTime() + dice.between(10, 50) * DAY_MS, () => {
         if (refill.wish === "refill") prescribe(stage, customer, refill.priceId);
