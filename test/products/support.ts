@@ -35,7 +35,7 @@ export function subscriber(
   const { stripe } = world.vendors;
   const { quantity = 1, trialDays } = more;
   return stripe.subscribe({
-    customerId: stripe.createCustomer({}).id,
+    customerId: stripe.importCustomer({}).customer.id,
     priceIds: [prices].flat().map((price) => ({ price, quantity })),
     ...(trialDays === undefined ? {} : { trialDays }),
   });

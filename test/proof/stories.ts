@@ -127,5 +127,13 @@ export async function recover(world: World): Promise<void> {
     // Short steps first; a vendor's pause can last ten minutes.
     await world.pass(i < 12 ? { seconds: 45 } : { minutes: 11 });
   }
-  throw new Error("the world did not recover");
+  const open = await world.db.selectFrom("clockwork.tasks").select([
+    "id",
+    "step",
+    "status",
+    "reason",
+    "run_after",
+  ])
+    .where("status", "in", ["QUEUED", "PENDING"]).limit(5).execute();
+  throw new Error(`the world did not recover: ${JSON.stringify(open)}`);
 }

@@ -209,7 +209,8 @@ describe("a merge at the health record", () => {
     const two = await world.clinic.signUp("Merge Two");
     await world.settle();
     // At Stripe and in the CRM they are one already: the second knows only patient and pharmacy.
-    await world.db.updateTable("registry.customers").set({ stripe_customer_id: null, crm_person_id: null })
+    await world.db.updateTable("registry.customers")
+      .set({ stripe_customer_id: null, crm_person_id: null, login_user_id: null })
       .where("id", "=", two.customerId).execute();
     world.vendors.health.mergePatients(two.healthPatientId, one.healthPatientId);
     await world.settle();
