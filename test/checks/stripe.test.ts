@@ -62,8 +62,11 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
     await world.settle();
     expect(await orders(world)).toEqual([]);
+    const heard = new Set(
+      (await world.db.selectFrom("clockwork.tasks").select("key").execute()).map(({ key }) => key),
+    );
     const lost = [...world.vendors.stripe.state.events.values()]
-      .filter(({ type }) => world.deps.steps.find(`stripe.${type}`));
+      .filter(({ id, type }) => world.deps.steps.find(`stripe.${type}`) && !heard.has(id));
     expect(lost.length).toBeGreaterThan(1);
     const run = await check(world, "stripe");
     expect(run).toMatchObject({ state: "DONE", missing: lost.length, repaired: lost.length });

@@ -58,7 +58,10 @@ export async function rows(world: World, query: string): Promise<Record<string, 
 
 /** The latest runs, Stripe's first. */
 export async function checks(world: World, vendor = "stripe") {
-  return await rows(world, `select * from ops.checks where vendor = '${vendor}' order by started_at desc`);
+  return await rows(
+    world,
+    `select * from ops.checks where work = 'drift' and vendor = '${vendor}' order by started_at desc`,
+  );
 }
 
 /** Every API call that wrote something at a vendor: what an echo or a needless repair would add to. */

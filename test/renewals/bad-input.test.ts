@@ -237,7 +237,8 @@ test(
     await night(world);
 
     expect((await tasksOf(world, "renewal.find")).map(({ status }) => status)).toEqual(["DONE"]);
-    const [run] = await world.db.selectFrom("tracker.check_runs").selectAll().execute();
+    const [run] = await world.db.selectFrom("tracker.check_runs").selectAll().where("work", "=", "renewals")
+      .execute();
     expect(run).toMatchObject({ work: "renewals", state: "DONE", pages: 1, seen: CASES.length + 1 });
     const rows = await questions(world);
     for (const [index, { name, code, says, issue }] of CASES.entries()) {

@@ -1,4 +1,4 @@
-import { isOrder, judgePrescription, RXNORM } from "../orders/prescriptions.ts";
+import { isOrder, isUnreadable, judgePrescription, RXNORM } from "../orders/prescriptions.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import { firstInstant, parseFhirDateTime } from "../vendors/fhir-dates.ts";
 
@@ -46,7 +46,7 @@ export function sortByProduct(
   const byProduct = new Map<number, Prescription[]>();
   const unknown: Sorted["unknown"] = [];
   for (const prescription of prescriptions) {
-    const isReadable = prescription.intent !== UNREADABLE;
+    const isReadable = !isUnreadable(prescription);
     if (isReadable && !isOrder(prescription)) continue;
     const [product, another] = new Set(codesOf(prescription).flatMap((code) => products.get(code) ?? []));
     if (product !== undefined && another === undefined) {
@@ -58,11 +58,8 @@ export function sortByProduct(
   return { byProduct, unknown };
 }
 
-/** The intent of a prescription that the health record's client could not read. It is none of FHIR's. */
-const UNREADABLE = "unknown";
-
 function whyUnknown(prescription: Prescription, isAmbiguous: boolean): string {
-  if (prescription.intent === UNREADABLE) return "it cannot be read";
+  if (isUnreadable(prescription)) return "it cannot be read";
   if (isAmbiguous) return "its codes stand for more than one product";
   return codesOf(prescription).length === 0
     ? "it has no RxNorm code"
