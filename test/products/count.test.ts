@@ -132,6 +132,8 @@ describe("a count", () => {
     expect(await runs(world)).toMatchObject([{ state: "RUNNING", pages: 1 }]);
     expect(await frequency(world)).toMatchObject({ [OLD]: ["registered", null, null] });
     await countNow(world, "product.count_stripe");
+    // Before the other's second page is tried again.
+    await world.settle();
     await world.pass({ hours: 2 });
     await world.settle();
     expect(await runs(world)).toMatchObject([

@@ -18,6 +18,8 @@ const CUSTOMER_COLUMNS = [
 /** Columns whose name has a word of a fact that another system owns, and what they hold instead of it. */
 const NOT_A_COPY: Readonly<Record<string, string>> = {
   "registry.products.name": "our own name of what the company sells",
+  "tracker.refills.other_refills":
+    "a finding of ours: how many of Stripe's subscriptions share one prescription",
   "tracker.renewals.billing_paused_at": "when we did it; whether it is paused is asked of Stripe",
   "tracker.renewals.billing_resumed_at": "when we did it",
 };
