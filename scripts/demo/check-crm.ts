@@ -6,7 +6,8 @@ export function checkCrm(evidence: Evidence): Check[] {
   return [heardOnce(evidence), heardTheEnd(evidence)];
 }
 
-function heardOnce({ vendors: { crm } }: Evidence): Check {
+function heardOnce(evidence: Evidence): Check {
+  const { crm } = evidence.vendors;
   const result = check("the CRM heard each fact at most once");
   const heard = new Map<string, number>();
   for (const { personId, name, data } of crm.events) {
@@ -14,9 +15,12 @@ function heardOnce({ vendors: { crm } }: Evidence): Check {
     heard.set(fact, (heard.get(fact) ?? 0) + 1);
   }
   for (const [fact, count] of heard) if (count > 1) result.doubled.push(`${fact} was heard ${count} times`);
-  const strangers = crm.events.filter(({ data }) => subjectOf(data) === null);
-  for (const { name, personId } of strangers) {
-    result.unexplained.push(`${personId} heard ${name} of neither an order nor a renewal`);
+  for (const { name, personId, data } of crm.events) {
+    if (subjectOf(data) === null) {
+      result.unexplained.push(`${personId} heard ${name} of neither an order, a renewal, nor a payment`);
+    } else if (name === "payment_failed" && !hasFailed(evidence, personId, data["attempt"])) {
+      result.unexplained.push(`${personId} heard of a try that did not fail at Stripe`);
+    }
   }
   const repeats = crm.receipts.filter(({ outcome }) => outcome === "duplicate").length;
   result.looked =
@@ -25,10 +29,19 @@ function heardOnce({ vendors: { crm } }: Evidence): Check {
   return result;
 }
 
-/** What a fact is about: an order, or a renewal (whose reminders are counted). Null: nothing of ours. */
+/** True when Stripe tried to charge an invoice of this person so often in vain. */
+function hasFailed(evidence: Evidence, personId: string, attempt: unknown): boolean {
+  const customer = evidence.people.find(({ crmPersonId }) => crmPersonId === personId)?.stripeCustomerId;
+  return [...evidence.vendors.stripe.state.invoices.values()].some((invoice) =>
+    invoice.customer === customer && invoice.attempt_count >= Number(attempt)
+  );
+}
+
+/** What a fact is about: an order, a renewal (whose reminders are counted), or a try to charge. Null: nothing of ours. */
 function subjectOf(data: Readonly<Record<string, unknown>>): string | null {
-  const { order_id: order, renewal_id: renewal, reminder = "" } = data;
+  const { order_id: order, renewal_id: renewal, reminder = "", attempt, next_attempt_on: next } = data;
   if (typeof order === "number") return `of order ${order}`;
+  if (typeof attempt === "number") return `of try ${attempt}, the next on ${String(next)}`;
   return typeof renewal === "number" ? `${String(reminder)} of renewal ${renewal}` : null;
 }
 
