@@ -117,7 +117,7 @@ describe("prescriptions by product", () => {
       prescription("foreign", codes("9")),
       prescription("bare", codes()),
       prescription("two", codes("1", "2")),
-      prescription("unreadable", { ...codes(), intent: "unknown", status: "unknown" }),
+      prescription("unreadable", { ...codes(), intent: "unreadable", status: "unreadable" }),
       prescription("later", { ...codes("9"), validFrom: "2027-01-01" }),
       prescription("unclear", { ...codes("9"), validUntil: null }),
     );
