@@ -2,6 +2,7 @@ import { z } from "zod";
 import { readInvoice } from "../orders/payment.ts";
 import { dayIn } from "../owners/plan.ts";
 import { customerBy, keyOf } from "../registry/customers.ts";
+import { Withheld } from "../queue/halt.ts";
 import { Permanent, type Reason, reason } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import type { StripeInvoice } from "../vendors/stripe/client.ts";
@@ -29,16 +30,6 @@ export const invoicePaymentFailed = defineStep({
     return { kind: "done", commit: () => Promise.resolve(isOver ? [plan] : [plan, tell]) };
   },
 });
-
-/** The customer is not to be told after all; `why` ends the task. */
-class Withheld extends Error {
-  override name = "Withheld";
-  readonly why: Reason;
-  constructor(why: Reason) {
-    super(why.code);
-    this.why = why;
-  }
-}
 
 /**
  * Tells the CRM of one failed try to charge one invoice, once: which try it was, and the day of the next one. Stripe is

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
 import { customerById, keyOf } from "../registry/customers.ts";
-import { type FollowUp, Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { Withheld } from "../queue/halt.ts";
+import { type FollowUp, Permanent, reason } from "../queue/reasons.ts";
 import { defineStep, type StepContext } from "../queue/step.ts";
 import { decide } from "../renewals/decide.ts";
 import { lookAtRefills } from "../renewals/look.ts";
@@ -22,16 +23,6 @@ const SEND_EVENT = "send event";
 
 /** The CRM ignores a repeat of an event's id for at least this long. */
 const REPEAT_IGNORED_HOURS = 72;
-
-/** The customer is not to be written to after all; `why` ends the task. */
-class Withheld extends Error {
-  override name = "Withheld";
-  readonly why: Reason;
-  constructor(why: Reason) {
-    super(why.code);
-    this.why = why;
-  }
-}
 
 /**
  * Tells the CRM one fact of one renewal, once: `renewal_due` starts the campaign, `renewal_renewed` and
