@@ -80,13 +80,16 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
   }
 
   function complete({ customer }: { customer: Customer }): void {
-    for (const { healthId } of customer.prescriptions) {
+    for (const { healthId, pharmacyId } of customer.prescriptions) {
       const held = vendors.health.state.prescriptions.get(healthId);
       if (held?.status !== "active" || held.dispenseRequest?.validityPeriod?.end !== undefined) continue;
       surprise(stage, customer, "a prescription is completed");
-      vendors.health.updatePrescription(healthId, {
-        validUntil: isoDay(new Date(now().getTime() + dice.between(60, 300) * DAY_MS)),
-      });
+      const atPharmacy = pharmacyId ? vendors.pharmacy.state.prescriptions.get(pharmacyId) : undefined;
+      // As it was written; at times by guess, and then the pharmacy's copy says otherwise.
+      const validUntil = atPharmacy && dice.chance(0.8)
+        ? atPharmacy.expirationDate
+        : isoDay(new Date(now().getTime() + dice.between(60, 300) * DAY_MS));
+      vendors.health.updatePrescription(healthId, { validUntil });
     }
   }
 

@@ -34,8 +34,8 @@ export function isWanted({ vendors }: World, refill: Refill): boolean {
 }
 
 /**
- * @param counts `on record`: fills that the health record has heard of. `real`: those that the pharmacy handed out, of
- * which the record hears some days late.
+ * @param counts `on record`: as the health record has it. `real`: as the pharmacy fills, by its own copy and its own count,
+ * of which the record hears some days late.
  */
 export function truthOf(
   world: World,
@@ -102,13 +102,16 @@ function onRecord(
       isUnclear = true;
       continue;
     }
-    const until = lastMoment(validityPeriod.end, timeZone);
-    const atPharmacy = filed.pharmacyId
+    const atPharmacy = counts === "real" && filed.pharmacyId
       ? vendors.pharmacy.state.prescriptions.get(filed.pharmacyId)
       : undefined;
+    const until = Math.min(
+      lastMoment(validityPeriod.end, timeZone),
+      atPharmacy ? lastMoment(atPharmacy.expirationDate, timeZone) : Infinity,
+    );
     const left = Math.min(
       1 + repeats - fillsOnRecord(vendors, filed.healthId),
-      counts === "real" ? atPharmacy?.fillsRemaining ?? Infinity : Infinity,
+      atPharmacy?.fillsRemaining ?? Infinity,
     );
     if (until < now || left <= 0) continue;
     usable.push({ from: Date.parse(validityPeriod.start ?? ""), until, left, supply: filed.daysSupply });

@@ -9,6 +9,7 @@ import type { Step } from "../../src/shared/queue/step.ts";
 import { ownerPropagatePlan } from "../../src/shared/steps/owner-propagate-plan.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { FOLLOW_CLOCKWORKS_CLOCK } from "../local/clock.ts";
+import { isSomethingDue } from "../local/due.ts";
 import { type SandboxApp, seeded } from "../local/sandbox/server.ts";
 import { type LocalVendors, startVendors } from "../local/vendors.ts";
 
@@ -124,16 +125,6 @@ export async function makeWorld(
 /** The CRM's mirror of the plan is no part of renewals: its tasks come and go, and call nobody. */
 function leftOut(step: Step): Step {
   return { ...step, queue: "internal", run: () => Promise.resolve({ kind: "done" }) };
-}
-
-/** What a drain would take up now; a drain that finds nothing costs sixty statements to learn it. */
-async function isSomethingDue(db: Database): Promise<boolean> {
-  const { rows } = await sql<{ due: boolean }>`
-    select exists (
-      select from clockwork.tasks join clockwork.vendors using (vendor)
-      where tasks.status in ('PENDING', 'QUEUED') and tasks.run_after <= clockwork.now()
-        and coalesce(vendors.paused_until <= clockwork.now(), true)) as due`.execute(db);
-  return rows[0]?.due ?? false;
 }
 
 /** `fetch` that hands each request to its sandbox without a socket in between: two years are a million requests. */

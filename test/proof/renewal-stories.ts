@@ -15,6 +15,8 @@ const refillerOf = (world: World): Refiller => {
 /** A customer whose prescription expires in so many days; a renewal is opened as soon as it is written. */
 const withRefiller = (days: number) => async (world: World): Promise<void> => {
   await world.clinic.openShop();
+  // The other nightly work has its own proofs.
+  await sql`update clockwork.nightly_work set is_on = step = 'renewal.find'`.execute(world.db);
   refillers.set(world, await refiller(world, { validUntil: dayIn(days) }));
   await world.settle();
 };

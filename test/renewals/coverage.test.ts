@@ -39,8 +39,10 @@ function cover(
   prescriptions: Prescription[],
   demand: Partial<Demand> = {},
   inFlight: InFlight[] = [],
-  atPharmacy?: ReadonlyMap<string, number>,
+  left?: number,
+  lastDay: string | null = null,
 ): Coverage {
+  const atPharmacy = new Map(left === undefined ? [] : [["rx1", { left, lastDay }]]);
   return coverageOf(prescriptions, CODES, { ...monthly, ...demand }, inFlight, NOW, ZONE, atPharmacy);
 }
 
@@ -114,28 +116,37 @@ describe("what is left", () => {
   });
 
   test("the pharmacy's own count of fills is believed when it is lower", () => {
-    expect(ends(cover([prescription()], {}, [], new Map([["rx1", 0]])))[0]).toBe("NO_FILLS_LEFT");
-    expect(ends(cover([prescription({ fillsAllowed: 3 })], {}, [], new Map([["rx1", 9]])))[0]).toBe(
+    expect(ends(cover([prescription()], {}, [], 0))[0]).toBe("NO_FILLS_LEFT");
+    expect(ends(cover([prescription({ fillsAllowed: 3 })], {}, [], 9))[0]).toBe(
       "RUNS_OUT",
     );
+  });
+
+  test("the earlier last day of the two copies counts", () => {
+    const dayOf = (lastDay: string) => ends(cover([prescription()], {}, [], 9, lastDay));
+    expect(dayOf("2026-03-01")).toEqual(["EXPIRES", "2026-03-02"]);
+    expect(dayOf("2026-02-01")[0]).toBe("EXPIRED");
+    expect(dayOf("2029-01-01")).toEqual(ends(cover([prescription()], {}, [], 9)));
+    // The health record is the owner: an end that it lacks is not made up from a copy.
+    expect(cover([prescription({ validUntil: null })], {}, [], 9, "2026-12-01").kind).toBe("unclear");
   });
 
   test("a fill that the pharmacy counts and the record does not yet is no reason to lapse", () => {
     // The fill of 10 January has run out by the record; the pharmacy has handed out another one since.
     const behind = { lastDispensedOn: "2026-01-10", fillsAllowed: 3 };
-    expect(ends(cover([prescription(behind)], {}, [], new Map([["rx1", 0]])))).toEqual([
+    expect(ends(cover([prescription(behind)], {}, [], 0))).toEqual([
       "NO_FILLS_LEFT",
       "2026-03-10",
     ]);
     const ending = { lastDispensedOn: "2026-01-10", validUntil: "2026-03-08" };
-    expect(ends(cover([prescription(ending)], {}, [], new Map([["rx1", 9]])))).toEqual([
+    expect(ends(cover([prescription(ending)], {}, [], 9))).toEqual([
       "EXPIRES",
       "2026-03-09",
     ]);
     // Without the pharmacy's word the record is all there is.
     const soon = { lastDispensedOn: "2026-02-04", validUntil: "2026-03-08" };
     expect(ends(cover([prescription(soon)], {}, []))).toEqual(["EXPIRES", "2026-03-06"]);
-    expect(ends(cover([prescription(soon)], {}, [], new Map([["rx1", 9]])))).toEqual([
+    expect(ends(cover([prescription(soon)], {}, [], 9))).toEqual([
       "EXPIRES",
       "2026-03-09",
     ]);

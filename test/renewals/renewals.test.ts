@@ -300,6 +300,18 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
     await world.settle();
     expect(await renewals(world)).toMatchObject([{ cause: "NO_FILLS_LEFT" }]);
   });
+
+  test("a charge announced for after the last day of the pharmacy's copy opens a renewal", async () => {
+    const { world, subscriptionId } = await withCustomer({ fills: 12, validUntil: dayIn(300) });
+    const [held] = world.vendors.pharmacy.state.prescriptions.values();
+    if (!held) throw new Error("no prescription at the pharmacy");
+    Object.assign(held, { expirationDate: dayIn(25) });
+    await live(world, 1);
+    expect(await renewals(world)).toEqual([]);
+    world.vendors.stripe.announceRenewal(subscriptionId);
+    await world.settle();
+    expect(await renewals(world)).toMatchObject([{ cause: "EXPIRES" }]);
+  });
 });
 
 test("an outage of the health record for a night only delays the finder", { timeout: 120_000 }, async () => {

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { onTestFinished } from "vitest";
 import { type Clinic, makeClinic } from "../../scripts/local/clinic.ts";
 import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/local/clock.ts";
+import { isSomethingDue } from "../../scripts/local/due.ts";
 import { seeded } from "../../scripts/local/sandbox/server.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "../../scripts/local/vendors.ts";
 import { makeVendors, webhookConnector, webhookSecrets } from "../../src/shared/connectors.ts";
@@ -44,17 +45,18 @@ const WEBHOOKS_URL = "http://clockwork.test/webhooks";
 
 /** A world of its own for one test; closed when the test ends, unless `close` is called before or it is to be `shared`. */
 export async function makeWorld(
-  options: { seed?: number; shared?: boolean } & Partial<Pick<VendorsOptions, "stripeEventKinds">> = {},
+  { seed = 1, shared = false, connections, ...vendorOptions }:
+    & { seed?: number; shared?: boolean; connections?: number }
+    & Partial<Pick<VendorsOptions, "stripeEventKinds">> = {},
 ): Promise<World> {
   const database = await createTestDatabase();
-  const { db, close } = connect(database.url, 8);
+  const { db, close } = connect(database.url, connections);
   let offset = 0;
   let isClosed = false;
   const now = () => new Date(Date.now() + offset);
   const lines: World["lines"] = [];
   const log: DrainDeps["log"] = (event, fields) => void lines.push({ event, fields });
   const steps = makeStepTable(STEPS);
-  const { seed = 1, shared = false, ...vendorOptions } = options;
   const vendors = await startVendors({
     ...vendorOptions,
     now,
@@ -103,6 +105,7 @@ export async function makeWorld(
     async settle() {
       for (let round = 0; round < 50; round++) {
         const sent = await vendors.flush();
+        if (sent.length === 0 && !(await isSomethingDue(db))) return;
         const report = await drain(deps);
         if (report.settled === 0 && report.lost === 0 && sent.length === 0) return;
       }

@@ -61,16 +61,23 @@ export function responseOf(response: object): z.output<typeof commandResponse> {
   return commandResponse.parse(response);
 }
 
-/** Creates what is missing and brings the retry policy of each queue in line with `clockwork.vendors`. */
+/**
+ * Creates what is missing and brings the retry policy of each queue in line with `clockwork.vendors`; one statement when
+ * all is well. Then has pg-boss look each queue up: it does so at a queue's first use, through a connection of its own,
+ * and inside our transactions that would be one more than the pool has, when several queues begin side by side.
+ */
 export async function prepareQueues(boss: PgBoss, policies: ReadonlyMap<Queue, RetryPolicy>): Promise<void> {
+  const known = new Map((await boss.getQueues()).map((queue) => [queue.name, queue]));
+  const prepare = async (name: string, options: QueueOptions) => {
+    const found = known.get(name);
+    if (!found) await boss.createQueue(name, options);
+    else if (!isAsIn(options, found)) await boss.updateQueue(name, options);
+    await boss.findJobs(name, { id: NO_JOB });
+  };
   const finished = { deleteAfterSeconds: 3600 };
-  await boss.createQueue(DEAD_LETTER_QUEUE, {
-    ...finished,
-    retryLimit: 0,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-  });
+  await prepare(DEAD_LETTER_QUEUE, { ...finished, retryLimit: 0, heartbeatSeconds: HEARTBEAT_SECONDS });
   for (const [queue, policy] of policies) {
-    const options = {
+    await prepare(queue, {
       ...finished,
       retryLimit: policy.retryLimit,
       retryDelay: policy.retryDelaySeconds,
@@ -80,8 +87,15 @@ export async function prepareQueues(boss: PgBoss, policies: ReadonlyMap<Queue, R
       expireInSeconds: 900,
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deadLetter: DEAD_LETTER_QUEUE,
-    };
-    await boss.createQueue(queue, options);
-    await boss.updateQueue(queue, options);
+    });
   }
+}
+
+type QueueOptions = NonNullable<Parameters<PgBoss["createQueue"]>[1]>;
+
+const NO_JOB = "00000000-0000-0000-0000-000000000000";
+
+function isAsIn(options: QueueOptions, found: QueueOptions): boolean {
+  const asFound: Record<string, unknown> = { ...found };
+  return Object.entries(options).every(([name, value]) => asFound[name] === value);
 }

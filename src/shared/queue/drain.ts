@@ -135,7 +135,8 @@ async function drainQueue(
       const claimed = await claim(deps, queue, limit);
       const worked = await workBatch(turn, queue, concurrency, limit);
       taken += worked;
-      if (claimed === 0 && worked === 0) break;
+      // Not full: whatever became due meanwhile is found by the next round, which one statement for all queues decides.
+      if (claimed < limit && worked < limit) break;
     }
   } catch (error) {
     const kind = error instanceof Error ? error.name : typeof error;

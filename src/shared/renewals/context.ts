@@ -1,5 +1,5 @@
 import { type Answers, askHealthRecord } from "./ask-health.ts";
-import type { InFlight } from "./coverage.ts";
+import type { AtPharmacy, InFlight } from "./coverage.ts";
 import { CREATE_ORDER } from "../orders/orders.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -223,15 +223,15 @@ export async function ordersMovedSince(ctx: StepContext, context: RefillContext)
   return (await readOrders(ctx, ids)).ordersSeen !== context.ordersSeen;
 }
 
-/** Fills left of each of the customer's active prescriptions, as the pharmacy counts them. */
-export async function fillsAtPharmacyOf(
+/** What the pharmacy has of each of the customer's active prescriptions. */
+export async function askPharmacyAbout(
   ctx: StepContext,
   context: RefillContext,
   stripeCustomerId: string,
-): Promise<Map<string, number>> {
-  const left = new Map<string, number>();
+): Promise<Map<string, AtPharmacy>> {
+  const found = new Map<string, AtPharmacy>();
   const customer = context.customers.get(stripeCustomerId);
-  if (!customer?.health_patient_id || !customer.pharmacy_patient_id) return left;
+  if (!customer?.health_patient_id || !customer.pharmacy_patient_id) return found;
   for (const { id, status } of context.prescriptions.get(customer.health_patient_id) ?? []) {
     if (status !== "active") continue;
     const held = await ctx.vendors.pharmacy.findPrescription({
@@ -242,8 +242,9 @@ export async function fillsAtPharmacyOf(
     // What is being placed may be counted there and is not counted here: it must not be missed twice.
     const mayBeCounted = context.beingPlaced.get(customer.id) ?? 0;
     // One that the pharmacy ended fills nothing, whatever was left of it.
-    if (!held.active && held.fillsRemaining !== 0) left.set(id, 0);
-    else if (held.fillsRemaining !== null) left.set(id, held.fillsRemaining + mayBeCounted);
+    const isEnded = !held.active && held.fillsRemaining !== 0;
+    const left = isEnded ? 0 : held.fillsRemaining === null ? null : held.fillsRemaining + mayBeCounted;
+    found.set(id, { left, lastDay: held.lastDay });
   }
-  return left;
+  return found;
 }

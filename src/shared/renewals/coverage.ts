@@ -15,6 +15,13 @@ export interface InFlight {
   placedAt: Date;
 }
 
+/** What the pharmacy's copy of a prescription still allows, where it says so. */
+export interface AtPharmacy {
+  left: number | null;
+  /** `YYYY-MM-DD`. */
+  lastDay: string | null;
+}
+
 export type CoverageCause = "EXPIRES" | "RUNS_OUT" | "NO_FILLS_LEFT" | "EXPIRED";
 
 /**
@@ -86,7 +93,7 @@ const NOT_TO_BE_GIVEN: ReadonlySet<string> = new Set([
 /**
  * @param codes the product's RxNorm codes
  * @param inFlight orders at the pharmacy whose fill the health record has not counted yet
- * @param fillsAtPharmacy fills left as the pharmacy counts them, where it was asked
+ * @param atPharmacy what the pharmacy has of them, where it was asked: it fills by its own copy
  * @param timeZone the pharmacy's: days end there
  */
 export function coverageOf(
@@ -96,11 +103,11 @@ export function coverageOf(
   inFlight: readonly InFlight[],
   now: Date,
   timeZone: string,
-  fillsAtPharmacy: ReadonlyMap<string, number> = new Map(),
+  atPharmacy: ReadonlyMap<string, AtPharmacy> = new Map(),
 ): Coverage {
   const forProduct = prescriptions.filter((one) => isFor(one, codes));
   const sorted = forProduct.filter((one) => isOrder(one) && !NOT_TO_BE_GIVEN.has(one.status)).map((one) =>
-    sort(one, inFlight, now, timeZone, fillsAtPharmacy.get(one.id))
+    sort(one, inFlight, now, timeZone, atPharmacy.get(one.id))
   );
   const usable = sorted.flatMap((one) => "usable" in one ? [one.usable] : []);
   if (usable.length > 0) return plan(usable, demand, now);
@@ -132,10 +139,15 @@ function sort(
   inFlight: readonly InFlight[],
   now: Date,
   timeZone: string,
-  atPharmacy: number | undefined,
+  atPharmacy: AtPharmacy | undefined,
 ): Sorted {
   const { id, status, validUntil, validFrom, fillsAllowed, fillsDispensed, daysSupply } = prescription;
-  const until = validUntil === null ? null : endOfValidity(validUntil, timeZone);
+  const untilOnRecord = validUntil === null ? null : endOfValidity(validUntil, timeZone);
+  const untilAtPharmacy = atPharmacy?.lastDay ? endOfValidity(atPharmacy.lastDay, timeZone) : null;
+  const until = untilOnRecord && untilAtPharmacy && untilAtPharmacy < untilOnRecord
+    ? untilAtPharmacy
+    : untilOnRecord;
+  const leftAtPharmacy = atPharmacy?.left ?? Infinity;
   const onRecordAt = dispensedAt(prescription, now);
   // One that was placed before the latest fill was handed over is on record: its parcel's news can be the later one.
   const placed = inFlight.filter((one) =>
@@ -143,13 +155,13 @@ function sort(
   ).map(({ placedAt }) => placedAt);
   const onRecord = fillsAllowed === null ? null : fillsAllowed - fillsDispensed - placed.length;
   // The pharmacy handed out what is not on record yet: nobody knows when, so nobody knows until when that drug lasts.
-  const isBehind = onRecord !== null && atPharmacy !== undefined && atPharmacy < onRecord;
+  const isBehind = onRecord !== null && leftAtPharmacy < onRecord;
   const lastUsedAt = isBehind ? null : latest([...placed, onRecordAt]);
   const drugLasts = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply) : null;
   if (status !== "active" && status !== "completed") return { unclear: "its status", id };
   const dates = { lastFillOn: lastUsedAt, expiresOn: until, runsOutOn: drugLasts };
   if (until && until < now) return { spent: "EXPIRED", id, endedOn: until, ...dates };
-  const left = onRecord === null ? null : Math.min(onRecord, atPharmacy ?? Infinity);
+  const left = onRecord === null ? null : Math.min(onRecord, leftAtPharmacy);
   if (status === "completed" || (left !== null && left <= 0)) {
     return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts, ...dates };
   }

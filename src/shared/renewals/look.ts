@@ -1,6 +1,6 @@
 import { Retryable } from "../queue/reasons.ts";
-import { fillsAtPharmacyOf, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
-import { addDays, type Coverage, coverageOf } from "./coverage.ts";
+import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
+import { addDays, type AtPharmacy, type Coverage, coverageOf } from "./coverage.ts";
 import { type Demand, demandOf, endOfNextPeriod } from "./demand.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
@@ -117,8 +117,8 @@ async function lookOnce(
   const looks: Look[] = [];
   for (const subscription of subscriptions) {
     const atPharmacy = askPharmacy
-      ? await fillsAtPharmacyOf(ctx, context, subscription.customerId)
-      : new Map<string, number>();
+      ? await askPharmacyAbout(ctx, context, subscription.customerId)
+      : new Map<string, AtPharmacy>();
     const items = subscription.items.filter((item) =>
       context.products.get(item.priceId)?.fillsPerCharge !== 0
     );
@@ -135,7 +135,7 @@ function lookAtItem(
   item: StripeSubscriptionItem | null,
   context: RefillContext,
   now: Date,
-  fillsAtPharmacy: ReadonlyMap<string, number>,
+  atPharmacy: ReadonlyMap<string, AtPharmacy>,
 ): Look {
   const customer = context.customers.get(subscription.customerId);
   const product = item ? context.products.get(item.priceId) : undefined;
@@ -179,7 +179,7 @@ function lookAtItem(
     context.inFlight.get(customer.id) ?? [],
     now,
     context.timeZone,
-    fillsAtPharmacy,
+    atPharmacy,
   );
   const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now);
   const isPaused = isPausedForRenewal(subscription) && seen.finding !== "COVERED";

@@ -17,7 +17,7 @@ export const invoiceUpcoming = defineStep({
           subscription
             ? [{
               step: "renewal.check",
-              data: { subscription_id: subscription, before_next_charge: true },
+              data: { subscription_id: subscription, before_next_charge: true, ask_pharmacy: true },
             }]
             : [],
         ),

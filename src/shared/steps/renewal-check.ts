@@ -26,7 +26,7 @@ export const renewalCheck = defineStep({
     customer_id: z.number().int().optional(),
     /** Stripe is about to charge: what the next charge lacks opens a renewal now. */
     before_next_charge: z.boolean().optional(),
-    /** The pharmacy told of its count of fills: ask it too. */
+    /** Ask the pharmacy too: it told of its count of fills, or a charge is about to be made for one. */
     ask_pharmacy: z.boolean().optional(),
   }),
   async run(ctx, data) {

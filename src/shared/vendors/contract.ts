@@ -200,6 +200,8 @@ export interface PharmacyPrescription {
   reference: string | null;
   active: boolean;
   fillsRemaining: number | null;
+  /** The last day on which the pharmacy fills it, `YYYY-MM-DD`; null where it does not say. */
+  lastDay: string | null;
 }
 
 /** The pharmacy: fills and ships. */

@@ -18,7 +18,7 @@ export const LIST_ORDERS = `query Orders($after: ID, $first: Int, $filter: Order
   orders(after: $after, first: $first, filter: $filter) { ${ORDER} }
 }`;
 export const LIST_PRESCRIPTIONS = `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
-  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt fillsRemaining }
+  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt expirationDate fillsRemaining }
 }`;
 export const LIST_TREATMENTS = `query Treatments($after: ID, $first: Int) {
   prescriptions(after: $after, first: $first) { id state treatment { id } }
@@ -54,6 +54,7 @@ export const prescriptionNode = z.object({
   externalId: z.string().nullish(),
   state: z.string(),
   writtenAt: z.string().nullish(),
+  expirationDate: z.string().nullish(),
   fillsRemaining: z.number().int().nullish(),
 });
 export type PrescriptionNode = z.output<typeof prescriptionNode>;
@@ -83,6 +84,7 @@ export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
     reference: node.externalId ?? null,
     active: node.state === "ACTIVE",
     fillsRemaining: node.fillsRemaining ?? null,
+    lastDay: node.expirationDate ?? null,
   };
 }
 
