@@ -1,16 +1,32 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { prepareCluster } from "./local/cluster.ts";
+import pg from "pg";
+import { type LocalCluster, prepareCluster } from "./local/cluster.ts";
 import { pushMigrations } from "./local/migrate.ts";
-import { startPostgres } from "./local/postgres.ts";
+import { type LocalPostgres, startPostgres } from "./local/postgres.ts";
 import { parseOptions, type SimulateOptions, USAGE } from "./simulate/options.ts";
 import { makeProgress } from "./simulate/progress.ts";
 import { render } from "./simulate/report.ts";
-import { runSimulation } from "./simulate/run.ts";
+import { runClinics } from "./simulate/clinics.ts";
 import { picture } from "./simulate/svg.ts";
 
 // `npm run simulate`: years of a clinic's renewals on a moved clock, checked every day. Exit code 1 when a rule broke.
+
+/** So many databases like the one that has the migrations. */
+async function copiesOf(database: string, { superuserUrl }: LocalPostgres, { url }: LocalCluster, times: number) {
+  const names = Array.from({ length: times }, (_, index) => `clinic_${index + 1}`);
+  const client = new pg.Client({ connectionString: superuserUrl("template1") });
+  await client.connect();
+  try {
+    for (const name of names) {
+      await client.query(`create database ${name} template ${database} owner postgres strategy file_copy`);
+    }
+  } finally {
+    await client.end();
+  }
+  return names.map(url);
+}
 
 let options: SimulateOptions;
 try {
@@ -22,15 +38,19 @@ try {
 // What was started ends with this process, in whatever way it ends.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
-const { seed, customers, days, busy, json, svg } = options;
-console.error(`seed ${seed}: ${customers} customers, ${days} days`);
+const { seed, customers, clinics, days, busy, json, svg } = options;
+console.error(`seed ${seed}: ${customers} customers of ${clinics} clinics, ${days} days`);
 // Nothing here must survive a crash.
 const server = await startPostgres({ settings: { synchronous_commit: "off" } });
 try {
-  const url = (await prepareCluster(server)).url("postgres");
-  await pushMigrations({ url, workdir: fileURLToPath(new URL("..", import.meta.url)) });
+  const cluster = await prepareCluster(server);
+  await pushMigrations({
+    url: cluster.url("postgres"),
+    workdir: fileURLToPath(new URL("..", import.meta.url)),
+  });
+  const urls = await copiesOf("postgres", server, cluster, clinics);
   const progress = makeProgress(days, (text) => void process.stderr.write(text), process.stderr.isTTY);
-  const report = await runSimulation({ url, seed, customers, days, busy, onDay: progress.day });
+  const report = await runClinics({ urls, seed, customers, days, busy, onDay: progress.day });
   progress.end();
   console.log(json ? JSON.stringify(report) : render(report));
   if (svg !== null) {

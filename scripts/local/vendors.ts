@@ -29,6 +29,7 @@ const STRIPE_EVENTS = [
   "invoice.payment_failed",
   "invoice.upcoming",
   "invoice.voided",
+  "payment_method.attached",
 ];
 
 const AUTH_SEED = 5;

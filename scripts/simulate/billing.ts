@@ -199,6 +199,8 @@ export function switchDose(stage: Stage, customer: Customer, refill: Refill): bo
     prorates: false,
   });
   refill.priceId = to;
+  // What covers it is another prescription: a cycle of its own.
+  refill.askedForThis = 0;
   surprise(stage, customer, "a switched dose", to);
   return true;
 }

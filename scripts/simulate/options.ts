@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 export interface SimulateOptions {
   seed: number;
   customers: number;
+  /** Among so many clinics, each with a database, a seed and a pharmacy of its own, and all at once. */
+  clinics: number;
   /** Simulated days. */
   days: number;
   /** How much happens to people and vendors; 1 is a usual life. */
@@ -13,7 +15,7 @@ export interface SimulateOptions {
 }
 
 export const USAGE =
-  "npm run simulate -- [--customers N] [--years N | --days N] [--seed N] [--busy N] [--svg FILE] [--json]";
+  "npm run simulate -- [--customers N] [--clinics N] [--years N | --days N] [--seed N] [--busy N] [--svg FILE] [--json]";
 
 const DAYS_A_YEAR = 365;
 
@@ -24,6 +26,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     options: {
       seed: { type: "string" },
       customers: { type: "string", default: "1000" },
+      clinics: { type: "string", default: "2" },
       years: { type: "string", default: "2" },
       days: { type: "string" },
       busy: { type: "string", default: "1" },
@@ -31,12 +34,14 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
       json: { type: "boolean", default: false },
     },
   });
+  const clinics = wholeNumber("--clinics", values.clinics, 1);
   return {
     // Another life each time, unless one is asked for again.
     seed: values.seed === undefined
       ? Math.floor(Math.random() * 1_000_000)
       : wholeNumber("--seed", values.seed, 0),
-    customers: wholeNumber("--customers", values.customers, 10),
+    customers: wholeNumber("--customers", values.customers, 10 * clinics),
+    clinics,
     days: values.days === undefined
       ? Math.round(number("--years", values.years, 0.1, 10) * DAYS_A_YEAR)
       : wholeNumber("--days", values.days, 30),

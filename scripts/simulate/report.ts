@@ -10,7 +10,8 @@ export interface SimulationReport {
   customers: number;
   /** Days that were lived; fewer than asked for when too much broke. */
   days: number;
-  timeZone: string;
+  /** The pharmacies', in the order of the clinics. */
+  timeZones: string[];
   seconds: number;
   /** Looks that were taken: what was checked, and how often. */
   checked: Record<string, number>;
@@ -18,7 +19,8 @@ export interface SimulationReport {
   happened: Record<string, number>;
   funnel: Funnel;
   open: OpenOnDay[];
-  breaks: (Break & { story: string[] })[];
+  /** `seed` and `customers`: of the clinic, to play it again alone. */
+  breaks: (Break & { story: string[]; seed: number; customers: number })[];
 }
 
 /** The rules, in the order they are reported, and what is counted for each. */
@@ -42,11 +44,44 @@ export function storyOf(customer: Customer | undefined): string[] {
   );
 }
 
+/** Several clinics as one. */
+export function together(reports: readonly [SimulationReport, ...SimulationReport[]]): SimulationReport {
+  const days = Math.max(...reports.map((report) => report.days));
+  const at = (day: number, state: keyof OpenOnDay) =>
+    reports.reduce((sum, { open }) => sum + (open[day]?.[state] ?? 0), 0);
+  return {
+    ok: reports.every(({ ok }) => ok),
+    seed: reports[0].seed,
+    customers: reports.reduce((sum, { customers }) => sum + customers, 0),
+    days,
+    timeZones: reports.flatMap(({ timeZones }) => timeZones),
+    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
+    checked: sumOf(reports.map(({ checked }) => checked)),
+    happened: sumOf(reports.map(({ happened }) => happened)),
+    funnel: { ...reports[0].funnel, ...sumOf(reports.map(({ funnel }) => funnel)) },
+    open: Array.from({ length: days }, (_, day) => ({
+      scheduled: at(day, "scheduled"),
+      contacted: at(day, "contacted"),
+      lapsed: at(day, "lapsed"),
+    })),
+    breaks: reports.flatMap(({ breaks }) => breaks),
+  };
+}
+
+function sumOf(counts: readonly object[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const count of counts) {
+    for (const [name, times] of Object.entries<number>({ ...count })) sum[name] = (sum[name] ?? 0) + times;
+  }
+  return sum;
+}
+
 /** What `npm run simulate` prints. */
 export function render(report: SimulationReport): string {
-  const { seed, customers, days, timeZone, seconds, checked, happened, funnel, open, breaks } = report;
+  const { seed, customers, days, timeZones, seconds, checked, happened, funnel, open, breaks } = report;
   return [
-    `seed ${seed}: ${customers} customers, ${days} days, pharmacy in ${timeZone}, ${seconds.toFixed(0)} s`,
+    `seed ${seed}: ${customers} customers, ${days} days, ${seconds.toFixed(0)} s, ` +
+    `with a pharmacy in ${timeZones.join(" and one in ")}`,
     table("What happened", happened),
     `The renewals\n${funnelChart(funnel)}`,
     `Open renewals, day by day\n${openChart(open)}`,
@@ -57,18 +92,22 @@ export function render(report: SimulationReport): string {
         return `  ${broken === 0 ? "ok  " : "FAIL"}  ${rule} (${checked[rule] ?? 0} looks)`;
       }),
     ].join("\n"),
-    ...breaks.map(renderBreak),
+    ...breaks.map((one) => renderBreak(one, days)),
     breaks.length === 0
       ? "Nobody reached a gap unasked, nobody was asked twice, nobody who paused or cancelled heard or paid anything."
-      : `${breaks.length} broken. Again: npm run simulate -- --seed ${seed} --customers ${customers} --days ${days}`,
+      : `${breaks.length} broken.`,
   ].join("\n\n");
 }
 
-function renderBreak({ rule, day, customer, what, story }: SimulationReport["breaks"][number]): string {
+function renderBreak(
+  { rule, day, customer, what, story, seed, customers }: SimulationReport["breaks"][number],
+  days: number,
+): string {
   return [
     `BROKEN on ${day.slice(0, 16).replace("T", " ")}: ${rule}`,
     `  customer ${customer}: ${what}`,
     ...story.map((line) => `    ${line}`),
+    `  Again: npm run simulate -- --clinics 1 --seed ${seed} --customers ${customers} --days ${days}`,
   ].join("\n");
 }
 

@@ -35,7 +35,7 @@ const EVENTS_KEPT_DAYS = 30;
 /** The moments of a day at which something is done, in hours after midnight in the pharmacy's zone, give or take. */
 const MOMENTS = [2.1, 10, 19] as const;
 
-/** Lives so many days, and checks each of them. Needs the database to itself; leaves it as it is at the end. */
+/** One clinic lives so many days, and each of them is checked. Needs the database to itself; leaves it as it is at the end. */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {
   const startedAt = performance.now();
   const { url, seed, customers, days, busy = 1, onDay } = options;
@@ -108,7 +108,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
       seed,
       customers,
       days: open.length,
-      timeZone,
+      timeZones: [timeZone],
       seconds: (performance.now() - startedAt) / 1000,
       checked: Object.fromEntries(looks),
       happened: { ...Object.fromEntries(tally), "tasks settled": tasks, "calls to vendors": calls },
@@ -116,6 +116,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
       open,
       breaks: list.map((one) => ({
         ...one,
+        seed,
+        customers,
         story: storyOf(stage.customers.find(({ number }) => number === one.customer)),
       })),
     };

@@ -53,11 +53,16 @@ export function truthOf(
   const { interval, interval_count: every } = item.price.recurring;
   // Another refill of the customer for the same product uses the same fills.
   const together = 1 + twinsOf(customer, refill).filter((twin) => isWanted(world, twin)).length;
-  let at = item.current_period_end;
   let last: { at: number; supply: number } | null = null;
   let gapAt = now + HORIZON_DAYS * DAY_MS;
-  while (at * 1000 < now + HORIZON_DAYS * DAY_MS) {
-    const when = Math.max(at * 1000, now);
+  // A charge that failed is tried again any moment; the period has moved on already.
+  const charges = subscription.status === "past_due" ? [now] : [];
+  for (
+    let at = item.current_period_end;
+    at * 1000 < now + HORIZON_DAYS * DAY_MS;
+    at = periodEnd(subscription.billing_cycle_anchor, at, interval, every)
+  ) charges.push(Math.max(at * 1000, now));
+  for (const when of charges) {
     for (let fill = 0; fill < together; fill++) {
       const taken = usable.find((one) => one.left > 0 && one.from <= when && when <= one.until);
       if (taken) {
@@ -66,7 +71,6 @@ export function truthOf(
       } else gapAt = Math.min(gapAt, when);
     }
     if (gapAt <= when) break;
-    at = periodEnd(subscription.billing_cycle_anchor, at, interval, every);
   }
   const lastDays = usable.map(({ until }) => until);
   const drugEnds = last ? last.at + last.supply * DAY_MS : now;

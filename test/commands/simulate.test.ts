@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { makeAgenda } from "../../scripts/simulate/agenda.ts";
 import { makeBreaks } from "../../scripts/simulate/breaks.ts";
+import { runClinics } from "../../scripts/simulate/clinics.ts";
 import { funnelChart, openChart } from "../../scripts/simulate/chart.ts";
 import { makeDice } from "../../scripts/simulate/dice.ts";
 import type { Funnel, OpenOnDay } from "../../scripts/simulate/funnel.ts";
 import { parseOptions } from "../../scripts/simulate/options.ts";
 import { makeProgress } from "../../scripts/simulate/progress.ts";
-import { render, type SimulationReport } from "../../scripts/simulate/report.ts";
+import { render, type SimulationReport, together } from "../../scripts/simulate/report.ts";
 import { runSimulation } from "../../scripts/simulate/run.ts";
 import { picture } from "../../scripts/simulate/svg.ts";
 import { lastMoment } from "../../scripts/simulate/truth.ts";
@@ -47,6 +48,43 @@ test("half a year of a busy little clinic breaks no rule", { timeout: 600_000 },
   }
 });
 
+test("two clinics, each in a thread with a database, are told as one", { timeout: 120_000 }, async () => {
+  const databases = await Promise.all([createTestDatabase(), createTestDatabase()]);
+  try {
+    const seen: number[] = [];
+    const report = await runClinics({
+      urls: databases.map(({ url }) => url),
+      seed: 6,
+      customers: 21,
+      days: 30,
+      onDay: (day) => seen.push(day),
+    });
+    expect(report).toMatchObject({
+      ok: true,
+      seed: 6,
+      customers: 21,
+      days: 30,
+      timeZones: ["Europe/Berlin", "Australia/Lord_Howe"],
+    });
+    expect(seen.at(-1)).toBe(30);
+    const signedUp = await Promise.all(
+      databases.map(async ({ pool }) => (await pool.query("select from registry.customers")).rowCount),
+    );
+    expect(signedUp.reduce((sum, count) => (sum ?? 0) + (count ?? 0), 0)).toBe(report.happened["signed up"]);
+  } finally {
+    for (const database of databases) await database.drop();
+  }
+});
+
+test("clinics together", () => {
+  const one = reportOf([]);
+  const both = together([one, { ...one, ok: false, timeZones: ["UTC"], seed: 10, open: days.slice(0, 30) }]);
+  expect(both).toMatchObject({ ok: false, seed: 9, customers: 80, days: 60, happened: { charges: 200 } });
+  expect(both.timeZones).toEqual(["Europe/Berlin", "UTC"]);
+  expect(both.funnel).toMatchObject({ opened: 80, open: 10 });
+  expect([both.open[29]?.contacted, both.open[30]?.contacted]).toEqual([58, 30]);
+});
+
 const funnel: Funnel = {
   opened: 40,
   asked: 36,
@@ -68,7 +106,7 @@ function reportOf(breaks: SimulationReport["breaks"]): SimulationReport {
     seed: 9,
     customers: 40,
     days: 60,
-    timeZone: "Europe/Berlin",
+    timeZones: ["Europe/Berlin"],
     seconds: 12.3,
     checked: { "never two campaigns for one cycle": 36 },
     happened: { charges: 100 },
@@ -80,7 +118,7 @@ function reportOf(breaks: SimulationReport["breaks"]): SimulationReport {
 
 test("the report: a funnel, the looks, and the story of whoever a rule broke for", () => {
   const well = render(reportOf([]));
-  expect(well).toContain("seed 9: 40 customers, 60 days, pharmacy in Europe/Berlin");
+  expect(well).toContain("seed 9: 40 customers, 60 days, 12 s, with a pharmacy in Europe/Berlin");
   expect(well).toMatch(/came due +█{48} +40\n/);
   expect(well).toContain("ok    never two campaigns for one cycle (36 looks)");
   const broken = render(reportOf([{
@@ -89,13 +127,15 @@ test("the report: a funnel, the looks, and the story of whoever a rule broke for
     customer: 12,
     what: "campaign 2 of sub_1",
     story: ["2027-01-05 10:00  signed up"],
+    seed: 9,
+    customers: 40,
   }]));
   expect(broken).toContain("FAIL  never two campaigns for one cycle");
   expect(broken).toContain(
     "BROKEN on 2027-03-14 09:30: never two campaigns for one cycle\n  customer 12: campaign 2 of sub_1\n" +
       "    2027-01-05 10:00  signed up",
   );
-  expect(broken.split("\n").at(-1)).toContain("--seed 9 --customers 40 --days 60");
+  expect(broken).toContain("Again: npm run simulate -- --clinics 1 --seed 9 --customers 40 --days 60");
 });
 
 test("the pictures say what the funnel says", () => {
@@ -190,12 +230,15 @@ test("one break of a rule a customer is told once, and enough of them end the ru
 });
 
 test("options", () => {
-  const usual = { customers: 1000, days: 730, busy: 1, json: false, svg: null };
+  const usual = { customers: 1000, clinics: 2, days: 730, busy: 1, json: false, svg: null };
   expect(parseOptions([])).toMatchObject(usual);
   expect(parseOptions(["--customers", "5000", "--years", "0.5", "--seed", "3", "--json", "--svg", "a.svg"]))
     .toEqual({ ...usual, customers: 5000, days: 183, seed: 3, json: true, svg: "a.svg" });
   expect(parseOptions(["--days", "60", "--busy", "3"])).toMatchObject({ days: 60, busy: 3 });
-  expect(() => parseOptions(["--customers", "9"])).toThrow("--customers must be a whole number from 10 on");
+  expect(() => parseOptions(["--customers", "9", "--clinics", "1"]))
+    .toThrow("--customers must be a whole number from 10 on");
+  expect(() => parseOptions(["--customers", "39", "--clinics", "4"]))
+    .toThrow("--customers must be a whole number from 40 on");
   expect(() => parseOptions(["--years", "0"])).toThrow("--years must be a number from 0.1 to 10");
   expect(() => parseOptions(["--days", "29"])).toThrow("--days must be a whole number from 30 on");
   expect(() => parseOptions(["--customer", "20"])).toThrow("--customer");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { sha256Hex } from "../../src/shared/vendors/signing.ts";
 import { makeWorld } from "../support/world.ts";
-import { ALL_SENDERS, appWith, rows, sendBody, type Sender } from "./support.ts";
+import { ALL_SENDERS, appWith, sendBody, type Sender } from "./support.ts";
 
 const SEED = 20_261_122;
 const RUNS = 2000;
@@ -76,20 +76,25 @@ test(`any bytes give an allowed answer, and what was acknowledged is in the tabl
   const world = await makeWorld();
   const stable = appWith(world, { log: () => {} });
   const seen = new Map<string, number>();
+  let last = 0;
+  const newRows = async () => {
+    const made = await world.db.selectFrom("clockwork.tasks").select(["id", "status"])
+      .where("id", ">", last).orderBy("id").execute();
+    last = made.at(-1)?.id ?? last;
+    return made;
+  };
   await fc.assert(
     fc.asyncProperty(message, async ({ sender, body, signed, id }) => {
-      const before = await rows(world);
       const headers = sender.event("any").headers;
       const secret = signed ? {} : { secret: sender.otherSecret };
       const response = await sendBody(world, sender, body, { app: stable, id, headers, ...secret });
       const answer = await response.text();
-      const made = (await rows(world)).slice(before.length);
+      const made = await newRows();
       seen.set(answer, (seen.get(answer) ?? 0) + 1);
       if (!signed) {
         expect([response.status, answer, made.length]).toEqual([401, '{"error":"signature"}', 0]);
         return;
       }
-      expect(before.length + made.length).toBe((await rows(world)).length);
       switch (answer) {
         case '{"ok":true,"result":"recorded"}':
           expect([response.status, made.map(({ status }) => status)]).toEqual([200, ["PENDING"]]);
@@ -103,7 +108,8 @@ test(`any bytes give an allowed answer, and what was acknowledged is in the tabl
         case '{"error":"unreadable"}': {
           expect(response.status).toBe(sender.unreadableStatus);
           const key = `${sender.source}:${await sha256Hex(body)}`;
-          const kept = (await rows(world)).filter((row) => row.key === key);
+          const kept = await world.db.selectFrom("clockwork.tasks").select(["status", "reason_code"])
+            .where("key", "=", key).execute();
           expect(kept).toMatchObject([{ status: "MANUAL_INTERVENTION", reason_code: "UNREADABLE_EVENT" }]);
           break;
         }
@@ -113,7 +119,7 @@ test(`any bytes give an allowed answer, and what was acknowledged is in the tabl
       // Whatever it was, it is known by now: the vendor may send it again and again.
       const again = await sendBody(world, sender, body, { app: stable, id, headers });
       expect(again.status).toBe(response.status);
-      expect((await rows(world)).length).toBe(before.length + made.length);
+      expect(await newRows()).toEqual([]);
     }),
     { seed: SEED, numRuns: RUNS, endOnFailure: true },
   );

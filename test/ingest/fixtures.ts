@@ -175,6 +175,12 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     email: CANARY,
     phone: CANARY,
   }, { customer_id: "cus_8" }),
+  "stripe.payment_method.attached": stripe("payment_method.attached", {
+    id: "pm_8",
+    object: "payment_method",
+    customer: "cus_8",
+    billing_details: { email: CANARY },
+  }, { customer_id: "cus_8" }),
   "stripe.charge.refunded": stripe("charge.refunded", charge, { customer_id: "cus_8", charge_id: "ch_8" }),
   "stripe.charge.dispute.created": stripe("charge.dispute.created", dispute, { charge_id: "ch_8" }),
   // It will exist in some days: it has no id yet.

@@ -190,6 +190,7 @@ test("every step of ours was in it", () => {
     "health.patient.delete",
     "customer.merge",
     "stripe.checkout.session.completed", // test/registry/linking.test.ts, any-order.test.ts
+    "stripe.payment_method.attached", // test/subscriptions/first-prescription.test.ts
     "customer.link",
     "customer.linked",
     "pharmacy.order.rerouted", // test/ingest/fixtures.test.ts; one step for all pharmacy.order events

@@ -24,7 +24,7 @@ const atVersion = (index: number) => `${NAME}_${index}`;
 /** Every version but the newest: `[how many migrations, the last of them]`. */
 const VERSIONS = MIGRATIONS.slice(0, -1).map((file, index) => [index + 1, file] as const);
 /** A push takes the CLI about a second. Versions older than these are brought forward in plain SQL, which takes 0.1 s. */
-const PUSHED_BY_CLI = 14;
+const PUSHED_BY_CLI = 5;
 
 let admin: pg.Client;
 let fresh: TestDatabase;

@@ -377,7 +377,7 @@ test("a look at a customer who is not there goes to a person", async () => {
 });
 
 describe("money that does not come", { timeout: 180_000 }, () => {
-  test("no payment method: a person, once, however often the prescription is edited; a resend goes on", async () => {
+  test("no payment method: a person, once, however often the prescription is edited; a card added goes on", async () => {
     const { world, person } = await open({ card: "none" });
     const id = world.clinic.prescribe(person, MONTH);
     await settleIn(world);
@@ -393,17 +393,20 @@ describe("money that does not come", { timeout: 180_000 }, () => {
     });
     expect(await without(world)).toMatchObject([{ task_id: asked?.id, why: asked?.reason }]);
     expect(subscriptionsOf(world, person)).toEqual([]);
-    // Weeks later: what is old by now was new when it was heard of.
+    // A resend too early is told the same.
+    await setStatus(world.db, asked?.id ?? 0, "PENDING");
+    await world.settle();
+    expect(await stopped(world)).toMatchObject([{ id: asked?.id, reason_code: "NO_PAYMENT_METHOD" }]);
+    // Weeks later: what is old by now was new when it was heard of. The card alone is news enough.
     await world.pass({ days: 45 });
     world.vendors.stripe.changeCard(person.stripeCustomerId, "on_file");
-    await setStatus(world.db, asked?.id ?? 0, "PENDING");
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toMatchObject([{ status: "active" }]);
     expect(charges(world)).toHaveLength(1);
     expect(await stopped(world)).toEqual([]);
   });
 
-  test("a declined card: nothing is half made, and a resend within the day meets the new card, not the old answer", async () => {
+  test("a declined card: nothing is half made, and a new one within the day is tried, not told the old answer", async () => {
     const { world, person } = await open({ card: "declined" });
     world.clinic.prescribe(person, MONTH);
     await settleIn(world);
@@ -419,7 +422,6 @@ describe("money that does not come", { timeout: 180_000 }, () => {
     await world.settle();
     expect(await stopped(world)).toMatchObject([{ id: asked?.id, reason_code: "CARD_DECLINED" }]);
     world.vendors.stripe.changeCard(person.stripeCustomerId, "default");
-    await setStatus(world.db, asked?.id ?? 0, "PENDING");
     await world.settle();
     expect(subscriptionsOf(world, person)).toMatchObject([{ status: "active" }]);
     expect(charges(world)).toHaveLength(1);

@@ -17,6 +17,7 @@ const TYPES = [
   "invoice.payment_failed",
   "invoice.upcoming",
   "invoice.voided",
+  "payment_method.attached",
 ];
 
 describe("what is caught up on", () => {
@@ -32,6 +33,7 @@ describe("what is caught up on", () => {
     sandbox.creditNote(invoiceId, { lineId, amount: 100 });
     sandbox.dispute(sandbox.invoiceChargeId(invoiceId) ?? "");
     sandbox.updateCustomer(subscription.customer, { email: "p@example.test" });
+    sandbox.changeCard(subscription.customer, "default");
     sandbox.completeCheckout({ email: "q@example.test", priceId: "price_month" });
     sandbox.deleteCustomer(subscription.customer);
     await sandbox.outbox.flush(1);

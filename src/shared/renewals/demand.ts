@@ -58,6 +58,12 @@ export function demandOf(
   return { waiting, nextCharge: periodEnd, interval, intervalCount, fillsPerCharge };
 }
 
+/** One more charge's fills are asked for on that day. */
+export function withFillsOn(day: Date, demand: Demand): Demand {
+  const fills = Array.from({ length: demand.fillsPerCharge }, () => day);
+  return { ...demand, waiting: [...demand.waiting, ...fills] };
+}
+
 /** When the period ends that the next charge pays for. */
 export function endOfNextPeriod(demand: Demand): Date {
   return addIntervals(demand.nextCharge, demand, 1);

@@ -1,7 +1,7 @@
 import { Retryable } from "../queue/reasons.ts";
 import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
 import { addDays, type AtPharmacy, type Coverage, coverageOf } from "./coverage.ts";
-import { type Demand, demandOf, endOfNextPeriod } from "./demand.ts";
+import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "./demand.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
@@ -167,8 +167,10 @@ function lookAtItem(
     return look("UNKNOWN_CUSTOMER", { what: "health_patient_id", asks });
   }
   const waiting = context.waiting.get(customer.id)?.get(product.productId);
-  const demand = demandOf(item, product.fillsPerCharge, waiting);
-  if ("unclear" in demand) return unclear(demand.unclear);
+  const wanted = demandOf(item, product.fillsPerCharge, waiting);
+  if ("unclear" in wanted) return unclear(wanted.unclear);
+  // Its period has moved on, but the charge that failed is tried again, and pays for fills on the day it succeeds.
+  const demand = subscription.status === "past_due" ? withFillsOn(now, wanted) : wanted;
   const prescriptions = context.prescriptions.get(customer.health_patient_id);
   if (!prescriptions) return lookWithoutAnswer(look, customer.id, customer.health_patient_id, context);
   const coverage = coverageOf(

@@ -30,6 +30,7 @@ import { ownerPropagateContact } from "./owner-propagate-contact.ts";
 import { ownerPropagateLogin } from "./owner-propagate-login.ts";
 import { ownerPropagatePlan } from "./owner-propagate-plan.ts";
 import { invoiceUpcoming } from "./invoice-upcoming.ts";
+import { paymentMethodAttached } from "./payment-method-attached.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp, prescriptionWritten } from "./prescription-written.ts";
 import { productCheckKey } from "./product-check-key.ts";
 import { productCountPharmacy, productCountStripe } from "./product-count.ts";
@@ -89,6 +90,7 @@ export const STEPS: readonly Step[] = [
   completenessEndpoint,
   subscriptionLook,
   subscriptionStart,
+  paymentMethodAttached,
   completenessInvoices,
   productCountStripe,
   productCountPharmacy,

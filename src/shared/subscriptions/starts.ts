@@ -279,6 +279,19 @@ export async function settleStops(
     .execute();
 }
 
+/** Starts of the customer that stopped because there was nothing to charge, or what there was declined, run again. */
+export async function retryWithNewCard(trx: Trx, customerId: number): Promise<void> {
+  const stopped = await trx
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", "subscription.start")
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where("reason_code", "in", ["NO_PAYMENT_METHOD", "CARD_DECLINED"])
+    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
+    .execute();
+  await wake(trx, stopped);
+}
+
 async function wake(trx: Trx, tasks: readonly { id: number }[]): Promise<void> {
   if (tasks.length === 0) return;
   await trx

@@ -8,7 +8,10 @@ import { wholeSubscriptions } from "./whole-subscription.ts";
 /** Who pays, and with what. */
 export function makeCustomers(
   stripe: Stripe,
-): Pick<StripeClient, "getCustomer" | "updateCustomer" | "listCustomers" | "hasPaymentMethod"> {
+): Pick<
+  StripeClient,
+  "getCustomer" | "updateCustomer" | "listCustomers" | "hasPaymentMethod" | "getPaymentMethodCustomer"
+> {
   return {
     getCustomer: (id) =>
       callStripe("get customer", async () => {
@@ -49,6 +52,16 @@ export function makeCustomers(
 
     hasPaymentMethod: (customerId) =>
       callStripe("get payment methods", async () => (await findPaymentMethod(stripe, customerId)) !== null),
+
+    getPaymentMethodCustomer: (id) =>
+      callStripe("get payment method", async () => {
+        try {
+          return idOf((await stripe.paymentMethods.retrieve(id)).customer);
+        } catch (error) {
+          if (isMissing(error) && error.statusCode === 404) return null;
+          throw error;
+        }
+      }),
   };
 }
 

@@ -23,6 +23,8 @@ export interface StripeClient {
   ): Promise<Page<StripeCustomer & { subscriptions: StripeSubscription[] }>>;
   /** True when a charge could be made: a default payment method, an old-style source, or any card on file. */
   hasPaymentMethod(customerId: string): Promise<boolean>;
+  /** Whose it is; null for one that is attached to nobody (any more). */
+  getPaymentMethodCustomer(id: string): Promise<string | null>;
   /** Newest first, up to 100 a page (one call). Ended ones only with `ended`. */
   listSubscriptions(query: {
     customerId?: string;

@@ -1,0 +1,8 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { Word } from "./clinics.ts";
+import { runSimulation } from "./run.ts";
+
+// One clinic's days, in a thread of their own: what it is told is `SimulationOptions` without `onDay`.
+
+const say = (word: Word) => parentPort?.postMessage(word);
+say({ report: await runSimulation({ ...workerData, onDay: (day) => say({ day }) }) });
