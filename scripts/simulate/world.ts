@@ -8,7 +8,10 @@ import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import type { FollowUp } from "../../src/shared/queue/reasons.ts";
 import type { Step } from "../../src/shared/queue/step.ts";
 import { ownerPropagatePlan } from "../../src/shared/steps/owner-propagate-plan.ts";
+import { ownerCheckAddress } from "../../src/shared/steps/owner-check-address.ts";
+import { subscriptionLook } from "../../src/shared/steps/subscription-look.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
+import { PlannedClient } from "./planned-client.ts";
 import { FOLLOW_CLOCKWORKS_CLOCK } from "../local/clock.ts";
 import { isSomethingDue } from "../local/due.ts";
 import { type SandboxApp, seeded } from "../local/sandbox/server.ts";
@@ -47,10 +50,10 @@ export async function makeWorld(
     takes: (body: string) => boolean;
   },
 ): Promise<World> {
-  const { db, close } = connect(url, CONNECTIONS);
+  const { db, close } = connect(url, CONNECTIONS, PlannedClient);
   let offset = beginsAt.getTime() - Date.now();
   const now = () => new Date(Date.now() + offset);
-  const steps = makeStepTable(STEPS.map(withoutPlans));
+  const steps = makeStepTable(STEPS.map(leavingOut));
   const vendors = await startVendors({
     now,
     random: seeded(seed),
@@ -87,7 +90,7 @@ export async function makeWorld(
   };
   await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);
   // The sandboxes have no limits to respect.
-  await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
+  await sql`update clockwork.vendors set rate_per_second = 100000, concurrency = 16`.execute(db);
   // The renewals' nights alone: what is not delivered here on purpose is not to be found missing.
   await sql`update clockwork.nightly_work set is_on = step = 'renewal.find'`.execute(db);
   await setClock();
@@ -123,16 +126,19 @@ export async function makeWorld(
   };
 }
 
-/** The CRM's mirror of the plan is no part of renewals, and would be every tenth task. */
-function withoutPlans(step: Step): Step {
+/** The CRM's mirror of the plan, first subscriptions and open orders' addresses: no part of renewals, but many tasks. */
+const LEFT_OUT = new Set([ownerPropagatePlan, subscriptionLook, ownerCheckAddress].flatMap(({ handles }) => handles));
+
+/** What the step asks for, but for what is left out. */
+function leavingOut(step: Step): Step {
   return {
     ...step,
     async run(ctx, data) {
       const outcome = await step.run(ctx, data);
       if (!("commit" in outcome) || !outcome.commit) return outcome;
       const { commit } = outcome;
-      const others = (followUp: FollowUp) => !ownerPropagatePlan.handles.includes(followUp.step);
-      return { ...outcome, commit: async (trx) => ((await commit(trx)) ?? []).filter(others) };
+      const isPlayed = (followUp: FollowUp) => !LEFT_OUT.has(followUp.step);
+      return { ...outcome, commit: async (trx) => ((await commit(trx)) ?? []).filter(isPlayed) };
     },
   };
 }

@@ -124,6 +124,11 @@ describe("an open renewal", () => {
     expect(decide(contacted(5), look(20, { prescriptionId: "rx2" }), REMIND, NOW).kind).toBe("go on");
   });
 
+  test("is not closed by a new prescription under which the next fill is missing already", () => {
+    const begins = look(0, { prescriptionId: "rx2", dueOn: addDays(NOW, -0.001) });
+    expect(decide(renewal({ state: "LAPSED", due_on: inDays(-2) }), begins, REMIND, NOW).kind).toBe("lapse");
+  });
+
   test("is not closed and opened again by dates that move a little", () => {
     expect(decide(contacted(5), look(38), REMIND, NOW)).toMatchObject({ kind: "go on", tell: null });
   });

@@ -48,10 +48,7 @@ export async function readContext(
   subscriptions: readonly StripeSubscription[],
   isDecidedByPrescription: (subscription: StripeSubscription) => boolean,
 ): Promise<RefillContext> {
-  const { db } = ctx.deps;
-  const { pharmacy_time_zone: timeZone } = await db.selectFrom("clockwork.settings")
-    .select("pharmacy_time_zone").executeTakeFirstOrThrow();
-  const customers = await readCustomers(ctx, subscriptions);
+  const { customers, timeZone } = await readCustomers(ctx, subscriptions);
   const products = await readProducts(ctx, subscriptions);
   const ids = [...customers.values()].map(({ id }) => id);
   const decided = subscriptions.filter(isDecidedByPrescription);
@@ -109,17 +106,32 @@ async function readOtherRefills(
     (refills.get(`${customerId}:${productId}`) ?? []).filter((one) => one.subscriptionItemId !== besides);
 }
 
-async function readCustomers(ctx: StepContext, subscriptions: readonly StripeSubscription[]) {
+/** The customers, and the zone in which the days of their prescriptions end. */
+async function readCustomers(
+  ctx: StepContext,
+  subscriptions: readonly StripeSubscription[],
+): Promise<{ customers: Map<string, RefillCustomer>; timeZone: string }> {
   const keys = [...new Set(subscriptions.map(({ customerId }) => customerId))];
-  if (keys.length === 0) return new Map<string, RefillCustomer>();
-  const rows = await ctx.deps.db
+  const rows = keys.length === 0 ? [] : await ctx.deps.db
     .selectFrom("registry.customer_keys as known")
     .innerJoin("registry.customers as customer", "customer.id", "known.customer_id")
-    .select(["known.key", "customer.id", "customer.health_patient_id", "customer.pharmacy_patient_id"])
+    .innerJoin("clockwork.settings as settings", (join) => join.onTrue())
+    .select([
+      "known.key",
+      "customer.id",
+      "customer.health_patient_id",
+      "customer.pharmacy_patient_id",
+      "settings.pharmacy_time_zone",
+    ])
     .where("known.system", "=", "stripe")
     .where("known.key", "in", keys)
     .execute();
-  return new Map(rows.flatMap(({ key, ...customer }) => key ? [[key, customer] as const] : []));
+  const customers = new Map<string, RefillCustomer>();
+  for (const { key, id, health_patient_id, pharmacy_patient_id } of rows) {
+    if (key) customers.set(key, { id, health_patient_id, pharmacy_patient_id });
+  }
+  // Without a customer nothing is prescribed, and no day ends.
+  return { customers, timeZone: rows[0]?.pharmacy_time_zone ?? "UTC" };
 }
 
 async function readProducts(ctx: StepContext, subscriptions: readonly StripeSubscription[]) {

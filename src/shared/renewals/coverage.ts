@@ -176,6 +176,9 @@ function sort(
   return { usable: { id, from, until, left: surelyLeft, daysSupply, lastUsedAt } };
 }
 
+/** A prescription dated today begins when the pharmacy's day does; an order that waits for that is no gap. */
+const FILL_MAY_WAIT_DAYS = 1;
+
 /** Uses up the fills as they will be asked for, the prescription that expires first at the head. */
 function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
   const queue = usable.toSorted((a, b) => a.until.getTime() - b.until.getTime())
@@ -184,7 +187,8 @@ function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
   let last: { by: Usable; on: Date } | null = null;
   let firstUncovered: Date | null = null;
   for (const day of fillDemand(demand, now, horizon)) {
-    const by = queue.find((one) => one.left > 0 && (one.from ?? day) <= day && day <= one.until);
+    const latestStart = addDays(day, FILL_MAY_WAIT_DAYS);
+    const by = queue.find((one) => one.left > 0 && (one.from ?? day) <= latestStart && day <= one.until);
     if (!by) {
       firstUncovered = day;
       break;

@@ -56,7 +56,7 @@ export async function openRenewals(
 ): Promise<FollowUp[]> {
   const followUps: FollowUp[] = [];
   const open = await openRenewalsOf(trx, looks);
-  const stopped = await stoppedByPeople(trx, looks);
+  const stopped = await stoppedByPeople(trx, looks.filter((look) => isDue(look, beforeNextCharge)));
   for (const look of looks) {
     const standing = open.find((renewal) => renewal.subscription_item_id === look.subscriptionItemId);
     const isAhead = beforeNextCharge && !look.coversNextCharge;
