@@ -14,7 +14,12 @@ import { picture } from "./simulate/svg.ts";
 // `npm run simulate`: years of a clinic's renewals on a moved clock, checked every day. Exit code 1 when a rule broke.
 
 /** So many databases like the one that has the migrations. */
-async function copiesOf(database: string, { superuserUrl }: LocalPostgres, { url }: LocalCluster, times: number) {
+async function copiesOf(
+  database: string,
+  { superuserUrl }: LocalPostgres,
+  { url }: LocalCluster,
+  times: number,
+) {
   const names = Array.from({ length: times }, (_, index) => `clinic_${index + 1}`);
   const client = new pg.Client({ connectionString: superuserUrl("template1") });
   await client.connect();

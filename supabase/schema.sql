@@ -288,11 +288,13 @@ comment on column clockwork.vendors.leased_until is 'When that drain''s hold end
 
 CREATE OR REPLACE FUNCTION clockwork.actor()
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor')
+begin
+  return coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor');
+end
 $function$;
 comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
 
@@ -446,15 +448,17 @@ $function$;
 
 CREATE OR REPLACE FUNCTION clockwork.now()
  RETURNS timestamp with time zone
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select pg_catalog.now() + case
+begin
+  return pg_catalog.now() + case
     when pg_catalog.current_setting('clockwork.local', true) = 'on'
       then (select settings.clock_offset from clockwork.settings)
     else interval '0'
-  end
+  end;
+end
 $function$;
 comment on function clockwork.now() is 'The time. Everything in Clockwork reads this, so that the local stack can move it.';
 
@@ -481,14 +485,19 @@ CREATE OR REPLACE FUNCTION clockwork.record_task_change()
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  was jsonb := pg_catalog.to_jsonb(old) - 'updated_at';
+  is_now jsonb := pg_catalog.to_jsonb(new) - 'updated_at';
 begin
+  if was = is_now then
+    return null;
+  end if;
   insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
   select new.id, clockwork.actor(), old.status, new.status,
-    coalesce(pg_catalog.jsonb_object_agg(was.key, was.value), '{}'),
-    coalesce(pg_catalog.jsonb_object_agg(was.key, pg_catalog.to_jsonb(new) -> was.key), '{}')
-  from pg_catalog.jsonb_each(pg_catalog.to_jsonb(old)) as was
-  where was.key <> 'updated_at' and was.value is distinct from pg_catalog.to_jsonb(new) -> was.key
-  having pg_catalog.count(*) > 0;
+    pg_catalog.jsonb_object_agg(fact.key, fact.value),
+    pg_catalog.jsonb_object_agg(fact.key, is_now -> fact.key)
+  from pg_catalog.jsonb_each(was) as fact
+  where fact.value is distinct from is_now -> fact.key;
   return null;
 end
 $function$;

@@ -33,7 +33,7 @@ const LATE_ARRIVALS = 0.4;
 const EVENTS_KEPT_DAYS = 30;
 
 /** The moments of a day at which something is done, in hours after midnight in the pharmacy's zone, give or take. */
-const MOMENTS = [2.1, 10, 19] as const;
+const MOMENTS = [2.1, 14] as const;
 
 /** One clinic lives so many days, and each of them is checked. Needs the database to itself; leaves it as it is at the end. */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {

@@ -127,7 +127,9 @@ export async function makeWorld(
 }
 
 /** The CRM's mirror of the plan, first subscriptions and open orders' addresses: no part of renewals, but many tasks. */
-const LEFT_OUT = new Set([ownerPropagatePlan, subscriptionLook, ownerCheckAddress].flatMap(({ handles }) => handles));
+const LEFT_OUT = new Set(
+  [ownerPropagatePlan, subscriptionLook, ownerCheckAddress].flatMap(({ handles }) => handles),
+);
 
 /** What the step asks for, but for what is left out. */
 function leavingOut(step: Step): Step {

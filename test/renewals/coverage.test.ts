@@ -125,7 +125,8 @@ describe("what is left", () => {
   test("a fill that is wanted now and can be had tomorrow is no gap; in a week it is one", () => {
     const waiting = { waiting: [NOW] };
     const from = (days: number) => new Date(NOW.getTime() + days * 86_400_000).toISOString().slice(0, 10);
-    const begins = (days: number) => cover([prescription({ validFrom: from(days), fillsDispensed: 0 })], waiting);
+    const begins = (days: number) =>
+      cover([prescription({ validFrom: from(days), fillsDispensed: 0 })], waiting);
     expect(ends(begins(1))).toEqual(ends(begins(0)));
     expect(ends(begins(7))).toEqual([expect.any(String), day(NOW)]);
   });

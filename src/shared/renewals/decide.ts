@@ -88,9 +88,9 @@ function closing(renewal: Standing, look: Look, now: Date): Decision | undefined
   const { coverage } = look;
   if (coverage?.kind !== "covered" || !look.dueOn || !look.startOn) return undefined;
   const until = look.dueOn.toISOString().slice(0, 10);
-  // One that is due at once covers nothing: ended as renewed, it would be opened, and asked for, once more.
-  const isOther = look.prescriptionId !== renewal.prescription_id;
-  if (isOther && look.dueOn > renewal.due_on && look.dueOn > now) {
+  // What is due at once covers nothing: closed as renewed, it would be opened, and asked for, once more.
+  if (look.dueOn <= now) return undefined;
+  if (look.prescriptionId !== renewal.prescription_id && look.dueOn > renewal.due_on) {
     return { kind: "close", state: "RENEWED", because: `a new prescription covers it until ${until}` };
   }
   // Fills or time were added to what had lapsed: it can ship again, so it is billed again, and asked for anew.
