@@ -1,18 +1,24 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
 import { z } from "zod";
 import { makeVendors } from "../../src/shared/connectors.ts";
 import { asClockwork, type Database } from "../../src/shared/db/database.ts";
 import { parseEnv } from "../../src/shared/env.ts";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
-import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import { drain } from "../../src/shared/queue/drain.ts";
 import type { Vendors } from "../../src/shared/queue/step.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
-import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { type BenchContext, type Section, table } from "./section.ts";
+import {
+  benchDeps,
+  makeStopwatch,
+  type Memory,
+  memoryNow,
+  memoryTable,
+  none,
+  rateTable,
+  type Tally,
+} from "./measure.ts";
+import type { BenchContext, Section } from "./section.ts";
 
 // The nightly drift check over many customers, beside a floor measured in turns with it: only reading the same pages
 // (the same calls, nothing compared). One customer in a hundred has drifted; putting them right is a line of its own.
@@ -29,14 +35,6 @@ const message = z.union([
   z.object({ env: z.record(z.string(), z.string()) }),
   z.object({ calls: z.record(z.string(), z.number()) }),
 ]);
-
-interface Tally {
-  customers: number;
-  seconds: number;
-  /** Of our own process: what a busy machine does not change. */
-  cpuSeconds: number;
-  calls: Record<string, number>;
-}
 
 async function runDrift({ db, customers, progress }: BenchContext): Promise<string> {
   const child = fork(CHILD, [String(customers)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
@@ -103,28 +101,9 @@ async function measure(
   vendors: Vendors,
   customers: number,
 ): Promise<string> {
-  const deps: DrainDeps = {
-    db,
-    log: () => {},
-    clock: () => new Date(),
-    boss: makeBoss(db),
-    steps: makeStepTable(STEPS),
-    vendors,
-    every: () => () => {},
-  };
+  const deps = benchDeps(db, vendors);
   const tallies = { floor: none(), customers: none(), logins: none(), repairs: none() };
-  const time = async (tally: Tally, count: number, work: () => Promise<unknown>) => {
-    const before = await callsOf(child);
-    const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
-    await work();
-    const { user, system } = process.cpuUsage(cpu);
-    tally.cpuSeconds += (user + system) / 1e6;
-    tally.seconds += (performance.now() - startedAt) / 1000;
-    tally.customers += count;
-    for (const [vendor, calls] of Object.entries(await callsOf(child))) {
-      tally.calls[vendor] = (tally.calls[vendor] ?? 0) + calls - (before[vendor] ?? 0);
-    }
-  };
+  const time = makeStopwatch(() => callsOf(child));
   const memory = [memoryNow()];
   const readPages = makeFloor(db, vendors);
   for (
@@ -189,52 +168,18 @@ async function expectAllRight(db: Database, customers: number): Promise<void> {
   }
 }
 
-function none(): Tally {
-  return { customers: 0, seconds: 0, cpuSeconds: 0, calls: {} };
-}
-
-setFlagsFromString("--expose-gc");
-const gc = z.function({ input: [], output: z.void() }).implement(runInNewContext("gc"));
-
-function memoryNow(): { heap: number; rss: number } {
-  gc();
-  const { heapUsed, rss } = process.memoryUsage();
-  return { heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20 };
-}
-
 function report(
   { floor, customers, logins, repairs }: Record<"floor" | "customers" | "logins" | "repairs", Tally>,
-  memory: readonly { heap: number; rss: number }[],
+  memory: readonly Memory[],
   count: number,
 ): string {
-  const rate = (tally: Tally) => tally.customers / tally.seconds;
-  const calls = (tally: Tally, vendor: string) => ((tally.calls[vendor] ?? 0) / tally.customers).toFixed(3);
-  const row = (name: string, tally: Tally) => [
-    name,
-    rate(tally).toFixed(0),
-    (rate(tally) / rate(floor)).toFixed(2),
-    ((tally.cpuSeconds * 1000) / tally.customers).toFixed(2),
-    calls(tally, "stripe"),
-    calls(tally, "crm"),
-    calls(tally, "login"),
-  ];
-  const at = (part: number) => memory[Math.round((memory.length - 1) * part)] ?? { heap: 0, rss: 0 };
-  const megabytes = (of: "heap" | "rss") => [0, 0.1, 0.5, 1].map((part) => at(part)[of].toFixed(0));
-  return [
-    table([
-      ["what", "customers/s", ": floor", "our CPU ms", "stripe", "crm", "login (calls a customer)"],
-      row("only reading the pages (floor)", floor),
-      row(`Stripe, CRM and registry compared, ${count} customers`, customers),
-      row(`logins compared, ${count} customers`, logins),
-      row(`looked at again and put right, ${repairs.customers} customers`, repairs),
-    ]),
-    "",
-    table([
-      ["our memory in MB", "at the start", "after 10 %", "after 50 %", "at the end"],
-      ["heap in use", ...megabytes("heap")],
-      ["resident", ...megabytes("rss")],
-    ]),
-  ].join("\n");
+  const rates = rateTable(floor, ["stripe", "crm", "login"], [
+    ["only reading the pages (floor)", floor],
+    [`Stripe, CRM and registry compared, ${count} customers`, customers],
+    [`logins compared, ${count} customers`, logins],
+    [`looked at again and put right, ${repairs.customers} customers`, repairs],
+  ]);
+  return `${rates}\n\n${memoryTable(memory)}`;
 }
 
 export const drift: Section = { name: "drift", run: runDrift };

@@ -1,17 +1,23 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { sql } from "kysely";
 import { z } from "zod";
 import { makeVendors } from "../../src/shared/connectors.ts";
 import { asClockwork, type Database } from "../../src/shared/db/database.ts";
 import { parseEnv } from "../../src/shared/env.ts";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { renewalFind } from "../../src/shared/steps/renewal-find.ts";
-import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { type Crowd, startCrowd } from "./crowd.ts";
-import { type BenchContext, type Section, table } from "./section.ts";
+import {
+  benchDeps,
+  makeStopwatch,
+  type Memory,
+  memoryNow,
+  memoryTable,
+  none,
+  rateTable,
+  type Tally,
+} from "./measure.ts";
+import type { BenchContext, Section } from "./section.ts";
 
 // The finder over many active refills, in turns with two things to compare it with: only reading the same pages (the
 // same calls, nothing done with the answers), and asking about one customer after another. The vendors are another
@@ -20,14 +26,6 @@ import { type BenchContext, type Section, table } from "./section.ts";
 const PAGE = 100;
 /** The finder's pages, the floor's pages and the checks one by one, of each turn. */
 const TURN = { pages: 25, floorPages: 5, checks: 25 };
-
-interface Tally {
-  customers: number;
-  seconds: number;
-  /** Of our own process: what a busy machine does not change. */
-  cpuSeconds: number;
-  calls: Record<string, number>;
-}
 
 async function runFinder({ db, customers, progress }: BenchContext): Promise<string> {
   const crowd = await startCrowd(db, customers, (line) => progress(`finder: ${line}`));
@@ -44,21 +42,9 @@ async function measure(
   customers: number,
   progress: (line: string) => void,
 ): Promise<string> {
-  const deps = depsFor(db, crowd);
+  const deps = benchDeps(db, makeVendors(parseEnv(crowd.env), () => fetch, () => new Date()));
   const tallies = { ours: none(), floor: none(), single: none() };
-  const time = async (tally: Tally, count: number, work: () => Promise<unknown>) => {
-    const before = await crowd.calls();
-    const startedAt = performance.now();
-    const cpu = process.cpuUsage();
-    await work();
-    const { user, system } = process.cpuUsage(cpu);
-    tally.cpuSeconds += (user + system) / 1e6;
-    tally.seconds += (performance.now() - startedAt) / 1000;
-    tally.customers += count;
-    for (const [vendor, calls] of Object.entries(await crowd.calls())) {
-      tally.calls[vendor] = (tally.calls[vendor] ?? 0) + calls - (before[vendor] ?? 0);
-    }
-  };
+  const time = makeStopwatch(() => crowd.calls());
   await insertTasks(db, [{ step: "renewal.find", key: "bench", vendor: "stripe", data: {} }]);
   const memory = [memoryNow()];
   const pages = Math.ceil(customers / PAGE);
@@ -81,18 +67,6 @@ async function measure(
   }
   await expectAllSeen(db, customers);
   return report(tallies, memory);
-}
-
-function depsFor(db: Database, crowd: Crowd): DrainDeps {
-  return {
-    db,
-    log: () => {},
-    clock: () => new Date(),
-    boss: makeBoss(db),
-    steps: makeStepTable(STEPS),
-    vendors: makeVendors(parseEnv(crowd.env), () => fetch, () => new Date()),
-    every: () => () => {},
-  };
 }
 
 /** The same pages read by hand, from the newest on, and over again from the start at the end. */
@@ -181,52 +155,16 @@ async function expectAllSeen(db: Database, customers: number): Promise<void> {
   }
 }
 
-function none(): Tally {
-  return { customers: 0, seconds: 0, cpuSeconds: 0, calls: {} };
-}
-
-setFlagsFromString("--expose-gc");
-const gc = z.function({ input: [], output: z.void() }).implement(runInNewContext("gc"));
-
-function memoryNow(): { heap: number; rss: number } {
-  gc();
-  const { heapUsed, rss } = process.memoryUsage();
-  return { heap: heapUsed / 2 ** 20, rss: rss / 2 ** 20 };
-}
-
 function report(
   { ours, floor, single }: { ours: Tally; floor: Tally; single: Tally },
-  memory: readonly { heap: number; rss: number }[],
+  memory: readonly Memory[],
 ): string {
-  const rate = ({ customers, seconds }: Tally) => customers / seconds;
-  const calls = ({ calls, customers }: Tally, vendor: string) =>
-    ((calls[vendor] ?? 0) / customers).toFixed(3);
-  const row = (name: string, tally: Tally) => [
-    name,
-    rate(tally).toFixed(0),
-    (rate(tally) / rate(floor)).toFixed(2),
-    ((tally.cpuSeconds * 1000) / tally.customers).toFixed(2),
-    calls(tally, "stripe"),
-    calls(tally, "health"),
-    calls(tally, "pharmacy"),
-    calls(tally, "crm"),
-  ];
-  const at = (part: number) => memory[Math.round((memory.length - 1) * part)] ?? { heap: 0, rss: 0 };
-  const megabytes = (of: "heap" | "rss") => [0, 0.1, 0.5, 1].map((part) => at(part)[of].toFixed(0));
-  return [
-    table([
-      ["what", "customers/s", ": floor", "our CPU ms", "stripe", "health", "pharmacy", "crm (a customer)"],
-      row("only reading the pages (floor)", floor),
-      row(`the finder, ${ours.customers} refills`, ours),
-      row(`asking one by one, ${single.customers} refills`, single),
-    ]),
-    "",
-    table([
-      ["our memory in MB", "at the start", "after 10 %", "after 50 %", "at the end"],
-      ["heap in use", ...megabytes("heap")],
-      ["resident", ...megabytes("rss")],
-    ]),
-  ].join("\n");
+  const rates = rateTable(floor, ["stripe", "health", "pharmacy", "crm"], [
+    ["only reading the pages (floor)", floor],
+    [`the finder, ${ours.customers} refills`, ours],
+    [`asking one by one, ${single.customers} refills`, single],
+  ]);
+  return `${rates}\n\n${memoryTable(memory)}`;
 }
 
 export const finder: Section = { name: "finder", run: runFinder };

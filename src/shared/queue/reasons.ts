@@ -144,6 +144,8 @@ export interface FollowUp {
   /** Why it is not run at once. */
   why?: Reason;
   person?: Reason;
+  /** Whose it is; default: whose the task is that asks for it. */
+  customerId?: number;
 }
 
 /** Trying again the same way may help. Counted; after the last try a person is asked. */

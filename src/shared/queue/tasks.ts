@@ -59,7 +59,7 @@ export function followUpTasks(
     vendor: queueOf(followUp.step),
     data: followUp.data,
     causedBy: task.id,
-    customerId: task.customerId,
+    customerId: followUp.customerId ?? task.customerId,
     invoiceId: task.invoiceId,
     ...(followUp.runAfter ? { runAfter: followUp.runAfter } : {}),
     ...(followUp.why ? { reason: followUp.why } : {}),

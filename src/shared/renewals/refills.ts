@@ -98,7 +98,13 @@ export async function askAboutRefills(
     const why = ofSubscription.map((look) => questionAbout(look, now)).find((one) => one !== null);
     const open = asked.get(subscriptionId) ?? [];
     if (why && open.length === 0) {
-      followUps.push({ step: "renewal.check", data: { subscription_id: subscriptionId }, person: why });
+      const customerId = ofSubscription.find((look) => look.customerId !== null)?.customerId;
+      followUps.push({
+        step: "renewal.check",
+        data: { subscription_id: subscriptionId },
+        person: why,
+        ...(customerId ? { customerId } : {}),
+      });
     }
     const settled = open.filter((one) => one.reasonCode !== why?.code);
     if (settled.length > 0) await wake(trx, settled.map(({ id }) => id));
