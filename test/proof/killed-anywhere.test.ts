@@ -17,7 +17,7 @@ async function pointsOf(story: Story): Promise<number> {
 }
 
 /** So many of a story's fault points are tried, evenly spread; CLOCKWORK_EVERY_POINT=1 tries each. */
-const POINTS_TRIED = process.env["CLOCKWORK_EVERY_POINT"] ? Infinity : 12;
+const POINTS_TRIED = process.env["CLOCKWORK_EVERY_POINT"] ? Infinity : 9;
 
 describe.each(STORIES)("$name", (story) => {
   test("wherever the drain is killed", { timeout: 900_000 }, async () => {
