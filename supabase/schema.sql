@@ -1354,7 +1354,10 @@ create view ops.waiting with (security_invoker=on) as -- task_id bigint, why tex
             ELSE tasks.reason
         END AS why,
     tasks.attempts AS tries,
-    tasks.run_after AS next_try,
+        CASE
+            WHEN tasks.status = 'PENDING'::clockwork.task_status THEN GREATEST(tasks.run_after, vendors.paused_until)
+            ELSE tasks.run_after
+        END AS next_try,
     clockwork.now() - tasks.created_at AS age,
     customers.email AS customer,
     tasks.step,
@@ -1367,7 +1370,11 @@ create view ops.waiting with (security_invoker=on) as -- task_id bigint, why tex
      CROSS JOIN clockwork.settings
      LEFT JOIN registry.customers ON customers.id = tasks.customer_id
   WHERE tasks.status = 'QUEUED'::clockwork.task_status AND (tasks.attempts > 0 OR tasks.updated_at < (clockwork.now() - '00:02:00'::interval)) OR tasks.status = 'PENDING'::clockwork.task_status AND (tasks.reason IS NOT NULL OR tasks.run_after > clockwork.now() OR settings.maintenance OR vendors.paused_until > clockwork.now())
-  ORDER BY tasks.run_after;
+  ORDER BY (
+        CASE
+            WHEN tasks.status = 'PENDING'::clockwork.task_status THEN GREATEST(tasks.run_after, vendors.paused_until)
+            ELSE tasks.run_after
+        END);
 comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
 
 -- registry ----------------------------------------------------------------------------------

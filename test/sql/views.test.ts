@@ -146,6 +146,20 @@ describe("ops.waiting", () => {
   });
 });
 
+test("ops.waiting: what is due while its vendor is paused is tried when the pause ends", async () => {
+  const sql = await sqlForTest();
+  await sql.person(
+    `update clockwork.vendors set paused_until = clockwork.now() + interval '20 minutes', paused_reason = 'a move'
+     where vendor = 'crm'`,
+  );
+  const id = await taskIn(sql.person, "PENDING", { vendor: "'crm'" });
+  expect(
+    await sql.person(
+      `select task_id, why, round(extract(epoch from next_try - clockwork.now()) / 60)::int as minutes from ops.waiting`,
+    ),
+  ).toEqual([{ task_id: id, why: "crm is paused: a move", minutes: 20 }]);
+});
+
 describe("ops.timeline", () => {
   const STORY = "select system, what, task_id, order_id from ops.timeline where invoice_id = 'in_1'";
 
