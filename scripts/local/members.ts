@@ -53,7 +53,7 @@ export function importMember({ stripe, crm, login }: LocalVendors, n: number, no
     stripeCustomerId: customer.id,
     subscriptionId: subscription.id,
     crmPersonId,
-    loginUserId: login.signUp(email),
+    loginUserId: login.importUser(email),
     email,
     phone,
   };
