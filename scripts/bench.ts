@@ -1,12 +1,11 @@
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { CompiledQuery } from "kysely";
 import { connect } from "../src/shared/db/database.ts";
 import { drift } from "./bench/drift.ts";
 import { finder } from "./bench/finder.ts";
 import { queue } from "./bench/queue.ts";
 import type { Section } from "./bench/section.ts";
-import { prepareCluster } from "./local/cluster.ts";
+import { copyDatabase, prepareCluster } from "./local/cluster.ts";
 import { pushMigrations } from "./local/migrate.ts";
 import { startPostgres } from "./local/postgres.ts";
 
@@ -43,10 +42,7 @@ try {
     workdir: fileURLToPath(new URL("..", import.meta.url)),
   });
   for (const { name, run } of chosen) {
-    const admin = connect(cluster.url("template1"), 1);
-    await admin.db.executeQuery(CompiledQuery.raw(`create database bench_${name} template postgres`));
-    await admin.close();
-    const { db, close } = connect(cluster.url(`bench_${name}`), 8);
+    const { db, close } = connect(await copyDatabase(cluster, "postgres", `bench_${name}`), 8);
     console.log(`${name}\n${await run({ db, customers: Number(customers), progress })}\n`);
     await close();
   }

@@ -1,10 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import pg from "pg";
-import { type LocalCluster, prepareCluster } from "./local/cluster.ts";
+import { copyDatabase, prepareCluster } from "./local/cluster.ts";
 import { pushMigrations } from "./local/migrate.ts";
-import { type LocalPostgres, startPostgres } from "./local/postgres.ts";
+import { startPostgres } from "./local/postgres.ts";
 import { parseOptions, type SimulateOptions, USAGE } from "./simulate/options.ts";
 import { makeProgress } from "./simulate/progress.ts";
 import { render } from "./simulate/report.ts";
@@ -12,26 +11,6 @@ import { runClinics } from "./simulate/clinics.ts";
 import { picture } from "./simulate/svg.ts";
 
 // `npm run simulate`: years of a clinic's renewals on a moved clock, checked every day. Exit code 1 when a rule broke.
-
-/** So many databases like the one that has the migrations. */
-async function copiesOf(
-  database: string,
-  { superuserUrl }: LocalPostgres,
-  { url }: LocalCluster,
-  times: number,
-) {
-  const names = Array.from({ length: times }, (_, index) => `clinic_${index + 1}`);
-  const client = new pg.Client({ connectionString: superuserUrl("template1") });
-  await client.connect();
-  try {
-    for (const name of names) {
-      await client.query(`create database ${name} template ${database} owner postgres strategy file_copy`);
-    }
-  } finally {
-    await client.end();
-  }
-  return names.map(url);
-}
 
 let options: SimulateOptions;
 try {
@@ -53,7 +32,10 @@ try {
     url: cluster.url("postgres"),
     workdir: fileURLToPath(new URL("..", import.meta.url)),
   });
-  const urls = await copiesOf("postgres", server, cluster, clinics);
+  const urls: string[] = [];
+  for (let clinic = 1; clinic <= clinics; clinic++) {
+    urls.push(await copyDatabase(cluster, "postgres", `clinic_${clinic}`));
+  }
   const progress = makeProgress(days, (text) => void process.stderr.write(text), process.stderr.isTTY);
   const report = await runClinics({ urls, seed, customers, days, busy, onDay: progress.day });
   progress.end();
@@ -66,7 +48,8 @@ try {
         title: `${
           customers.toLocaleString("en-US")
         } customers over ${days} days: what became of their renewals`,
-        subtitle: `npm run simulate -- --customers ${customers} --days ${days} --seed ${seed}`,
+        subtitle:
+          `npm run simulate -- --customers ${customers} --clinics ${clinics} --days ${days} --seed ${seed}`,
       }),
     );
     console.error(`the picture is in ${svg}`);

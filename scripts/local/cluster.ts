@@ -43,6 +43,21 @@ export async function prepareCluster(
   };
 }
 
+/**
+ * A copy of a database nobody is connected to, by its files: twice as fast as through the log.
+ * @returns its URL
+ */
+export async function copyDatabase({ url }: LocalCluster, from: string, to: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url("template1") });
+  await client.connect();
+  try {
+    await client.query(`create database ${to} template ${from} strategy file_copy`);
+  } finally {
+    await client.end();
+  }
+  return url(to);
+}
+
 const SET_PASSWORD = `do $$ begin
   execute format('alter role postgres password %L', current_setting('clockwork.role_password'));
 end $$`;

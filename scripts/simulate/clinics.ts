@@ -15,13 +15,15 @@ export async function runClinics(
   { urls, seed, customers, onDay, ...options }: Omit<SimulationOptions, "url"> & { urls: readonly string[] },
 ): Promise<SimulationReport> {
   const days = urls.map(() => 0);
-  const running = urls.map((url, index) => {
+  const running = urls.map(async (url, index) => {
     const share = Math.floor(customers / urls.length) + (index < customers % urls.length ? 1 : 0);
-    return runInThread({ ...options, url, seed: seed + index, customers: share }, (day) => {
+    const report = await runInThread({ ...options, url, seed: seed + index, customers: share }, (day) => {
       days[index] = day;
-      const reached = Math.min(...days);
-      if (reached === day) onDay?.(reached);
+      onDay?.(Math.min(...days));
     });
+    // One that broke too much ends early: the others' days go on.
+    days[index] = Infinity;
+    return report;
   });
   const [first, ...others] = await Promise.all(running);
   if (!first) throw new Error("there is no clinic without a database");
