@@ -216,6 +216,8 @@ test(
     // A look that read the subscription before it was resumed may ask for it once more: it finds nothing to do.
     const resumed = await tasksOf(world, "renewal.resume_billing");
     expect(new Set(resumed.map(({ status }) => status))).toEqual(new Set(["DONE"]));
+    // One pause and one resumption, and not a call more.
+    expect(world.vendors.stripe.faults.calls.get("update subscription")).toBe(2);
     world.vendors.stripe.pauseCollection(subscriptionId);
     for (const step of ["renewal.pause_billing", "renewal.resume_billing"]) {
       for (const { id } of await tasksOf(world, step)) await setStatus(world.db, id, "PENDING");
