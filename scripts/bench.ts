@@ -5,9 +5,9 @@ import { drift } from "./bench/drift.ts";
 import { finder } from "./bench/finder.ts";
 import { queue } from "./bench/queue.ts";
 import type { Section } from "./bench/section.ts";
-import { copyDatabase, prepareCluster } from "./local/cluster.ts";
-import { pushMigrations } from "./local/migrate.ts";
-import { startPostgres } from "./local/postgres.ts";
+import { copyDatabase, prepareCluster } from "./stack/cluster.ts";
+import { pushMigrations } from "./stack/migrate.ts";
+import { startPostgres } from "./stack/postgres.ts";
 
 // `npm run bench [-- --only <section> --customers N]`: what things cost, as ratios to a bare floor that is measured beside
 // them in the same run, in turns, so that a busy machine slows both. Each section has a database of its own.

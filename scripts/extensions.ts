@@ -6,8 +6,8 @@ import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
 import { makeReport } from "./extensions/report.ts";
 import { checkSchedules } from "./extensions/schedules.ts";
 import { startDebianPostgres } from "./extensions/server.ts";
-import { prepareCluster } from "./local/cluster.ts";
-import { pushMigrations } from "./local/migrate.ts";
+import { prepareCluster } from "./stack/cluster.ts";
+import { pushMigrations } from "./stack/migrate.ts";
 
 // `npm run test:extensions`: the migrations on Debian's Postgres 15 with the real pg_cron, which fires the real tick,
 // which calls the real drain. pg_net and Vault are not in Debian: those two are the local stack's stand-ins.

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { prepareCluster } from "./local/cluster.ts";
-import { pushMigrations } from "./local/migrate.ts";
-import { startPostgres } from "./local/postgres.ts";
+import { prepareCluster } from "./stack/cluster.ts";
+import { pushMigrations } from "./stack/migrate.ts";
+import { startPostgres } from "./stack/postgres.ts";
 import { dumpSchema } from "./schema/dump.ts";
 
 // `npm run schema` writes supabase/schema.sql from a database with all migrations applied, so that a review shows what

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { copyDatabase, prepareCluster } from "./local/cluster.ts";
-import { pushMigrations } from "./local/migrate.ts";
-import { startPostgres } from "./local/postgres.ts";
+import { copyDatabase, prepareCluster } from "./stack/cluster.ts";
+import { pushMigrations } from "./stack/migrate.ts";
+import { startPostgres } from "./stack/postgres.ts";
 import { parseOptions, type SimulateOptions, USAGE } from "./simulate/options.ts";
 import { makeProgress } from "./simulate/progress.ts";
 import { render } from "./simulate/report.ts";

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
-import { choosePort } from "./local/ports.ts";
-import { PROJECT, startStack } from "./local/stack.ts";
+import { choosePort } from "./stack/ports.ts";
+import { PROJECT, startStack } from "./stack/stack.ts";
 import { liveTheDay } from "./start/day.ts";
 import { narrate, tellFunctionLine } from "./start/narrator.ts";
 import { makeOut } from "./start/out.ts";

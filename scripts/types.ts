@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { prepareCluster } from "./local/cluster.ts";
-import { pushMigrations } from "./local/migrate.ts";
-import { startPostgres } from "./local/postgres.ts";
+import { prepareCluster } from "./stack/cluster.ts";
+import { pushMigrations } from "./stack/migrate.ts";
+import { startPostgres } from "./stack/postgres.ts";
 
 // `npm run types` writes src/shared/db/types.ts from a database with all migrations applied;
 // `npm run types -- --check` only compares, and fails when they differ.

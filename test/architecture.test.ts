@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   vendors: [],
   db: [],
   queue: ["db", "vendors"],
-  registry: ["db", "queue"],
+  registry: ["db", "queue", "vendors"],
   orders: ["db", "queue", "vendors", "registry"],
   renewals: ["db", "queue", "vendors", "registry", "orders"],
   checks: ["db", "queue", "vendors", "orders", "ingest"],

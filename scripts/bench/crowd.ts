@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
 import { z } from "zod";
 import type { Database } from "../../src/shared/db/database.ts";
-import { PRODUCTS } from "../local/clinic.ts";
+import { PRODUCTS } from "../sandbox/clinic.ts";
 
 const CHILD = fileURLToPath(new URL("vendors-process.ts", import.meta.url));
 

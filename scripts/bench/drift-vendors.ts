@@ -1,6 +1,6 @@
-import { seeded } from "../local/sandbox/server.ts";
-import { importMember } from "../local/members.ts";
-import { startVendors } from "../local/vendors.ts";
+import { seeded } from "../sandbox/server.ts";
+import { importMember } from "../stack/members.ts";
+import { startVendors } from "../sandbox/vendors.ts";
 
 // The vendors with many customers whose facts are in step, but for one in a hundred, in a process of their own, so that
 // their memory is not ours. Started by the drift section; answers `calls` with its counts.

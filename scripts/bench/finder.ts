@@ -5,7 +5,7 @@ import { asClockwork, type Database } from "../../src/shared/db/database.ts";
 import { parseEnv } from "../../src/shared/env.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
-import { renewalFind } from "../../src/shared/steps/renewal-find.ts";
+import { renewalFind } from "../../src/shared/steps/renewal/find.ts";
 import { type Crowd, startCrowd } from "./crowd.ts";
 import {
   benchDeps,

@@ -1,6 +1,6 @@
-import { seeded } from "../local/sandbox/server.ts";
-import { PRODUCTS } from "../local/clinic.ts";
-import { startVendors } from "../local/vendors.ts";
+import { seeded } from "../sandbox/server.ts";
+import { PRODUCTS } from "../sandbox/clinic.ts";
+import { startVendors } from "../sandbox/vendors.ts";
 
 // The vendors with many customers, in a process of their own, so that their memory is not ours. Started by
 // `startCrowd`; it says where it is reached, sends the keys of the customers, and answers `calls` with its counts.

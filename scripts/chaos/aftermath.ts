@@ -4,8 +4,8 @@ import { checkShipping, checkTracker } from "../demo/check-orders.ts";
 import { type Evidence, findLeaks, readOrders, readTasks } from "../demo/evidence.ts";
 import { makeLife } from "../demo/life.ts";
 import type { Mail } from "../demo/mail.ts";
-import { MEDICAL_CANARIES } from "../local/clinic.ts";
-import type { Stack } from "../local/stack.ts";
+import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
+import type { Stack } from "../stack/stack.ts";
 import type { Crowd } from "./crowd.ts";
 import { disturbMail } from "./storms.ts";
 

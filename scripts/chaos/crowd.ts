@@ -1,5 +1,5 @@
-import type { Person, PriceId } from "../local/clinic.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Person, PriceId } from "../sandbox/clinic.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** The clinic's customers, who buy whatever the weather. */
 export interface Crowd {

@@ -1,5 +1,5 @@
 import type { Check } from "../demo/checks.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** More than these tell nothing new. */
 const STORIES = 3;

@@ -1,6 +1,6 @@
-import { makeCron } from "../local/cron.ts";
-import { makeNet } from "../local/net.ts";
-import type { Stack } from "../local/stack.ts";
+import { makeCron } from "../stack/cron.ts";
+import { makeNet } from "../stack/net.ts";
+import type { Stack } from "../stack/stack.ts";
 import { pause } from "./watch.ts";
 
 /** What keeps the stack ticking: pg_cron's and pg_net's stand-ins and the vendors' webhooks, all of them unsteady on request. */

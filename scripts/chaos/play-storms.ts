@@ -1,7 +1,7 @@
 import { EFFECT_LEASE_SECONDS } from "../../src/shared/queue/effects.ts";
 import { QUEUE_LEASE_SECONDS } from "../../src/shared/queue/gate.ts";
-import { shuffle } from "../local/sandbox/outbox.ts";
-import type { Stack } from "../local/stack.ts";
+import { shuffle } from "../sandbox/outbox.ts";
+import type { Stack } from "../stack/stack.ts";
 import { startLifeSupport } from "./life-support.ts";
 import {
   calmVendors,

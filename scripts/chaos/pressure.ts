@@ -1,6 +1,6 @@
 import { type Check, check } from "../demo/checks.ts";
 import { makeLife } from "../demo/life.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Stack } from "../stack/stack.ts";
 import { examine, workOff } from "./aftermath.ts";
 import { startLifeSupport } from "./life-support.ts";
 import type { Stage } from "./stage.ts";

@@ -1,7 +1,7 @@
 import { type Mail, makeMail } from "../demo/mail.ts";
-import { freePort } from "../local/postgres.ts";
-import { seeded } from "../local/sandbox/server.ts";
-import { type Stack, startStack } from "../local/stack.ts";
+import { freePort } from "../stack/postgres.ts";
+import { seeded } from "../sandbox/server.ts";
+import { type Stack, startStack } from "../stack/stack.ts";
 import { type Crowd, gatherCrowd } from "./crowd.ts";
 
 /** What every phase plays on: a stack of its own, and a crowd that has not bought yet. */

@@ -1,6 +1,6 @@
 import type { Queue } from "../../src/shared/queue/reasons.ts";
-import type { Fault } from "../local/sandbox/faults.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Fault } from "../sandbox/faults.ts";
+import type { Stack } from "../stack/stack.ts";
 import { asSuperuser, pause, type Watch } from "./watch.ts";
 
 const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;

@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** One kind of fault: how often, and how long until work went on, in seconds of Clockwork's time. */
 export interface Recovery {

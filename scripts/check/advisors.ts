@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { prepareCluster } from "../local/cluster.ts";
-import { cliEnvironment, pushMigrations } from "../local/migrate.ts";
-import { startPostgres } from "../local/postgres.ts";
+import { prepareCluster } from "../stack/cluster.ts";
+import { cliEnvironment, pushMigrations } from "../stack/migrate.ts";
+import { startPostgres } from "../stack/postgres.ts";
 import { type Check, type Finding, runCommand } from "./run.ts";
 
 const answer = z.object({

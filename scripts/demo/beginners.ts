@@ -1,6 +1,6 @@
-import type { Person, PriceId } from "../local/clinic.ts";
-import type { CardState } from "../local/sandbox/stripe/cards.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Person, PriceId } from "../sandbox/clinic.ts";
+import type { CardState } from "../sandbox/stripe/cards.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** A customer who bought nothing by Checkout: the first prescription is to begin the subscription. */
 export interface Beginner {

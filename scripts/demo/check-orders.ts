@@ -1,4 +1,4 @@
-import type { PhotonOrder } from "../local/sandbox/photon/state.ts";
+import type { PhotonOrder } from "../sandbox/photon/state.ts";
 import { type Check, check } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";

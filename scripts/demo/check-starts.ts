@@ -1,5 +1,5 @@
-import { PRICES, productOf } from "../local/clinic.ts";
-import type { Subscription } from "../local/sandbox/stripe/objects.ts";
+import { PRICES, productOf } from "../sandbox/clinic.ts";
+import type { Subscription } from "../sandbox/stripe/objects.ts";
 import { type Check, check } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
 

@@ -1,4 +1,4 @@
-import { MEDICAL_CANARIES } from "../local/clinic.ts";
+import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
 import { checkCrm } from "./check-crm.ts";
 import type { Evidence } from "./evidence.ts";
 import { checkShipping, checkTracker } from "./check-orders.ts";

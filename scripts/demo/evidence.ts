@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
-import type { Person } from "../local/clinic.ts";
+import type { Person } from "../sandbox/clinic.ts";
 import type { Beginner } from "./beginners.ts";
-import type { LocalVendors } from "../local/vendors.ts";
+import type { LocalVendors } from "../sandbox/vendors.ts";
 import type { Mail } from "./mail.ts";
 
 /** A row of `clockwork.tasks`, as far as the checks need it. */

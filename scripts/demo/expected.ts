@@ -1,6 +1,6 @@
-import { PRICES, productOf } from "../local/clinic.ts";
-import type { PhotonOrder } from "../local/sandbox/photon/state.ts";
-import type { Invoice } from "../local/sandbox/stripe/objects.ts";
+import { PRICES, productOf } from "../sandbox/clinic.ts";
+import type { PhotonOrder } from "../sandbox/photon/state.ts";
+import type { Invoice } from "../sandbox/stripe/objects.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** What the vendors' own state, and what people decided, say about one paid (or unpaid) fill. */

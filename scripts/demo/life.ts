@@ -1,5 +1,5 @@
-import type { Span } from "../local/clock.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Span } from "../stack/clock.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** How the demo lets time go by: what is due is worked off at once, and the time between is jumped. */
 export interface Life {

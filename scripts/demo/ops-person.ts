@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { PRICES, productOf } from "../local/clinic.ts";
+import { PRICES, productOf } from "../sandbox/clinic.ts";
 
 /**
  * The person at the table editor: reads ops.manual_intervention, and repairs with plain updates of one cell, as

@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import type { Stack } from "../local/stack.ts";
+import type { Stack } from "../stack/stack.ts";
 import { type Check, isOk } from "./checks.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Mail } from "./mail.ts";

@@ -1,7 +1,7 @@
-import { MEDICAL_CANARIES } from "../local/clinic.ts";
-import { freePort } from "../local/postgres.ts";
-import { seeded } from "../local/sandbox/server.ts";
-import { type Stack, startStack } from "../local/stack.ts";
+import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
+import { freePort } from "../stack/postgres.ts";
+import { seeded } from "../sandbox/server.ts";
+import { type Stack, startStack } from "../stack/stack.ts";
 import { runChecks } from "./checks.ts";
 import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "./evidence.ts";
 import { makeLife } from "./life.ts";

@@ -1,6 +1,6 @@
-import type { Person } from "../local/clinic.ts";
-import { isoDay } from "../local/clinic.ts";
-import type { Stack } from "../local/stack.ts";
+import type { Person } from "../sandbox/clinic.ts";
+import { isoDay } from "../sandbox/clinic.ts";
+import type { Stack } from "../stack/stack.ts";
 import { beginByPrescription, type Beginner, bringCards, DEFAULT_PRICES } from "./beginners.ts";
 import { BEGINNERS_WAVE, castParts, type Part, type Role, WAVES } from "./cast.ts";
 import type { Life } from "./life.ts";

@@ -1,4 +1,4 @@
-import type { Fault } from "../local/sandbox/faults.ts";
+import type { Fault } from "../sandbox/faults.ts";
 import type { Life } from "./life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
 import type { Stage } from "./story.ts";

@@ -4,9 +4,9 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { type GuardedProcess, spawnGuarded } from "../local/guarded.ts";
-import { freePort, type LocalPostgres } from "../local/postgres.ts";
-import { postgresUser, sharedTemp } from "../local/postgres-files.ts";
+import { type GuardedProcess, spawnGuarded } from "../stack/guarded.ts";
+import { freePort, type LocalPostgres } from "../stack/postgres.ts";
+import { postgresUser, sharedTemp } from "../stack/postgres-files.ts";
 import { copyPostgres } from "./packages.ts";
 
 /** As a hosted project has them, as far as they matter here. There is no `clockwork.local`: the clock cannot be moved. */

@@ -6,14 +6,14 @@ import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { makeClinic, type PriceId } from "../local/clinic.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../local/clock.ts";
-import { prepareCluster } from "../local/cluster.ts";
-import { pushMigrations } from "../local/migrate.ts";
-import { startPostgres } from "../local/postgres.ts";
-import { seeded } from "../local/sandbox/server.ts";
-import { type LocalVendors, startVendors } from "../local/vendors.ts";
-import { PROJECT } from "../local/stack.ts";
+import { makeClinic, type PriceId } from "../sandbox/clinic.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../stack/clock.ts";
+import { prepareCluster } from "../stack/cluster.ts";
+import { pushMigrations } from "../stack/migrate.ts";
+import { startPostgres } from "../stack/postgres.ts";
+import { seeded } from "../sandbox/server.ts";
+import { type LocalVendors, startVendors } from "../sandbox/vendors.ts";
+import { PROJECT } from "../stack/stack.ts";
 
 const DAY_MS = 86_400_000;
 

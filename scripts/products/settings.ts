@@ -29,7 +29,7 @@ export function readSettings(variables: NodeJS.ProcessEnv): Settings {
   return { env: parseEnv(parseLocalEnv(readFileSync(file, "utf8"))), of: "the local stack" };
 }
 
-/** Reads what `scripts/local/local-env.ts` writes: `NAME='value'`, a quote inside as `'\''`. */
+/** Reads what `scripts/stack/local-env.ts` writes: `NAME='value'`, a quote inside as `'\''`. */
 export function parseLocalEnv(text: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const line of text.split("\n")) {

@@ -1,4 +1,4 @@
-import type { Person } from "../local/clinic.ts";
+import type { Person } from "../sandbox/clinic.ts";
 import type { Dice } from "./dice.ts";
 import type { PriceId, ProductName } from "./shop.ts";
 

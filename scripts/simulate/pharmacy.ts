@@ -1,4 +1,4 @@
-import { prescriptionState } from "../local/sandbox/photon/state.ts";
+import { prescriptionState } from "../sandbox/photon/state.ts";
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
 import { type PriceId, priceOf, type ProductName, productOf, PRODUCTS } from "./shop.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "../../src/shared/db/database.ts";
-import type { LocalVendors } from "../local/vendors.ts";
+import type { LocalVendors } from "../sandbox/vendors.ts";
 
 /** What is sold. `lead`: how many days before the end a customer is asked to renew. */
 export const PRODUCTS = [

@@ -1,4 +1,4 @@
-import { periodEnd } from "../local/sandbox/stripe/periods.ts";
+import { periodEnd } from "../sandbox/stripe/periods.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS } from "./dice.ts";
 import { productOf } from "./shop.ts";

@@ -1,5 +1,5 @@
 import type { Dice } from "./dice.ts";
-import type { LocalVendors } from "../local/vendors.ts";
+import type { LocalVendors } from "../sandbox/vendors.ts";
 import { DAY_MS } from "./dice.ts";
 import { count } from "./stage.ts";
 

@@ -7,15 +7,15 @@ import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import type { FollowUp } from "../../src/shared/queue/reasons.ts";
 import type { Step } from "../../src/shared/queue/step.ts";
-import { ownerPropagatePlan } from "../../src/shared/steps/owner-propagate-plan.ts";
-import { ownerCheckAddress } from "../../src/shared/steps/owner-check-address.ts";
-import { subscriptionLook } from "../../src/shared/steps/subscription-look.ts";
+import { ownerPropagatePlan } from "../../src/shared/steps/owner/propagate-plan.ts";
+import { ownerCheckAddress } from "../../src/shared/steps/owner/check-address.ts";
+import { subscriptionLook } from "../../src/shared/steps/subscription/look.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { PlannedClient } from "./planned-client.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../local/clock.ts";
-import { isSomethingDue } from "../local/due.ts";
-import { type SandboxApp, seeded } from "../local/sandbox/server.ts";
-import { type LocalVendors, startVendors } from "../local/vendors.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../stack/clock.ts";
+import { isSomethingDue } from "../stack/due.ts";
+import { type SandboxApp, seeded } from "../sandbox/server.ts";
+import { type LocalVendors, startVendors } from "../sandbox/vendors.ts";
 
 /**
  * Clockwork as it is (its steps, its drain, its SQL functions, a real database) among the vendors' sandboxes, in one

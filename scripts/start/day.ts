@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Person, type PriceId, PRICES } from "../local/clinic.ts";
-import { seeded } from "../local/sandbox/server.ts";
-import type { Stack } from "../local/stack.ts";
+import { type Person, type PriceId, PRICES } from "../sandbox/clinic.ts";
+import { seeded } from "../sandbox/server.ts";
+import type { Stack } from "../stack/stack.ts";
 import type { Out } from "./out.ts";
 import { addUnknownProducts, decideReplacements } from "./repairs.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
-import type { FunctionLine } from "../local/function-log.ts";
+import type { FunctionLine } from "../stack/function-log.ts";
 import type { Out } from "./out.ts";
 
 const LOOK_EVERY_MS = 1000;

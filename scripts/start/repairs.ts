@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { PRICES, productOf } from "../local/clinic.ts";
+import { PRICES, productOf } from "../sandbox/clinic.ts";
 import type { Out } from "./out.ts";
 
 // What an ops person does in the table editor, as the SQL that the table editor sends.

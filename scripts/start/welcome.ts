@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { Stack } from "../local/stack.ts";
+import type { Stack } from "../stack/stack.ts";
 
 /** What there is to look at and to try, for somebody who sees Clockwork for the first time. */
 export function welcome(stack: Stack, envFile: string): string {

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { MEDICAL_CANARIES, type Person } from "../../scripts/local/clinic.ts";
+import { MEDICAL_CANARIES, type Person } from "../../scripts/sandbox/clinic.ts";
 import type { Beginner } from "../../scripts/demo/beginners.ts";
 import { type Check, isOk, runChecks } from "../../scripts/demo/checks.ts";
 import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "../../scripts/demo/evidence.ts";

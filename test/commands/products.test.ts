@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { writeLocalEnv } from "../../scripts/local/local-env.ts";
+import { writeLocalEnv } from "../../scripts/stack/local-env.ts";
 import { countNow, money, NEW, OLD, openShop, subscriber } from "../products/support.ts";
 import { addTask } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { AuthRefusal } from "../../scripts/local/sandbox/auth/users.ts";
-import { seeded } from "../../scripts/local/sandbox/server.ts";
-import type { Subscription } from "../../scripts/local/sandbox/stripe/objects.ts";
+import { AuthRefusal } from "../../scripts/sandbox/auth/users.ts";
+import { seeded } from "../../scripts/sandbox/server.ts";
+import type { Subscription } from "../../scripts/sandbox/stripe/objects.ts";
 import { expectAtRest, stopped } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { checks, crowd, editPlan, type Member, nextNight, night, rows, writes } from "./support.ts";

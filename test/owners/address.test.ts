@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { isSamePlace } from "../../src/shared/orders/address.ts";
 import { addTask, heard, liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { countFaultPoints, killAt } from "../support/kill.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { effects, setStatus, stopped, tasksOf } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 import { recover } from "../proof/stories.ts";

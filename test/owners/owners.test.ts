@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { ownersTable, withOwnersTable } from "../../scripts/owners/table.ts";
 import { comparedIn, differencesOf, type MirrorReading } from "../../src/shared/owners/mirrors.ts";
 import {

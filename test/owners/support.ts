@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 /** A shop with so many customers, each a person at every vendor. */

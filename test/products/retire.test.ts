@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import type { Subscription } from "../../scripts/local/sandbox/stripe/objects.ts";
+import type { Subscription } from "../../scripts/sandbox/stripe/objects.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import { addTask, effects, setStatus, tasksOf } from "../support/act.ts";

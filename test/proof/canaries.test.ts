@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { PHOTON_CANARY } from "../../scripts/local/sandbox/photon/events.ts";
+import { PHOTON_CANARY } from "../../scripts/sandbox/photon/events.ts";
 import { addTask, liveAtPharmacy } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { recover } from "./stories.ts";

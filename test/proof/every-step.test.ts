@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { shuffle } from "../../scripts/local/sandbox/outbox.ts";
-import { seeded } from "../../scripts/local/sandbox/server.ts";
+import { shuffle } from "../../scripts/sandbox/outbox.ts";
+import { seeded } from "../../scripts/sandbox/server.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";

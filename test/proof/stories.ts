@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { heard, liveAtPharmacy, orders, setStatus, stopped } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 import { RENEWAL_STORIES } from "./renewal-stories.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Fault } from "../../scripts/local/sandbox/faults.ts";
+import type { Fault } from "../../scripts/sandbox/faults.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { RENEWAL_STORIES } from "./renewal-stories.ts";
 import { ORDER_STORIES, recover, type Story } from "./stories.ts";

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { addTask, heard, liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 

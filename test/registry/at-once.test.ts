@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { register } from "../../scripts/local/clinic.ts";
+import { register } from "../../scripts/sandbox/clinic.ts";
 import { asClockwork, connect, type Database } from "../../src/shared/db/database.ts";
 import { type Identified, identify, type Sighting } from "../../src/shared/registry/identify.ts";
 import { holderOf } from "../../src/shared/registry/keys.ts";

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { register } from "../../scripts/local/clinic.ts";
+import { register } from "../../scripts/sandbox/clinic.ts";
 import { holderOf, type KeySystem } from "../../src/shared/registry/keys.ts";
 import { CUSTOMER_IDENTIFIER, STRIPE_REFERENCE } from "../../src/shared/registry/references.ts";
 import { setData, setStatus } from "../support/act.ts";

@@ -4,7 +4,7 @@ import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import { addTask, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { dayIn, issues, live, night, renewals, toldOf } from "./support.ts";
 
 /** A clinic with one customer, who refills monthly under a prescription of so many fills. */

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { heard } from "../support/act.ts";
 import type { World } from "../support/world.ts";
-import { isoDay, type Person, type PriceId, productOf } from "../../scripts/local/clinic.ts";
+import { isoDay, type Person, type PriceId, productOf } from "../../scripts/sandbox/clinic.ts";
 
 /** So many days go by: cron winds each night's work, and the drain does it. */
 export async function live(world: World, days: number): Promise<void> {

@@ -5,8 +5,8 @@ import {
   CUSTOMERIO_SANDBOX_KEYS,
   type CustomerioSandbox,
   makeCustomerioSandbox,
-} from "../../scripts/local/sandbox/customerio.ts";
-import { seeded, serveSandbox, ulid } from "../../scripts/local/sandbox/server.ts";
+} from "../../scripts/sandbox/customerio.ts";
+import { seeded, serveSandbox, ulid } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/local/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
+import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 

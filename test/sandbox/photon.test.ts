@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "../../scripts/local/sandbox/photon.ts";
-import { PHOTON_CANARY } from "../../scripts/local/sandbox/photon/events.ts";
-import { Rows } from "../../scripts/local/sandbox/photon/rows.ts";
-import { seeded } from "../../scripts/local/sandbox/server.ts";
+import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "../../scripts/sandbox/photon.ts";
+import { PHOTON_CANARY } from "../../scripts/sandbox/photon/events.ts";
+import { Rows } from "../../scripts/sandbox/photon/rows.ts";
+import { seeded } from "../../scripts/sandbox/server.ts";
 import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";
 
 const SECRET = "photon-test-secret";

@@ -1,9 +1,9 @@
 import Stripe from "stripe";
 import { afterEach, describe, expect, it } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
-import { makeStripeSandbox, type StripeSandboxOptions } from "../../scripts/local/sandbox/stripe.ts";
-import { API_VERSION } from "../../scripts/local/sandbox/stripe/objects.ts";
-import { periodEnd } from "../../scripts/local/sandbox/stripe/periods.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { makeStripeSandbox, type StripeSandboxOptions } from "../../scripts/sandbox/stripe.ts";
+import { API_VERSION } from "../../scripts/sandbox/stripe/objects.ts";
+import { periodEnd } from "../../scripts/sandbox/stripe/periods.ts";
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { stripeWebhook } from "../../src/shared/vendors/stripe/webhook.ts";
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { pushMigrations } from "../../scripts/local/migrate.ts";
+import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import { dumpSchema } from "../../scripts/schema/dump.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import type { Row } from "./support.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { fillDays } from "../../src/shared/orders/fills.ts";
 import { addTask, liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
-import { recheckAfter } from "../../src/shared/steps/order-place.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
+import { recheckAfter } from "../../src/shared/steps/order/place.ts";
 import {
   effects,
   expectAtRest,

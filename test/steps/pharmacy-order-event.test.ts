@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Person } from "../../scripts/local/clinic.ts";
+import type { Person } from "../../scripts/sandbox/clinic.ts";
 import {
   addTask,
   heard,

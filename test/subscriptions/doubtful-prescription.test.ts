@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { isoDay } from "../../scripts/local/clinic.ts";
+import { isoDay } from "../../scripts/sandbox/clinic.ts";
 import { addTask, setStatus, stopped, tasksOf } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 import {

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { isoDay, type Person, type PriceId } from "../../scripts/local/clinic.ts";
-import type { CardState } from "../../scripts/local/sandbox/stripe/cards.ts";
+import { isoDay, type Person, type PriceId } from "../../scripts/sandbox/clinic.ts";
+import type { CardState } from "../../scripts/sandbox/stripe/cards.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 export const MONTH: PriceId = "price_morning_month";

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
-import { prepareCluster } from "../../scripts/local/cluster.ts";
-import { pushMigrations } from "../../scripts/local/migrate.ts";
-import { type LocalPostgres, startPostgres } from "../../scripts/local/postgres.ts";
+import { prepareCluster } from "../../scripts/stack/cluster.ts";
+import { pushMigrations } from "../../scripts/stack/migrate.ts";
+import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
 
 /** What a test needs to make itself a database. The URLs end where the name of the database goes. */
 export interface TestCluster {

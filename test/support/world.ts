@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import { onTestFinished } from "vitest";
-import { type Clinic, makeClinic } from "../../scripts/local/clinic.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/local/clock.ts";
-import { isSomethingDue } from "../../scripts/local/due.ts";
-import { seeded } from "../../scripts/local/sandbox/server.ts";
-import { type LocalVendors, startVendors, type VendorsOptions } from "../../scripts/local/vendors.ts";
+import { type Clinic, makeClinic } from "../../scripts/sandbox/clinic.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/stack/clock.ts";
+import { isSomethingDue } from "../../scripts/stack/due.ts";
+import { seeded } from "../../scripts/sandbox/server.ts";
+import { type LocalVendors, startVendors, type VendorsOptions } from "../../scripts/sandbox/vendors.ts";
 import { makeVendors, webhookConnector, webhookSecrets } from "../../src/shared/connectors.ts";
 import { connect, type Database } from "../../src/shared/db/database.ts";
 import { type Env, parseEnv } from "../../src/shared/env.ts";

@@ -4,8 +4,8 @@ import {
   CUSTOMERIO_SANDBOX_KEYS,
   type CustomerioSandbox,
   makeCustomerioSandbox,
-} from "../../scripts/local/sandbox/customerio.ts";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
+} from "../../scripts/sandbox/customerio.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import { type Crm, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { makeCustomerioClient, ulidFor } from "../../src/shared/vendors/customerio/client.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { makeMedplumSandbox } from "../../scripts/local/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
+import { makeMedplumSandbox } from "../../scripts/sandbox/medplum.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError, type VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";

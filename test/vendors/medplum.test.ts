@@ -1,8 +1,8 @@
 import { endOfValidity } from "../../src/shared/vendors/fhir-dates.ts";
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/local/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
+import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { Fetch } from "../../src/shared/vendors/call.ts";
 import { type HealthRecord, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { shippingAddress } from "../../src/shared/vendors/medplum/address.ts";

@@ -1,7 +1,7 @@
 import Stripe from "stripe";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/local/sandbox/server.ts";
-import { makeStripeSandbox } from "../../scripts/local/sandbox/stripe.ts";
+import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { makeStripeSandbox } from "../../scripts/sandbox/stripe.ts";
 import { UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { hmacSha256, toHex } from "../../src/shared/vendors/signing.ts";
 import { makeStripeClient } from "../../src/shared/vendors/stripe/client.ts";

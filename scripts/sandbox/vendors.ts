@@ -1,0 +1,137 @@
+import { randomBytes } from "node:crypto";
+import { type AuthSandbox, makeAuthSandbox } from "./auth.ts";
+import { CUSTOMERIO_SANDBOX_KEYS, type CustomerioSandbox, makeCustomerioSandbox } from "./customerio.ts";
+import type { Delivery } from "./outbox.ts";
+import { makeMedplumSandbox, type MedplumSandbox } from "./medplum.ts";
+import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./photon.ts";
+import { type Sandbox, seeded, serveSandbox } from "./server.ts";
+import { makeStripeSandbox, type StripeSandbox } from "./stripe.ts";
+
+/** The events the company's Stripe endpoint is subscribed to. Those without a step are PARKED. */
+const STRIPE_EVENTS = [
+  "charge.dispute.created",
+  "charge.refunded",
+  "checkout.session.completed",
+  "customer.created",
+  "customer.deleted",
+  "customer.subscription.created",
+  "customer.subscription.deleted",
+  "customer.subscription.paused",
+  "customer.subscription.resumed",
+  "customer.subscription.updated",
+  "customer.updated",
+  "invoice.marked_uncollectible",
+  "invoice.paid",
+  "invoice.payment_failed",
+  "invoice.upcoming",
+  "invoice.voided",
+  "payment_method.attached",
+];
+
+const AUTH_SEED = 5;
+
+export interface LocalVendors {
+  stripe: StripeSandbox;
+  health: MedplumSandbox;
+  pharmacy: PhotonSandbox;
+  crm: CustomerioSandbox;
+  /** Supabase Auth: it sends no webhooks. */
+  login: AuthSandbox;
+  /** What the functions need to reach and to believe them: URLs, keys and signing secrets. */
+  env: Record<string, string>;
+  /** Each vendor tries its waiting webhooks once. */
+  flush(): Promise<Delivery[]>;
+  /** Webhooks that wait to be sent. */
+  waiting(): number;
+  close(): Promise<void>;
+}
+
+export interface VendorsOptions {
+  now: () => Date;
+  /** 0 to 1, seeded. */
+  random: () => number;
+  /** Where webhooks go: `<url>/stripe` and so on. */
+  webhooksUrl: string;
+  /** How they are sent; the tests hand them to the app directly. */
+  fetch?: typeof fetch;
+  /** The events Stripe sends: snapshot, thin, or both. */
+  stripeEventKinds?: ("snapshot" | "thin")[];
+}
+
+/** The four vendors and Supabase Auth on loopback, with secrets of their own, made anew for each run. */
+export async function startVendors(options: VendorsOptions): Promise<LocalVendors> {
+  const { now, random, webhooksUrl, stripeEventKinds = ["snapshot"] } = options;
+  const depsFor = (path: string, secret: string) => ({
+    now,
+    random,
+    fetch: options.fetch ?? fetch,
+    webhook: { url: `${webhooksUrl}/${path}`, secret },
+  });
+  const secrets = {
+    stripe: `whsec_${randomBytes(24).toString("hex")}`,
+    medplum: randomBytes(24).toString("hex"),
+    photon: randomBytes(24).toString("hex"),
+    customerio: randomBytes(24).toString("hex"),
+    standard: `whsec_${randomBytes(32).toString("base64")}`,
+  };
+  const stripe = makeStripeSandbox(depsFor("stripe", secrets.stripe), {
+    eventKinds: stripeEventKinds,
+    enabledEvents: STRIPE_EVENTS,
+  });
+  const health = makeMedplumSandbox(depsFor("medplum", secrets.medplum));
+  // The company subscribed to patients and prescriptions.
+  health.state.subscriptions.delete("MedicationDispense");
+  const pharmacy = makePhotonSandbox(depsFor("photon", secrets.photon));
+  const crm = makeCustomerioSandbox(depsFor("customerio", secrets.customerio));
+  // Random numbers of its own: those of the vendors stay the same with and without it.
+  const login = makeAuthSandbox({ now, random: seeded(AUTH_SEED) });
+  const sandboxes: Sandbox[] = [stripe, health, pharmacy, crm];
+  const [atStripe, atMedplum, atPhoton, atCustomerio, atAuth] = await Promise.all([
+    serveSandbox(stripe.app),
+    serveSandbox(health.app),
+    serveSandbox(pharmacy.app),
+    serveSandbox(crm.app),
+    serveSandbox(login.app),
+  ]);
+  login.servedAt(atAuth.url);
+  return {
+    stripe,
+    health,
+    pharmacy,
+    crm,
+    login,
+    env: {
+      SUPABASE_URL: atAuth.url,
+      SUPABASE_SERVICE_ROLE_KEY: login.keys.service,
+      STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
+      STRIPE_API_URL: atStripe.url,
+      STRIPE_WEBHOOK_SECRET: secrets.stripe,
+      MEDPLUM_BASE_URL: atMedplum.url,
+      MEDPLUM_CLIENT_ID: health.clientId,
+      MEDPLUM_CLIENT_SECRET: health.clientSecret,
+      MEDPLUM_WEBHOOK_SECRET: secrets.medplum,
+      PHOTON_API_URL: `${atPhoton.url}/graphql`,
+      PHOTON_AUTH_URL: atPhoton.url,
+      PHOTON_CLIENT_ID: PHOTON_SANDBOX_CLIENT.clientId,
+      PHOTON_CLIENT_SECRET: PHOTON_SANDBOX_CLIENT.clientSecret,
+      PHOTON_WEBHOOK_SECRET: secrets.photon,
+      CUSTOMERIO_TRACK_URL: atCustomerio.url,
+      CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
+      CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
+      CUSTOMERIO_APP_URL: atCustomerio.url,
+      CUSTOMERIO_APP_API_KEY: CUSTOMERIO_SANDBOX_KEYS.appApiKey,
+      CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
+      STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
+    },
+    async flush() {
+      const rounds = await Promise.all(sandboxes.map((sandbox) => sandbox.outbox.flush()));
+      return rounds.flat();
+    },
+    waiting: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.outbox.waiting, 0),
+    async close() {
+      await Promise.all(
+        [atStripe, atMedplum, atPhoton, atCustomerio, atAuth].map((server) => server.close()),
+      );
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { planOf } from "../../src/shared/owners/plan.ts";
+import { PRICES } from "../sandbox/clinic.ts";
+import type { LocalVendors } from "../sandbox/vendors.ts";
+
+/** A customer who was there before anybody listened: at Stripe, in the CRM, with a login, all of it in step. */
+export interface MemberKeys {
+  stripeCustomerId: string;
+  subscriptionId: string;
+  crmPersonId: string;
+  loginUserId: string;
+  email: string;
+  phone: string;
+}
+
+const PRICE = "price_morning_month";
+/** The setting `pharmacy_time_zone` as it is at first. */
+const TIME_ZONE = "America/New_York";
+
+/** One more such customer: no event, no API call. Cheap enough for many thousands. */
+export function importMember({ stripe, crm, login }: LocalVendors, n: number, now: Date): MemberKeys {
+  const price = PRICES.find(({ id }) => id === PRICE);
+  if (price && !stripe.state.prices.has(PRICE)) {
+    const { id, interval, intervalCount, amount } = price;
+    stripe.addPrice({ id, interval, intervalCount, amount });
+  }
+  const [email, phone] = [`member.${n}@example.com`, `+1270${String(n).padStart(7, "0")}`];
+  const { customer, subscription } = stripe.importCustomer({ email, phone, priceId: PRICE });
+  if (!subscription) throw new Error("a price makes a subscription");
+  const ends = subscription.items.data.map((item) => item.current_period_end * 1000);
+  const plan = planOf([{
+    id: subscription.id,
+    customerId: customer.id,
+    status: subscription.status,
+    collectionPaused: false,
+    cancelAtPeriodEnd: false,
+    createdAt: now,
+    endedAt: null,
+    metadata: {},
+    nextRefillAt: new Date(Math.min(...ends)),
+    billingAnchor: now,
+    isScheduled: false,
+    hasPendingUpdate: false,
+    items: [],
+  }], TIME_ZONE);
+  const crmPersonId = `member-${n}`;
+  crm.importPerson(crmPersonId, {
+    email,
+    phone,
+    plan_state: plan.planState,
+    next_refill_on: plan.nextRefillOn,
+  });
+  return {
+    stripeCustomerId: customer.id,
+    subscriptionId: subscription.id,
+    crmPersonId,
+    loginUserId: login.importUser(email),
+    email,
+    phone,
+  };
+}

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import type { Database, Trx } from "../../db/database.ts";
+import { standing } from "../../registry/customers.ts";
+import {
+  holderOf,
+  insertCustomer,
+  inWords,
+  type Key,
+  KEY_SYSTEMS,
+  KEYS,
+  lockKeys,
+  putKey,
+  recogniseBy,
+  retireKey,
+} from "../../registry/keys.ts";
+import { isUuid } from "../../registry/references.ts";
+import { Permanent, reason } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+import { linked, tellWhose } from "../../registry/place.ts";
+
+/**
+ * A person says whose a key is: `customer_id`, or null for a new customer. What contradicts what is known is refused;
+ * `replace` says that the key takes the place of the one the customer has.
+ */
+export const customerLink = defineStep({
+  handles: ["customer.link"],
+  queue: "health",
+  data: z.strictObject({
+    system: z.enum(KEY_SYSTEMS),
+    key: z.string().min(1),
+    customer_id: z.number().int().nullable(),
+    replace: z.boolean().optional(),
+  }),
+  async run(ctx, { system, key, customer_id, replace = false }) {
+    if (system === "login" && !isUuid(key)) {
+      throw new Permanent("INVALID_DATA", { problem: "key: not a uuid" });
+    }
+    const wish = { system, key, customerId: customer_id, replace };
+    const atOwner = await readOwner(ctx, wish);
+    if (atOwner === "gone") {
+      return { kind: "cancelled", reason: reason("KEY_IS_GONE", { what: inWords(wish) }) };
+    }
+    const seen = await decide(ctx.deps.db, wish);
+    if (seen.customerId !== null) ctx.about({ customerId: seen.customerId });
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        await lockKeys(trx);
+        // Refused now, where it was not a moment ago: this try fails, and the next one says why on its own row.
+        const { customerId, isThere, instead } = await decide(trx, wish);
+        if (customerId === null) {
+          const made = await insertCustomer(trx, [wish], atOwner.email);
+          await tellWhose(ctx, trx, made);
+          return [linked(made)];
+        }
+        await tellWhose(ctx, trx, customerId);
+        if (isThere) return;
+        if (instead !== null) await retireKey(trx, { system, key: instead }, "replaced");
+        await putKey(trx, customerId, wish);
+        await recogniseBy(trx, customerId, atOwner.email);
+        return [linked(customerId)];
+      },
+    };
+  },
+});
+
+interface Wish extends Key {
+  customerId: number | null;
+  replace: boolean;
+}
+
+/** What becomes of the wish. `customerId` null: a new customer. `instead`: the key that it takes the place of. */
+async function decide(
+  db: Database | Trx,
+  wish: Wish,
+): Promise<{ customerId: number | null; isThere: boolean; instead: string | null }> {
+  const what = inWords(wish);
+  const target = wish.customerId === null ? null : await standing(db, wish.customerId);
+  if (target === undefined) throw new Permanent("CUSTOMER_NOT_THERE", { customer: wish.customerId ?? 0 });
+  const holder = await holderOf(db, wish);
+  if (holder && target && holder.customerId !== target.id) {
+    throw new Permanent("KEY_IS_ANOTHERS", { what, customer: holder.customerId });
+  }
+  if (holder?.why === null) return { customerId: holder.customerId, isThere: true, instead: null };
+  if (holder && !target) {
+    throw new Permanent("KEY_CAME_BACK", { what, customer: holder.customerId, why: holder.why ?? "" });
+  }
+  if (!target) return { customerId: null, isThere: false, instead: null };
+  const instead = target[KEYS[wish.system].column];
+  if (instead !== null && !wish.replace) {
+    throw new Permanent("CUSTOMER_HAS_ANOTHER_KEY", { what, customer: target.id, other: instead });
+  }
+  return { customerId: target.id, isThere: false, instead };
+}
+
+/** Whether the key is there at its owner, and an email to recognise a new customer by. The pharmacy cannot be asked. */
+async function readOwner(ctx: StepContext, { system, key }: Key): Promise<{ email?: string } | "gone"> {
+  const { stripe, health, crm, login } = ctx.vendors;
+  switch (system) {
+    case "stripe":
+      return found(await stripe.getCustomer(key));
+    case "health": {
+      const patient = await health.getPatient(key);
+      if (!patient || patient.replacement.kind !== "none") return "gone";
+      return found({ email: patient.emails[0] ?? null });
+    }
+    case "crm":
+      return found((await crm.readProfiles([key])).get(key));
+    case "login":
+      return found(await login.getUser(key));
+    case "pharmacy":
+      return {};
+  }
+}
+
+function found(record: { email: string | null } | null | undefined): { email?: string } | "gone" {
+  if (!record) return "gone";
+  return record.email ? { email: record.email } : {};
+}

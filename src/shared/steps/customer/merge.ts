@@ -1,0 +1,146 @@
+import { z } from "zod";
+import type { Database, Trx } from "../../db/database.ts";
+import { type Customer, standing } from "../../registry/customers.ts";
+import {
+  type Key,
+  KEY_SYSTEMS,
+  KEYS,
+  type KeySystem,
+  lockKeys,
+  retireKey,
+  type WhyFormer,
+} from "../../registry/keys.ts";
+import { collidingRenewal, mergeRows } from "../../registry/merge.ts";
+import { type FollowUp, Permanent } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+import { linked, tellWhose } from "../../registry/place.ts";
+import { standingPatient } from "../../registry/patients.ts";
+
+/** Of these nobody tells us that a key is no more, so a person does. */
+const GIVEN_UP = ["pharmacy", "crm", "login"] as const;
+
+/**
+ * A person says that two customers are one: everything of `from` goes over to `into`. Where a system knows both, its
+ * owner must have made them one first, or a person gives up the key of `from`.
+ */
+export const customerMerge = defineStep({
+  handles: ["customer.merge"],
+  queue: "health",
+  data: z.strictObject({
+    from: z.number().int(),
+    into: z.number().int(),
+    give_up: z.array(z.enum(GIVEN_UP)).optional(),
+  }),
+  async run(ctx, data) {
+    const { from, into, isDone } = await readBoth(ctx.deps.db, data);
+    ctx.about({ customerId: into.id });
+    if (isDone) return { kind: "done" };
+    const plan = await planMerge(ctx, from, into, data.give_up ?? []);
+    return {
+      kind: "done",
+      commit: async (trx): Promise<FollowUp[]> => {
+        await lockKeys(trx);
+        const now = await readBoth(trx, data);
+        // This try fails, and the next one reads the owners anew.
+        if (JSON.stringify(now) !== JSON.stringify({ from, into, isDone })) {
+          throw new Error("their keys changed");
+        }
+        for (const { key, why } of plan.former) await retireKey(trx, key, why);
+        await refuseColliding(trx, from, into);
+        await mergeRows(trx, from.id, into.id);
+        await tellWhose(ctx, trx, into.id);
+        return [linked(into.id), ...plan.followUps.map((data) => ({ step: "customer.link", data }))];
+      },
+    };
+  },
+});
+
+interface Both {
+  from: Customer;
+  into: Customer;
+  /** True when they are one already. */
+  isDone: boolean;
+}
+
+async function readBoth(db: Database | Trx, data: { from: number; into: number }): Promise<Both> {
+  if (data.from === data.into) throw new Permanent("INVALID_DATA", { problem: "into: the same as from" });
+  const from = await standing(db, data.from);
+  const into = await standing(db, data.into);
+  if (!from || !into) throw new Permanent("CUSTOMER_NOT_THERE", { customer: from ? data.into : data.from });
+  if (from.id === into.id) {
+    // The other way round is not what was asked for, but they are one.
+    return { from, into, isDone: true };
+  }
+  if (from.id !== data.from) throw new Permanent("ALREADY_MERGED", { from: data.from, into: from.id });
+  return { from, into, isDone: false };
+}
+
+interface Plan {
+  /** Keys that are given up, and why. */
+  former: { key: Key; why: WhyFormer }[];
+  /** What `customer.link` must do afterwards. */
+  followUps: FollowUp["data"][];
+}
+
+/** What must be given up so that every system knows one customer only. Asks the owners; throws where a person must. */
+async function planMerge(
+  ctx: StepContext,
+  from: Customer,
+  into: Customer,
+  givenUp: readonly KeySystem[],
+): Promise<Plan> {
+  const plan: Plan = { former: [], followUps: [] };
+  for (const system of KEY_SYSTEMS) {
+    const [one, other] = [from[KEYS[system].column], into[KEYS[system].column]];
+    if (one === null || other === null) continue;
+    const former = givenUp.includes(system)
+      ? { key: one, why: "replaced" as const }
+      : await formerOf(ctx, system, one, other);
+    if (!former) {
+      throw new Permanent("MERGE_KEYS_DIFFER", { from: from.id, into: into.id, system, one, other });
+    }
+    plan.former.push({ key: { system, key: former.key }, why: former.why });
+  }
+  await refuseColliding(ctx.deps.db, from, into);
+  const gone = plan.former.map(({ key }) => key.key);
+  const patientId = [into.health_patient_id, from.health_patient_id].find((id) => id && !gone.includes(id));
+  const newer = patientId ? await standingPatient(ctx, patientId) : undefined;
+  // The record that the health record made of both may be in neither row.
+  if (newer?.kind === "patient" && newer.patient.id !== patientId) {
+    const { id } = newer.patient;
+    plan.followUps.push({ system: "health", key: id, customer_id: into.id, replace: true });
+  }
+  return plan;
+}
+
+/** Which of two keys their owner gave up; undefined while both are live there. */
+async function formerOf(
+  ctx: StepContext,
+  system: KeySystem,
+  one: string,
+  other: string,
+): Promise<{ key: string; why: WhyFormer } | undefined> {
+  if (system === "stripe") {
+    for (const key of [one, other]) {
+      if (!(await ctx.vendors.stripe.getCustomer(key))) return { key, why: "deleted" };
+    }
+  }
+  if (system === "health") {
+    const found = [];
+    for (const key of [one, other]) {
+      const stands = await standingPatient(ctx, key);
+      if (stands.kind === "gone") return { key, why: "deleted" };
+      found.push(stands.kind === "patient" ? stands.patient.id : null);
+    }
+    const [a, b] = found;
+    if (a && a === b) return { key: a === one ? other : one, why: "merged" };
+  }
+  return undefined;
+}
+
+async function refuseColliding(db: Database | Trx, from: Customer, into: Customer): Promise<void> {
+  const product = await collidingRenewal(db, from.id, into.id);
+  if (product !== undefined) {
+    throw new Permanent("MERGE_RENEWALS_COLLIDE", { from: from.id, into: into.id, product });
+  }
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
+import { compareUnseen } from "../../owners/drift-unseen.ts";
+import { defineStep } from "../../queue/step.ts";
+import type { Json } from "../../vendors/contract.ts";
+
+const STEP = "drift.logins";
+
+/**
+ * Every night: does each login show the email that the CRM has? One page of Supabase Auth's users a task, against their
+ * profiles at the CRM (one call); then the logins of the registry that were not listed. A login is never set: what
+ * differs has the customer asked, once for each address.
+ */
+export const driftLogins = defineStep({
+  handles: [STEP],
+  queue: "login",
+  data: z.strictObject({
+    /** The night it belongs to; absent on demand. */
+    night: z.string().optional(),
+    run_id: z.number().int().optional(),
+    page: z.number().int().optional(),
+    cursor: z.string().optional(),
+    /** The list is through: the registry's row behind which to go on with the logins that were not on it. */
+    after: z.number().int().optional(),
+  }),
+  async run(ctx, { run_id: runId, page = 0, cursor, after }) {
+    if (runId === undefined) return beginRun(ctx, STEP, "login");
+    const place = { pass: "login", runId, page } as const;
+    if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
+    if (after !== undefined) return await compareUnseen(ctx, STEP, place, after);
+    const listed = await ctx.vendors.login.listUsers(cursor ?? null);
+    const rows = await rowsBy(ctx.deps.db, "login_user_id", listed.entries.map(({ id }) => id));
+    const met = listed.entries.flatMap((login): Met[] => {
+      const row = rows.get(login.id);
+      return row ? [{ row, plan: null, stripe: null, login }] : [];
+    });
+    const look = await comparePage(ctx, "login", met);
+    look.unlinked += listed.entries.length - met.length;
+    const from: Record<string, Json> = listed.next === null ? { after: 0 } : { cursor: listed.next };
+    return {
+      kind: "done",
+      commit: (trx) =>
+        commitPage(trx, ctx, place, look, met, (run) => ({ step: STEP, data: { ...run, ...from } })),
+    };
+  },
+});

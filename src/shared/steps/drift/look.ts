@@ -1,0 +1,91 @@
+import { z } from "zod";
+import type { Trx } from "../../db/database.ts";
+import { closeDrift, hashDifferences, recordDrift } from "../../owners/drift.ts";
+import { againQuestion, askAgain, isAsked } from "../../owners/drift-questions.ts";
+import { REGISTRY_COLUMNS } from "../../owners/drift-page.ts";
+import { type Difference, differencesOf } from "../../owners/mirrors.ts";
+import {
+  MIRRORED_FACTS,
+  type MirroredFact,
+  OWNERS,
+  type PropagationStep,
+  setterOf,
+} from "../../owners/owners.ts";
+import { propagateContact } from "../../owners/propagate.ts";
+import { readMirrors } from "../../owners/read-mirrors.ts";
+import { isLeftToAPerson, notUnderWay } from "../../owners/under-way.ts";
+import type { FollowUp } from "../../queue/reasons.ts";
+import { defineStep } from "../../queue/step.ts";
+
+/**
+ * The second look at a fact of one customer that seemed to differ: owner and mirrors are read anew. What differs still,
+ * with no news of it on its way, has drifted: it is written down, and the fact's propagation puts it right. What drifts
+ * again and again becomes a question, which is this step once more.
+ */
+export const driftLook = defineStep({
+  handles: ["drift.look"],
+  queue: "crm",
+  data: z.strictObject({
+    customer_id: z.number().int(),
+    fact: z.enum(MIRRORED_FACTS),
+    /** The run that asked for it; absent on demand. */
+    run_id: z.number().int().optional(),
+    /** It is the question about what drifts again and again. */
+    again: z.literal(true).optional(),
+  }),
+  async run(ctx, { customer_id: customerId, fact, run_id: runId, again }) {
+    const { db } = ctx.deps;
+    const row = await db.selectFrom("registry.customers").select(REGISTRY_COLUMNS)
+      .where("id", "=", customerId).executeTakeFirst();
+    if (row === undefined) return { kind: "done" };
+    ctx.about({ customerId });
+    const { reading, unknown, keys } = await readMirrors(ctx, row, fact);
+    const differences = reading === null ? [] : differencesOf(fact, reading);
+    const drifted = await notUnderWay(
+      db,
+      fact,
+      differences.filter((one) => !one.awaitsConfirmation),
+      { customerId, keys },
+    );
+    const { drift_secret } = await db.selectFrom("clockwork.settings").select("drift_secret")
+      .executeTakeFirstOrThrow();
+    const hashed = await hashDifferences(drift_secret, customerId, drifted);
+    const about = { customerId, fact, taskId: ctx.task.id };
+    const question = unknown !== null && !(await isAsked(db, about, unknown.why)) ? unknown : null;
+    let own = question?.askedBy === null ? question.why : null;
+    if (again && drifted.length > 0) own = await againQuestion(db, about, true);
+    return {
+      ...(own ? { kind: "stopped", reason: own } : { kind: "done" }),
+      commit: async (trx) => {
+        const fresh = await recordDrift(trx, {
+          customerId,
+          runId: runId ?? null,
+          taskId: ctx.task.id,
+          differences: hashed,
+        });
+        if (reading !== null) await closeDrift(trx, customerId, fact, differences);
+        const followUps = await repairs(trx, customerId, fact, drifted);
+        if (followUps.length === 0 && question?.askedBy) {
+          followUps.push(...await propagateContact(trx, customerId, question.askedBy));
+        }
+        if (fresh.length > 0 && !again) await askAgain(trx, about);
+        return followUps;
+      },
+    };
+  },
+});
+
+/** The fact's propagation, or only the one that sets what drifted; none that a person has already. */
+async function repairs(
+  trx: Trx,
+  customerId: number,
+  fact: MirroredFact,
+  drifted: readonly Difference[],
+): Promise<FollowUp[]> {
+  const setters = [...new Set(drifted.map(({ system, attribute }) => setterOf(fact, system, attribute)))];
+  const free: PropagationStep[] = [];
+  for (const step of setters) if (!(await isLeftToAPerson(trx, fact, step, customerId))) free.push(step);
+  // The fact's own one leads to the others by itself.
+  const main = free.filter((step) => step === OWNERS[fact].propagatedBy);
+  return (main.length > 0 ? main : free).map((step) => ({ step, data: { customer_id: customerId } }));
+}

@@ -1,0 +1,78 @@
+import { releaseOrders, resumeAddressless } from "../../orders/orders.ts";
+import { holderOf, inWords, lockKeys, retireKey } from "../../registry/keys.ts";
+import { referencesOf } from "../../registry/references.ts";
+import { Permanent } from "../../queue/reasons.ts";
+import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import type { HealthPatient } from "../../vendors/contract.ts";
+import { healthHint } from "../../ingest/hints.ts";
+import { place, tellWhose, waitForNamed } from "../../registry/place.ts";
+import { replacedBy, standingPatient } from "../../registry/patients.ts";
+
+/**
+ * A patient was written, changed, merged into another or deleted. The record is asked what it is now: the signature of
+ * a delete is the same for all, and the id it comes with is not signed.
+ */
+export const healthPatient = defineStep({
+  handles: ["health.patient.create", "health.patient.update", "health.patient.delete"],
+  queue: "health",
+  data: healthHint,
+  async run(ctx, { resource_id: id }) {
+    const found = await standingPatient(ctx, id);
+    if (found.kind === "gone") return gone(ctx, id);
+    if (found.kind === "unclear") {
+      // Of a patient who is nobody's and names nobody there is nothing to set right.
+      if (!(await isOurs(ctx, found.patients))) return { kind: "done" };
+      throw new Permanent("PATIENT_MERGE_UNCLEAR", {
+        what: inWords({ system: "health", key: id }),
+        problem: found.problem,
+      });
+    }
+    const { patient } = found;
+    const replaced = [...found.before, ...await replacedBy(ctx, patient, found.before)];
+    if (!patient.active && !(await isOurs(ctx, [patient]))) return { kind: "done" };
+    const seen = {
+      system: "health" as const,
+      key: patient.id,
+      replaced: replaced.map(({ id: key, identifiers }) => ({ key, references: referencesOf(identifiers) })),
+      references: referencesOf(patient.identifiers),
+      emails: patient.emails,
+      mayBeNew: false,
+    };
+    await waitForNamed(ctx, seen);
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        const { customerId, followUps } = await place(ctx, trx, seen);
+        if (customerId === undefined) return followUps;
+        // Perhaps another address: an order that is being placed at this moment learns of it from `released_at`, and one
+        // that stopped for want of an address is checked again.
+        await releaseOrders(trx, { customer_id: customerId });
+        await resumeAddressless(trx, customerId);
+        return [...followUps, { step: "owner.check_address", data: { customer_id: customerId } }];
+      },
+    };
+  },
+});
+
+async function isOurs(ctx: StepContext, patients: readonly HealthPatient[]): Promise<boolean> {
+  for (const { id, identifiers } of patients) {
+    if (referencesOf(identifiers).length > 0) return true;
+    if (await holderOf(ctx.deps.db, { system: "health", key: id })) return true;
+  }
+  return false;
+}
+
+/** The key becomes a former one; refills and orders of whoever had it are looked at, and ask for what they lack. */
+function gone(ctx: StepContext, key: string): Outcome {
+  return {
+    kind: "done",
+    commit: async (trx) => {
+      await lockKeys(trx);
+      const customerId = await retireKey(trx, { system: "health", key }, "deleted");
+      if (customerId === undefined) return;
+      await tellWhose(ctx, trx, customerId);
+      await releaseOrders(trx, { customer_id: customerId });
+      return [{ step: "renewal.check", data: { customer_id: customerId } }];
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { referencesIn } from "../../registry/references.ts";
+import { defineStep } from "../../queue/step.ts";
+import { stripeHint } from "../../ingest/hints.ts";
+import { place, waitForNamed } from "../../registry/place.ts";
+
+/** A customer at Stripe: their metadata says whose it is; one that names nobody and shares no email is a new customer. */
+export const stripeCustomerCreated = defineStep({
+  handles: ["stripe.customer.created"],
+  queue: "stripe",
+  data: stripeHint,
+  async run(ctx, { object_id: id }) {
+    const customer = await ctx.vendors.stripe.getCustomer(id);
+    // Deleted since, which an event of its own tells.
+    if (!customer) return { kind: "done" };
+    const seen = {
+      system: "stripe" as const,
+      key: customer.id,
+      replaced: [],
+      references: referencesIn(customer.metadata),
+      emails: customer.email ? [customer.email] : [],
+      mayBeNew: true,
+    };
+    await waitForNamed(ctx, seen);
+    return { kind: "done", commit: async (trx) => (await place(ctx, trx, seen)).followUps };
+  },
+});

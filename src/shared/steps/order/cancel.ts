@@ -1,0 +1,136 @@
+import { z } from "zod";
+import {
+  afterCancel,
+  CANCEL_CAUSES,
+  claimPharmacyOrder,
+  CREATE_ORDER,
+  hasShipped,
+  lockOrder,
+  moveOrder,
+  type Order,
+  ORDER_STATES,
+  orderById,
+  requestCancel,
+  STATE_AT_PHARMACY,
+} from "../../orders/orders.ts";
+import { customerById } from "../../registry/customers.ts";
+import { Permanent, Retryable } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+import { VendorError } from "../../vendors/contract.ts";
+import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./place.ts";
+
+/** The order turned out not to be at the pharmacy, and from now on it never will be. */
+class NeverPlaced extends Error {
+  override name = "NeverPlaced";
+}
+
+/** Sees to it that an order does not ship: cancels it at the pharmacy, or asks a person when it is too late. */
+export const orderCancel = defineStep({
+  handles: ["order.cancel"],
+  queue: "pharmacy",
+  data: z.strictObject({
+    order_id: z.number().int(),
+    cause: z.enum(CANCEL_CAUSES).default("person"),
+  }),
+  async run(ctx, { order_id: orderId, cause }) {
+    const order = await orderById(ctx.deps.db, orderId);
+    ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
+    if (hasShipped(order)) throw new Permanent("ALREADY_SHIPPED", { order: orderId, cause });
+    await requestCancel(ctx.deps.db, orderId, cause);
+    await ctx.deps.faultPoint?.("cancel requested");
+    const pharmacyOrderId = order.pharmacy_order_id ?? (await placedOrder(ctx, order));
+    if (pharmacyOrderId) {
+      await cancelAtPharmacy(
+        ctx,
+        pharmacyOrderId,
+        () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause }),
+      );
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        const current = await lockOrder(trx, orderId);
+        if (hasShipped(current)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        if (pharmacyOrderId && !(await claimPharmacyOrder(trx, current, pharmacyOrderId))) {
+          throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        }
+        const moved = await moveOrder(trx, current, "CANCELLED");
+        return moved ? afterCancel(current) : [];
+      },
+    };
+  },
+});
+
+/**
+ * The pharmacy's id of the order, or null when it was never placed. A create without an answer is settled here:
+ * found at the pharmacy, or given up for good (whoever comes to place it finds the request to cancel).
+ */
+async function placedOrder(ctx: StepContext, order: Order): Promise<string | null> {
+  const effect = await createEffectOf(ctx, order);
+  if (!effect) return null;
+  if (effect.state === "CONFIRMED") return effect.reference;
+  const customer = await customerById(ctx.deps.db, order.customer_id);
+  const neverPlaced = () => Promise.reject(new NeverPlaced());
+  try {
+    return await ctx.once({
+      vendor: "pharmacy",
+      operation: CREATE_ORDER,
+      key: order.reference,
+      settleSeconds: CREATE_SETTLE_SECONDS,
+      find: () => findAtPharmacy(ctx, customer, order),
+      guard: neverPlaced,
+      send: neverPlaced,
+    });
+  } catch (error) {
+    if (error instanceof NeverPlaced) return null;
+    throw error;
+  }
+}
+
+/**
+ * Sees to it that the pharmacy's order is cancelled: done when a read shows it. An order that the pharmacy took up
+ * again after a cancel is cancelled anew. Throws what `tooLate` makes when the parcel is on its way.
+ */
+export async function cancelAtPharmacy(
+  ctx: StepContext,
+  pharmacyOrderId: string,
+  tooLate: () => Permanent,
+): Promise<void> {
+  const { pharmacy } = ctx.vendors;
+  const isCancelled = async (): Promise<boolean> => {
+    const seen = await pharmacy.getOrder(pharmacyOrderId);
+    if (seen && ORDER_STATES[STATE_AT_PHARMACY[seen.state]] >= ORDER_STATES.SHIPPED) throw tooLate();
+    return seen?.state === "canceled";
+  };
+  if (await isCancelled()) return;
+  try {
+    await ctx.once({
+      vendor: "pharmacy",
+      operation: "cancel order",
+      key: await nextCancelKey(ctx, pharmacyOrderId),
+      settleSeconds: 0,
+      find: async () => (await isCancelled()) ? pharmacyOrderId : null,
+      send: async () => {
+        const answer = await pharmacy.cancelOrder(pharmacyOrderId);
+        if (answer.state !== "canceled") throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        return answer.id;
+      },
+    });
+  } catch (error) {
+    // Refused: perhaps it is too late, perhaps somebody else cancelled it.
+    if (!(error instanceof VendorError && error.failure === "refused") || !(await isCancelled())) throw error;
+  }
+}
+
+/** The order's id; with a number once a cancel was carried out and the order lives again. */
+async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise<string> {
+  const carriedOut = await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select("id")
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", "cancel order")
+    .where("reference", "=", pharmacyOrderId)
+    .where("state", "=", "CONFIRMED")
+    .execute();
+  return carriedOut.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${carriedOut.length + 1}`;
+}

@@ -1,0 +1,285 @@
+import { z } from "zod";
+import { judgePrescriptions } from "../../orders/prescriptions.ts";
+import { notDueYet } from "../../orders/fills.ts";
+import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
+import {
+  type CancelCause,
+  cancelDuplicate,
+  checkAddress,
+  claimPharmacyOrder,
+  CREATE_ORDER,
+  isWaiting,
+  lockOrder,
+  moveOrder,
+  type Order,
+  orderById,
+  type OrderState,
+  requestCancel,
+} from "../../orders/orders.ts";
+import { isPausedByCustomer } from "../../renewals/look.ts";
+import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
+import { rxnormCodesOf } from "../../registry/products.ts";
+import { Halt } from "../../queue/halt.ts";
+import { Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
+import { type Commit, defineStep, type StepContext } from "../../queue/step.ts";
+import type { ShippingAddress } from "../../vendors/contract.ts";
+import { sql } from "kysely";
+
+/** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
+export const CREATE_SETTLE_SECONDS = 60;
+
+/** What the last look before sending found out. */
+interface Plan {
+  patientId: string;
+  prescriptionId: string;
+  pharmacyPrescriptionId: string;
+  address: ShippingAddress;
+}
+
+/**
+ * Places a paid fill at the pharmacy, once; also the recheck of an order that waits. Everything is read from its
+ * owner at the moment of use: the payment, the subscription, the prescription, the address.
+ */
+export const orderPlace = defineStep({
+  handles: ["order.place"],
+  queue: "pharmacy",
+  data: z.strictObject({
+    order_id: z.number().int(),
+    /** A person's word that the fill ships although the subscription has ended. */
+    ship_despite_subscription: z.boolean().optional(),
+  }),
+  async run(ctx, data) {
+    const order = await orderById(ctx.deps.db, data.order_id);
+    ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
+    if (!isWaiting(order)) return { kind: "done" };
+    if (order.fill_on > ctx.now()) {
+      return {
+        kind: "wait",
+        until: order.fill_on,
+        reason: notDueYet(order.fill_on),
+      };
+    }
+    const customer = await customerById(ctx.deps.db, order.customer_id);
+    const despiteSubscription = data.ship_despite_subscription === true;
+    let plan: Plan | undefined;
+    try {
+      // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
+      if (!(await createEffectOf(ctx, order))) {
+        plan = await makePlan(ctx, order, customer, despiteSubscription);
+      }
+      const pharmacyOrderId = await ctx.once({
+        vendor: "pharmacy",
+        operation: CREATE_ORDER,
+        key: order.reference,
+        settleSeconds: CREATE_SETTLE_SECONDS,
+        find: () => findAtPharmacy(ctx, customer, order),
+        guard: async () => {
+          plan ??= await makePlan(ctx, order, customer, despiteSubscription);
+          await refuseIfCancelled(ctx, order);
+        },
+        send: async () => {
+          if (!plan) throw new Error("an order is never sent without its plan");
+          const { patientId, pharmacyPrescriptionId: prescriptionId, address } = plan;
+          const made = await ctx.vendors.pharmacy.createOrder({
+            patientId,
+            prescriptionId,
+            reference: order.reference,
+            address,
+          });
+          return made.id;
+        },
+      });
+      if (pharmacyOrderId === null) throw new Error("the pharmacy's order has no id");
+      return { kind: "done", commit: placed(order, pharmacyOrderId, plan?.prescriptionId ?? null) };
+    } catch (error) {
+      if (error instanceof Halt) return error.outcome;
+      throw error;
+    }
+  },
+});
+
+/** What the ledger says of the order's create; undefined when it was never sent, or surely not done. */
+export async function createEffectOf(ctx: StepContext, order: Order) {
+  return await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select(["state", "reference"])
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", CREATE_ORDER)
+    .where("key", "=", order.reference)
+    .where("state", "<>", "REFUSED")
+    .executeTakeFirst();
+}
+
+/** The oldest order that the pharmacy has under our reference. */
+export async function findAtPharmacy(
+  ctx: StepContext,
+  customer: Customer,
+  order: Order,
+): Promise<string | null> {
+  const patientId = keyOf(customer, "pharmacy_patient_id");
+  const [oldest] = await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference });
+  return oldest?.id ?? null;
+}
+
+/** A refund that comes in while we check sets this; it is read last, after our claim is in the ledger. */
+async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> {
+  const { cancel_requested_at } = await orderById(ctx.deps.db, order.id);
+  if (cancel_requested_at) throw new Halt({ kind: "done" });
+}
+
+async function makePlan(
+  ctx: StepContext,
+  order: Order,
+  customer: Customer,
+  despiteSubscription: boolean,
+): Promise<Plan> {
+  await refuseIfCancelled(ctx, order);
+  await refuseUnpaid(ctx, order);
+  await refuseUnwanted(ctx, order, despiteSubscription);
+  const patient = keyOf(customer, "health_patient_id");
+  const patientId = keyOf(customer, "pharmacy_patient_id");
+  for (const prescriptionId of await validPrescriptions(ctx, order, patient)) {
+    const atPharmacy = await ctx.vendors.pharmacy.findPrescription({ patientId, reference: prescriptionId });
+    if (!atPharmacy?.active || atPharmacy.fillsRemaining === 0) continue;
+    const address = await ctx.vendors.health.getShippingAddress(patient);
+    if (!address) throw new Permanent("NO_SHIPPING_ADDRESS", { customer: customer.id });
+    return { patientId, prescriptionId, pharmacyPrescriptionId: atPharmacy.id, address };
+  }
+  throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"));
+}
+
+async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
+  const { stripe } = ctx.vendors;
+  const invoice = await readInvoice(stripe, order.invoice_id);
+  const why = (await whyNotPaid(stripe, invoice)) ??
+    ((await creditedLines(stripe, invoice)).has(order.invoice_line_id) ? reason("CHARGE_REFUNDED") : null);
+  if (!why) return;
+  throw new Halt({
+    kind: "cancelled",
+    reason: reason("ORDER_CALLED_OFF", {
+      order: order.id,
+      why: WHY_CALLED_OFF[why.code] ?? "it is not paid for",
+    }),
+    commit: async (trx) => {
+      const current = await lockOrder(trx, order.id);
+      await requestCancel(trx, order.id, CAUSES[why.code] ?? "voided");
+      // It was placed meanwhile (an unanswered create that the pharmacy told of): then it is cancelled there.
+      if (!isWaiting(current)) {
+        return [{ step: "order.cancel", data: { order_id: order.id, cause: CAUSES[why.code] ?? "voided" } }];
+      }
+      const moved = await moveOrder(trx, current, "CANCELLED");
+      return moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
+    },
+  });
+}
+
+const CAUSES: Partial<Record<ReasonCode, CancelCause>> = {
+  CHARGE_REFUNDED: "refunded",
+  CHARGE_DISPUTED: "disputed",
+};
+const WHY_CALLED_OFF: Partial<Record<ReasonCode, string>> = {
+  CHARGE_REFUNDED: "the charge was refunded",
+  CHARGE_DISPUTED: "the charge is disputed",
+};
+
+/** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
+async function refuseUnwanted(
+  ctx: StepContext,
+  order: Order,
+  despite: boolean,
+): Promise<void> {
+  const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
+  // A pause of ours waits for a prescription, and that is looked at next.
+  if (isPausedByCustomer(subscription)) {
+    throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
+  }
+  // past_due: a later charge failed; this fill is paid for.
+  if (despite || ["active", "trialing", "past_due"].includes(subscription.status)) return;
+  throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
+}
+
+async function validPrescriptions(
+  ctx: StepContext,
+  order: Order,
+  patientId: string,
+): Promise<string[]> {
+  const { pharmacy_time_zone } = await ctx.deps.db
+    .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
+  const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
+  if (codes.size === 0) throw new Permanent("PRODUCT_HAS_NO_CODE", { product: order.product_id });
+  const prescriptions = await ctx.vendors.health.listPrescriptions(patientId);
+  const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), pharmacy_time_zone);
+  switch (verdict.kind) {
+    case "valid":
+      return verdict.prescriptionIds;
+    case "none":
+      throw waitFor(
+        ctx,
+        order,
+        "AWAITING_PRESCRIPTION",
+        reason("NO_VALID_PRESCRIPTION", { why: verdict.why }),
+      );
+    case "unclear":
+      throw new Halt({
+        kind: "stopped",
+        reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
+        commit: wait(ctx, order, "AWAITING_PRESCRIPTION"),
+      });
+  }
+}
+
+/** The order waits, and this very task is its recheck: soon at first, then daily, so that no wake-up can be lost. */
+function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason): Halt {
+  const now = ctx.now();
+  const waited = now.getTime() - Math.max(order.created_at.getTime(), order.fill_on.getTime());
+  const until = new Date(now.getTime() + recheckAfter(waited));
+  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state) });
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Milliseconds to the next check of an order that has waited for `waited` milliseconds. */
+export function recheckAfter(waited: number): number {
+  if (waited < 10 * MINUTE_MS) return 2 * MINUTE_MS;
+  if (waited < HOUR_MS) return 10 * MINUTE_MS;
+  if (waited < 24 * HOUR_MS) return HOUR_MS;
+  return 24 * HOUR_MS;
+}
+
+function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
+  return async (trx) => {
+    const current = await lockOrder(trx, order.id);
+    await moveOrder(trx, current, state);
+    // News came in since the order was read: check again at once.
+    if (current.released_at?.getTime() !== order.released_at?.getTime()) {
+      await trx
+        .updateTable("clockwork.tasks")
+        .set({ status: "PENDING", run_after: sql`clockwork.now()` })
+        .where("id", "=", ctx.task.id)
+        .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
+        .execute();
+    }
+    return [];
+  };
+}
+
+function placed(read: Order, pharmacyOrderId: string, prescriptionId: string | null): Commit {
+  return async (trx) => {
+    const order = await lockOrder(trx, read.id);
+    if (!(await claimPharmacyOrder(trx, order, pharmacyOrderId))) {
+      return await cancelDuplicate(trx, order.id, pharmacyOrderId);
+    }
+    if (prescriptionId) {
+      await trx.updateTable("tracker.orders").set({ prescription_id: prescriptionId })
+        .where("id", "=", order.id).execute();
+    }
+    const moved = await moveOrder(trx, order, "PLACED");
+    // Sent by an earlier run, or news came in since: the address it went out with may be a former one.
+    const mayBeFormer = !prescriptionId || order.released_at?.getTime() !== read.released_at?.getTime();
+    return [
+      ...(moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_placed" } }] : []),
+      ...(mayBeFormer ? [checkAddress(order)] : []),
+    ];
+  };
+}

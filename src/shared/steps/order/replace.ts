@@ -1,0 +1,82 @@
+import { sql } from "kysely";
+import { z } from "zod";
+import { hasShipped, lockOrder, orderById, replacementOf } from "../../orders/orders.ts";
+import { Permanent } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+import { VendorError } from "../../vendors/contract.ts";
+import { cancelAtPharmacy } from "./cancel.ts";
+
+/** A person asked for a replacement: the same paid fill is ordered once more, under the next attempt's reference. */
+export const orderReplace = defineStep({
+  handles: ["order.replace"],
+  queue: "pharmacy",
+  data: z.strictObject({
+    order_id: z.number().int(),
+    /** A person's word that a shipped parcel will not arrive. */
+    lost: z.boolean().optional(),
+  }),
+  async run(ctx, { order_id: orderId, lost = false }) {
+    const order = await orderById(ctx.deps.db, orderId);
+    ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
+    const replacement = await replacementOf(ctx.deps.db, order);
+    if (replacement !== undefined) {
+      // Made by an earlier run of this very task: nothing is left to do.
+      if (await isOwnWork(ctx, replacement)) return { kind: "done" };
+      throw new Permanent("ORDER_ALREADY_REPLACED", { order: orderId, replacement });
+    }
+    const isStillLive = () => new Permanent("ORDER_STILL_LIVE", { order: orderId, state: order.state });
+    if (order.ended_at === null && !(lost && hasShipped(order))) throw isStillLive();
+    // A failed order could be mended at the pharmacy and ship after all.
+    if (order.state === "FAILED" && order.pharmacy_order_id) {
+      await cancelIfItCan(ctx, order.pharmacy_order_id, isStillLive);
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        await lockOrder(trx, orderId);
+        const made = await trx
+          .insertInto("tracker.orders")
+          .values({
+            customer_id: order.customer_id,
+            product_id: order.product_id,
+            invoice_id: order.invoice_id,
+            invoice_line_id: order.invoice_line_id,
+            subscription_id: order.subscription_id,
+            fill_number: order.fill_number,
+            attempt: order.attempt + 1,
+            fill_on: order.fill_on,
+          })
+          .onConflict((conflict) => conflict.constraint("one_order_per_paid_fill_and_attempt").doNothing())
+          .returning("id")
+          .executeTakeFirst();
+        return made ? [{ step: "order.place", data: { order_id: made.id } }] : [];
+      },
+    };
+  },
+});
+
+async function isOwnWork(ctx: StepContext, replacement: number): Promise<boolean> {
+  const made = await ctx.deps.db
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("caused_by", "=", ctx.task.id)
+    .where("step", "=", "order.place")
+    .where(sql<boolean>`data ->> 'order_id' = ${String(replacement)}`)
+    .executeTakeFirst();
+  return made !== undefined;
+}
+
+/** An order that failed for good may not be cancellable any more: then it stands as it is, failed. */
+async function cancelIfItCan(
+  ctx: StepContext,
+  pharmacyOrderId: string,
+  isStillLive: () => Permanent,
+): Promise<void> {
+  try {
+    await cancelAtPharmacy(ctx, pharmacyOrderId, isStillLive);
+  } catch (error) {
+    if (!(error instanceof VendorError && error.failure === "refused")) throw error;
+    const seen = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
+    if (seen?.state !== "failed") throw error;
+  }
+}

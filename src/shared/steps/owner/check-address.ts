@@ -1,0 +1,106 @@
+import { sql } from "kysely";
+import { z } from "zod";
+import type { Database, Trx } from "../../db/database.ts";
+import { markOf } from "../../orders/address.ts";
+import { destinationOf } from "../../orders/destination.ts";
+import { isWithPharmacy, lockOrder, type Order, ORDER_STATES } from "../../orders/orders.ts";
+import { customerById } from "../../registry/customers.ts";
+import { reason } from "../../queue/reasons.ts";
+import { defineStep } from "../../queue/step.ts";
+import { insertTasks } from "../../queue/tasks.ts";
+
+/** A person is asked whether an order goes to where its customer does not live any more. */
+interface Question {
+  order: Order;
+  /** Stands for the address that is asked about. */
+  mark: string;
+  code: "ADDRESS_CHANGED" | "ADDRESS_INCOMPLETE";
+}
+
+/**
+ * The health record owns the address, and an order carries it as it was when it was placed: for each order that is with
+ * the pharmacy and has not shipped, both are compared. The pharmacy cannot change an order, so a person is asked, once for
+ * each order and address; a resend of the question places the order anew.
+ */
+export const ownerCheckAddress = defineStep({
+  handles: ["owner.check_address"],
+  queue: "pharmacy",
+  data: z.strictObject({ customer_id: z.number().int() }),
+  async run(ctx, { customer_id: customerId }) {
+    const customer = await customerById(ctx.deps.db, customerId);
+    ctx.about({ customerId });
+    const orders = await ordersWithPharmacy(ctx.deps.db, customerId);
+    if (orders.length === 0 || !customer.health_patient_id) return { kind: "done" };
+    const home = await ctx.vendors.health.getShippingAddress(customer.health_patient_id);
+    const questions: Question[] = [];
+    const settled: Order[] = [];
+    for (const order of orders) {
+      const destination = await destinationOf(ctx, order, home);
+      if (destination === "right") settled.push(order);
+      if (destination === "right" || destination === "gone") continue;
+      questions.push({
+        order,
+        mark: await markOf(order.reference, home),
+        code: home ? "ADDRESS_CHANGED" : "ADDRESS_INCOMPLETE",
+      });
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        for (const question of questions) await ask(trx, ctx.task.id, question);
+        for (const order of settled) await settleQuestion(trx, order);
+        return [];
+      },
+    };
+  },
+});
+
+async function ordersWithPharmacy(db: Database, customerId: number): Promise<Order[]> {
+  const states = Object.keys(ORDER_STATES).filter(isWithPharmacy);
+  return await db.selectFrom("tracker.orders").selectAll()
+    .where("customer_id", "=", customerId)
+    .where("state", "in", states)
+    .where("cancel_requested_at", "is", null)
+    .orderBy("id")
+    .execute();
+}
+
+/**
+ * Asks about an order and an address once. The question's key says what it is about, so that checks that settle together
+ * ask once; a person who let the parcel go there is asked again only about yet another address.
+ */
+async function ask(trx: Trx, taskId: number, { order, mark, code }: Question): Promise<void> {
+  const current = await lockOrder(trx, order.id);
+  if (!isWithPharmacy(current.state) || current.cancel_requested_at) return;
+  const former = await trx.selectFrom("clockwork.tasks").select(["status", "key"])
+    .where("step", "=", "order.readdress")
+    .where("customer_id", "=", order.customer_id)
+    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
+    .execute();
+  const about = `order:${order.id}:${mark}:`;
+  const isAsked = former.some(({ status, key }) =>
+    status !== "DONE" && (status !== "CANCELLED" || key.startsWith(about))
+  );
+  if (isAsked) return;
+  await insertTasks(trx, [{
+    step: "order.readdress",
+    key: `${about}${former.length + 1}`,
+    vendor: "pharmacy",
+    data: { order_id: order.id },
+    status: "MANUAL_INTERVENTION",
+    reason: reason(code, { order: order.id, customer: order.customer_id }),
+    customerId: order.customer_id,
+    invoiceId: order.invoice_id,
+    causedBy: taskId,
+  }]);
+}
+
+/** The customer moved back before anybody answered: the question runs, finds nothing to do, and is off the list. */
+async function settleQuestion(trx: Trx, order: Order): Promise<void> {
+  await trx.updateTable("clockwork.tasks")
+    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
+    .where("step", "=", "order.readdress")
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
+    .execute();
+}

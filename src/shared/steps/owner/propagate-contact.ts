@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { type ContactDifference, contactDifferences } from "../../owners/contact.ts";
+import { closeDrift } from "../../owners/drift.ts";
+import { propagateContact } from "../../owners/propagate.ts";
+import { type Customer, customerById } from "../../registry/customers.ts";
+import { Permanent, Retryable } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+
+/** An owner that changes while we write is read again, so often; after that the task is tried again later. */
+const ROUNDS = 3;
+
+/**
+ * The CRM owns email and phone; Stripe and the registry mirror them, and the login's email follows by a step of its own.
+ * Reads the owner, writes each mirror that differs, and reads owner and mirrors again until nothing does: safe to repeat,
+ * and whoever wrote last has read the owner after it. What is equal is not written, so an echo of our own write, or
+ * somebody's edit of a mirror, ends here.
+ */
+export const ownerPropagateContact = defineStep({
+  handles: ["owner.propagate_contact"],
+  queue: "crm",
+  data: z.strictObject({ customer_id: z.number().int() }),
+  async run(ctx, { customer_id: customerId }) {
+    const customer = await customerById(ctx.deps.db, customerId);
+    ctx.about({ customerId });
+    if (!customer.crm_person_id) return { kind: "done" };
+    for (let round = 0;; round++) {
+      const differences = await readDifferences(ctx, customer, customer.crm_person_id);
+      const writable = differences.filter(isWritable);
+      if (writable.length > 0 && round === ROUNDS) throw new Retryable("NOT_YET_VISIBLE", { vendor: "crm" });
+      if (writable.length === 0) {
+        // An empty email is more likely a slip than a wish, and there is no way back from a wiped login.
+        if (differences.length > 0) throw new Permanent("CRM_EMAIL_MISSING", { customer: customerId });
+        break;
+      }
+      await writeMirrors(ctx, customer, writable);
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        await closeDrift(trx, customerId, "contact", [{ system: "login", attribute: "email" }]);
+        return customer.login_user_id ? await propagateContact(trx, customerId, "owner.propagate_login") : [];
+      },
+    };
+  },
+});
+
+function isWritable({ owner, attribute }: ContactDifference): boolean {
+  return owner !== null || attribute !== "email";
+}
+
+/** Of Stripe and the registry. A customer that was deleted at Stripe mirrors nothing. */
+async function readDifferences(
+  ctx: StepContext,
+  customer: Customer,
+  personId: string,
+): Promise<ContactDifference[]> {
+  const crm = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
+  if (!crm) throw new Permanent("CRM_PERSON_UNKNOWN", { person: personId, customer: customer.id });
+  const stripeCustomerId = customer.stripe_customer_id;
+  const stripe = stripeCustomerId ? await ctx.vendors.stripe.getCustomer(stripeCustomerId) : null;
+  const { email: registryEmail } = await ctx.deps.db.selectFrom("registry.customers").select("email")
+    .where("id", "=", customer.id).executeTakeFirstOrThrow();
+  return contactDifferences({ crm, stripe, registryEmail, login: null });
+}
+
+async function writeMirrors(
+  ctx: StepContext,
+  customer: Customer,
+  differences: readonly ContactDifference[],
+): Promise<void> {
+  const atStripe = differences.filter(({ system }) => system === "stripe");
+  if (atStripe.length > 0 && customer.stripe_customer_id) {
+    const facts = Object.fromEntries(atStripe.map(({ attribute, owner }) => [attribute, owner]));
+    await ctx.vendors.stripe.updateCustomer(customer.stripe_customer_id, facts);
+    await ctx.deps.faultPoint?.("mirror written");
+  }
+  const inRegistry = differences.find(({ system }) => system === "registry");
+  if (inRegistry) {
+    await ctx.deps.db.updateTable("registry.customers").set({ email: inRegistry.owner })
+      .where("id", "=", customer.id).execute();
+    await ctx.deps.faultPoint?.("mirror written");
+  }
+}

@@ -1,0 +1,62 @@
+import { z } from "zod";
+import { closeDrift } from "../../owners/drift.ts";
+import { planOf } from "../../owners/plan.ts";
+import { type Customer, customerById, findCustomer } from "../../registry/customers.ts";
+import { subscriptionsOf } from "../../renewals/look.ts";
+import { Permanent, Retryable } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+
+/**
+ * Stripe owns what is refilled; the CRM mirrors it. Reads the owner, writes the mirror where it differs, and reads it
+ * again until it shows: safe to repeat, so that active, paused, active always ends as active. What is equal already is
+ * not written, so an echo of our own write starts nothing.
+ */
+export const ownerPropagatePlan = defineStep({
+  handles: ["owner.propagate_plan"],
+  queue: "crm",
+  data: z.strictObject({
+    /** Whose it is, by one of their subscriptions or by our own number. */
+    subscription_id: z.string().optional(),
+    customer_id: z.number().int().optional(),
+  }),
+  async run(ctx, data) {
+    const customer = await customerOf(ctx, data);
+    if (!customer) return { kind: "done" };
+    ctx.about({ customerId: customer.id });
+    const { crm_person_id: personId, stripe_customer_id: stripeCustomerId } = customer;
+    if (!personId || !stripeCustomerId) return { kind: "done" };
+    const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
+      .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+    const readAt = ctx.now();
+    const plan = planOf(await subscriptionsOf(ctx, stripeCustomerId), pharmacy_time_zone);
+    const isShown = async () => {
+      const profile = await readProfile(ctx, personId, customer.id);
+      return profile.planState === plan.planState && profile.nextRefillOn === plan.nextRefillOn;
+    };
+    if (!(await isShown())) {
+      await ctx.vendors.crm.updateProfile(personId, plan, readAt);
+      await ctx.deps.faultPoint?.("mirror written");
+      if (!(await isShown())) throw new Retryable("NOT_YET_VISIBLE", { vendor: "crm" });
+    }
+    return { kind: "done", commit: (trx) => closeDrift(trx, customer.id, "plan") };
+  },
+});
+
+async function customerOf(
+  ctx: StepContext,
+  { subscription_id, customer_id }: {
+    subscription_id?: string | undefined;
+    customer_id?: number | undefined;
+  },
+): Promise<Customer | undefined> {
+  if (customer_id !== undefined) return await customerById(ctx.deps.db, customer_id);
+  if (subscription_id === undefined) return undefined;
+  const { customerId } = await ctx.vendors.stripe.getSubscription(subscription_id);
+  return await findCustomer(ctx.deps.db, "stripe_customer_id", customerId);
+}
+
+async function readProfile(ctx: StepContext, personId: string, customerId: number) {
+  const profile = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
+  if (!profile) throw new Permanent("CRM_PERSON_UNKNOWN", { person: personId, customer: customerId });
+  return profile;
+}

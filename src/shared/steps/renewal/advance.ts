@@ -1,0 +1,149 @@
+import { type RawBuilder, sql } from "kysely";
+import { z } from "zod";
+import type { Trx } from "../../db/database.ts";
+import { releaseOrders } from "../../orders/orders.ts";
+import { type FollowUp, reason } from "../../queue/reasons.ts";
+import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { decide, type Decision } from "../../renewals/decide.ts";
+import { isPausedForRenewal, lookAtRefills } from "../../renewals/look.ts";
+import { recordLooks } from "../../renewals/refills.ts";
+import {
+  hasOpenRenewalTask,
+  isOpen,
+  lockRenewal,
+  type Renewal,
+  renewalById,
+  wakeRenewalTasks,
+} from "../../renewals/renewals.ts";
+import { endOfCampaign } from "./tell-crm.ts";
+import type { StripeSubscription } from "../../vendors/stripe/client.ts";
+
+/**
+ * Takes one renewal a step on: asks the owners anew (still active? renewed meanwhile?), and by what they say asks the
+ * customer, reminds, lets it lapse, or closes it. Made by `clockwork.start_due_renewals()` when its day has come, and
+ * by whatever brings news. A lapse stays as this task, in front of a person.
+ */
+export const renewalAdvance = defineStep({
+  handles: ["renewal.advance"],
+  queue: "health",
+  data: z.strictObject({ renewal_id: z.number().int() }),
+  async run(ctx, { renewal_id: renewalId }) {
+    const renewal = await renewalById(ctx.deps.db, renewalId);
+    ctx.about({ customerId: renewal.customer_id });
+    if (!isOpen(renewal)) return { kind: "done" };
+    const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
+    const looks = await lookAtRefills(ctx, [subscription], true);
+    const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
+    const { remind_days_before } = await ctx.deps.db.selectFrom("clockwork.settings")
+      .select("remind_days_before").executeTakeFirstOrThrow();
+    const decision = decide(renewal, look, remind_days_before, ctx.now());
+    const isForPerson = decision.kind === "lapse" && !(await isAskedElsewhere(ctx, renewalId));
+    const commit = async (trx: Trx) => {
+      await recordLooks(trx, looks);
+      const current = await lockRenewal(trx, renewalId);
+      if (!isOpen(current)) return [];
+      // By what is written now: another run may have asked or reminded the customer meanwhile.
+      const decided = decide(current, look, remind_days_before, ctx.now());
+      return await carryOut(trx, current, decided, subscription);
+    };
+    const outcome: Outcome = isForPerson
+      ? {
+        kind: "stopped",
+        reason: reason("RENEWAL_LAPSED", { subscription: renewal.subscription_id }),
+        commit,
+      }
+      : { kind: "done", commit };
+    return outcome;
+  },
+});
+
+/** One row for a person is enough, however often a lapsed renewal is looked at again. */
+async function isAskedElsewhere(ctx: StepContext, renewalId: number): Promise<boolean> {
+  const asked = await ctx.deps.db
+    .selectFrom("clockwork.tasks")
+    .select("id")
+    .where("step", "=", "renewal.advance")
+    .where("status", "=", "MANUAL_INTERVENTION")
+    .where("id", "<>", ctx.task.id)
+    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
+    .executeTakeFirst();
+  return asked !== undefined;
+}
+
+async function carryOut(
+  trx: Trx,
+  renewal: Renewal,
+  decision: Decision,
+  subscription: StripeSubscription,
+): Promise<FollowUp[]> {
+  const update = (values: Parameters<typeof set>[2]) => set(trx, renewal.id, values);
+  switch (decision.kind) {
+    case "close":
+      await update({ state: decision.state, closed_because: decision.because });
+      await wakeRenewalTasks(trx, renewal.id);
+      await releaseOrders(trx, { customer_id: renewal.customer_id });
+      return afterClosing(renewal, decision.state);
+    case "hold":
+      await update({ next_on: decision.nextOn });
+      return [];
+    case "lapse": {
+      const { dueOn, startOn } = decision.dates;
+      await update({
+        due_on: dueOn,
+        start_on: startOn,
+        next_on: decision.nextOn,
+        ...(renewal.state === "LAPSED" ? {} : { state: "LAPSED", lapsed_at: sql<Date>`clockwork.now()` }),
+      });
+      const followUps: FollowUp[] = [];
+      if (!isPausedForRenewal(subscription)) {
+        followUps.push(...await once(trx, renewal.id, "renewal.pause_billing"));
+      }
+      if (!renewal.contacted_at) {
+        followUps.push(...await once(trx, renewal.id, "renewal.tell_crm", "renewal_due"));
+      } else if (renewal.state !== "LAPSED") {
+        followUps.push(...await once(trx, renewal.id, "renewal.tell_crm", "renewal_lapsed"));
+      }
+      return followUps;
+    }
+    case "go on": {
+      const { dueOn, startOn } = decision.dates;
+      await update({ due_on: dueOn, start_on: startOn, next_on: decision.nextOn });
+      if (!decision.tell) return [];
+      const told = await once(trx, renewal.id, "renewal.tell_crm", decision.tell);
+      if (decision.tell !== "renewal_reminder") return told;
+      return told.map((task) => ({ ...task, data: { ...task.data, reminder: renewal.reminders + 1 } }));
+    }
+  }
+}
+
+function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowUp[] {
+  const data = { renewal_id: renewal.id };
+  // The customer's other refills too: one of them may have leaned on this renewal.
+  const followUps: FollowUp[] = [
+    { step: "renewal.check", data: { subscription_id: renewal.subscription_id } },
+    { step: "renewal.check", data: { customer_id: renewal.customer_id } },
+  ];
+  if (renewal.contacted_at) followUps.push(endOfCampaign({ id: renewal.id, state }));
+  if (renewal.lapsed_at) followUps.push({ step: "renewal.resume_billing", data });
+  return followUps;
+}
+
+async function set(
+  trx: Trx,
+  id: number,
+  values: {
+    state?: "RENEWED" | "CANCELLED" | "LAPSED";
+    closed_because?: string;
+    due_on?: Date;
+    start_on?: Date;
+    next_on?: Date;
+    lapsed_at?: RawBuilder<Date>;
+  },
+): Promise<void> {
+  await trx.updateTable("tracker.renewals").set(values).where("id", "=", id).execute();
+}
+
+async function once(trx: Trx, renewalId: number, step: string, fact?: string): Promise<FollowUp[]> {
+  if (await hasOpenRenewalTask(trx, step, renewalId, { fact })) return [];
+  return [{ step, data: { renewal_id: renewalId, ...(fact ? { fact } : {}) } }];
+}

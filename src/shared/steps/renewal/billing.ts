@@ -1,0 +1,112 @@
+import { sql } from "kysely";
+import { z } from "zod";
+import { releaseOrders } from "../../orders/orders.ts";
+import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
+import {
+  isPausedByCustomer,
+  isPausedForRenewal,
+  PAUSED_FOR_RENEWAL,
+  subscriptionsOf,
+} from "../../renewals/look.ts";
+import { pausedBy } from "../../renewals/pauses.ts";
+import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
+import type { StripeSubscription } from "../../vendors/stripe/client.ts";
+
+const data = z.strictObject({ renewal_id: z.number().int() });
+
+/**
+ * Nobody pays for what cannot ship: pauses collection of the customer's subscriptions for a lapsed renewal's product,
+ * with the renewal's number in their metadata, so that Stripe itself says whose pause it is. A subscription that bills
+ * other products too is for a person.
+ */
+export const renewalPauseBilling = defineStep({
+  handles: ["renewal.pause_billing"],
+  queue: "stripe",
+  data,
+  async run(ctx, { renewal_id: renewalId }) {
+    const renewal = await renewalById(ctx.deps.db, renewalId);
+    ctx.about({ customerId: renewal.customer_id });
+    if (!isOpen(renewal) || renewal.state !== "LAPSED") return { kind: "done" };
+    const all = await subscriptionsAbout(ctx, renewal);
+    const ours = await pricesOf(ctx, renewal.product_id);
+    const billed = all.filter((one) =>
+      !one.endedAt && !isPausedByCustomer(one) && one.items.some(({ priceId }) => ours.has(priceId))
+    );
+    const alone = billed.filter(({ items }) => items.every(({ priceId }) => ours.has(priceId)));
+    for (const subscription of alone) await pause(ctx, subscription, renewalId);
+    const mixed = billed.find((one) => !alone.includes(one));
+    if (mixed) throw new Permanent("BILLING_NOT_PAUSED", { subscription: mixed.id });
+    if (billed.length === 0) return { kind: "done" };
+    return {
+      kind: "done",
+      commit: async (trx): Promise<FollowUp[]> => {
+        const current = await lockRenewal(trx, renewalId);
+        await trx.updateTable("tracker.renewals")
+          .set({ billing_paused_at: sql`coalesce(billing_paused_at, clockwork.now())` })
+          .where("id", "=", renewalId).execute();
+        // Renewed while we paused: whoever closed it could not see the pause yet.
+        return isOpen(current) ? [] : [{ step: "renewal.resume_billing", data: { renewal_id: renewalId } }];
+      },
+    };
+  },
+});
+
+async function pause(ctx: StepContext, subscription: StripeSubscription, renewalId: number): Promise<void> {
+  if (isPausedForRenewal(subscription)) return;
+  await ctx.vendors.stripe.pauseCollection(subscription.id, { [PAUSED_FOR_RENEWAL]: String(renewalId) });
+  await ctx.deps.faultPoint?.("billing paused");
+  const seen = await ctx.vendors.stripe.getSubscription(subscription.id);
+  if (!isPausedForRenewal(seen)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
+}
+
+/**
+ * Ends the pauses that this renewal made, and no others: what the customer paused meanwhile, by another status or
+ * another kind of pause, stays paused, and only our mark is taken off it.
+ */
+export const renewalResumeBilling = defineStep({
+  handles: ["renewal.resume_billing"],
+  queue: "stripe",
+  data,
+  async run(ctx, { renewal_id: renewalId }) {
+    const renewal = await renewalById(ctx.deps.db, renewalId);
+    ctx.about({ customerId: renewal.customer_id });
+    if (isOpen(renewal)) return { kind: "done" };
+    for (const subscription of await subscriptionsAbout(ctx, renewal)) {
+      if (pausedBy(subscription) !== renewalId || subscription.endedAt) continue;
+      const { stripe } = ctx.vendors;
+      const unmarked = { [PAUSED_FOR_RENEWAL]: "" };
+      if (isPausedForRenewal(subscription)) await stripe.resumeCollection(subscription.id, unmarked);
+      else await stripe.setSubscriptionMetadata(subscription.id, unmarked);
+      await ctx.deps.faultPoint?.("billing resumed");
+    }
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        await trx.updateTable("tracker.renewals")
+          .set({ billing_resumed_at: sql`coalesce(billing_resumed_at, clockwork.now())` })
+          .where("id", "=", renewalId)
+          .where("billing_paused_at", "is not", null)
+          .execute();
+        await releaseOrders(trx, { customer_id: renewal.customer_id });
+      },
+    };
+  },
+});
+
+/** The renewal's own subscription, and the customer's others: two of them may be for the same product. */
+async function subscriptionsAbout(ctx: StepContext, renewal: Renewal): Promise<StripeSubscription[]> {
+  const own = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
+  const others = await subscriptionsOf(ctx, own.customerId);
+  return [own, ...others.filter(({ id }) => id !== own.id)];
+}
+
+async function pricesOf(ctx: StepContext, productId: number): Promise<Set<string>> {
+  const prices = await ctx.deps.db
+    .selectFrom("registry.product_keys")
+    .select("key")
+    .where("system", "=", "stripe_price")
+    .where("product_id", "=", productId)
+    .execute();
+  return new Set(prices.map(({ key }) => key));
+}

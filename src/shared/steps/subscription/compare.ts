@@ -1,0 +1,53 @@
+import { z } from "zod";
+import type { Trx } from "../../db/database.ts";
+import { findCustomer } from "../../registry/customers.ts";
+import { productsByKey } from "../../registry/prices.ts";
+import { reason } from "../../queue/reasons.ts";
+import { defineStep } from "../../queue/step.ts";
+import { subscriptionsEver } from "../../subscriptions/read.ts";
+import { settleStops, startEffectOf } from "../../subscriptions/starts.ts";
+import type { StripeSubscription } from "../../vendors/stripe/client.ts";
+
+/**
+ * A subscription has begun at Stripe. Starts of the same product that wait for a person are settled by it, and run again.
+ * And nothing there keeps a customer from finishing a Checkout in the moment in which one is started here: the later of
+ * two for one product goes to a person.
+ */
+export const subscriptionCompare = defineStep({
+  handles: ["subscription.compare"],
+  queue: "stripe",
+  data: z.strictObject({ subscription_id: z.string() }),
+  async run(ctx, { subscription_id: subscriptionId }) {
+    const subscription = await ctx.vendors.stripe.getSubscription(subscriptionId);
+    const customer = await findCustomer(ctx.deps.db, "stripe_customer_id", subscription.customerId);
+    if (!customer || !isLive(subscription)) return { kind: "done" };
+    ctx.about({ customerId: customer.id });
+    const others = (await subscriptionsEver(ctx, customer.id, subscription.customerId))
+      .filter((one) => one.id !== subscriptionId && isLive(one) && isEarlier(one, subscription));
+    const all = [subscription, ...others];
+    const prices = all.flatMap(({ items }) => items.map(({ priceId }) => priceId));
+    const products = await productsByKey(ctx.deps.db, "stripe_price", prices);
+    const productsOf = ({ items }: StripeSubscription) =>
+      new Set(items.flatMap(({ priceId }) => products.get(priceId) ?? []));
+    const begun = productsOf(subscription);
+    const commit = (trx: Trx) => settleStops(trx, customer.id, [...begun]);
+    for (const product of begun) {
+      const first = others.find((one) => productsOf(one).has(product))?.id;
+      // Two that the customer bought by Checkout are the company's own business.
+      if (first === undefined || !(await startEffectOf(ctx.deps.db, customer.id, product))) continue;
+      const details = { customer: customer.id, product, first, second: subscriptionId };
+      return { kind: "stopped", reason: reason("SUBSCRIBED_TWICE", details), commit };
+    }
+    return { kind: "done", commit };
+  },
+});
+
+function isLive({ status, endedAt }: StripeSubscription): boolean {
+  return endedAt === null && status !== "incomplete" && status !== "incomplete_expired";
+}
+
+/** In the same second the id decides, so that of two exactly one is the later. */
+function isEarlier(one: StripeSubscription, other: StripeSubscription): boolean {
+  const apart = one.createdAt.getTime() - other.createdAt.getTime();
+  return apart === 0 ? one.id < other.id : apart < 0;
+}

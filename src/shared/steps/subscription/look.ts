@@ -1,0 +1,47 @@
+import { z } from "zod";
+import type { Trx } from "../../db/database.ts";
+import { customerById } from "../../registry/customers.ts";
+import { reason } from "../../queue/reasons.ts";
+import { defineStep } from "../../queue/step.ts";
+import { judgeFirst } from "../../subscriptions/first.ts";
+import { readPrescriptions } from "../../subscriptions/read.ts";
+import { askAboutUnknown, askNow, lockCustomer, planStart } from "../../subscriptions/starts.ts";
+
+/**
+ * Looks at all of a customer's prescriptions: each product with one that could be filled gets its start, and one for
+ * nothing we sell goes to a person. Whatever the event was that asked for it, and however often.
+ */
+export const subscriptionLook = defineStep({
+  handles: ["subscription.look"],
+  queue: "health",
+  data: z.strictObject({
+    customer_id: z.number().int(),
+    /** Set where a person is asked about this prescription: the task stays with them while it is for no product. */
+    prescription_id: z.string().optional(),
+  }),
+  async run(ctx, { customer_id: customerId, prescription_id: askedAbout }) {
+    const { health_patient_id: patientId } = await customerById(ctx.deps.db, customerId);
+    ctx.about({ customerId });
+    if (!patientId) return { kind: "done" };
+    const { byProduct, unknown, timeZone } = await readPrescriptions(ctx, patientId);
+    const own = unknown.find(({ prescriptionId }) => prescriptionId === askedAbout);
+    const commit = async (trx: Trx) => {
+      await lockCustomer(trx, customerId);
+      for (const [productId, orders] of byProduct) {
+        const verdict = judgeFirst(orders, ctx.now(), timeZone, ctx.task.createdAt);
+        if (verdict.kind !== "none") {
+          await askNow(trx, ctx, await planStart(trx, customerId, productId, verdict));
+        }
+      }
+      const others = unknown.filter((one) => one !== own);
+      await askNow(trx, ctx, await askAboutUnknown(trx, customerId, others, ctx.task.id));
+    };
+    if (!own) return { kind: "done", commit };
+    const { prescriptionId: prescription, why } = own;
+    return {
+      kind: "stopped",
+      reason: reason("PRESCRIPTION_FOR_UNKNOWN_PRODUCT", { prescription, customer: customerId, why }),
+      commit,
+    };
+  },
+});
