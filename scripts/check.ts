@@ -26,7 +26,7 @@ const passed = await runChecks([
   advisorsCheck(ROOT),
   commandCheck("generated types", [process.execPath, "scripts/types.ts", "--check"], { cwd, env }),
   commandCheck("schema dump", [process.execPath, "scripts/schema.ts", "--check"], { cwd, env }),
-  commandCheck("owners in the README", [process.execPath, "scripts/owners.ts", "--check"], { cwd, env }),
+  commandCheck("generated docs", [process.execPath, "scripts/generate.ts", "--check"], { cwd, env }),
   // Hosted functions know only deno.json, so package.json must not help here.
   commandCheck(
     "functions under Deno",

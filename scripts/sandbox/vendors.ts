@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { STRIPE_EVENTS } from "../../src/shared/steps/table.ts";
 import { type AuthSandbox, makeAuthSandbox } from "./auth.ts";
 import { CUSTOMERIO_SANDBOX_KEYS, type CustomerioSandbox, makeCustomerioSandbox } from "./customerio.ts";
 import type { Delivery } from "./outbox.ts";
@@ -6,27 +7,6 @@ import { makeMedplumSandbox, type MedplumSandbox } from "./medplum.ts";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./photon.ts";
 import { type Sandbox, seeded, serveSandbox } from "./server.ts";
 import { makeStripeSandbox, type StripeSandbox } from "./stripe.ts";
-
-/** The events the company's Stripe endpoint is subscribed to. Those without a step are PARKED. */
-const STRIPE_EVENTS = [
-  "charge.dispute.created",
-  "charge.refunded",
-  "checkout.session.completed",
-  "customer.created",
-  "customer.deleted",
-  "customer.subscription.created",
-  "customer.subscription.deleted",
-  "customer.subscription.paused",
-  "customer.subscription.resumed",
-  "customer.subscription.updated",
-  "customer.updated",
-  "invoice.marked_uncollectible",
-  "invoice.paid",
-  "invoice.payment_failed",
-  "invoice.upcoming",
-  "invoice.voided",
-  "payment_method.attached",
-];
 
 const AUTH_SEED = 5;
 

@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
-import { ownersTable, withOwnersTable } from "../../scripts/owners/table.ts";
 import { comparedIn, differencesOf, type MirrorReading } from "../../src/shared/owners/mirrors.ts";
 import {
   MIRRORED_FACTS,
@@ -106,20 +104,5 @@ describe("the one table of owners", () => {
     expect(comparedIn(reading, ["stripe", "crm", "registry", "login"])).toBe(mirrors);
     expect(comparedIn({ ...reading, plan: null, stripe: null, login: null }, ["stripe", "crm", "registry"]))
       .toBe(1);
-  });
-
-  test("the README shows it as it is", () => {
-    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-    expect(readme).toContain(ownersTable());
-    expect(withOwnersTable(readme)).toBe(readme);
-    const changed = withOwnersTable(readme, "| a |");
-    expect(changed).not.toContain("health record | none");
-    expect(withOwnersTable(changed)).toBe(readme);
-    expect(() => withOwnersTable("no markers")).toThrow(/once each/);
-    expect(() => withOwnersTable(readme + readme)).toThrow(/once each/);
-  });
-
-  test("a mirror that lags says until when", () => {
-    expect(ownersTable()).toContain("login `email` (lags until the customer confirms it to Supabase Auth)");
   });
 });

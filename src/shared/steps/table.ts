@@ -131,3 +131,7 @@ export function makeStepTable(steps: readonly Step[]): StepTable {
     },
   };
 }
+
+/** The events of Stripe that have a step: its endpoint subscribes to these. In alphabetical order. */
+export const STRIPE_EVENTS: readonly string[] = STEPS.flatMap(({ handles }) => handles)
+  .filter((name) => name.startsWith("stripe.")).map((name) => name.slice("stripe.".length)).sort();
