@@ -2710,3 +2710,214 @@ select cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork
 select cron.schedule('clockwork-due-renewals', '*/5 * * * *', 'select clockwork.start_due_renewals()');
 select cron.schedule('clockwork-nightly-work', '*/5 * * * *', 'select clockwork.start_nightly_work()');
 select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
+
+-- The rows that the migrations put in.
+
+-- rows of clockwork.nightly_work
+-- {"step":"completeness.health","vendor":"health","at":"01:00:00","is_on":true,"what":"Lists what changed in the health record and takes up what never reached us."}
+-- {"step":"completeness.pharmacy","vendor":"pharmacy","at":"01:00:00","is_on":true,"what":"Compares the pharmacy's open orders with ours and takes up what never reached us."}
+-- {"step":"completeness.stripe","vendor":"stripe","at":"01:00:00","is_on":true,"what":"Lists what happened at Stripe and takes up what never reached us."}
+-- {"step":"drift.customers","vendor":"stripe","at":"04:00:00","is_on":true,"what":"Compares what Stripe, the CRM and the registry show of each customer with the owner of each fact."}
+-- {"step":"drift.logins","vendor":"login","at":"04:15:00","is_on":true,"what":"Compares the email of each login with the CRM."}
+-- {"step":"product.count_pharmacy","vendor":"pharmacy","at":"03:30:00","is_on":true,"what":"Counts how many active prescriptions use each treatment at the pharmacy."}
+-- {"step":"product.count_stripe","vendor":"stripe","at":"03:30:00","is_on":true,"what":"Counts how many subscriptions use each Stripe price."}
+-- {"step":"renewal.find","vendor":"stripe","at":"02:00:00","is_on":true,"what":"Looks at every active refill: until when does a prescription cover it?"}
+
+-- rows of clockwork.reasons
+-- {"code":"ADDRESS_CHANGED","sentence":"Order {order} was placed before the address of customer {customer} changed, and the pharmacy would still send it to the former one.","repair":"Set status to PENDING to have it placed anew to the address in the health record, or to CANCELLED if the parcel may go to the former one.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and places it anew, once."}
+-- {"code":"ADDRESS_INCOMPLETE","sentence":"The address of customer {customer} in the health record is no longer complete, and the pharmacy would send order {order} to the former one.","repair":"Have the address completed in the health record, then set status to PENDING. Set it to CANCELLED if the parcel may go to the former one.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and places it anew, once."}
+-- {"code":"ALREADY_MERGED","sentence":"Customer {from} was merged into customer {into} already.","repair":"Nothing to do, if that is right.","on_resend":"Looks again."}
+-- {"code":"ALREADY_SHIPPED","sentence":"Order {order} should be cancelled ({cause}), but it has already shipped.","repair":"Decide with the customer, then set status to CANCELLED.","on_resend":"Looks at the order again; a shipped parcel cannot be called back."}
+-- {"code":"BILLING_NOT_PAUSED","sentence":"Subscription {subscription} has lapsed without a prescription, but bills other products too, so billing was not paused.","repair":"At Stripe take the product out of the subscription or give the money back; then set status to CANCELLED.","on_resend":"Looks again, and pauses billing if the subscription bills this product alone."}
+-- {"code":"CARD_DECLINED","sentence":"The first charge for product {product} of customer {customer} was declined (code {code}). No subscription was made and nothing was charged.","repair":"Ask the customer for another card, with which it is tried by itself. After a call to the bank set status to PENDING; or to CANCELLED if the customer does not want the product.","on_resend":"Looks at Stripe and the prescription again, and tries the charge once more."}
+-- {"code":"CHANGE_UNDER_WAY","sentence":"News of it may still be on its way, so it is looked at again later.","repair":"Nothing to do.","on_resend":"Looks now."}
+-- {"code":"CHARGE_DISPUTED","sentence":"The charge is disputed, so nothing is shipped for it.","repair":"Nothing to do. If the dispute is won, set status to PENDING.","on_resend":"Asks Stripe again; ships only if the dispute is over."}
+-- {"code":"CHARGE_NOT_FOUND","sentence":"Stripe does not know the charge {charge}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Asks Stripe again."}
+-- {"code":"CHARGE_REFUNDED","sentence":"The charge was refunded, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Asks Stripe again; ships only if the refund is gone."}
+-- {"code":"CHECK_OVERTAKEN","sentence":"A later check went on from where the last complete one ended, so this page of an earlier one is not needed.","repair":"Nothing to do.","on_resend":"Looks whether its check is still under way."}
+-- {"code":"CRM_EMAIL_MISSING","sentence":"The CRM has no email for customer {customer}, who has one elsewhere.","repair":"Give the person their email in the CRM. That runs this again by itself.","on_resend":"Reads the CRM again. An empty email is never copied anywhere."}
+-- {"code":"CRM_PERSON_UNKNOWN","sentence":"The CRM has no person {person} (customer {customer}).","repair":"Correct crm_person_id in registry.customers, or have the person made in the CRM; then set status to PENDING.","on_resend":"Reads the owner and writes again."}
+-- {"code":"CRM_PERSON_UNREACHABLE","sentence":"The CRM has neither an email nor a phone of person {person} (customer {customer}), so nobody is reached.","repair":"Have an email or a phone put into the CRM, then set status to PENDING. Or call the customer another way, and set it to CANCELLED.","on_resend":"Reads the person in the CRM again, and writes."}
+-- {"code":"CUSTOMERS_ARE_ONE","sentence":"The health record says that customers {from} and {into} are one person ({old} was replaced by {new}).","repair":"Check it, then set status to PENDING. If they are not, have the health record put right and set status to CANCELLED.","on_resend":"Moves every key, order and renewal of the first to the second."}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","sentence":"{what} leads to customer {customer}, who has another one there: {other}.","repair":"If it replaces the other one, put the number into customer_id in data and add \"replace\": true. If it is somebody else, put their number there; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id, if that customer has no other or data says to replace it; where customer_id is null, makes a new customer."}
+-- {"code":"CUSTOMER_NOT_THERE","sentence":"There is no customer {customer}.","repair":"Correct the number in data, then set status to PENDING.","on_resend":"Looks for the customer again."}
+-- {"code":"CUSTOMER_ON_HOLD","sentence":"The customer paused the subscription, so nothing is sent.","repair":"Nothing to do: it goes on when the customer resumes.","on_resend":"Asks Stripe now."}
+-- {"code":"DRAIN_DIED","sentence":"The work was cut off on its last try.","repair":"Set status to PENDING. If it happens again, ask engineering.","on_resend":"Runs the step again. What is already confirmed is not sent again."}
+-- {"code":"DRIFTS_AGAIN","sentence":"{attribute} of customer {customer} differed from {owner} in {mirror} {times} times within {days} days. Likely cause: {cause}.","repair":"Find what writes there, or why events do not come (ops.vendors, ops.drift); every night it is put right meanwhile. Then set status to PENDING.","on_resend":"Looks again: if all is right this is done, if not it is put right and this stays."}
+-- {"code":"DUPLICATE_SHIPPED","sentence":"The pharmacy shipped a second order {pharmacy_order} for order {order}.","repair":"Tell the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Looks at the second order again."}
+-- {"code":"EFFECT_HELD","sentence":"Another run is doing this right now: {operation}.","repair":"Nothing to do.","on_resend":"Looks whether it was done."}
+-- {"code":"EFFECT_SETTLING","sentence":"{vendor} did not say whether it was done: {operation}. We ask again after a moment.","repair":"Nothing to do.","on_resend":"Asks the vendor whether it was done."}
+-- {"code":"EMAIL_IS_NO_PROOF","sentence":"{what} is in no row. Its email is that of customer {customers}, which proves nothing: families share one.","repair":"Find out whose it is. If it is one of them, put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
+-- {"code":"ENDPOINT_SILENT","sentence":"{missing} of {total} messages of {vendor} ({kind}) never reached us; the nightly check found and took them up.","repair":"Look at the webhook endpoint in the vendor's dashboard: is it switched on and subscribed to {kind}, is its address right, is its signing secret the one of our environment? This closes by itself after a night in which most messages came.","on_resend":"Looks whether most messages came since."}
+-- {"code":"EVENTS_OUT_OF_REACH","sentence":"Clockwork did not hear what happened at Stripe between {from} and {until}, and Stripe lists only its last {days} days.","repair":"Look in Stripe's dashboard for refunds and disputes of that time, and act on them there and with the customers. Then set status to PENDING for the invoices that were paid, or to CANCELLED if all of them are settled.","on_resend":"Goes through the invoices paid in that time. Each that Clockwork has never seen becomes an order, unless its money was given back; what needs no order any more must be refunded before."}
+-- {"code":"FACT_IS_PAST","sentence":"The order has moved past {fact}, so the CRM is told what came after it instead.","repair":"Nothing to do.","on_resend":"Looks at the order again."}
+-- {"code":"FACT_IS_TOO_OLD","sentence":"The CRM was never told {fact}: it is over 72 hours old, and the CRM starts nothing for so old an event.","repair":"If the customer should know, tell them another way.","on_resend":"Looks at its age again; it is not told."}
+-- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}, but its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set status to PENDING.","on_resend":"Looks at the subscription again. No other one is started."}
+-- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record answers about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record; if that fails too, ask its vendor. It closes by itself when an answer comes.","on_resend":"Asks the health record again."}
+-- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set status to PENDING.","on_resend":"Asks the health record again."}
+-- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set status to PENDING.","on_resend":"Runs the step again. What is already confirmed is not sent again."}
+-- {"code":"INVALID_DATA","sentence":"The data of this task is not what its step needs: {problem}.","repair":"Correct data, then set status to PENDING.","on_resend":"Runs the step with the corrected data."}
+-- {"code":"INVOICE_NOT_FOUND","sentence":"Stripe does not know the invoice {invoice}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Asks Stripe again."}
+-- {"code":"INVOICE_NOT_PAID","sentence":"The invoice {invoice} is {status} at Stripe, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Asks Stripe again."}
+-- {"code":"KEY_AND_REFERENCE_DIFFER","sentence":"{what} is in the row of customer {customer}, but names customer {other}.","repair":"If they are one person, add a task with the step customer.merge. If the key is in the wrong row, move it in registry.customers. Then set status to CANCELLED.","on_resend":"Nothing, while the key is in a row."}
+-- {"code":"KEY_CAME_BACK","sentence":"{what} was a key of customer {customer} once ({why}), and is in use again.","repair":"If it is that customer's again, put the number into customer_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Links the key to customer_id; a key of somebody's past never makes a new customer."}
+-- {"code":"KEY_IS_ANOTHERS","sentence":"{what} belongs to customer {customer}.","repair":"If that is right, set status to CANCELLED. If it is in the wrong row, move it in registry.customers, then set status to PENDING.","on_resend":"Looks again whose it is."}
+-- {"code":"KEY_IS_GONE","sentence":"{what} is there no more, so it is nobody's.","repair":"Nothing to do.","on_resend":"Asks again whether it is there."}
+-- {"code":"KEY_RETIRED_IN_USE","sentence":"The {system} {key} is retired, but was still in use {used} times when last counted.","repair":"For a Stripe price run npm run product:retire with it and the price that replaces it; for a treatment have new prescriptions written under the new one. Then set status to PENDING. To leave it as it is, set status to CANCELLED: what is paid for still ships.","on_resend":"Looks at the registry and at the last count again."}
+-- {"code":"KEY_UNREGISTERED","sentence":"No product has the {system} {key}, though it was in use {used} times when last counted.","repair":"Add it to registry.product_keys, then set status to PENDING. If it is nothing that the company ships, set status to CANCELLED: it is not asked about again.","on_resend":"Looks at the registry and at the last count again."}
+-- {"code":"LOGIN_CHANGE_REFUSED","sentence":"Supabase Auth did not ask customer {customer} whether the login's email may change (code {code}).","repair":"Look the user up in the Supabase dashboard (Authentication) and settle it there, or ask the customer to change the email in the app. Then set status to PENDING.","on_resend":"Compares the login with the CRM again, and has Supabase Auth ask the customer if they still differ."}
+-- {"code":"LOGIN_CONFIRMATION_OFF","sentence":"Supabase Auth takes a new email without asking whoever has it, so no login's email is changed.","repair":"In the Supabase dashboard turn on \"Confirm email\" (Authentication, Providers, Email). Then set status to PENDING.","on_resend":"Looks at the setting again, then has Supabase Auth ask the customer."}
+-- {"code":"LOGIN_EMAILS_SWAPPED","sentence":"The logins of customers {customer} and {other} (perhaps with others between them) each have the email that the next one is to get, so Supabase Auth can begin with none.","repair":"Agree with customer {customer} on another address for the time being, put it into the CRM, and have them confirm it. Then the others move by themselves; put the right address back into the CRM after that.","on_resend":"Looks whether one of them has moved."}
+-- {"code":"LOGIN_EMAIL_NOT_FREE","sentence":"Customer {customer} is to get an email that another login (customer: {other}) still has. It waits until that one has moved to its new address.","repair":"Nothing to do: the other customer was asked to confirm.","on_resend":"Looks whether the email is free."}
+-- {"code":"LOGIN_EMAIL_TAKEN","sentence":"The email that the CRM gives customer {customer} belongs to another login (customer: {other}).","repair":"Find out whose address it is and correct the email in the CRM; that runs this again by itself. If the other login is nobody's, delete it in the Supabase dashboard (Authentication) and set status to PENDING.","on_resend":"Looks whether the email is free."}
+-- {"code":"LOGIN_MAIL_LIMIT","sentence":"Supabase Auth sends no more mails for now. The customer is asked a little later whether the login's email may change.","repair":"Usually nothing. If it lasts: raise the limit of emails in the Supabase dashboard (Authentication, Rate Limits).","on_resend":"Has Supabase Auth ask the customer now."}
+-- {"code":"LOGIN_NEEDS_CUSTOMER","sentence":"The login of customer {customer} is protected by a second factor, so only they can change its email.","repair":"Ask the customer to sign in and to change the login's email to the one in the CRM. Then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_NOT_CONFIRMED","sentence":"Supabase Auth asked customer {customer} {times} times by mail whether the login's email may change, and nobody answered.","repair":"Ask the customer whether the email in the CRM is right and correct it there; that runs this again by itself. If it is right: have them change the login's email in the app, then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers, or empty it if the login was deleted. Then set status to PENDING.","on_resend":"Looks the login up again."}
+-- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} are both known in {system}: as {one} and {other}.","repair":"Stripe, health record: merge or delete one of the two there, then set status to PENDING. Pharmacy, crm, login: to give up the key of the first, add \"give_up\": [\"pharmacy\"] (or crm, login) to data, then set status to PENDING.","on_resend":"Asks the owners again, and merges the two when nothing stands in the way."}
+-- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"Set the state of one of them to CANCELLED in tracker.renewals, then set status to PENDING.","on_resend":"Merges the two when nothing stands in the way."}
+-- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set status to PENDING.","on_resend":"Reads the key again and goes on."}
+-- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}, but afterwards {what} was not as before.","repair":"Look at the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set status to CANCELLED. Otherwise set it right at Stripe and tell engineering.","on_resend":"Looks at the subscription again; it is not moved a second time."}
+-- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not come to its end.","repair":"Look in ops.waiting for what it waits for, and in ops.vendors for a vendor that is paused or fails. It goes on by itself, and each night begins anew; once one came to its end, set this to CANCELLED.","on_resend":"Does the work anew, now."}
+-- {"code":"NOT_DUE_YET","sentence":"This fill is due on {day}.","repair":"Nothing to do.","on_resend":"Looks whether the day has come."}
+-- {"code":"NOT_OURS","sentence":"The pharmacy order {order} was not made by Clockwork.","repair":"Nothing to do.","on_resend":"Looks at the pharmacy order again."}
+-- {"code":"NOT_THE_FIRST_PRESCRIPTION","sentence":"Customer {customer} has a valid prescription {prescription} for product {product} and never had a subscription for it, but {why}.","repair":"Ask the customer. Set status to PENDING to start the subscription and charge for it, or to CANCELLED to leave it.","on_resend":"Looks at Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NOT_YET_VISIBLE","sentence":"{vendor} does not show what its own message says.","repair":"While it is retried: nothing. Once it stopped: look the matter up in the vendor's own dashboard, then set status to PENDING, or to CANCELLED if there is nothing to it.","on_resend":"Looks again."}
+-- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one: the subscription is then started by itself. Set status to PENDING to look now, or to CANCELLED if the customer does not want the product.","on_resend":"Looks at Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set status to PENDING.","on_resend":"Reads the address again and goes on."}
+-- {"code":"NO_VALID_PRESCRIPTION","sentence":"No valid prescription for this product: {why}. The order waits.","repair":"Get a prescription written. The order goes on by itself.","on_resend":"Checks the prescriptions now."}
+-- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was replaced by order {replacement} already.","repair":"If that parcel is lost too, put {replacement} into order_id in data and set status to PENDING. Otherwise set it to CANCELLED.","on_resend":"Looks at the order again."}
+-- {"code":"ORDER_CALLED_OFF","sentence":"Order {order} was called off before it was placed, because {why}.","repair":"Nothing to do. If it should ship after all (a dispute was won), add a task with the step order.replace and {\"order_id\": {order}} as its data.","on_resend":"Looks at the order again; it stays called off."}
+-- {"code":"ORDER_NOT_FOUND","sentence":"There is no order {order}.","repair":"Correct order_id in data, then set status to PENDING.","on_resend":"Looks for the order again."}
+-- {"code":"ORDER_STILL_LIVE","sentence":"Order {order} is {state}, so it is not replaced.","repair":"Wait until it ended. If the parcel is lost, add \"lost\": true to data and set status to PENDING.","on_resend":"Looks at the order again."}
+-- {"code":"OUTCOME_UNKNOWN","sentence":"{vendor} never said whether it was done, and cannot be asked: {operation}.","repair":"Look it up in the vendor's dashboard. If it was not done, set status to PENDING.","on_resend":"Does it again."}
+-- {"code":"PARCEL_RETURNED","sentence":"The parcel of order {order} came back.","repair":"Check the address with the customer. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
+-- {"code":"PARTIAL_REFUND","sentence":"Part of the charge was refunded, and Stripe does not say for which line.","repair":"Set status to PENDING to cancel this order, or to CANCELLED to let it ship.","on_resend":"Cancels this order at the pharmacy."}
+-- {"code":"PATIENT_MERGE_UNCLEAR","sentence":"The health record says that {what} was replaced, but not clearly by whom: {problem}.","repair":"Have the patient's record put right in the health record; news of it settles this. If this task is still here then, set status to CANCELLED.","on_resend":"Asks the health record again."}
+-- {"code":"PATIENT_OF_NOBODY","sentence":"{what} is in no row and names no customer.","repair":"Find out whose it is and put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING. If it is no customer of ours, set status to CANCELLED: it is not asked again.","on_resend":"Links the patient to customer_id; where that is null, makes a new customer."}
+-- {"code":"PAYMENT_NOT_TOLD","sentence":"The customer is not told that a payment failed, because {why}.","repair":"Nothing to do.","on_resend":"Asks Stripe again."}
+-- {"code":"PHARMACY_CANCELLED","sentence":"The pharmacy cancelled order {order}; we had not asked for it.","repair":"Call the pharmacy. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_FAILED","sentence":"The pharmacy could not fill order {order}.","repair":"Call the pharmacy. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_NEEDS_ATTENTION","sentence":"The pharmacy holds order {order} and waits for an answer.","repair":"Look at the order in the pharmacy's portal and settle it there. Then set status to PENDING.","on_resend":"Looks at the pharmacy order again."}
+-- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","sentence":"Prescription {prescription} of customer {customer} is for none of our products: {why}.","repair":"Open it in the health record. If we sell it, add its RxNorm code to registry.product_keys and set status to PENDING. If not, set status to CANCELLED.","on_resend":"Looks at the customer's prescriptions again, and starts what there is to start."}
+-- {"code":"PRESCRIPTION_NOT_AT_PHARMACY","sentence":"The prescription is on file, but the pharmacy does not have it with a fill left. The order waits.","repair":"Usually nothing. After a day: ask the prescriber to send it to the pharmacy.","on_resend":"Asks the pharmacy now."}
+-- {"code":"PRESCRIPTION_NOT_VALID_YET","sentence":"Prescription {prescription} is valid from {day} on; the subscription is started then.","repair":"Nothing to do.","on_resend":"Looks whether the day has come."}
+-- {"code":"PRESCRIPTION_UNCLEAR","sentence":"A prescription is on file, but {what} is missing or unclear, so it cannot count as valid.","repair":"Have the prescription completed in the health record, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
+-- {"code":"PRICE_NOT_SOLD","sentence":"Stripe no longer sells at the price {price}, so nobody can be moved to it.","repair":"Activate the price at Stripe, then set status to PENDING.","on_resend":"Asks Stripe again and goes on."}
+-- {"code":"PRODUCT_HAS_NO_CODE","sentence":"Product {product} has no rxnorm key, so no prescription can be for it.","repair":"Add its RxNorm codes to registry.product_keys, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
+-- {"code":"PRODUCT_NOT_SOLD","sentence":"Customer {customer} has a first prescription for product {product}, which is retired in registry.products, so no subscription was started.","repair":"If it is sold after all, set the product to active and this task to PENDING. Otherwise have another product prescribed and set this task to CANCELLED.","on_resend":"Looks again, and starts the subscription if the product is sold."}
+-- {"code":"REFERENCES_DIFFER","sentence":"{what} leads to more than one customer: {customers}.","repair":"If they are one person, add a task with the step customer.merge. If not, put the right number into customer_id in data. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
+-- {"code":"REFERENCE_LEADS_NOWHERE","sentence":"{what} names a customer who is not here ({reference}).","repair":"Find out whose it is and put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
+-- {"code":"REFILL_DATES_UNKNOWN","sentence":"Nobody can tell when the prescription behind subscription {subscription} must be renewed: {what} is missing or unclear.","repair":"Have prescription {prescription} completed in the health record. That closes this by itself.","on_resend":"Looks at the prescription again."}
+-- {"code":"REFILL_TWICE","sentence":"Customer {customer} pays twice for the same product: by subscription {other} and by subscription {subscription}.","repair":"Ask the customer, and end one of them at Stripe: that closes this by itself. If both are wanted, make them one with a quantity of 2.","on_resend":"Looks at the subscriptions again."}
+-- {"code":"REFILL_UNCLEAR","sentence":"Subscription {subscription} is active, but {what}, so nobody can tell what it refills, or when.","repair":"Correct the subscription at Stripe (or its price), or end it. Both close this by themselves.","on_resend":"Looks at the subscription again."}
+-- {"code":"REFILL_WITHOUT_PRESCRIPTION","sentence":"Subscription {subscription} is active, but {why}.","repair":"Have a prescription written for the product, or end the subscription at Stripe. Both close this by themselves.","on_resend":"Looks at the prescriptions again."}
+-- {"code":"RENEWAL_LAPSED","sentence":"The prescription behind subscription {subscription} was not renewed in time.","repair":"Talk to the customer and the prescriber. A new prescription closes this by itself; the end of the subscription does too.","on_resend":"Looks again whether it was renewed."}
+-- {"code":"RENEWAL_NOT_NEEDED","sentence":"The renewal is over, or the subscription no longer active, so the customer is not written to.","repair":"Nothing to do.","on_resend":"Looks again."}
+-- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Tell the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Looks at the order again."}
+-- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, by which the registry knows customer {customer}.","repair":"Correct stripe_customer_id in registry.customers, or empty it if the customer was deleted at Stripe on purpose; then set status to PENDING.","on_resend":"Looks again."}
+-- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and give its money back. Then set status to PENDING.","on_resend":"Looks again whether there are two."}
+-- {"code":"SUBSCRIPTION_NOT_ACTIVE","sentence":"The subscription is {status} at Stripe, though this fill is paid for.","repair":"Refund it at Stripe; or, to ship all the same, add \"ship_despite_subscription\": true to data and set status to PENDING.","on_resend":"Asks Stripe again; ships only if the subscription is active or data says to."}
+-- {"code":"SUBSCRIPTION_PAUSED","sentence":"The customer paused the subscription. The order waits.","repair":"Nothing to do: it ships when the customer resumes.","on_resend":"Asks Stripe now."}
+-- {"code":"SUBSCRIPTION_STARTS_LATER","sentence":"A first prescription of product {product}: its subscription is started at {time}, unless there is one by then.","repair":"Nothing to do. To prevent it, set status to CANCELLED.","on_resend":"Looks at Stripe and the prescription now, and starts it, once."}
+-- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which nothing here understands.","repair":"Ask engineering what it means for refills.","on_resend":"Asks Stripe again."}
+-- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set status to PENDING.","on_resend":"Looks the customer up again and goes on."}
+-- {"code":"UNKNOWN_EVENT","sentence":"No step handles {step} yet.","repair":"Nothing to do, unless this event should do something: then ask engineering for a step.","on_resend":"Runs the step, once there is one."}
+-- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy tells of an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering: the database may have been restored to an earlier moment.","on_resend":"Looks for the order again."}
+-- {"code":"UNKNOWN_PRODUCT","sentence":"No product has the {system} {key}.","repair":"Add the key to registry.product_keys, then set status to PENDING.","on_resend":"Looks the product up again and goes on."}
+-- {"code":"UNKNOWN_STEP","sentence":"No step is called {step}.","repair":"If the name was mistyped, cancel this task and add one with the right name. Otherwise ask engineering.","on_resend":"Runs the step, once there is one."}
+-- {"code":"UNREADABLE_EVENT","sentence":"{source} sent a signed message that cannot be read ({bytes} bytes, SHA-256 {sha256}).","repair":"Ask engineering to compare it with the vendor's own delivery log, then set this task to CANCELLED.","on_resend":"Nothing: the message was not kept."}
+-- {"code":"VENDOR_PAUSED","sentence":"{vendor} is paused.","repair":"Nothing to do. To go on at once, clear paused_until in clockwork.vendors.","on_resend":"Waits for the pause to end."}
+-- {"code":"VENDOR_REFUSED","sentence":"{vendor} refused: {operation} (status {status}, code {code}).","repair":"Look the matter up in the vendor's own dashboard, settle it, then set status to PENDING.","on_resend":"Asks the vendor again. What is already confirmed is not sent again."}
+-- {"code":"VENDOR_UNANSWERED","sentence":"{vendor} did not answer: {operation}.","repair":"While it is retried: nothing. Once it stopped: check the vendor's status page, then set status to PENDING.","on_resend":"Asks the vendor whether it was done, and does it only if it was not."}
+
+-- rows of clockwork.settings
+-- {"only_row":true,"maintenance":false,"ship_within":"3 days","deliver_within":"7 days","pharmacy_time_zone":"America/New_York","clock_offset":"00:00:00","remind_days_before":[14,5],"drift_secret":"<drawn>","drift_settle_minutes":15,"drift_again_times":3,"drift_again_days":14,"drift_questions_at_most":20,"subscription_wait":"00:15:00","began_at":"<moment>","endpoint_silent_share":0.6,"endpoint_silent_at_least":5}
+
+-- rows of clockwork.task_moves
+-- {"from_status":"CANCELLED","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it after all"}
+-- {"from_status":"DONE","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it again; what was done outside is not done twice"}
+-- {"from_status":"MANUAL_INTERVENTION","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"MANUAL_INTERVENTION","to_status":"PENDING","by_person":true,"by_machinery":true,"meaning":"run it again"}
+-- {"from_status":"PARKED","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"PARKED","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it, now that a step exists"}
+-- {"from_status":"PENDING","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"PENDING","to_status":"QUEUED","by_person":false,"by_machinery":true,"meaning":"the drain takes it"}
+-- {"from_status":"QUEUED","to_status":"CANCELLED","by_person":true,"by_machinery":true,"meaning":"drop it"}
+-- {"from_status":"QUEUED","to_status":"DONE","by_person":false,"by_machinery":true,"meaning":"its work is done"}
+-- {"from_status":"QUEUED","to_status":"MANUAL_INTERVENTION","by_person":false,"by_machinery":true,"meaning":"a person is needed"}
+-- {"from_status":"QUEUED","to_status":"PARKED","by_person":false,"by_machinery":true,"meaning":"nothing handles it"}
+-- {"from_status":"QUEUED","to_status":"PENDING","by_person":true,"by_machinery":true,"meaning":"give up the current try and start over"}
+
+-- rows of clockwork.vendors
+-- {"vendor":"crm","paused_until":null,"paused_reason":null,"rate_per_second":50,"concurrency":8,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+-- {"vendor":"health","paused_until":null,"paused_reason":null,"rate_per_second":50,"concurrency":8,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+-- {"vendor":"internal","paused_until":null,"paused_reason":null,"rate_per_second":1000,"concurrency":8,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+-- {"vendor":"login","paused_until":null,"paused_reason":null,"rate_per_second":10,"concurrency":2,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+-- {"vendor":"pharmacy","paused_until":null,"paused_reason":null,"rate_per_second":10,"concurrency":4,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+-- {"vendor":"stripe","paused_until":null,"paused_reason":null,"rate_per_second":20,"concurrency":8,"retry_limit":20,"retry_delay_seconds":5,"retry_delay_max_seconds":1800,"failures_in_a_row":0,"last_success_at":null,"last_failure_at":null,"leased_by":null,"leased_until":null}
+
+-- rows of tracker.move_findings
+-- {"finding":"CALLED_OFF","meaning":"The old price is no longer marked as replaced by the new one (registry.product_keys)."}
+-- {"finding":"ELSEWHERE","meaning":"It has neither price any more."}
+-- {"finding":"ENDED","meaning":"The subscription has ended."}
+-- {"finding":"FREE_TO_PAID","meaning":"The old price is free and the new one is not. Stripe would charge at once: agree it with the customer, then change it at Stripe."}
+-- {"finding":"INCOMPLETE","meaning":"Its first payment was never made, so Stripe lets nothing be changed. It ends by itself within a day."}
+-- {"finding":"METERED","meaning":"It is charged by use and not by quantity. Change it at Stripe."}
+-- {"finding":"MOVED_BACK","meaning":"It was moved, and somebody moved it back at Stripe. Run the command again to move it once more."}
+-- {"finding":"OTHER_CURRENCY","meaning":"The new price is in another currency. The customer needs a new subscription."}
+-- {"finding":"OTHER_INTERVAL","meaning":"The new price is charged in another rhythm. Stripe would charge at once and move the billing date: agree it with the customer, then change it at Stripe."}
+-- {"finding":"OTHER_ITEMS","meaning":"It pays for something else too. Change it at Stripe."}
+-- {"finding":"PENDING_UPDATE","meaning":"A change at Stripe waits for its payment. Run the command again once it is settled."}
+-- {"finding":"PRICE_TWICE","meaning":"It has the old price twice, or both prices. Put it in order at Stripe."}
+-- {"finding":"SCHEDULED","meaning":"A schedule at Stripe decides its price. Change the schedule at Stripe."}
+-- {"finding":"UNKNOWN_STATUS","meaning":"It has a status that nothing here understands. Ask engineering."}
+
+-- rows of tracker.order_states
+-- {"state":"AWAITING_PRESCRIPTION","rank":10,"meaning":"paid for, but there is no valid prescription; checked again and again"}
+-- {"state":"AWAITING_SUBSCRIPTION","rank":10,"meaning":"paid for, but the customer paused; ships when the customer resumes"}
+-- {"state":"CANCELLED","rank":35,"meaning":"cancelled; nothing ships"}
+-- {"state":"DELIVERED","rank":50,"meaning":"arrived"}
+-- {"state":"FAILED","rank":33,"meaning":"the pharmacy could not fill it"}
+-- {"state":"FILLING","rank":30,"meaning":"the pharmacy is filling it"}
+-- {"state":"OUT_FOR_DELIVERY","rank":45,"meaning":"arrives today"}
+-- {"state":"PLACED","rank":20,"meaning":"the pharmacy has the order"}
+-- {"state":"READY","rank":10,"meaning":"paid for; will be placed when its day has come"}
+-- {"state":"RETURNED","rank":60,"meaning":"came back"}
+-- {"state":"SHIPPED","rank":40,"meaning":"on its way"}
+
+-- rows of tracker.refill_findings
+-- {"finding":"COVERED","is_issue":false,"meaning":"A valid prescription covers it."}
+-- {"finding":"DATES_UNKNOWN","is_issue":true,"meaning":"A prescription is on file, but its expiry, its fills or its days' supply are missing or unclear."}
+-- {"finding":"ENDING","is_issue":false,"meaning":"The customer cancelled it; it ends with the period that is paid for."}
+-- {"finding":"EXPIRED","is_issue":true,"meaning":"Its prescription has expired."}
+-- {"finding":"EXPIRES","is_issue":false,"meaning":"Its prescription expires soon."}
+-- {"finding":"INACTIVE","is_issue":false,"meaning":"It is not active at Stripe."}
+-- {"finding":"NO_FILLS_LEFT","is_issue":true,"meaning":"Its prescription has zero fills left."}
+-- {"finding":"NO_PRESCRIPTION","is_issue":true,"meaning":"There is no active prescription on file."}
+-- {"finding":"PAUSED","is_issue":false,"meaning":"The customer paused it."}
+-- {"finding":"PAUSED_FOR_RENEWAL","is_issue":true,"meaning":"The prescription lapsed, so billing is paused until it is renewed."}
+-- {"finding":"RUNS_OUT","is_issue":false,"meaning":"Its prescription's fills will be used up soon."}
+-- {"finding":"UNCLEAR","is_issue":true,"meaning":"It cannot be told what it refills, or when."}
+-- {"finding":"UNKNOWN_CUSTOMER","is_issue":true,"meaning":"Its customer is not in the registry, or has no patient in the health record."}
+-- {"finding":"UNKNOWN_PRODUCT","is_issue":true,"meaning":"Its price is in no product."}
+-- {"finding":"UNKNOWN_STATUS","is_issue":true,"meaning":"Stripe gives it a status that nothing here understands."}
+-- {"finding":"WRONG_PRODUCT","is_issue":true,"meaning":"There are prescriptions on file, but none for this product."}
+
+-- rows of tracker.renewal_moves
+-- {"from_state":"CONTACTED","to_state":"CANCELLED"}
+-- {"from_state":"CONTACTED","to_state":"LAPSED"}
+-- {"from_state":"CONTACTED","to_state":"RENEWED"}
+-- {"from_state":"LAPSED","to_state":"CANCELLED"}
+-- {"from_state":"LAPSED","to_state":"RENEWED"}
+-- {"from_state":"SCHEDULED","to_state":"CANCELLED"}
+-- {"from_state":"SCHEDULED","to_state":"CONTACTED"}
+-- {"from_state":"SCHEDULED","to_state":"LAPSED"}
+-- {"from_state":"SCHEDULED","to_state":"RENEWED"}
+
+-- rows of tracker.renewal_states
+-- {"state":"CANCELLED","is_open":false,"meaning":"the customer ended the subscription, or it is no longer due"}
+-- {"state":"CONTACTED","is_open":true,"meaning":"the customer was asked; reminders follow"}
+-- {"state":"LAPSED","is_open":true,"meaning":"not renewed in time: a person sees to it, and billing is paused"}
+-- {"state":"RENEWED","is_open":false,"meaning":"a new prescription covers the refill"}
+-- {"state":"SCHEDULED","is_open":true,"meaning":"the customer will be asked to renew on start_on"}

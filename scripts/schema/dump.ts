@@ -6,29 +6,64 @@ const NOT_OURS = ["public", "supabase_migrations"];
 
 /**
  * A database's schemas as text that is the same whenever they are: what the migrations made, with comments, grants and
- * cron jobs, sorted by name. Rows are not part of it.
+ * cron jobs, sorted by name. Rows are not part of it: see `dumpRows`.
  * @param url as role `postgres`, whose schemas are ours
  * @param without schemas to leave out
  */
 export async function dumpSchema(url: string, without: readonly string[] = []): Promise<string> {
+  return await readAlone(url, async (client) => {
+    const parts = [await extensions(client), await defaultPrivileges(client)];
+    for (const name of await schemas(client, without)) parts.push(await oneSchema(client, name));
+    parts.push(await cronJobs(client));
+    return parts.filter((part) => part !== "").join("\n\n") + "\n";
+  });
+}
+
+/** All rows of those schemas, one a line, sorted. Moments, and secrets that a database draws for itself, are masked. */
+export async function dumpRows(url: string, without: readonly string[] = []): Promise<string> {
+  return await readAlone(url, async (client) => {
+    const { rows: tables } = await client.query<{ called: string }>(
+      `select oid::regclass::text as called from pg_class
+       where relkind = 'r' and relnamespace = any ($1::text[]::regnamespace[]) order by called`,
+      [await schemas(client, without)],
+    );
+    const parts = [];
+    for (const { called } of tables) {
+      const { rows } = await client.query<{ line: string }>(
+        `select line from (select regexp_replace(regexp_replace(row_to_json(one)::text, '"\\d{4}-\\d\\d-\\d\\dT[^"]*"', '"<moment>"', 'g'),
+           '"[0-9a-f]{64}"', '"<drawn>"', 'g') as line
+         from ${called} as one) as rows order by line collate "C"`,
+      );
+      if (rows.length > 0) {
+        parts.push([`-- rows of ${called}`, ...rows.map(({ line }) => `-- ${line}`)].join("\n"));
+      }
+    }
+    return parts.join("\n\n") + "\n";
+  });
+}
+
+/** One view of the database for all of `work`. Nothing is found by the search path, so every name is written in full. */
+async function readAlone(url: string, work: (client: pg.Client) => Promise<string>): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    // Nothing is found by the search path, so every name is written in full.
-    await client.query("begin read only; set local search_path = ''; set local timezone = 'UTC'");
-    const parts = [await extensions(client), await defaultPrivileges(client)];
-    const { rows } = await client.query<{ name: string }>(
-      `select nspname as name from pg_namespace
-       where nspowner = current_user::regrole and nspname <> all ($1)
-       order by nspname`,
-      [[...NOT_OURS, ...without]],
+    await client.query(
+      "begin isolation level repeatable read read only; set local search_path = ''; set local timezone = 'UTC'",
     );
-    for (const { name } of rows) parts.push(await oneSchema(client, name));
-    parts.push(await cronJobs(client));
-    return parts.filter((part) => part !== "").join("\n\n") + "\n";
+    return await work(client);
   } finally {
     await client.end();
   }
+}
+
+async function schemas(client: pg.Client, without: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select nspname as name from pg_namespace
+     where nspowner = current_user::regrole and nspname <> all ($1)
+     order by nspname`,
+    [[...NOT_OURS, ...without]],
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** Without versions: those are the server's. */
