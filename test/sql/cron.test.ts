@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { one, type Sql, sqlForTest, taskIn } from "./support.ts";
 
 const MIGRATION = readFileSync(
-  new URL("../../supabase/migrations/20261122091000_schedule_the_drain.sql", import.meta.url),
+  new URL("../../supabase/migrations/20261127101900_schedule_cron.sql", import.meta.url),
   "utf8",
 );
 /** The part that schedules: what a person would run again. */

@@ -14,6 +14,12 @@ const FOLDER = join(WORKDIR, "supabase/migrations");
 export const MIGRATIONS: readonly string[] = readdirSync(FOLDER).filter((name) => name.endsWith(".sql"))
   .toSorted();
 
+/**
+ * The last file of the landed set: no project is at a version before it. Files up to it are written anew together while
+ * no version is tagged v1 (docs/decisions.md); a file after it is never edited.
+ */
+export const BASE = "20261127101900_schedule_cron.sql";
+
 /** Runs work on one connection, which is closed after it: a database in use cannot be copied. */
 export async function withClient<Result>(
   url: string,

@@ -1,71 +1,7 @@
--- Purpose: what the finder last saw of each active refill, and where each renewal stands.
--- Touches: tracker.refill_findings, tracker.refills, tracker.renewal_states, tracker.renewal_moves, tracker.renewals.
---   clockwork.start_due_renewals(), registry.products, clockwork.settings.
--- Watch: keys and our own dates only. What a prescription says is the health record's and read anew each time.
-
-alter table registry.products
-  add column renewal_lead_days integer not null default 30,
-  add constraint renewal_lead_is_sane check (renewal_lead_days between 1 and 180);
-comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
-
-create table tracker.refill_findings (
-  finding text primary key,
-  is_issue boolean not null,
-  meaning text not null
-);
-alter table tracker.refill_findings enable row level security;
-comment on table tracker.refill_findings is 'What the finder can say of a refill.';
-
-insert into tracker.refill_findings (finding, is_issue, meaning) values
-  ('COVERED', false, 'A valid prescription covers it.'),
-  ('EXPIRES', false, 'Its prescription expires soon.'),
-  ('RUNS_OUT', false, 'Its prescription''s fills will be used up soon.'),
-  ('NO_FILLS_LEFT', true, 'Its prescription has zero fills left.'),
-  ('EXPIRED', true, 'Its prescription has expired.'),
-  ('NO_PRESCRIPTION', true, 'There is no active prescription on file.'),
-  ('WRONG_PRODUCT', true, 'There are prescriptions on file, but none for this product.'),
-  ('DATES_UNKNOWN', true, 'A prescription is on file, but its expiry, its fills or its days'' supply are missing or unclear.'),
-  ('PAUSED', false, 'The customer paused it.'),
-  ('PAUSED_FOR_RENEWAL', true, 'The prescription lapsed, so billing is paused until it is renewed.'),
-  ('ENDING', false, 'The customer cancelled it; it ends with the period that is paid for.'),
-  ('INACTIVE', false, 'It is not active at Stripe.'),
-  ('UNKNOWN_STATUS', true, 'Stripe gives it a status that nothing here understands.'),
-  ('UNKNOWN_PRODUCT', true, 'Its price is in no product.'),
-  ('UNKNOWN_CUSTOMER', true, 'Its customer is not in the registry, or has no patient in the health record.');
-
-create table tracker.refills (
-  subscription_item_id text primary key,
-  subscription_id text not null,
-  customer_id bigint references registry.customers (id),
-  product_id bigint references registry.products (id),
-  prescription_id text,
-  finding text not null references tracker.refill_findings (finding),
-  what text,
-  other_prescriptions integer not null default 0,
-  due_on timestamptz,
-  start_on timestamptz,
-  looked_at timestamptz not null default clockwork.now(),
-  constraint a_campaign_starts_before_it_is_due check (start_on <= due_on),
-  constraint a_covered_refill_knows_until_when check (finding not in ('COVERED', 'EXPIRES', 'RUNS_OUT') or due_on is not null)
-);
-alter table tracker.refills enable row level security;
-create index refills_subscription on tracker.refills (subscription_id);
-create index refills_customer on tracker.refills (customer_id);
-create index refills_product on tracker.refills (product_id);
-create index refills_finding on tracker.refills (finding);
-
-comment on table tracker.refills is 'A row per active refill, as it was when somebody last looked: what was found, and our own dates. Read ops.renewals instead.';
-comment on column tracker.refills.subscription_item_id is 'Stripe: si_…';
-comment on column tracker.refills.subscription_id is 'Stripe: sub_…';
-comment on column tracker.refills.customer_id is 'Whose refill it is (registry.customers).';
-comment on column tracker.refills.product_id is 'What is refilled (registry.products).';
-comment on column tracker.refills.prescription_id is 'The prescription that covers it longest, or the last that did (health record).';
-comment on column tracker.refills.finding is 'See tracker.refill_findings.';
-comment on column tracker.refills.what is 'What is missing, where something is.';
-comment on column tracker.refills.other_prescriptions is 'Further active prescriptions for the same product.';
-comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
-comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
-comment on column tracker.refills.looked_at is 'When the owners were asked.';
+-- Purpose: where each renewal stands, and what starts it when its day has come.
+-- Touches: tracker.renewal_states, tracker.renewal_moves, tracker.renewals, clockwork.start_due_renewals().
+-- Watch: keys and our own dates only. A renewal that a person stops ends its campaign too; billing that a lapse paused
+--   stays paused, for nothing can ship yet.
 
 create table tracker.renewal_states (
   state text primary key,
@@ -73,7 +9,14 @@ create table tracker.renewal_states (
   meaning text not null
 );
 alter table tracker.renewal_states enable row level security;
+
 comment on table tracker.renewal_states is 'The states of a renewal.';
+
+create trigger refuse_delete before delete on tracker.renewal_states
+  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
+create trigger refuse_truncate before truncate on tracker.renewal_states
+  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
+
 insert into tracker.renewal_states (state, is_open, meaning) values
   ('SCHEDULED', true, 'the customer will be asked to renew on start_on'),
   ('CONTACTED', true, 'the customer was asked; reminders follow'),
@@ -88,7 +31,14 @@ create table tracker.renewal_moves (
 );
 alter table tracker.renewal_moves enable row level security;
 create index renewal_moves_to on tracker.renewal_moves (to_state);
+
 comment on table tracker.renewal_moves is 'The only moves a renewal may make.';
+
+create trigger refuse_delete before delete on tracker.renewal_moves
+  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
+create trigger refuse_truncate before truncate on tracker.renewal_moves
+  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
+
 insert into tracker.renewal_moves (from_state, to_state) values
   ('SCHEDULED', 'CONTACTED'), ('SCHEDULED', 'LAPSED'), ('SCHEDULED', 'RENEWED'), ('SCHEDULED', 'CANCELLED'),
   ('CONTACTED', 'LAPSED'), ('CONTACTED', 'RENEWED'), ('CONTACTED', 'CANCELLED'),
@@ -134,6 +84,8 @@ alter table tracker.renewals enable row level security;
 create unique index one_open_renewal_per_customer_and_product on tracker.renewals (customer_id, product_id)
   where closed_at is null;
 create index renewals_due on tracker.renewals (next_on) where closed_at is null;
+-- The finder looks up the open renewals of a page's items, among all that ever were.
+create index renewals_open_item on tracker.renewals (subscription_item_id) where closed_at is null;
 create index renewals_product on tracker.renewals (product_id);
 create index renewals_subscription on tracker.renewals (subscription_id);
 
@@ -169,8 +121,9 @@ begin
     raise exception 'Renewal % is %, so it cannot become %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
-  if (new.customer_id, new.product_id, new.prescription_id, new.cycle)
-    is distinct from (old.customer_id, old.product_id, old.prescription_id, old.cycle)
+  if (new.product_id, new.prescription_id, new.cycle) is distinct from (old.product_id, old.prescription_id, old.cycle)
+    or (new.customer_id <> old.customer_id and not exists (
+      select from registry.customers where customers.id = old.customer_id and customers.merged_into = new.customer_id))
   then
     raise exception 'Renewal % is about one prescription of one customer; that never changes.', old.id
       using errcode = 'check_violation';
@@ -193,30 +146,28 @@ create trigger refuse_delete before delete on tracker.renewals
   for each statement execute function clockwork.refuse_removal('To stop one set its state to CANCELLED.');
 create trigger refuse_truncate before truncate on tracker.renewals
   for each statement execute function clockwork.refuse_removal('To stop one set its state to CANCELLED.');
-create trigger refuse_delete before delete on tracker.renewal_states
-  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
-create trigger refuse_truncate before truncate on tracker.renewal_states
-  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
-create trigger refuse_delete before delete on tracker.renewal_moves
-  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
-create trigger refuse_truncate before truncate on tracker.renewal_moves
-  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
-create trigger refuse_delete before delete on tracker.refill_findings
-  for each statement execute function clockwork.refuse_removal('Refills name them.');
-create trigger refuse_truncate before truncate on tracker.refill_findings
-  for each statement execute function clockwork.refuse_removal('Refills name them.');
 
-alter table clockwork.settings
-  add column remind_days_before integer[] not null default '{14,5}',
-  add constraint reminders_come_before_the_due_day check (0 < all (remind_days_before));
-comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+-- Machinery makes this task itself.
+create function tracker.follow_up_closed_renewal() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if clockwork.actor() like 'clockwork:%' or new.contacted_at is null then
+    return null;
+  end if;
+  insert into clockwork.tasks (step, key, vendor, data, customer_id)
+  values ('renewal.tell_crm', 'closed by a person:' || new.id, 'crm',
+    pg_catalog.jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
+  on conflict on constraint tasks_step_key_is_unique do nothing;
+  return null;
+end
+$$;
+create trigger follow_up_closed_renewal after update of state on tracker.renewals
+  for each row when (new.closed_at is not null and old.closed_at is null)
+  execute function tracker.follow_up_closed_renewal();
 
-create index tasks_open_renewal on clockwork.tasks (step, (data ->> 'renewal_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
-create index tasks_open_refill on clockwork.tasks (step, (data ->> 'subscription_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
-
--- The starter: renewals whose day has come become tasks, one a renewal and moment.
+-- A renewal whose task a person dropped, or whose next day was not moved, is taken up again the next day; one that
+-- stopped at a person (other than by lapsing, which is looked at every day) waits for that person.
 create function clockwork.start_due_renewals() returns bigint
 language plpgsql set search_path = ''
 as $$
@@ -225,14 +176,16 @@ declare
 begin
   perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
-  select 'renewal.advance', renewals.id || ':' || pg_catalog.date_part('epoch', renewals.next_on)::bigint, 'health',
-    pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+  select 'renewal.advance',
+    pg_catalog.format('%s:%s:%s', renewals.id, pg_catalog.date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
+    'health', pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
   from tracker.renewals
   where renewals.closed_at is null and renewals.next_on <= clockwork.now()
     and not exists (
       select from clockwork.tasks
-      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED')
-        and tasks.data ->> 'renewal_id' = renewals.id::text)
+      where tasks.step = 'renewal.advance' and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION')
+        and tasks.data ->> 'renewal_id' = renewals.id::text
+        and (tasks.status <> 'MANUAL_INTERVENTION' or tasks.reason_code <> 'RENEWAL_LAPSED'))
   order by renewals.next_on
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;

@@ -1,4 +1,5 @@
--- Purpose: cron winds the spring: the tick that calls the drain, and the cleaning of cron's own log.
+-- Purpose: cron winds the spring: the tick that calls the drain, the nights' work, the renewals whose day has come, and
+--   the cleaning of cron's own log.
 -- Touches: clockwork.call_function(), clockwork.tick(), clockwork.clean_cron_log(), cron jobs.
 -- Watch: URL and secret come from Vault (clockwork_functions_url, clockwork_cron_secret); a missing one raises,
 --   so that it shows in cron.job_run_details and no call ever goes out without its secret.
@@ -62,7 +63,10 @@ declare
   version text := (select pg_extension.extversion from pg_catalog.pg_extension where pg_extension.extname = 'pg_cron');
   job record;
 begin
-  for job in select jobname from cron.job where jobname in ('clockwork-tick', 'clockwork-clean-cron-log') loop
+  for job in
+    select jobname from cron.job
+    where jobname in ('clockwork-tick', 'clockwork-clean-cron-log', 'clockwork-nightly-work', 'clockwork-due-renewals')
+  loop
     perform cron.unschedule(job.jobname);
   end loop;
   -- Seconds are known to pg_cron since 1.5.
@@ -72,5 +76,7 @@ begin
     'select clockwork.tick()'
   );
   perform cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
+  perform cron.schedule('clockwork-nightly-work', '*/5 * * * *', 'select clockwork.start_nightly_work()');
+  perform cron.schedule('clockwork-due-renewals', '*/5 * * * *', 'select clockwork.start_due_renewals()');
 end
 $$;

@@ -1,8 +1,12 @@
--- Purpose: two customers who become one bring along what newer tables keep of them.
--- Touches: registry.merge_rows(), registry.price_choices, tracker.first_prescriptions, tracker.drift, tracker.drift_looks.
--- Watch: a new table that names a customer must be thought of here; a test asks.
+-- Purpose: two customers become one, and nothing is ever written to the one that was merged: a step that read it a moment
+--   ago settles with the one who stays.
+-- Touches: registry.merge_rows(), registry.colliding_renewal(), registry.follow_merge(); triggers on tracker.orders,
+--   tracker.renewals; every table that names a customer.
+-- Watch: a new table that names a customer must be thought of here; a test asks. The key share lock waits for a merge
+--   that is under way, which locks both rows for update.
 
-create or replace function registry.merge_rows(from_customer bigint, into_customer bigint) returns void
+-- Everything the first has goes over to the second, and the first stays as a sign that points there.
+create function registry.merge_rows(from_customer bigint, into_customer bigint) returns void
 language plpgsql set search_path = ''
 as $$
 declare
@@ -68,3 +72,31 @@ begin
   perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
 end
 $$;
+comment on function registry.merge_rows(bigint, bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
+
+create function registry.colliding_renewal(from_customer bigint, into_customer bigint) returns bigint
+language sql stable set search_path = ''
+as $$
+  select moves.product_id from tracker.renewals as moves
+  join tracker.renewals as stays on stays.customer_id = into_customer and stays.product_id = moves.product_id
+  where moves.customer_id = from_customer and moves.closed_at is null
+    and (stays.closed_at is null or (stays.prescription_id = moves.prescription_id and stays.cycle = moves.cycle))
+  limit 1
+$$;
+comment on function registry.colliding_renewal(bigint, bigint) is 'A product whose open renewal of the first customer has no place beside the second''s; null where none stands in the way of a merge.';
+
+create function registry.follow_merge() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  stays bigint;
+begin
+  select customers.merged_into into stays from registry.customers where customers.id = new.customer_id for key share;
+  new.customer_id := coalesce(stays, new.customer_id);
+  return new;
+end
+$$;
+create trigger follow_merge before insert on tracker.orders
+  for each row execute function registry.follow_merge();
+create trigger follow_merge before insert on tracker.renewals
+  for each row execute function registry.follow_merge();

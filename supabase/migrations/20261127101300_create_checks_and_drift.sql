@@ -1,30 +1,83 @@
--- Purpose: which mirror did not show what its owner says, when, and what became of it; and the settings of that check.
--- Touches: tracker.drift, tracker.drift_looks, tracker.check_runs, clockwork.settings, clockwork.tasks,
+-- Purpose: a row per run of a nightly check, so that a run that did not finish is seen and never counts as a success;
+--   how often each key is in use; and which mirror did not show what its owner says, when, and what became of it.
+-- Touches: tracker.check_runs, tracker.check_marks, tracker.product_counts, tracker.drift, tracker.drift_looks,
 --   tracker.system_name(), tracker.drift_cause().
--- Watch: values are kept as keyed hashes only. The key is drawn here, one for each database; whoever has it could try
---   out addresses, so it is no less a secret than a vendor's.
+-- Watch: pages are counted in the transaction that settles the page's task; a page that is resent counts once. Values are
+--   kept as keyed hashes only: the key (clockwork.settings.drift_secret) is drawn for each database, and is no less a
+--   secret than a vendor's, for whoever has it could try out addresses.
 
-alter table clockwork.settings
-  add column drift_secret text not null
-    default replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
-  add column drift_settle_minutes integer not null default 15,
-  add column drift_again_times integer not null default 3,
-  add column drift_again_days integer not null default 14,
-  add column drift_questions_at_most integer not null default 20,
-  add constraint drift_secret_is_long check (length(drift_secret) >= 32),
-  add constraint drift_settle_is_sane check (drift_settle_minutes between 0 and 1440),
-  add constraint drift_again_is_more_than_once check (drift_again_times > 1 and drift_again_days > 0),
-  add constraint drift_questions_are_some check (drift_questions_at_most > 0);
-comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.';
-comment on column clockwork.settings.drift_settle_minutes is 'What differs is looked at again so long after, for the news of it may be on its way.';
-comment on column clockwork.settings.drift_again_times is 'A fact of a customer that drifted so often goes to a person…';
-comment on column clockwork.settings.drift_again_days is '… when it was within so many days.';
-comment on column clockwork.settings.drift_questions_at_most is 'So many open questions at most about facts that drift again and again. The rest is in ops.drift.';
+create table tracker.check_runs (
+  id bigint generated always as identity primary key,
+  work text not null,
+  vendor text not null references clockwork.vendors (vendor),
+  state text not null default 'RUNNING',
+  window_from timestamptz,
+  window_until timestamptz,
+  pages integer not null default 0,
+  seen integer not null default 0,
+  missing integer not null default 0,
+  repaired integer not null default 0,
+  task_id bigint not null references clockwork.tasks (id),
+  started_at timestamptz not null default clockwork.now(),
+  ended_at timestamptz,
+  unlinked integer not null default 0,
+  constraint check_work_is_known check (work in ('completeness', 'drift', 'product_count', 'renewals')),
+  constraint check_run_state_is_known check (state in ('RUNNING', 'DONE', 'UNFINISHED')),
+  constraint only_an_ended_run_has_ended_at check ((state = 'RUNNING') = (ended_at is null)),
+  constraint a_window_has_both_ends check ((window_from is null) = (window_until is null) and window_from <= window_until),
+  constraint counts_are_not_negative check (least(pages, seen, missing, repaired) >= 0),
+  constraint unlinked_is_not_negative check (unlinked >= 0)
+);
+alter table tracker.check_runs enable row level security;
+create index check_runs_vendor on tracker.check_runs (vendor);
+create index check_runs_task on tracker.check_runs (task_id);
+create unique index one_check_runs_at_a_time on tracker.check_runs (work, vendor) where state = 'RUNNING';
 
-alter table tracker.check_runs
-  add column unlinked integer not null default 0,
-  add constraint unlinked_is_not_negative check (unlinked >= 0);
+comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
+comment on column tracker.check_runs.work is 'completeness, drift, product_count, or renewals (the look at all refills).';
+comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
+comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
+comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
+comment on column tracker.check_runs.window_until is 'Up to when it asked what happened.';
+comment on column tracker.check_runs.pages is 'Pages that were gone through.';
+comment on column tracker.check_runs.seen is 'What it looked at: events, orders, or facts of customers.';
+comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
+comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
+comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
 comment on column tracker.check_runs.unlinked is 'Whom it met and could compare with nothing: in nobody''s row of the registry, or without a key of the other side.';
+
+create table tracker.check_marks (
+  run_id bigint not null references tracker.check_runs (id),
+  order_id bigint not null references tracker.orders (id),
+  primary key (run_id, order_id)
+);
+alter table tracker.check_marks enable row level security;
+create index check_marks_order on tracker.check_marks (order_id);
+
+comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones; the others are asked about one by one. Emptied when a run ends.';
+comment on column tracker.check_marks.run_id is 'The run (tracker.check_runs).';
+comment on column tracker.check_marks.order_id is 'The order (tracker.orders).';
+
+-- A run's counts mean something only once the run is DONE. Numbers only, no person.
+create table tracker.product_counts (
+  run_id bigint not null references tracker.check_runs (id),
+  system registry.key_system not null,
+  key text not null,
+  in_use integer not null,
+  paused integer not null,
+  primary key (run_id, system, key),
+  constraint only_prices_and_treatments_are_counted check (system in ('stripe_price', 'pharmacy_treatment')),
+  constraint counts_are_not_negative check (least(in_use, paused) >= 0)
+);
+alter table tracker.product_counts enable row level security;
+create index product_counts_key on tracker.product_counts (system, key);
+
+comment on table tracker.product_counts is 'How often each key was in use on a night. ops.product_frequency shows the last whole count.';
+comment on column tracker.product_counts.run_id is 'The night''s run (tracker.check_runs).';
+comment on column tracker.product_counts.system is 'stripe_price or pharmacy_treatment.';
+comment on column tracker.product_counts.key is 'The price or the treatment, registered or not.';
+comment on column tracker.product_counts.in_use is 'Stripe: subscription items that are charged for. Pharmacy: active prescriptions.';
+comment on column tracker.product_counts.paused is 'Stripe: subscription items that have not ended and are paused, in either way.';
 
 create table tracker.drift (
   id bigint generated always as identity primary key,
@@ -149,6 +202,3 @@ as $$
   from told, news, named
 $$;
 comment on function tracker.drift_cause(bigint, text, text, text) is 'Why a mirror of a customer drifts, as far as the record tells, in words.';
-
-create index tasks_open_customer on clockwork.tasks (step, (data ->> 'customer_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');

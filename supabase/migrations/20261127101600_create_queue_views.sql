@@ -1,5 +1,6 @@
--- Purpose: what people look at. Views only; nothing is stored here.
+-- Purpose: what people look at: what needs them, what waits, the whole story, late parcels, and each vendor.
 -- Touches: ops.manual_intervention, ops.waiting, ops.timeline, ops.delayed_shipments, ops.vendors.
+-- Watch: views only; nothing is stored here.
 
 create view ops.manual_intervention with (security_invoker = on) as
 select
@@ -53,7 +54,7 @@ select
     else tasks.reason
   end as why,
   tasks.attempts as tries,
-  tasks.run_after as next_try,
+  case when tasks.status = 'PENDING' then greatest(tasks.run_after, vendors.paused_until) else tasks.run_after end as next_try,
   clockwork.now() - tasks.created_at as age,
   customers.email as customer,
   tasks.step,
@@ -69,20 +70,26 @@ where (tasks.status = 'QUEUED' and (tasks.attempts > 0 or tasks.updated_at < clo
    or (tasks.status = 'PENDING' and (
      tasks.reason is not null or tasks.run_after > clockwork.now()
      or settings.maintenance or vendors.paused_until > clockwork.now()))
-order by tasks.run_after;
+order by next_try;
 
 comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
 
+-- An event that no webhook brought is told as found missing by the nightly check: only such a task has a vendor's name
+-- and a task that caused it.
 create view ops.timeline with (security_invoker = on) as
 select story.at, story.system, story.what, customers.email as customer, story.task_id, story.order_id,
   story.customer_id, story.invoice_id
 from (
   select tasks.created_at as at, 0::bigint as seq,
-    case when tasks.caused_by is null then split_part(tasks.step, '.', 1) else 'clockwork' end as system,
-    case when tasks.caused_by is null then 'came in: ' else 'follows: ' end || tasks.step
+    case when tasks.caused_by is null or found.by_check then split_part(tasks.step, '.', 1) else 'clockwork' end as system,
+    case when tasks.caused_by is null then 'came in: ' when found.by_check then 'found missing by the nightly check: '
+      else 'follows: ' end || tasks.step
       || case when born.status in ('MANUAL_INTERVENTION', 'PARKED') then ', ' || born.status || '. ' || born.reason else '' end as what,
     tasks.id as task_id, null::bigint as order_id, tasks.customer_id, tasks.invoice_id
   from clockwork.tasks
+  cross join lateral (
+    select split_part(tasks.step, '.', 1) in ('stripe', 'health', 'pharmacy', 'crm') as by_check
+  ) as found
   left join lateral (
     select task_history.from_status, task_history.before
     from clockwork.task_history where task_history.task_id = tasks.id order by task_history.id limit 1

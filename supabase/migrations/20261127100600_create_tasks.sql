@@ -1,5 +1,5 @@
--- Purpose: the queue that people see, the moves it allows, and the history of every change.
--- Touches: clockwork.tasks, clockwork.task_moves, clockwork.task_history.
+-- Purpose: the queue that people see, the moves it allows, the history of every change, and what wakes a task.
+-- Touches: clockwork.tasks, clockwork.task_moves, clockwork.task_history; triggers on clockwork.vendors, registry.customers.
 -- Watch: what may move where is data in task_moves; the trigger only enforces it.
 
 create type clockwork.task_status as enum
@@ -35,14 +35,31 @@ alter table clockwork.tasks enable row level security;
 create index tasks_due on clockwork.tasks (vendor, run_after, id) where status = 'PENDING';
 create index tasks_queued on clockwork.tasks (updated_at) where status = 'QUEUED';
 create unique index tasks_job on clockwork.tasks (job_id) where job_id is not null;
-create index tasks_open_order on clockwork.tasks (step, (data ->> 'order_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
 create index tasks_stopped on clockwork.tasks (created_at) where status = 'MANUAL_INTERVENTION';
 create index tasks_heard on clockwork.tasks (split_part(step, '.', 1), created_at) where caused_by is null;
 create index tasks_customer on clockwork.tasks (customer_id);
 create index tasks_invoice on clockwork.tasks (invoice_id);
 create index tasks_caused_by on clockwork.tasks (caused_by);
 create index tasks_reason_code on clockwork.tasks (reason_code);
+
+create index tasks_open_order on clockwork.tasks (step, (data ->> 'order_id'))
+  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
+create index tasks_open_renewal on clockwork.tasks (step, (data ->> 'renewal_id'))
+  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
+create index tasks_open_refill on clockwork.tasks (step, (data ->> 'subscription_id'))
+  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
+create index tasks_open_customer on clockwork.tasks (step, (data ->> 'customer_id'))
+  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
+-- A move's tasks are looked up by its number, a key's question by its key.
+create index tasks_price_move on clockwork.tasks ((data ->> 'move_id')) where step = 'product.move_subscription';
+create index tasks_key_question on clockwork.tasks ((data ->> 'key')) where step = 'product.check_key';
+create index tasks_first_prescription on clockwork.tasks (step, (data ->> 'customer_id'))
+  where step in ('subscription.look', 'subscription.start');
+-- Which version of a resource was received, and what was heard of an order at the pharmacy.
+create index tasks_resource on clockwork.tasks ((data ->> 'resource_id'), (data ->> 'version_id'))
+  where data ->> 'resource_id' is not null;
+create index tasks_pharmacy_order on clockwork.tasks ((data ->> 'order_id'))
+  where step like 'pharmacy.order.%';
 
 comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
 comment on column clockwork.tasks.id is 'The number to say on the phone.';
@@ -70,7 +87,13 @@ create table clockwork.task_moves (
   primary key (from_status, to_status)
 );
 alter table clockwork.task_moves enable row level security;
+
 comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
+
+create trigger refuse_delete before delete on clockwork.task_moves
+  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
+create trigger refuse_truncate before truncate on clockwork.task_moves
+  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
 
 insert into clockwork.task_moves (from_status, to_status, by_person, by_machinery, meaning) values
   ('PENDING', 'QUEUED', false, true, 'the drain takes it'),
@@ -104,6 +127,11 @@ comment on table clockwork.task_history is 'Every change of a task: who, when, b
 comment on column clockwork.task_history.actor is 'clockwork:<part> for machinery; table editor for a person (Studio does not say who).';
 comment on column clockwork.task_history.before is 'The changed columns before.';
 comment on column clockwork.task_history.after is 'The same columns after.';
+
+create trigger refuse_change before update or delete on clockwork.task_history
+  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
+create trigger refuse_truncate before truncate on clockwork.task_history
+  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
 
 -- What a person or the machinery may change, and the tidying that a move brings with it.
 create function clockwork.guard_task() returns trigger
@@ -168,46 +196,28 @@ create trigger guard_task before update on clockwork.tasks
 create function clockwork.record_task_change() returns trigger
 language plpgsql set search_path = ''
 as $$
+declare
+  was jsonb := pg_catalog.to_jsonb(old) - 'updated_at';
+  is_now jsonb := pg_catalog.to_jsonb(new) - 'updated_at';
 begin
+  if was = is_now then
+    return null;
+  end if;
   insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
   select new.id, clockwork.actor(), old.status, new.status,
-    coalesce(pg_catalog.jsonb_object_agg(was.key, was.value), '{}'),
-    coalesce(pg_catalog.jsonb_object_agg(was.key, pg_catalog.to_jsonb(new) -> was.key), '{}')
-  from pg_catalog.jsonb_each(pg_catalog.to_jsonb(old)) as was
-  where was.key <> 'updated_at' and was.value is distinct from pg_catalog.to_jsonb(new) -> was.key
-  having pg_catalog.count(*) > 0;
+    pg_catalog.jsonb_object_agg(fact.key, fact.value),
+    pg_catalog.jsonb_object_agg(fact.key, is_now -> fact.key)
+  from pg_catalog.jsonb_each(was) as fact
+  where fact.value is distinct from is_now -> fact.key;
   return null;
 end
 $$;
 create trigger record_task_change after update on clockwork.tasks
   for each row execute function clockwork.record_task_change();
-
--- Its argument is what to do instead, in a sentence.
-create function clockwork.refuse_removal() returns trigger
-language plpgsql set search_path = ''
-as $$
-begin
-  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
-      case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
-    using errcode = 'check_violation';
-end
-$$;
 create trigger refuse_delete before delete on clockwork.tasks
   for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
 create trigger refuse_truncate before truncate on clockwork.tasks
   for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
-create trigger refuse_change before update or delete on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
-create trigger refuse_truncate before truncate on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
-create trigger refuse_delete before delete on clockwork.settings
-  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
-create trigger refuse_truncate before truncate on clockwork.settings
-  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
-create trigger refuse_delete before delete on clockwork.vendors
-  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
-create trigger refuse_truncate before truncate on clockwork.vendors
-  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
 
 -- Whoever ends a vendor's pause early wants its work to go on: what met the pause does not wait for its old end.
 create function clockwork.wake_paused_tasks() returns trigger
@@ -227,11 +237,64 @@ create trigger wake_paused_tasks after update of paused_until on clockwork.vendo
   for each row when (new.paused_until is null and old.paused_until is not null or new.paused_until < old.paused_until)
   execute function clockwork.wake_paused_tasks();
 
-create trigger refuse_delete before delete on clockwork.reasons
-  for each statement execute function clockwork.refuse_removal('Tasks name them.');
-create trigger refuse_truncate before truncate on clockwork.reasons
-  for each statement execute function clockwork.refuse_removal('Tasks name them.');
-create trigger refuse_delete before delete on clockwork.task_moves
-  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
-create trigger refuse_truncate before truncate on clockwork.task_moves
-  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
+-- What stopped for a key that nobody had goes on when somebody has it, whoever wrote it: a step, the sign-up, or a person
+-- in the table editor. News comes in any order: a first charge is often heard before its customer is.
+create function registry.wake_tasks() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  actor text;
+  is_new boolean := tg_op = 'INSERT';
+  keys jsonb;
+begin
+  -- The usual case costs one look at a small index.
+  if not exists (
+    select from clockwork.tasks
+    where tasks.status = 'MANUAL_INTERVENTION'
+      and (tasks.reason_code in ('UNKNOWN_CUSTOMER', 'MISSING_CUSTOMER_KEY') or tasks.step = 'customer.link')
+  ) then
+    return null;
+  end if;
+  if is_new then
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added)) into keys from added;
+  else
+    -- Of each row only what it did not have before.
+    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added) operator(pg_catalog.-) array(
+      select had.key from pg_catalog.jsonb_each(pg_catalog.to_jsonb(before)) as had
+      where had.key <> 'id' and had.value = pg_catalog.to_jsonb(added) operator(pg_catalog.->) had.key))
+    into keys
+    from added join before on before.id = added.id;
+  end if;
+
+  actor := pg_catalog.current_setting('clockwork.actor', true);
+  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  with fresh as (
+    select customers.id, named.system, named.column_name, named.key
+    from pg_catalog.jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
+      pharmacy_patient_id text, crm_person_id text, login_user_id text)
+    cross join lateral (values
+      ('stripe', 'stripe_customer_id', customers.stripe_customer_id),
+      ('health', 'health_patient_id', customers.health_patient_id),
+      ('pharmacy', 'pharmacy_patient_id', customers.pharmacy_patient_id),
+      ('crm', 'crm_person_id', customers.crm_person_id),
+      ('login', 'login_user_id', customers.login_user_id)
+    ) as named (system, column_name, key)
+    where named.key is not null
+  )
+  update clockwork.tasks set status = 'PENDING', attempts = 0, run_after = clockwork.now()
+  from fresh
+  where tasks.status = 'MANUAL_INTERVENTION' and (
+    (tasks.reason_code = 'UNKNOWN_CUSTOMER' and tasks.reason = clockwork.reason_text('UNKNOWN_CUSTOMER',
+      pg_catalog.jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
+    or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
+      pg_catalog.jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
+    -- A question whose key has got its place: it ends by itself.
+    or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
+  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  return null;
+end
+$$;
+create trigger wake_tasks_of_new after insert on registry.customers
+  referencing new table as added for each statement execute function registry.wake_tasks();
+create trigger wake_tasks_of_changed after update on registry.customers
+  referencing old table as before new table as added for each statement execute function registry.wake_tasks();

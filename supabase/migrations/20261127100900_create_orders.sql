@@ -1,6 +1,7 @@
 -- Purpose: where each paid fill and its parcel stand.
 -- Touches: tracker.order_states, tracker.orders, tracker.shipments.
--- Watch: an order only moves to a higher rank; late and repeated events change nothing.
+-- Watch: an order only moves to a higher rank; late and repeated events change nothing. Whoever moves a readdressed order
+--   to CANCELLED asks for its replacement in the same transaction.
 
 create table tracker.order_states (
   state text primary key,
@@ -8,7 +9,13 @@ create table tracker.order_states (
   meaning text not null
 );
 alter table tracker.order_states enable row level security;
+
 comment on table tracker.order_states is 'The states of an order. It only ever moves to a higher rank (or between states of rank 10).';
+
+create trigger refuse_delete before delete on tracker.order_states
+  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
+create trigger refuse_truncate before truncate on tracker.order_states
+  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
 
 insert into tracker.order_states (state, rank, meaning) values
   ('READY', 10, 'paid for; will be placed when its day has come'),
@@ -22,11 +29,6 @@ insert into tracker.order_states (state, rank, meaning) values
   ('OUT_FOR_DELIVERY', 45, 'arrives today'),
   ('DELIVERED', 50, 'arrived'),
   ('RETURNED', 60, 'came back');
-
-create trigger refuse_delete before delete on tracker.order_states
-  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
-create trigger refuse_truncate before truncate on tracker.order_states
-  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
 
 create table tracker.orders (
   id bigint generated always as identity primary key,
@@ -54,7 +56,7 @@ create table tracker.orders (
   constraint fill_number_counts_from_one check (fill_number > 0),
   constraint attempt_counts_from_one check (attempt > 0),
   constraint a_wanted_cancel_has_a_cause check ((cancel_requested_at is null) = (cancel_cause is null)),
-  constraint cancel_cause_is_known check (cancel_cause in ('refunded', 'disputed', 'voided', 'person'))
+  constraint cancel_cause_is_known check (cancel_cause in ('refunded', 'disputed', 'voided', 'person', 'readdressed'))
 );
 alter table tracker.orders enable row level security;
 create index orders_invoice on tracker.orders (invoice_id);
@@ -69,10 +71,6 @@ comment on column tracker.orders.product_id is 'What is filled (registry.product
 comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
 comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
 comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
-comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, or person.';
-comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
-comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
-comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.fill_number is 'Which of the fills that the invoice line pays for.';
 comment on column tracker.orders.attempt is '1; higher for a replacement.';
 comment on column tracker.orders.reference is 'What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.';
@@ -81,6 +79,10 @@ comment on column tracker.orders.prescription_id is 'The health record''s id of 
 comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first one that is known stays.';
 comment on column tracker.orders.released_at is 'When something last happened that may end its wait.';
 comment on column tracker.orders.cancel_requested_at is 'From here on it must not ship.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed: placed anew, to another address.';
+comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
+comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
+comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
 comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
 
 create function tracker.guard_order() returns trigger
@@ -134,6 +136,9 @@ create table tracker.shipments (
 );
 alter table tracker.shipments enable row level security;
 
+comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
+comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+
 create function tracker.guard_shipment() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -153,6 +158,3 @@ create trigger refuse_delete before delete on tracker.shipments
   for each statement execute function clockwork.refuse_removal('');
 create trigger refuse_truncate before truncate on tracker.shipments
   for each statement execute function clockwork.refuse_removal('');
-
-comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
-comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';

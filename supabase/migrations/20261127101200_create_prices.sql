@@ -1,14 +1,108 @@
--- Purpose: the subscribers of a retired Stripe price on their way to the supported one.
--- Touches: tracker.move_findings, tracker.price_retirements, tracker.price_moves; an index on clockwork.tasks.
--- Watch: made and resumed by npm run product:retire. What was done at Stripe is in clockwork.effects (move price).
+-- Purpose: which price a first prescription begins with (the customer's choice, else the product's default), and the
+--   subscribers of a retired Stripe price on their way to the supported one.
+-- Touches: registry.price_choices, registry.choose_price(), tracker.move_findings, tracker.price_retirements,
+--   tracker.price_moves; triggers on registry.customers.
+-- Watch: a product without a default price, for a customer without a choice, starts nothing: it is sold by Checkout only.
+--   Moves are made and resumed by npm run product:retire; what was done at Stripe is in clockwork.effects (move price).
+
+create table registry.price_choices (
+  customer_id bigint not null references registry.customers (id),
+  product_id bigint not null references registry.products (id),
+  price text not null,
+  system registry.key_system not null default 'stripe_price',
+  chosen_at timestamptz not null default clockwork.now(),
+  primary key (customer_id, product_id),
+  constraint a_choice_is_of_a_stripe_price check (system = 'stripe_price'),
+  constraint a_chosen_price_is_one_of_that_product foreign key (system, price, product_id)
+    references registry.product_keys (system, key, product_id) on update cascade
+);
+alter table registry.price_choices enable row level security;
+create index price_choices_product on registry.price_choices (product_id);
+create index price_choices_price on registry.price_choices (system, price, product_id);
+
+comment on table registry.price_choices is 'Which price a customer chose for a product at sign-up: their first prescription begins a subscription at it. It changes no subscription that exists.';
+comment on column registry.price_choices.customer_id is 'Who chose (registry.customers).';
+comment on column registry.price_choices.product_id is 'For which product (registry.products).';
+comment on column registry.price_choices.price is 'Stripe: price_…, one of that product in registry.product_keys.';
+comment on column registry.price_choices.system is 'Always stripe_price: it ties the price to registry.product_keys.';
+comment on column registry.price_choices.chosen_at is 'When it was chosen last.';
+
+create function registry.choose_price(customer bigint, price text) returns registry.price_choices
+language plpgsql set search_path = ''
+as $$
+declare
+  chosen registry.product_keys;
+  result registry.price_choices;
+begin
+  select product_keys.* into chosen from registry.product_keys
+  where product_keys.system = 'stripe_price' and product_keys.key = choose_price.price;
+  if chosen.key is null then
+    raise exception 'No product has the stripe_price %.', choose_price.price using errcode = 'foreign_key_violation';
+  end if;
+  if chosen.fills_per_charge = 0 then
+    raise exception 'The stripe_price % pays for no fills, so no prescription can begin with it.', choose_price.price
+      using errcode = 'check_violation';
+  end if;
+  insert into registry.price_choices (customer_id, product_id, price)
+  values (choose_price.customer, chosen.product_id, choose_price.price)
+  on conflict (customer_id, product_id) do update set price = excluded.price, chosen_at = clockwork.now()
+  returning * into result;
+  return result;
+end
+$$;
+comment on function registry.choose_price(bigint, text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
+
+-- Each asks for the customer's prescriptions to be looked at (step subscription.look). One that is there already may
+-- have read the row as it was before, so there is no looking whether one is.
+create function registry.look_at_linked_patient() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if exists (select from registry.product_keys where product_keys.is_default)
+    or exists (select from registry.price_choices where price_choices.customer_id = new.id)
+  then
+    insert into clockwork.tasks (step, vendor, customer_id, data)
+    values ('subscription.look', 'health', new.id, pg_catalog.jsonb_build_object('customer_id', new.id));
+  end if;
+  return null;
+end
+$$;
+-- A prescription that came before the customer was linked is not forgotten, whoever links them.
+create trigger look_at_linked_patient after insert on registry.customers
+  for each row when (new.health_patient_id is not null)
+  execute function registry.look_at_linked_patient();
+create trigger look_at_relinked_patient after update of health_patient_id on registry.customers
+  for each row when (new.health_patient_id is not null and new.health_patient_id is distinct from old.health_patient_id)
+  execute function registry.look_at_linked_patient();
+
+create function registry.look_at_chosen_price() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  insert into clockwork.tasks (step, vendor, customer_id, data)
+  values ('subscription.look', 'health', new.customer_id, pg_catalog.jsonb_build_object('customer_id', new.customer_id));
+  return null;
+end
+$$;
+-- A choice may come after the prescription.
+create trigger look_at_chosen_price after insert on registry.price_choices
+  for each row execute function registry.look_at_chosen_price();
+create trigger look_at_changed_choice after update of price on registry.price_choices
+  for each row when (new.price is distinct from old.price) execute function registry.look_at_chosen_price();
 
 create table tracker.move_findings (
   finding text primary key,
   meaning text not null
 );
 alter table tracker.move_findings enable row level security;
+
 comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words. The code knows the same list; a test compares.';
 comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
+
+create trigger refuse_delete before delete on tracker.move_findings
+  for each statement execute function clockwork.refuse_removal('Moves name them.');
+create trigger refuse_truncate before truncate on tracker.move_findings
+  for each statement execute function clockwork.refuse_removal('Moves name them.');
 
 insert into tracker.move_findings (finding, meaning) values
   ('OTHER_INTERVAL', 'The new price is charged in another rhythm. Stripe would charge at once and move the billing date: agree it with the customer, then change it at Stripe.'),
@@ -25,10 +119,6 @@ insert into tracker.move_findings (finding, meaning) values
   ('ELSEWHERE', 'It has neither price any more.'),
   ('MOVED_BACK', 'It was moved, and somebody moved it back at Stripe. Run the command again to move it once more.'),
   ('CALLED_OFF', 'The old price is no longer marked as replaced by the new one (registry.product_keys).');
-create trigger refuse_delete before delete on tracker.move_findings
-  for each statement execute function clockwork.refuse_removal('Moves name them.');
-create trigger refuse_truncate before truncate on tracker.move_findings
-  for each statement execute function clockwork.refuse_removal('Moves name them.');
 
 create table tracker.price_retirements (
   id bigint generated always as identity primary key,
@@ -60,6 +150,11 @@ comment on column tracker.price_retirements.at_most is 'So many subscriptions at
 comment on column tracker.price_retirements.queued is 'Subscriptions of this pass that were put in the queue.';
 comment on column tracker.price_retirements.moves_per_second is 'How fast they are moved.';
 comment on column tracker.price_retirements.next_move_at is 'When the next one''s turn is.';
+
+create trigger refuse_delete before delete on tracker.price_retirements
+  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+create trigger refuse_truncate before truncate on tracker.price_retirements
+  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
 
 create table tracker.price_moves (
   id bigint generated always as identity primary key,
@@ -99,15 +194,8 @@ comment on column tracker.price_moves.due_before is 'The next billing date right
 comment on column tracker.price_moves.paused_before is 'Whether it was paused right before the move.';
 comment on column tracker.price_moves.due_after is 'The next billing date after it.';
 comment on column tracker.price_moves.settled_at is 'When it was moved, or found not to be.';
+
 create trigger refuse_delete before delete on tracker.price_moves
   for each statement execute function clockwork.refuse_removal('They are the report of the move.');
 create trigger refuse_truncate before truncate on tracker.price_moves
   for each statement execute function clockwork.refuse_removal('They are the report of the move.');
-create trigger refuse_delete before delete on tracker.price_retirements
-  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
-create trigger refuse_truncate before truncate on tracker.price_retirements
-  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
-
--- A move's tasks are looked up by its number, a key's question by its key.
-create index tasks_price_move on clockwork.tasks ((data ->> 'move_id')) where step = 'product.move_subscription';
-create index tasks_key_question on clockwork.tasks ((data ->> 'key')) where step = 'product.check_key';

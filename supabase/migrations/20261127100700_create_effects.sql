@@ -15,10 +15,12 @@ create table clockwork.effects (
   leased_until timestamptz,
   settled_at timestamptz,
   created_at timestamptz not null default clockwork.now(),
+  refusals integer not null default 0,
   constraint effects_business_key_is_unique unique (vendor, operation, key),
   constraint effect_state_is_known check (state in ('INTENT', 'CONFIRMED', 'REFUSED')),
   constraint only_an_open_effect_is_leased check (state = 'INTENT' or leased_until is null),
-  constraint only_a_settled_effect_has_settled_at check ((state = 'INTENT') = (settled_at is null))
+  constraint only_a_settled_effect_has_settled_at check ((state = 'INTENT') = (settled_at is null)),
+  constraint refusals_are_not_negative check (refusals >= 0)
 );
 alter table clockwork.effects enable row level security;
 create index effects_reference on clockwork.effects (reference);
@@ -27,14 +29,15 @@ create index effects_task on clockwork.effects (task_id);
 comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
 comment on column clockwork.effects.vendor is 'At whom it was done (clockwork.vendors).';
 comment on column clockwork.effects.operation is 'What was done, e.g. create order.';
-comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
-comment on column clockwork.effects.settled_at is 'When its outcome was known.';
 comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
 comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
 comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
 comment on column clockwork.effects.task_id is 'The task that did it last.';
+comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
 comment on column clockwork.effects.sent_at is 'When it was last sent.';
 comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
+comment on column clockwork.effects.settled_at is 'When its outcome was known.';
+comment on column clockwork.effects.refusals is 'How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.';
 
 create function clockwork.guard_effect() returns trigger
 language plpgsql set search_path = ''

@@ -1,7 +1,8 @@
--- Purpose: ops.renewals shows the three dates; both views know what cannot be told, twins, and what a person stopped.
--- Touches: ops.renewals, ops.prescription_issues.
+-- Purpose: what people look at: renewals, prescriptions that need somebody, and those without a subscription.
+-- Touches: ops.renewals, ops.prescription_issues, ops.prescribed_without_subscription.
+-- Watch: views only; nothing is stored here.
 
-create or replace view ops.renewals with (security_invoker = on) as
+create view ops.renewals with (security_invoker = on) as
 select
   customers.email as customer,
   products.name as product,
@@ -63,12 +64,18 @@ left join lateral (
 where refills.finding <> 'INACTIVE'
 order by refills.due_on nulls first;
 
+comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
+comment on column ops.renewals.in_renewal is 'no, or where its renewal stands: scheduled, contacted, lapsed.';
+comment on column ops.renewals.why is 'In plain words.';
+comment on column ops.renewals.covered_until is 'The first day without a fill.';
+comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
+comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
 comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
 comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
 comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
 comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
 
-create or replace view ops.prescription_issues with (security_invoker = on) as
+create view ops.prescription_issues with (security_invoker = on) as
 select issues.issue, issues.what, customers.email as customer, products.name as product, issues.since,
   issues.task_id, issues.order_id, issues.subscription_id, issues.customer_id, issues.product_id
 from (
@@ -129,3 +136,49 @@ from (
 left join registry.customers on customers.id = issues.customer_id
 left join registry.products on products.id = issues.product_id
 order by issues.since;
+
+comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, orders that wait.';
+comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
+comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
+
+create view ops.prescribed_without_subscription with (security_invoker = on) as
+select
+  customers.email as customer,
+  products.name as product,
+  case
+    when start.status = 'MANUAL_INTERVENTION' then start.reason
+    when start.status in ('PENDING', 'QUEUED') then coalesce(start.reason, 'Its subscription is being started.')
+    when firsts.finding = 'NO_PRICE'
+      then 'The customer chose no price and the product has no default, so nothing is started. As it should be where the product is sold by Checkout.'
+    when firsts.finding = 'ENDED' then 'The prescription ended before a subscription began.'
+    when start.status = 'CANCELLED' then 'A person decided to leave it.'
+    else 'Nothing is at it. To look again add a task with the step subscription.look.'
+  end as why,
+  firsts.looked_at as since,
+  case when start.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION') then start.task_id end as task_id,
+  firsts.prescription_id,
+  firsts.customer_id,
+  firsts.product_id
+from tracker.first_prescriptions as firsts
+join registry.customers on customers.id = firsts.customer_id
+join registry.products on products.id = firsts.product_id
+left join lateral (
+  select tasks.id as task_id, tasks.status, tasks.reason
+  from clockwork.tasks
+  where tasks.step = 'subscription.start' and tasks.data ->> 'customer_id' = firsts.customer_id::text
+    and tasks.data ->> 'product_id' = firsts.product_id::text
+    and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED')
+  -- What is open says more than what was left.
+  order by tasks.status = 'CANCELLED', tasks.status = 'MANUAL_INTERVENTION' desc, tasks.id desc limit 1
+) as start on true
+where firsts.finding not in ('STARTED', 'SUBSCRIBED')
+  -- Whoever subscribed by Checkout needs no start.
+  and not exists (
+    select from tracker.refills
+    where refills.customer_id = firsts.customer_id and refills.product_id = firsts.product_id)
+order by firsts.looked_at;
+
+comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and why. A prescription on file does not mean that the customer wants it filled.';
+comment on column ops.prescribed_without_subscription.why is 'In plain words.';
+comment on column ops.prescribed_without_subscription.since is 'When it was looked at last.';
+comment on column ops.prescribed_without_subscription.task_id is 'The task that starts it or asks about it, if there is one.';

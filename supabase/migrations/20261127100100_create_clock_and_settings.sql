@@ -1,0 +1,108 @@
+-- Purpose: the one clock that all SQL reads, the name of whoever makes a change, the guard that keeps rows from being
+--   removed, and one row of settings.
+-- Touches: clockwork.now(), clockwork.actor(), clockwork.refuse_removal(), clockwork.settings.
+-- Watch: clock_offset is read only on a server that was started with `clockwork.local = on`; a hosted project ignores it.
+--   An SQL function with a search_path of its own is never inlined and is planned at each call; PL/pgSQL is planned once
+--   a connection, and every statement of the machinery calls the first two.
+
+create function clockwork.now() returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return pg_catalog.now() + case
+    when pg_catalog.current_setting('clockwork.local', true) = 'on'
+      then (select settings.clock_offset from clockwork.settings)
+    else interval '0'
+  end;
+end
+$$;
+comment on function clockwork.now() is 'The time. Everything in Clockwork reads this, so that the local stack can move it.';
+
+-- Machinery names itself with set_config('clockwork.actor', 'clockwork:<part>', true); Studio gives no person's name.
+create function clockwork.actor() returns text
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor');
+end
+$$;
+comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
+
+-- Its argument is what to do instead, in a sentence.
+create function clockwork.refuse_removal() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
+      case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
+    using errcode = 'check_violation';
+end
+$$;
+
+create table clockwork.settings (
+  only_row boolean primary key default true,
+  maintenance boolean not null default false,
+  ship_within interval not null default interval '3 days',
+  deliver_within interval not null default interval '7 days',
+  pharmacy_time_zone text not null default 'America/New_York',
+  clock_offset interval not null default interval '0',
+  remind_days_before integer[] not null default '{14,5}',
+  drift_secret text not null
+    default replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+  drift_settle_minutes integer not null default 15,
+  drift_again_times integer not null default 3,
+  drift_again_days integer not null default 14,
+  drift_questions_at_most integer not null default 20,
+  subscription_wait interval not null default interval '15 minutes',
+  began_at timestamptz not null default clockwork.now(),
+  endpoint_silent_share numeric not null default 0.6,
+  endpoint_silent_at_least integer not null default 5,
+  constraint settings_is_one_row check (only_row),
+  constraint reminders_come_before_the_due_day check (0 < all (remind_days_before)),
+  constraint drift_secret_is_long check (length(drift_secret) >= 32),
+  constraint drift_settle_is_sane check (drift_settle_minutes between 0 and 1440),
+  constraint drift_again_is_more_than_once check (drift_again_times > 1 and drift_again_days > 0),
+  constraint drift_questions_are_some check (drift_questions_at_most > 0),
+  constraint subscription_wait_is_sane check (subscription_wait between interval '0' and interval '7 days'),
+  constraint endpoint_silent_share_is_a_share check (endpoint_silent_share > 0 and endpoint_silent_share <= 1),
+  constraint endpoint_silent_at_least_is_positive check (endpoint_silent_at_least > 0)
+);
+alter table clockwork.settings enable row level security;
+
+comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
+comment on column clockwork.settings.maintenance is 'While true no task is run. Webhooks are still recorded.';
+comment on column clockwork.settings.ship_within is 'A placed order that has not shipped after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.deliver_within is 'A shipped order that has not been delivered after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
+comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
+comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
+comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.';
+comment on column clockwork.settings.drift_settle_minutes is 'What differs is looked at again so long after, for the news of it may be on its way.';
+comment on column clockwork.settings.drift_again_times is 'A fact of a customer that drifted so often goes to a person…';
+comment on column clockwork.settings.drift_again_days is '… when it was within so many days.';
+comment on column clockwork.settings.drift_questions_at_most is 'So many open questions at most about facts that drift again and again. The rest is in ops.drift.';
+comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
+comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
+comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
+
+create function clockwork.guard_settings() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
+    raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_settings before insert or update of pharmacy_time_zone on clockwork.settings
+  for each row execute function clockwork.guard_settings();
+create trigger refuse_delete before delete on clockwork.settings
+  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
+create trigger refuse_truncate before truncate on clockwork.settings
+  for each statement execute function clockwork.refuse_removal('Everything reads this row.');
+
+-- clockwork.now() has no offset to read before this row is there.
+insert into clockwork.settings (began_at) values (now());

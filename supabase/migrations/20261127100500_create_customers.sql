@@ -1,0 +1,275 @@
+-- Purpose: the keys by which each system knows a customer, live and former, and how the company's own sign-up makes a
+--   customer known. One key leads to one customer, whoever writes it.
+-- Touches: registry.customers, registry.former_keys, registry.customer_keys, registry.lock_keys(), registry.customer_of(),
+--   registry.register_customer().
+-- Watch: whoever changes keys holds one lock until the end of the transaction, so keep such transactions short.
+--   A former key still leads to its customer, so that late news of it is nobody else's. An email never finds a customer.
+
+create table registry.customers (
+  id bigint generated always as identity primary key,
+  email text,
+  stripe_customer_id text unique,
+  health_patient_id text unique,
+  pharmacy_patient_id text unique,
+  crm_person_id text unique,
+  created_at timestamptz not null default clockwork.now(),
+  login_user_id uuid unique,
+  merged_into bigint references registry.customers (id),
+  constraint a_merged_customer_has_no_keys check (merged_into is null
+    or num_nonnulls(stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id) = 0),
+  constraint nobody_is_merged_into_themselves check (merged_into <> id)
+);
+alter table registry.customers enable row level security;
+create index customers_merged_into on registry.customers (merged_into);
+create index customers_email on registry.customers (lower(email));
+
+comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
+comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
+comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
+comment on column registry.customers.health_patient_id is 'Health record: the id of the FHIR Patient.';
+comment on column registry.customers.pharmacy_patient_id is 'Pharmacy: pat_…';
+comment on column registry.customers.crm_person_id is 'CRM: the person''s id.';
+comment on column registry.customers.login_user_id is 'Supabase Auth: the user''s id.';
+comment on column registry.customers.merged_into is 'Set when this row turned out to be the same person as another: that row has all the keys.';
+
+create table registry.former_keys (
+  id bigint generated always as identity primary key,
+  customer_id bigint not null references registry.customers (id),
+  system text not null,
+  key text not null,
+  why text not null,
+  created_at timestamptz not null default clockwork.now(),
+  constraint a_former_key_belongs_to_one_customer unique (system, key),
+  constraint former_key_system_is_known check (system in ('stripe', 'health', 'pharmacy', 'crm', 'login')),
+  constraint former_key_says_why check (why in ('merged', 'deleted', 'replaced'))
+);
+alter table registry.former_keys enable row level security;
+create index former_keys_customer on registry.former_keys (customer_id);
+
+comment on table registry.former_keys is 'Keys by which a system knew a customer once. Late news that names one still finds its customer.';
+comment on column registry.former_keys.customer_id is 'Whose key it was (registry.customers).';
+comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm or login.';
+comment on column registry.former_keys.key is 'The id in that system.';
+comment on column registry.former_keys.why is 'merged (two became one there), deleted (there), or replaced (by a person here).';
+
+create trigger refuse_truncate before truncate on registry.former_keys
+  for each statement execute function clockwork.refuse_removal('Late news would no longer find its customer.');
+
+-- A plain insert into two tables has no unique constraint over both, and a look before it sees no row that is being
+-- written: the lock is what makes "nobody has this key" true until the end.
+create function registry.lock_keys() returns void
+language sql volatile set search_path = ''
+as $$
+  select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registry.customers', 0))
+$$;
+comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
+
+create function registry.lock_keys_first() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  perform registry.lock_keys();
+  return null;
+end
+$$;
+-- By statement, so that it is taken before any row is locked: two who lock in another order would wait for each other.
+create trigger lock_keys_first
+  before insert or update of stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id, merged_into
+  on registry.customers for each statement execute function registry.lock_keys_first();
+create trigger lock_keys_first before insert or update or delete on registry.former_keys
+  for each statement execute function registry.lock_keys_first();
+
+create view registry.customer_keys with (security_invoker = on) as
+select customers.id as customer_id, 'stripe' as system, customers.stripe_customer_id as key, null as why
+from registry.customers where customers.stripe_customer_id is not null
+union all
+select customers.id, 'health', customers.health_patient_id, null
+from registry.customers where customers.health_patient_id is not null
+union all
+select customers.id, 'pharmacy', customers.pharmacy_patient_id, null
+from registry.customers where customers.pharmacy_patient_id is not null
+union all
+select customers.id, 'crm', customers.crm_person_id, null
+from registry.customers where customers.crm_person_id is not null
+union all
+select customers.id, 'login', customers.login_user_id::text, null
+from registry.customers where customers.login_user_id is not null
+union all
+select coalesce(customers.merged_into, customers.id), former_keys.system, former_keys.key, former_keys.why
+from registry.former_keys join registry.customers on customers.id = former_keys.customer_id;
+
+comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Look here for whose an id is.';
+comment on column registry.customer_keys.customer_id is 'Whose it is. A merged customer''s keys lead to the one who stayed.';
+comment on column registry.customer_keys.system is 'stripe, health, pharmacy, crm or login.';
+comment on column registry.customer_keys.key is 'The id in that system.';
+comment on column registry.customer_keys.why is 'Empty for a live key; merged, deleted or replaced for a former one.';
+
+create function registry.customer_of(system text, key text) returns bigint
+language sql stable set search_path = ''
+as $$
+  select customer_keys.customer_id from registry.customer_keys
+  where customer_keys.system = customer_of.system and customer_keys.key = customer_of.key
+  -- A former key that was given to the same customer again is both.
+  order by (customer_keys.why is not null) limit 1
+$$;
+comment on function registry.customer_of(text, text) is 'The customer whom a system (stripe, health, pharmacy, crm, login) knows by this key, or did once; null for nobody.';
+
+create function registry.guard_customer() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  former record;
+begin
+  if new.merged_into is not null then
+    if exists (select from registry.customers where customers.id = new.merged_into and customers.merged_into is not null) then
+      raise exception 'Customer % was merged into another one, so nobody can be merged into it.', new.merged_into
+        using errcode = 'check_violation';
+    end if;
+    if exists (select from registry.customers where customers.merged_into = new.id) then
+      raise exception 'Others were merged into customer %, so it must stay. Merge with a task customer.merge.', new.id
+        using errcode = 'check_violation';
+    end if;
+  end if;
+  select keys.system, keys.key, former_keys.customer_id into former
+  from (values ('stripe', new.stripe_customer_id), ('health', new.health_patient_id), ('pharmacy', new.pharmacy_patient_id),
+    ('crm', new.crm_person_id), ('login', new.login_user_id::text)) as keys (system, key)
+  join registry.former_keys on former_keys.system = keys.system and former_keys.key = keys.key
+  join registry.customers on customers.id = former_keys.customer_id
+  where coalesce(customers.merged_into, customers.id) <> new.id
+  limit 1;
+  if found then
+    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If it was never theirs, delete its row in registry.former_keys first.',
+      former.key, former.system, former.customer_id, new.id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_customer
+  before insert or update of stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id, merged_into
+  on registry.customers for each row execute function registry.guard_customer();
+
+create function registry.guard_former_key() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  holder bigint;
+begin
+  select customer_keys.customer_id into holder from registry.customer_keys
+  where customer_keys.system = new.system and customer_keys.key = new.key and customer_keys.why is null;
+  if holder <> (select coalesce(customers.merged_into, customers.id) from registry.customers where customers.id = new.customer_id) then
+    raise exception '% is the % key of customer % now, so it cannot be a former one of customer %.',
+      new.key, new.system, holder, new.customer_id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+create trigger guard_former_key before insert or update on registry.former_keys
+  for each row execute function registry.guard_former_key();
+
+-- What contradicts itself is refused with a sentence; nothing is written then. One thing is no contradiction: Stripe's
+-- news of a new customer may be faster than the sign-up that tells whose it is.
+create function registry.register_customer(
+  email text default null,
+  stripe_customer_id text default null,
+  health_patient_id text default null,
+  pharmacy_patient_id text default null,
+  crm_person_id text default null,
+  login_user_id uuid default null
+) returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  given jsonb := pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'stripe', nullif(pg_catalog.btrim(register_customer.stripe_customer_id), ''),
+    'health', nullif(pg_catalog.btrim(register_customer.health_patient_id), ''),
+    'pharmacy', nullif(pg_catalog.btrim(register_customer.pharmacy_patient_id), ''),
+    'crm', nullif(pg_catalog.btrim(register_customer.crm_person_id), ''),
+    'login', register_customer.login_user_id::text));
+  address text := nullif(pg_catalog.btrim(register_customer.email), '');
+  holders bigint[];
+  told text;
+  held registry.customers;
+  new_keys jsonb;
+  clash record;
+begin
+  if given = '{}' then
+    raise exception 'A customer needs at least one key of a system: an email alone proves nothing.'
+      using errcode = 'check_violation';
+  end if;
+  perform registry.lock_keys();
+
+  select pg_catalog.array_agg(distinct known.customer_id),
+    pg_catalog.string_agg(pg_catalog.format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
+  into holders, told
+  from (
+    select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
+    from pg_catalog.jsonb_each_text(given) as keys
+  ) as known
+  where known.customer_id is not null;
+
+  if pg_catalog.cardinality(holders) = 2 then
+    -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
+    perform registry.merge_rows(made.id, other.id)
+    from registry.customers as made
+    join registry.customers as other on other.id = any (holders) and other.id <> made.id
+    where made.id = any (holders) and made.stripe_customer_id = given ->> 'stripe' and other.stripe_customer_id is null
+      and num_nonnulls(made.health_patient_id, made.pharmacy_patient_id, made.crm_person_id, made.login_user_id) = 0
+      and not exists (select from registry.former_keys where former_keys.customer_id = made.id)
+      and registry.colliding_renewal(made.id, other.id) is null;
+    if found then
+      select pg_catalog.array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
+      from pg_catalog.jsonb_each_text(given) as keys
+      where registry.customer_of(keys.key, keys.value) is not null;
+    end if;
+  end if;
+  if pg_catalog.cardinality(holders) > 1 then
+    raise exception 'These keys lead to more than one customer: %.', told
+      using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
+  end if;
+
+  if holders is null then
+    insert into registry.customers (email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id)
+    values (address, given ->> 'stripe', given ->> 'health', given ->> 'pharmacy', given ->> 'crm', (given ->> 'login')::uuid)
+    returning * into held;
+    return held.id;
+  end if;
+
+  select customers.* into strict held from registry.customers where customers.id = holders[1];
+  -- What the row does not know yet; a key that it had once is no news.
+  select coalesce(pg_catalog.jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
+  from pg_catalog.jsonb_each_text(given) as keys
+  where registry.customer_of(keys.key, keys.value) is null;
+
+  select keys.system, keys.has, new_keys ->> keys.system as gets into clash
+  from (values ('stripe', held.stripe_customer_id), ('health', held.health_patient_id), ('pharmacy', held.pharmacy_patient_id),
+    ('crm', held.crm_person_id), ('login', held.login_user_id::text)) as keys (system, has)
+  where keys.has is not null and new_keys ? keys.system
+  limit 1;
+  if found then
+    raise exception 'Customer % has the % key %, so % cannot be it too (%).', held.id, clash.system, clash.has, clash.gets, told
+      using errcode = 'check_violation';
+  end if;
+
+  if new_keys <> '{}' and not exists (
+    select from registry.customer_keys
+    where customer_keys.customer_id = held.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
+  then
+    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', held.id, told
+      using errcode = 'check_violation', hint = 'If it is the same person, add a task with the step customer.link.';
+  end if;
+
+  update registry.customers set
+    email = coalesce(customers.email, address),
+    stripe_customer_id = coalesce(customers.stripe_customer_id, new_keys ->> 'stripe'),
+    health_patient_id = coalesce(customers.health_patient_id, new_keys ->> 'health'),
+    pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, new_keys ->> 'pharmacy'),
+    crm_person_id = coalesce(customers.crm_person_id, new_keys ->> 'crm'),
+    login_user_id = coalesce(customers.login_user_id, (new_keys ->> 'login')::uuid)
+  where customers.id = held.id
+    and (new_keys <> '{}' or (customers.email is null and address is not null));
+  return held.id;
+end
+$$;
+comment on function registry.register_customer(text, text, text, text, text, uuid) is 'Makes a customer known by whatever keys there are, and returns the row''s number. Called again with more keys it adds them; the same call twice is the same as once. Keys that contradict each other are refused.';
