@@ -293,7 +293,7 @@ CREATE OR REPLACE FUNCTION clockwork.actor()
  SET search_path TO ''
 AS $function$
 begin
-  return coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor');
+  return coalesce(nullif(current_setting('clockwork.actor', true), ''), 'table editor');
 end
 $function$;
 comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
@@ -307,16 +307,16 @@ declare
   url text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_functions_url');
   secret text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_cron_secret');
 begin
-  if pg_catalog.btrim(coalesce(url, '')) = '' then
+  if btrim(coalesce(url, '')) = '' then
     raise exception 'Vault has no secret clockwork_functions_url, so % was not called.', call_function.name;
   end if;
-  if pg_catalog.btrim(coalesce(secret, '')) = '' then
+  if btrim(coalesce(secret, '')) = '' then
     raise exception 'Vault has no secret clockwork_cron_secret, so % was not called.', call_function.name;
   end if;
   return net.http_post(
-    url := pg_catalog.rtrim(url, '/') || '/' || call_function.name,
+    url := rtrim(url, '/') || '/' || call_function.name,
     body := '{}'::jsonb,
-    headers := pg_catalog.jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
     timeout_milliseconds := 5000
   );
 end
@@ -331,10 +331,10 @@ AS $function$
   with gone as (
     delete from cron.job_run_details
     -- A run that a crash cut off has no end.
-    where coalesce(job_run_details.end_time, job_run_details.start_time) < pg_catalog.now() - interval '7 days'
+    where coalesce(job_run_details.end_time, job_run_details.start_time) < now() - interval '7 days'
     returning 1
   )
-  select pg_catalog.count(*) from gone
+  select count(*) from gone
 $function$;
 comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
 
@@ -364,7 +364,7 @@ CREATE OR REPLACE FUNCTION clockwork.guard_settings()
  SET search_path TO ''
 AS $function$
 begin
-  if not exists (select from pg_catalog.pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
+  if not exists (select from pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
     raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
       using errcode = 'check_violation';
   end if;
@@ -386,7 +386,7 @@ begin
     where task_moves.from_status = old.status and task_moves.to_status = new.status
       and (case when is_person then task_moves.by_person else task_moves.by_machinery end)
   ) then
-    select pg_catalog.string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
+    select string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
     into allowed
     from clockwork.task_moves
     where task_moves.from_status = old.status
@@ -453,8 +453,8 @@ CREATE OR REPLACE FUNCTION clockwork.now()
  SET search_path TO ''
 AS $function$
 begin
-  return pg_catalog.now() + case
-    when pg_catalog.current_setting('clockwork.local', true) = 'on'
+  return now() + case
+    when current_setting('clockwork.local', true) = 'on'
       then (select settings.clock_offset from clockwork.settings)
     else interval '0'
   end;
@@ -472,10 +472,10 @@ declare
   result text := (select reasons.sentence from clockwork.reasons where reasons.code = reason_text.code);
   detail record;
 begin
-  for detail in select * from pg_catalog.jsonb_each_text(coalesce(reason_text.details, '{}')) loop
-    result := pg_catalog.replace(result, '{' || detail.key || '}', coalesce(detail.value, '-'));
+  for detail in select * from jsonb_each_text(coalesce(reason_text.details, '{}')) loop
+    result := replace(result, '{' || detail.key || '}', coalesce(detail.value, '-'));
   end loop;
-  return pg_catalog.regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
+  return regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
 end
 $function$;
 comment on function clockwork.reason_text(text,jsonb) is 'A reason''s sentence with its details filled in; null for a code that is not in the catalogue.';
@@ -486,17 +486,17 @@ CREATE OR REPLACE FUNCTION clockwork.record_task_change()
  SET search_path TO ''
 AS $function$
 declare
-  was jsonb := pg_catalog.to_jsonb(old) - 'updated_at';
-  is_now jsonb := pg_catalog.to_jsonb(new) - 'updated_at';
+  was jsonb := to_jsonb(old) - 'updated_at';
+  is_now jsonb := to_jsonb(new) - 'updated_at';
 begin
   if was = is_now then
     return null;
   end if;
   insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
   select new.id, clockwork.actor(), old.status, new.status,
-    pg_catalog.jsonb_object_agg(fact.key, fact.value),
-    pg_catalog.jsonb_object_agg(fact.key, is_now -> fact.key)
-  from pg_catalog.jsonb_each(was) as fact
+    jsonb_object_agg(fact.key, fact.value),
+    jsonb_object_agg(fact.key, is_now -> fact.key)
+  from jsonb_each(was) as fact
   where fact.value is distinct from is_now -> fact.key;
   return null;
 end
@@ -508,7 +508,7 @@ CREATE OR REPLACE FUNCTION clockwork.refuse_removal()
  SET search_path TO ''
 AS $function$
 begin
-  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
+  raise exception '%', rtrim(format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
       case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
     using errcode = 'check_violation';
 end
@@ -522,11 +522,11 @@ AS $function$
 declare
   started bigint;
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
+  perform set_config('clockwork.actor', 'clockwork:renewals', true);
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
   select 'renewal.advance',
-    pg_catalog.format('%s:%s:%s', renewals.id, pg_catalog.date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
-    'health', pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+    format('%s:%s:%s', renewals.id, date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
+    'health', jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
   from tracker.renewals
   where renewals.closed_at is null and renewals.next_on <= clockwork.now()
     and not exists (
@@ -551,9 +551,9 @@ declare
   local_now timestamp := clockwork.now() at time zone (select settings.pharmacy_time_zone from clockwork.settings);
   started bigint;
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:nightly', true);
+  perform set_config('clockwork.actor', 'clockwork:nightly', true);
   insert into clockwork.tasks (step, key, vendor, data)
-  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, pg_catalog.jsonb_build_object('night', night.day)
+  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, jsonb_build_object('night', night.day)
   from clockwork.nightly_work
   cross join lateral (select (local_now - nightly_work.at::interval)::date as day) as night
   where nightly_work.is_on
@@ -564,8 +564,8 @@ begin
   -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
   insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
   select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
-    pg_catalog.jsonb_build_object('night', late.day),
-    clockwork.reason_text('NIGHT_UNFINISHED', pg_catalog.jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
+    jsonb_build_object('night', late.day),
+    clockwork.reason_text('NIGHT_UNFINISHED', jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
   from (
     select nightly_work.step, nightly_work.vendor, min(tasks.created_at at time zone settings.pharmacy_time_zone)::date as day
     from clockwork.nightly_work
@@ -609,12 +609,12 @@ CREATE OR REPLACE FUNCTION clockwork.wake_paused_tasks()
  SET search_path TO ''
 AS $function$
 declare
-  actor text := pg_catalog.current_setting('clockwork.actor', true);
+  actor text := current_setting('clockwork.actor', true);
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:resume', true);
+  perform set_config('clockwork.actor', 'clockwork:resume', true);
   update clockwork.tasks set run_after = clockwork.now()
   where tasks.status = 'PENDING' and tasks.reason_code = 'VENDOR_PAUSED' and tasks.run_after > clockwork.now();
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
 end
 $function$;
@@ -1769,7 +1769,7 @@ CREATE OR REPLACE FUNCTION registry.lock_keys()
  LANGUAGE sql
  SET search_path TO ''
 AS $function$
-  select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registry.customers', 0))
+  select pg_advisory_xact_lock(hashtextextended('registry.customers', 0))
 $function$;
 comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
 
@@ -1791,7 +1791,7 @@ CREATE OR REPLACE FUNCTION registry.look_at_chosen_price()
 AS $function$
 begin
   insert into clockwork.tasks (step, vendor, customer_id, data)
-  values ('subscription.look', 'health', new.customer_id, pg_catalog.jsonb_build_object('customer_id', new.customer_id));
+  values ('subscription.look', 'health', new.customer_id, jsonb_build_object('customer_id', new.customer_id));
   return null;
 end
 $function$;
@@ -1806,7 +1806,7 @@ begin
     or exists (select from registry.price_choices where price_choices.customer_id = new.id)
   then
     insert into clockwork.tasks (step, vendor, customer_id, data)
-    values ('subscription.look', 'health', new.id, pg_catalog.jsonb_build_object('customer_id', new.id));
+    values ('subscription.look', 'health', new.id, jsonb_build_object('customer_id', new.id));
   end if;
   return null;
 end
@@ -1819,7 +1819,7 @@ CREATE OR REPLACE FUNCTION registry.merge_rows(from_customer bigint, into_custom
 AS $function$
 declare
   moves registry.customers;
-  actor text := pg_catalog.current_setting('clockwork.actor', true);
+  actor text := current_setting('clockwork.actor', true);
 begin
   perform registry.lock_keys();
   perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
@@ -1874,10 +1874,10 @@ begin
   update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
   delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
   -- Those that somebody has in hand are left: they follow by themselves where it matters.
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  perform set_config('clockwork.actor', 'clockwork:registry', true);
   update clockwork.tasks set customer_id = into_customer
   where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
 end
 $function$;
 comment on function registry.merge_rows(bigint,bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
@@ -1888,13 +1888,13 @@ CREATE OR REPLACE FUNCTION registry.register_customer(email text DEFAULT NULL::t
  SET search_path TO ''
 AS $function$
 declare
-  given jsonb := pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-    'stripe', nullif(pg_catalog.btrim(register_customer.stripe_customer_id), ''),
-    'health', nullif(pg_catalog.btrim(register_customer.health_patient_id), ''),
-    'pharmacy', nullif(pg_catalog.btrim(register_customer.pharmacy_patient_id), ''),
-    'crm', nullif(pg_catalog.btrim(register_customer.crm_person_id), ''),
+  given jsonb := jsonb_strip_nulls(jsonb_build_object(
+    'stripe', nullif(btrim(register_customer.stripe_customer_id), ''),
+    'health', nullif(btrim(register_customer.health_patient_id), ''),
+    'pharmacy', nullif(btrim(register_customer.pharmacy_patient_id), ''),
+    'crm', nullif(btrim(register_customer.crm_person_id), ''),
     'login', register_customer.login_user_id::text));
-  address text := nullif(pg_catalog.btrim(register_customer.email), '');
+  address text := nullif(btrim(register_customer.email), '');
   holders bigint[];
   told text;
   held registry.customers;
@@ -1907,16 +1907,16 @@ begin
   end if;
   perform registry.lock_keys();
 
-  select pg_catalog.array_agg(distinct known.customer_id),
-    pg_catalog.string_agg(pg_catalog.format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
+  select array_agg(distinct known.customer_id),
+    string_agg(format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
   into holders, told
   from (
     select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
-    from pg_catalog.jsonb_each_text(given) as keys
+    from jsonb_each_text(given) as keys
   ) as known
   where known.customer_id is not null;
 
-  if pg_catalog.cardinality(holders) = 2 then
+  if cardinality(holders) = 2 then
     -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
     perform registry.merge_rows(made.id, other.id)
     from registry.customers as made
@@ -1926,12 +1926,12 @@ begin
       and not exists (select from registry.former_keys where former_keys.customer_id = made.id)
       and registry.colliding_renewal(made.id, other.id) is null;
     if found then
-      select pg_catalog.array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
-      from pg_catalog.jsonb_each_text(given) as keys
+      select array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
+      from jsonb_each_text(given) as keys
       where registry.customer_of(keys.key, keys.value) is not null;
     end if;
   end if;
-  if pg_catalog.cardinality(holders) > 1 then
+  if cardinality(holders) > 1 then
     raise exception 'These keys lead to more than one customer: %.', told
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
   end if;
@@ -1945,8 +1945,8 @@ begin
 
   select customers.* into strict held from registry.customers where customers.id = holders[1];
   -- What the row does not know yet; a key that it had once is no news.
-  select coalesce(pg_catalog.jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
-  from pg_catalog.jsonb_each_text(given) as keys
+  select coalesce(jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
+  from jsonb_each_text(given) as keys
   where registry.customer_of(keys.key, keys.value) is null;
 
   select keys.system, keys.has, new_keys ->> keys.system as gets into clash
@@ -2000,21 +2000,21 @@ begin
     return null;
   end if;
   if is_new then
-    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added)) into keys from added;
+    select jsonb_agg(to_jsonb(added)) into keys from added;
   else
     -- Of each row only what it did not have before.
-    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added) operator(pg_catalog.-) array(
-      select had.key from pg_catalog.jsonb_each(pg_catalog.to_jsonb(before)) as had
-      where had.key <> 'id' and had.value = pg_catalog.to_jsonb(added) operator(pg_catalog.->) had.key))
+    select jsonb_agg(to_jsonb(added) - array(
+      select had.key from jsonb_each(to_jsonb(before)) as had
+      where had.key <> 'id' and had.value = to_jsonb(added) -> had.key))
     into keys
     from added join before on before.id = added.id;
   end if;
 
-  actor := pg_catalog.current_setting('clockwork.actor', true);
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  actor := current_setting('clockwork.actor', true);
+  perform set_config('clockwork.actor', 'clockwork:registry', true);
   with fresh as (
     select customers.id, named.system, named.column_name, named.key
-    from pg_catalog.jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
+    from jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
       pharmacy_patient_id text, crm_person_id text, login_user_id text)
     cross join lateral (values
       ('stripe', 'stripe_customer_id', customers.stripe_customer_id),
@@ -2029,12 +2029,12 @@ begin
   from fresh
   where tasks.status = 'MANUAL_INTERVENTION' and (
     (tasks.reason_code = 'UNKNOWN_CUSTOMER' and tasks.reason = clockwork.reason_text('UNKNOWN_CUSTOMER',
-      pg_catalog.jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
+      jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
     or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
-      pg_catalog.jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
+      jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
     -- A question whose key has got its place: it ends by itself.
     or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
 end
 $function$;
@@ -2551,44 +2551,44 @@ CREATE OR REPLACE FUNCTION tracker.drift_cause(customer_id bigint, fact text, sy
 AS $function$
   with times as (
     select drift.owner, drift.owner_hash, drift.mirror_hash, drift.found_at,
-      pg_catalog.lag(drift.owner_hash) over (order by drift.id) as owner_before,
-      pg_catalog.lag(drift.mirror_hash) over (order by drift.id) as mirror_before
+      lag(drift.owner_hash) over (order by drift.id) as owner_before,
+      lag(drift.mirror_hash) over (order by drift.id) as mirror_before
     from tracker.drift
     cross join clockwork.settings
     where drift.customer_id = drift_cause.customer_id and drift.fact = drift_cause.fact
       and drift.system = drift_cause.system and drift.attribute = drift_cause.attribute
-      and drift.found_at > clockwork.now() - pg_catalog.make_interval(days => settings.drift_again_days)
+      and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
   ), told as (
-    select pg_catalog.count(*) as found, pg_catalog.count(owner_before) as again,
-      pg_catalog.count(*) filter (where owner_hash <> owner_before) as owner_moved,
-      pg_catalog.count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
-      pg_catalog.min(found_at) as since, pg_catalog.max(found_at) as until, pg_catalog.max(owner) as owner
+    select count(*) as found, count(owner_before) as again,
+      count(*) filter (where owner_hash <> owner_before) as owner_moved,
+      count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
+      min(found_at) as since, max(found_at) as until, max(owner) as owner
     from times
   ), news as (
     -- A propagation that an event of the owner began.
-    select pg_catalog.count(*) as heard
+    select count(*) as heard
     from told
     join clockwork.tasks on tasks.customer_id = drift_cause.customer_id
       and tasks.step = 'owner.propagate_' || drift_cause.fact
       and tasks.created_at between told.since and told.until
     join clockwork.tasks as causes on causes.id = tasks.caused_by
-      and pg_catalog.split_part(causes.step, '.', 1) = told.owner
+      and split_part(causes.step, '.', 1) = told.owner
   ), named as (
     select tracker.system_name(told.owner) as owner, tracker.system_name(drift_cause.system) as mirror from told
   )
   select case
     when told.found = 0 then 'It did not drift again lately.'
-    when told.again = 0 then pg_catalog.format(
+    when told.again = 0 then format(
       'Seen once lately: an event of %s that did not come, or an edit in %s.', named.owner, named.mirror)
-    when told.owner_moved = 0 and told.came_back = told.again then pg_catalog.format(
+    when told.owner_moved = 0 and told.came_back = told.again then format(
       'Something else writes to %s: the value of %s was put there %s times, and each time the same other value came back.',
       named.mirror, named.owner, told.again)
-    when told.owner_moved = 0 then pg_catalog.format(
+    when told.owner_moved = 0 then format(
       'Somebody or something edits %s: what %s says stayed the same, and other values turned up there %s times.',
       named.mirror, named.owner, told.found)
-    when told.owner_moved = told.again and news.heard = 0 then pg_catalog.format(
+    when told.owner_moved = told.again and news.heard = 0 then format(
       'Events of %s do not reach us: what it says changed %s times, and none was heard of.', named.owner, told.again)
-    else pg_catalog.format(
+    else format(
       'Either events of %s do not all reach us, or something else writes to %s: both changed.', named.owner, named.mirror)
   end
   from told, news, named
@@ -2606,7 +2606,7 @@ begin
   end if;
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
   values ('renewal.tell_crm', 'closed by a person:' || new.id, 'crm',
-    pg_catalog.jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
+    jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
   on conflict on constraint tasks_step_key_is_unique do nothing;
   return null;
 end

@@ -9,8 +9,8 @@ create function clockwork.now() returns timestamptz
 language plpgsql stable set search_path = ''
 as $$
 begin
-  return pg_catalog.now() + case
-    when pg_catalog.current_setting('clockwork.local', true) = 'on'
+  return now() + case
+    when current_setting('clockwork.local', true) = 'on'
       then (select settings.clock_offset from clockwork.settings)
     else interval '0'
   end;
@@ -23,7 +23,7 @@ create function clockwork.actor() returns text
 language plpgsql stable set search_path = ''
 as $$
 begin
-  return coalesce(nullif(pg_catalog.current_setting('clockwork.actor', true), ''), 'table editor');
+  return coalesce(nullif(current_setting('clockwork.actor', true), ''), 'table editor');
 end
 $$;
 comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
@@ -33,7 +33,7 @@ create function clockwork.refuse_removal() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-  raise exception '%', pg_catalog.rtrim(pg_catalog.format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
+  raise exception '%', rtrim(format('Rows of %s.%s are never %s. %s', tg_table_schema, tg_table_name,
       case tg_op when 'UPDATE' then 'changed' else 'removed' end, tg_argv[0]))
     using errcode = 'check_violation';
 end
@@ -90,7 +90,7 @@ create function clockwork.guard_settings() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-  if not exists (select from pg_catalog.pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
+  if not exists (select from pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
     raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
       using errcode = 'check_violation';
   end if;

@@ -27,10 +27,10 @@ declare
   result text := (select reasons.sentence from clockwork.reasons where reasons.code = reason_text.code);
   detail record;
 begin
-  for detail in select * from pg_catalog.jsonb_each_text(coalesce(reason_text.details, '{}')) loop
-    result := pg_catalog.replace(result, '{' || detail.key || '}', coalesce(detail.value, '-'));
+  for detail in select * from jsonb_each_text(coalesce(reason_text.details, '{}')) loop
+    result := replace(result, '{' || detail.key || '}', coalesce(detail.value, '-'));
   end loop;
-  return pg_catalog.regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
+  return regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
 end
 $$;
 comment on function clockwork.reason_text(text, jsonb) is 'A reason''s sentence with its details filled in; null for a code that is not in the catalogue.';

@@ -60,7 +60,7 @@ create trigger refuse_truncate before truncate on registry.former_keys
 create function registry.lock_keys() returns void
 language sql volatile set search_path = ''
 as $$
-  select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registry.customers', 0))
+  select pg_advisory_xact_lock(hashtextextended('registry.customers', 0))
 $$;
 comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
 
@@ -181,13 +181,13 @@ create function registry.register_customer(
 language plpgsql set search_path = ''
 as $$
 declare
-  given jsonb := pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-    'stripe', nullif(pg_catalog.btrim(register_customer.stripe_customer_id), ''),
-    'health', nullif(pg_catalog.btrim(register_customer.health_patient_id), ''),
-    'pharmacy', nullif(pg_catalog.btrim(register_customer.pharmacy_patient_id), ''),
-    'crm', nullif(pg_catalog.btrim(register_customer.crm_person_id), ''),
+  given jsonb := jsonb_strip_nulls(jsonb_build_object(
+    'stripe', nullif(btrim(register_customer.stripe_customer_id), ''),
+    'health', nullif(btrim(register_customer.health_patient_id), ''),
+    'pharmacy', nullif(btrim(register_customer.pharmacy_patient_id), ''),
+    'crm', nullif(btrim(register_customer.crm_person_id), ''),
     'login', register_customer.login_user_id::text));
-  address text := nullif(pg_catalog.btrim(register_customer.email), '');
+  address text := nullif(btrim(register_customer.email), '');
   holders bigint[];
   told text;
   held registry.customers;
@@ -200,16 +200,16 @@ begin
   end if;
   perform registry.lock_keys();
 
-  select pg_catalog.array_agg(distinct known.customer_id),
-    pg_catalog.string_agg(pg_catalog.format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
+  select array_agg(distinct known.customer_id),
+    string_agg(format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
   into holders, told
   from (
     select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
-    from pg_catalog.jsonb_each_text(given) as keys
+    from jsonb_each_text(given) as keys
   ) as known
   where known.customer_id is not null;
 
-  if pg_catalog.cardinality(holders) = 2 then
+  if cardinality(holders) = 2 then
     -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
     perform registry.merge_rows(made.id, other.id)
     from registry.customers as made
@@ -219,12 +219,12 @@ begin
       and not exists (select from registry.former_keys where former_keys.customer_id = made.id)
       and registry.colliding_renewal(made.id, other.id) is null;
     if found then
-      select pg_catalog.array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
-      from pg_catalog.jsonb_each_text(given) as keys
+      select array_agg(distinct registry.customer_of(keys.key, keys.value)) into holders
+      from jsonb_each_text(given) as keys
       where registry.customer_of(keys.key, keys.value) is not null;
     end if;
   end if;
-  if pg_catalog.cardinality(holders) > 1 then
+  if cardinality(holders) > 1 then
     raise exception 'These keys lead to more than one customer: %.', told
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
   end if;
@@ -238,8 +238,8 @@ begin
 
   select customers.* into strict held from registry.customers where customers.id = holders[1];
   -- What the row does not know yet; a key that it had once is no news.
-  select coalesce(pg_catalog.jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
-  from pg_catalog.jsonb_each_text(given) as keys
+  select coalesce(jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
+  from jsonb_each_text(given) as keys
   where registry.customer_of(keys.key, keys.value) is null;
 
   select keys.system, keys.has, new_keys ->> keys.system as gets into clash

@@ -146,7 +146,7 @@ begin
     where task_moves.from_status = old.status and task_moves.to_status = new.status
       and (case when is_person then task_moves.by_person else task_moves.by_machinery end)
   ) then
-    select pg_catalog.string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
+    select string_agg(task_moves.to_status || ' (' || task_moves.meaning || ')', ', ' order by task_moves.to_status)
     into allowed
     from clockwork.task_moves
     where task_moves.from_status = old.status
@@ -197,17 +197,17 @@ create function clockwork.record_task_change() returns trigger
 language plpgsql set search_path = ''
 as $$
 declare
-  was jsonb := pg_catalog.to_jsonb(old) - 'updated_at';
-  is_now jsonb := pg_catalog.to_jsonb(new) - 'updated_at';
+  was jsonb := to_jsonb(old) - 'updated_at';
+  is_now jsonb := to_jsonb(new) - 'updated_at';
 begin
   if was = is_now then
     return null;
   end if;
   insert into clockwork.task_history (task_id, actor, from_status, to_status, before, after)
   select new.id, clockwork.actor(), old.status, new.status,
-    pg_catalog.jsonb_object_agg(fact.key, fact.value),
-    pg_catalog.jsonb_object_agg(fact.key, is_now -> fact.key)
-  from pg_catalog.jsonb_each(was) as fact
+    jsonb_object_agg(fact.key, fact.value),
+    jsonb_object_agg(fact.key, is_now -> fact.key)
+  from jsonb_each(was) as fact
   where fact.value is distinct from is_now -> fact.key;
   return null;
 end
@@ -224,12 +224,12 @@ create function clockwork.wake_paused_tasks() returns trigger
 language plpgsql set search_path = ''
 as $$
 declare
-  actor text := pg_catalog.current_setting('clockwork.actor', true);
+  actor text := current_setting('clockwork.actor', true);
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:resume', true);
+  perform set_config('clockwork.actor', 'clockwork:resume', true);
   update clockwork.tasks set run_after = clockwork.now()
   where tasks.status = 'PENDING' and tasks.reason_code = 'VENDOR_PAUSED' and tasks.run_after > clockwork.now();
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
 end
 $$;
@@ -256,21 +256,21 @@ begin
     return null;
   end if;
   if is_new then
-    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added)) into keys from added;
+    select jsonb_agg(to_jsonb(added)) into keys from added;
   else
     -- Of each row only what it did not have before.
-    select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(added) operator(pg_catalog.-) array(
-      select had.key from pg_catalog.jsonb_each(pg_catalog.to_jsonb(before)) as had
-      where had.key <> 'id' and had.value = pg_catalog.to_jsonb(added) operator(pg_catalog.->) had.key))
+    select jsonb_agg(to_jsonb(added) - array(
+      select had.key from jsonb_each(to_jsonb(before)) as had
+      where had.key <> 'id' and had.value = to_jsonb(added) -> had.key))
     into keys
     from added join before on before.id = added.id;
   end if;
 
-  actor := pg_catalog.current_setting('clockwork.actor', true);
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  actor := current_setting('clockwork.actor', true);
+  perform set_config('clockwork.actor', 'clockwork:registry', true);
   with fresh as (
     select customers.id, named.system, named.column_name, named.key
-    from pg_catalog.jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
+    from jsonb_to_recordset(keys) as customers (id bigint, stripe_customer_id text, health_patient_id text,
       pharmacy_patient_id text, crm_person_id text, login_user_id text)
     cross join lateral (values
       ('stripe', 'stripe_customer_id', customers.stripe_customer_id),
@@ -285,12 +285,12 @@ begin
   from fresh
   where tasks.status = 'MANUAL_INTERVENTION' and (
     (tasks.reason_code = 'UNKNOWN_CUSTOMER' and tasks.reason = clockwork.reason_text('UNKNOWN_CUSTOMER',
-      pg_catalog.jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
+      jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
     or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
-      pg_catalog.jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
+      jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
     -- A question whose key has got its place: it ends by itself.
     or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
 end
 $$;

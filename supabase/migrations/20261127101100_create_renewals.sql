@@ -157,7 +157,7 @@ begin
   end if;
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
   values ('renewal.tell_crm', 'closed by a person:' || new.id, 'crm',
-    pg_catalog.jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
+    jsonb_build_object('renewal_id', new.id, 'fact', 'renewal_cancelled'), new.customer_id)
   on conflict on constraint tasks_step_key_is_unique do nothing;
   return null;
 end
@@ -174,11 +174,11 @@ as $$
 declare
   started bigint;
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:renewals', true);
+  perform set_config('clockwork.actor', 'clockwork:renewals', true);
   insert into clockwork.tasks (step, key, vendor, data, customer_id)
   select 'renewal.advance',
-    pg_catalog.format('%s:%s:%s', renewals.id, pg_catalog.date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
-    'health', pg_catalog.jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
+    format('%s:%s:%s', renewals.id, date_part('epoch', renewals.next_on)::bigint, clockwork.now()::date),
+    'health', jsonb_build_object('renewal_id', renewals.id), renewals.customer_id
   from tracker.renewals
   where renewals.closed_at is null and renewals.next_on <= clockwork.now()
     and not exists (

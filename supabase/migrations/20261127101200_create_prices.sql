@@ -62,7 +62,7 @@ begin
     or exists (select from registry.price_choices where price_choices.customer_id = new.id)
   then
     insert into clockwork.tasks (step, vendor, customer_id, data)
-    values ('subscription.look', 'health', new.id, pg_catalog.jsonb_build_object('customer_id', new.id));
+    values ('subscription.look', 'health', new.id, jsonb_build_object('customer_id', new.id));
   end if;
   return null;
 end
@@ -80,7 +80,7 @@ language plpgsql set search_path = ''
 as $$
 begin
   insert into clockwork.tasks (step, vendor, customer_id, data)
-  values ('subscription.look', 'health', new.customer_id, pg_catalog.jsonb_build_object('customer_id', new.customer_id));
+  values ('subscription.look', 'health', new.customer_id, jsonb_build_object('customer_id', new.customer_id));
   return null;
 end
 $$;

@@ -159,44 +159,44 @@ language sql stable cost 1000 set search_path = ''
 as $$
   with times as (
     select drift.owner, drift.owner_hash, drift.mirror_hash, drift.found_at,
-      pg_catalog.lag(drift.owner_hash) over (order by drift.id) as owner_before,
-      pg_catalog.lag(drift.mirror_hash) over (order by drift.id) as mirror_before
+      lag(drift.owner_hash) over (order by drift.id) as owner_before,
+      lag(drift.mirror_hash) over (order by drift.id) as mirror_before
     from tracker.drift
     cross join clockwork.settings
     where drift.customer_id = drift_cause.customer_id and drift.fact = drift_cause.fact
       and drift.system = drift_cause.system and drift.attribute = drift_cause.attribute
-      and drift.found_at > clockwork.now() - pg_catalog.make_interval(days => settings.drift_again_days)
+      and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
   ), told as (
-    select pg_catalog.count(*) as found, pg_catalog.count(owner_before) as again,
-      pg_catalog.count(*) filter (where owner_hash <> owner_before) as owner_moved,
-      pg_catalog.count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
-      pg_catalog.min(found_at) as since, pg_catalog.max(found_at) as until, pg_catalog.max(owner) as owner
+    select count(*) as found, count(owner_before) as again,
+      count(*) filter (where owner_hash <> owner_before) as owner_moved,
+      count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
+      min(found_at) as since, max(found_at) as until, max(owner) as owner
     from times
   ), news as (
     -- A propagation that an event of the owner began.
-    select pg_catalog.count(*) as heard
+    select count(*) as heard
     from told
     join clockwork.tasks on tasks.customer_id = drift_cause.customer_id
       and tasks.step = 'owner.propagate_' || drift_cause.fact
       and tasks.created_at between told.since and told.until
     join clockwork.tasks as causes on causes.id = tasks.caused_by
-      and pg_catalog.split_part(causes.step, '.', 1) = told.owner
+      and split_part(causes.step, '.', 1) = told.owner
   ), named as (
     select tracker.system_name(told.owner) as owner, tracker.system_name(drift_cause.system) as mirror from told
   )
   select case
     when told.found = 0 then 'It did not drift again lately.'
-    when told.again = 0 then pg_catalog.format(
+    when told.again = 0 then format(
       'Seen once lately: an event of %s that did not come, or an edit in %s.', named.owner, named.mirror)
-    when told.owner_moved = 0 and told.came_back = told.again then pg_catalog.format(
+    when told.owner_moved = 0 and told.came_back = told.again then format(
       'Something else writes to %s: the value of %s was put there %s times, and each time the same other value came back.',
       named.mirror, named.owner, told.again)
-    when told.owner_moved = 0 then pg_catalog.format(
+    when told.owner_moved = 0 then format(
       'Somebody or something edits %s: what %s says stayed the same, and other values turned up there %s times.',
       named.mirror, named.owner, told.found)
-    when told.owner_moved = told.again and news.heard = 0 then pg_catalog.format(
+    when told.owner_moved = told.again and news.heard = 0 then format(
       'Events of %s do not reach us: what it says changed %s times, and none was heard of.', named.owner, told.again)
-    else pg_catalog.format(
+    else format(
       'Either events of %s do not all reach us, or something else writes to %s: both changed.', named.owner, named.mirror)
   end
   from told, news, named

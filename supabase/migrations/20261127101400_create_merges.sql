@@ -11,7 +11,7 @@ language plpgsql set search_path = ''
 as $$
 declare
   moves registry.customers;
-  actor text := pg_catalog.current_setting('clockwork.actor', true);
+  actor text := current_setting('clockwork.actor', true);
 begin
   perform registry.lock_keys();
   perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
@@ -66,10 +66,10 @@ begin
   update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
   delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
   -- Those that somebody has in hand are left: they follow by themselves where it matters.
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:registry', true);
+  perform set_config('clockwork.actor', 'clockwork:registry', true);
   update clockwork.tasks set customer_id = into_customer
   where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
-  perform pg_catalog.set_config('clockwork.actor', coalesce(actor, ''), true);
+  perform set_config('clockwork.actor', coalesce(actor, ''), true);
 end
 $$;
 comment on function registry.merge_rows(bigint, bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';

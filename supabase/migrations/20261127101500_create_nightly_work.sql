@@ -41,9 +41,9 @@ declare
   local_now timestamp := clockwork.now() at time zone (select settings.pharmacy_time_zone from clockwork.settings);
   started bigint;
 begin
-  perform pg_catalog.set_config('clockwork.actor', 'clockwork:nightly', true);
+  perform set_config('clockwork.actor', 'clockwork:nightly', true);
   insert into clockwork.tasks (step, key, vendor, data)
-  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, pg_catalog.jsonb_build_object('night', night.day)
+  select nightly_work.step, 'night:' || night.day, nightly_work.vendor, jsonb_build_object('night', night.day)
   from clockwork.nightly_work
   cross join lateral (select (local_now - nightly_work.at::interval)::date as day) as night
   where nightly_work.is_on
@@ -54,8 +54,8 @@ begin
   -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
   insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
   select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
-    pg_catalog.jsonb_build_object('night', late.day),
-    clockwork.reason_text('NIGHT_UNFINISHED', pg_catalog.jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
+    jsonb_build_object('night', late.day),
+    clockwork.reason_text('NIGHT_UNFINISHED', jsonb_build_object('step', late.step, 'day', late.day)), 'NIGHT_UNFINISHED'
   from (
     select nightly_work.step, nightly_work.vendor, min(tasks.created_at at time zone settings.pharmacy_time_zone)::date as day
     from clockwork.nightly_work

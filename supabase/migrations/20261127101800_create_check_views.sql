@@ -194,10 +194,10 @@ select
       then 'Add it to registry.product_keys, if the company ships it.'
     when frequency.state = 'retired' and frequency.in_use + frequency.paused = 0 then 'Nothing: nobody uses it any more.'
     when frequency.state = 'retired' and frequency.system = 'stripe_price'
-      then pg_catalog.format('Move its subscribers: npm run product:retire -- %s %s',
+      then format('Move its subscribers: npm run product:retire -- %s %s',
         frequency.key, coalesce(frequency.replaced_by, '<the price that replaces it>'))
     when frequency.state = 'retired'
-      then pg_catalog.format('Have new prescriptions written under %s. Those on file are still filled.', coalesce(frequency.replaced_by, 'the one that replaces it'))
+      then format('Have new prescriptions written under %s. Those on file are still filled.', coalesce(frequency.replaced_by, 'the one that replaces it'))
     when frequency.in_use + frequency.paused = 0 then 'Nobody uses it. If it is no longer offered, set its status to retired.'
     else 'Nothing.'
   end as what_to_do,
@@ -227,7 +227,7 @@ select
   price_moves.subscription_id,
   customers.email as customer,
   case
-    when price_moves.state <> 'WAITING' then pg_catalog.lower(pg_catalog.replace(price_moves.state, '_', ' '))
+    when price_moves.state <> 'WAITING' then lower(replace(price_moves.state, '_', ' '))
     when task.status = 'MANUAL_INTERVENTION' then 'waiting for a person'
     when task.status in ('PENDING', 'QUEUED') then 'waiting'
     else 'left as it is'

@@ -11,16 +11,16 @@ declare
   url text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_functions_url');
   secret text := (select decrypted_secrets.decrypted_secret from vault.decrypted_secrets where decrypted_secrets.name = 'clockwork_cron_secret');
 begin
-  if pg_catalog.btrim(coalesce(url, '')) = '' then
+  if btrim(coalesce(url, '')) = '' then
     raise exception 'Vault has no secret clockwork_functions_url, so % was not called.', call_function.name;
   end if;
-  if pg_catalog.btrim(coalesce(secret, '')) = '' then
+  if btrim(coalesce(secret, '')) = '' then
     raise exception 'Vault has no secret clockwork_cron_secret, so % was not called.', call_function.name;
   end if;
   return net.http_post(
-    url := pg_catalog.rtrim(url, '/') || '/' || call_function.name,
+    url := rtrim(url, '/') || '/' || call_function.name,
     body := '{}'::jsonb,
-    headers := pg_catalog.jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || secret),
     timeout_milliseconds := 5000
   );
 end
@@ -51,16 +51,16 @@ as $$
   with gone as (
     delete from cron.job_run_details
     -- A run that a crash cut off has no end.
-    where coalesce(job_run_details.end_time, job_run_details.start_time) < pg_catalog.now() - interval '7 days'
+    where coalesce(job_run_details.end_time, job_run_details.start_time) < now() - interval '7 days'
     returning 1
   )
-  select pg_catalog.count(*) from gone
+  select count(*) from gone
 $$;
 comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
 
 do $$
 declare
-  version text := (select pg_extension.extversion from pg_catalog.pg_extension where pg_extension.extname = 'pg_cron');
+  version text := (select pg_extension.extversion from pg_extension where pg_extension.extname = 'pg_cron');
   job record;
 begin
   for job in
