@@ -20,7 +20,7 @@ const LIB = `lib/postgresql/${MAJOR}/lib`;
 const SHARE = `share/postgresql/${MAJOR}`;
 const APT_TIMEOUT_MS = 100_000;
 
-const OUR_EXTENSIONS = fileURLToPath(new URL("../local/extensions", import.meta.url));
+const OUR_EXTENSIONS = fileURLToPath(new URL("../stack/extensions", import.meta.url));
 /** Not in Debian. */
 export const STAND_INS = ["pg_net", "supabase_vault"];
 

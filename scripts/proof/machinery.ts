@@ -1,39 +1,6 @@
 import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
-import { checkCrm } from "./check-crm.ts";
+import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
-import { checkShipping, checkTracker } from "./check-orders.ts";
-import { checkStarts } from "./check-starts.ts";
-
-/** What a check found. Each entry is a sentence with ids; an empty list is what it wants. */
-export interface Check {
-  name: string;
-  /** What it looked at, in words with counts. */
-  looked: string;
-  lost: string[];
-  doubled: string[];
-  unexplained: string[];
-}
-
-export function check(name: string): Check {
-  return { name, looked: "", lost: [], doubled: [], unexplained: [] };
-}
-
-export function runChecks(evidence: Evidence): Check[] {
-  return [
-    ...checkShipping(evidence),
-    checkTracker(evidence),
-    checkStarts(evidence),
-    checkWebhooks(evidence),
-    checkTasks(evidence),
-    ...checkCrm(evidence),
-    checkPause(evidence),
-    checkLeaks(evidence),
-  ];
-}
-
-export function isOk({ lost, doubled, unexplained }: Check): boolean {
-  return lost.length + doubled.length + unexplained.length === 0;
-}
 
 /** What a vendor was told is safe must be a task. */
 export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {

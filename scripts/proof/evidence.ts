@@ -1,8 +1,8 @@
 import type { Pool } from "pg";
 import type { Person } from "../sandbox/clinic.ts";
-import type { Beginner } from "./beginners.ts";
+import type { Beginner } from "../demo/beginners.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
-import type { Mail } from "./mail.ts";
+import type { Mail } from "../sandbox/mail.ts";
 
 /** A row of `clockwork.tasks`, as far as the checks need it. */
 export interface TaskRow {
