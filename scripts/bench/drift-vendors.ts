@@ -1,5 +1,5 @@
 import { seeded } from "../sandbox/server.ts";
-import { importMember } from "../stack/members.ts";
+import { importMember } from "../sandbox/members.ts";
 import { startVendors } from "../sandbox/vendors.ts";
 
 // The vendors with many customers whose facts are in step, but for one in a hundred, in a process of their own, so that

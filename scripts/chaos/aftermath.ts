@@ -1,10 +1,10 @@
-import { type Check, checkLeaks, checkTasks, checkWebhooks } from "../demo/checks.ts";
-import { checkCrm } from "../demo/check-crm.ts";
-import { checkShipping, checkTracker } from "../demo/check-orders.ts";
-import { type Evidence, findLeaks, readOrders, readTasks } from "../demo/evidence.ts";
-import { makeLife } from "../demo/life.ts";
-import type { Mail } from "../demo/mail.ts";
-import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
+import type { Check } from "../proof/check.ts";
+import { checkCrm } from "../proof/crm.ts";
+import { gather } from "../proof/evidence.ts";
+import { checkLeaks, checkTasks, checkWebhooks } from "../proof/machinery.ts";
+import { checkShipping, checkTracker } from "../proof/orders.ts";
+import type { Mail } from "../sandbox/mail.ts";
+import { makeLife } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Crowd } from "./crowd.ts";
 import { disturbMail } from "./storms.ts";
@@ -26,21 +26,8 @@ export async function workOff(stack: Stack, crowd: Crowd, progress: (line: strin
 }
 
 /** The demo's checks: the vendors' own state against Clockwork's tables. */
-export async function examine(stack: Stack, crowd: Crowd, mail: Mail): Promise<Check[]> {
-  const evidence: Evidence = {
-    now: stack.clock.now(),
-    vendors: stack.vendors,
-    mail,
-    people: crowd.people,
-    beginners: [],
-    endedByPharmacy: new Set(),
-    decisions: new Map(),
-    tasks: await readTasks(stack.pool),
-    orders: await readOrders(stack.pool),
-    pause: { seen: null, unwell: [] },
-    functionLines: stack.functionLog.lines,
-    ...(await findLeaks(stack.pool, MEDICAL_CANARIES)),
-  };
+export async function examine(stack: Stack, { people }: Crowd, mail: Mail): Promise<Check[]> {
+  const evidence = await gather(stack, { mail, people });
   return [
     ...checkShipping(evidence),
     checkTracker(evidence),

@@ -1,4 +1,4 @@
-import type { Check } from "../demo/checks.ts";
+import type { Check } from "../proof/check.ts";
 import type { Stack } from "../stack/stack.ts";
 
 /** More than these tell nothing new. */

@@ -1,5 +1,5 @@
-import { type Check, check } from "../demo/checks.ts";
-import { makeLife } from "../demo/life.ts";
+import { type Check, check } from "../proof/check.ts";
+import { makeLife } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
 import { examine, workOff } from "./aftermath.ts";
 import { startLifeSupport } from "./life-support.ts";

@@ -1,4 +1,4 @@
-import type { Check } from "../demo/checks.ts";
+import { renderCheck, renderSum, sumOf } from "../proof/check.ts";
 import type { PhaseReport } from "./run.ts";
 import type { Recovery } from "./watch.ts";
 
@@ -14,11 +14,7 @@ export interface ChaosReport {
 }
 
 export function makeReport(seed: number, seconds: number, phases: PhaseReport[]): ChaosReport {
-  const sum = (what: "lost" | "doubled" | "unexplained") =>
-    phases.flatMap(({ checks }) => checks).reduce((count, check) => count + check[what].length, 0);
-  const found = { lost: sum("lost"), doubled: sum("doubled"), unexplained: sum("unexplained") };
-  const ok = found.lost + found.doubled + found.unexplained === 0;
-  return { ok, seed, seconds, phases, ...found };
+  return { seed, seconds, phases, ...sumOf(phases.flatMap(({ checks }) => checks)) };
 }
 
 /** What `npm run chaos` prints. */
@@ -26,7 +22,7 @@ export function render(report: ChaosReport): string {
   return [
     `seed ${report.seed}, ${report.seconds.toFixed(0)} s`,
     ...report.phases.map(renderPhase),
-    `${report.lost} lost, ${report.doubled} doubled, ${report.unexplained} unexplained`,
+    renderSum(report),
   ].join("\n\n");
 }
 
@@ -51,18 +47,4 @@ function renderRecoveries(recoveries: readonly Recovery[]): string {
       `${seconds(median)}   ${seconds(worst)}`
     ),
   ].join("\n");
-}
-
-/** More than these of one kind tell nothing new. */
-const SHOWN = 10;
-
-function renderCheck({ name, looked, lost, doubled, unexplained }: Check): string {
-  const found = [
-    ...lost.map((one) => `lost: ${one}`),
-    ...doubled.map((one) => `doubled: ${one}`),
-    ...unexplained.map((one) => `unexplained: ${one}`),
-  ];
-  const more = found.length > SHOWN ? [`… and ${found.length - SHOWN} more`] : [];
-  const lines = [...found.slice(0, SHOWN), ...more].map((one) => `\n        ${one}`).join("");
-  return `  ${found.length === 0 ? "ok  " : "FAIL"}  ${name} (${looked})${lines}`;
 }

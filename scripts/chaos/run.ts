@@ -1,4 +1,4 @@
-import type { Check } from "../demo/checks.ts";
+import type { Check } from "../proof/check.ts";
 import { examine, workOff } from "./aftermath.ts";
 import { tellStories } from "./evidence.ts";
 import type { ChaosOptions, Phase } from "./options.ts";

@@ -1,4 +1,4 @@
-import { type Mail, makeMail } from "../demo/mail.ts";
+import { type Mail, makeMail } from "../sandbox/mail.ts";
 import { freePort } from "../stack/postgres.ts";
 import { seeded } from "../sandbox/server.ts";
 import { type Stack, startStack } from "../stack/stack.ts";

@@ -1,12 +1,7 @@
-import type { Person, PriceId } from "../sandbox/clinic.ts";
+import type { PriceId } from "../sandbox/clinic.ts";
+import type { Beginner } from "../proof/evidence.ts";
 import type { CardState } from "../sandbox/stripe/cards.ts";
 import type { Stack } from "../stack/stack.ts";
-
-/** A customer who bought nothing by Checkout: the first prescription is to begin the subscription. */
-export interface Beginner {
-  person: Person;
-  price: PriceId;
-}
 
 /** How they come: with which card, and what the prescriber does. */
 const KINDS = [

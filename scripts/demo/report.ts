@@ -1,8 +1,8 @@
 import type { Pool } from "pg";
 import type { Stack } from "../stack/stack.ts";
-import { type Check, isOk } from "./checks.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Mail } from "./mail.ts";
+import { type Check, isOk, renderCheck, renderSum, sumOf } from "../proof/check.ts";
+import type { Evidence } from "../proof/evidence.ts";
+import type { Mail } from "../sandbox/mail.ts";
 import type { OpsPerson } from "./ops-person.ts";
 import type { Story } from "./story.ts";
 import type { Injected } from "./troubles.ts";
@@ -45,14 +45,11 @@ interface Told {
 export async function makeReport(told: Told): Promise<DemoReport> {
   const { stack, mail, story, checks, seconds, evidence } = told;
   const { pool, vendors } = stack;
-  const sum = (what: "lost" | "doubled" | "unexplained") =>
-    checks.reduce((count, check) => count + check[what].length, 0);
   const senders = { stripe: "stripe", medplum: "health", photon: "pharmacy", customerio: "crm" } as const;
   const first = Math.min(
     ...[...vendors.stripe.state.customers.values()].map(({ created }) => created * 1000),
   );
   return {
-    ok: checks.every(isOk),
     seed: told.seed,
     customers: story.customers.length,
     days: Math.round((evidence.now.getTime() - first) / 86_400_000),
@@ -93,9 +90,7 @@ export async function makeReport(told: Told): Promise<DemoReport> {
     repairs: told.ops.edits(),
     ticks: told.ticks,
     checks: checks.map((check) => ({ ...check, ok: isOk(check) })),
-    lost: sum("lost"),
-    doubled: sum("doubled"),
-    unexplained: sum("unexplained"),
+    ...sumOf(checks),
   };
 }
 
@@ -129,22 +124,8 @@ function render(report: DemoReport): string {
     table("Waiting for their moment (ops.waiting)", report.waiting),
     table("Waiting for a person (ops.manual_intervention)", report.stopped),
     `Checks\n${report.checks.map(renderCheck).join("\n")}`,
-    `${report.lost} lost, ${report.doubled} doubled, ${report.unexplained} unexplained`,
+    renderSum(report),
   ].join("\n\n");
-}
-
-/** More than these of one kind tell nothing new. */
-const SHOWN = 10;
-
-function renderCheck(check: DemoReport["checks"][number]): string {
-  const found = [
-    ...check.lost.map((one) => `lost: ${one}`),
-    ...check.doubled.map((one) => `doubled: ${one}`),
-    ...check.unexplained.map((one) => `unexplained: ${one}`),
-  ];
-  const more = found.length > SHOWN ? [`… and ${found.length - SHOWN} more`] : [];
-  const lines = [...found.slice(0, SHOWN), ...more].map((one) => `\n        ${one}`).join("");
-  return `  ${check.ok ? "ok  " : "FAIL"}  ${check.name} (${check.looked})${lines}`;
 }
 
 function table(title: string, rows: readonly Row[]): string {

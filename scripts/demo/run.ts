@@ -1,14 +1,13 @@
-import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
 import { freePort } from "../stack/postgres.ts";
 import { seeded } from "../sandbox/server.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
+import { startStack } from "../stack/stack.ts";
 import { runChecks } from "./checks.ts";
-import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "./evidence.ts";
-import { makeLife } from "./life.ts";
-import { type Mail, makeMail } from "./mail.ts";
+import { type Evidence, gather } from "../proof/evidence.ts";
+import { makeLife } from "../stack/life.ts";
+import { makeMail } from "../sandbox/mail.ts";
 import { makeOpsPerson } from "./ops-person.ts";
 import { type DemoReport, makeReport } from "./report.ts";
-import { playStory, type Story } from "./story.ts";
+import { playStory } from "./story.ts";
 
 /** The demo's first morning. Always the same, so that the same seed meets the same calendar. */
 const BEGINS = "2027-03-01T14:00:00Z";
@@ -43,7 +42,14 @@ export async function runDemo({ seed, customers, progress, afterwards }: DemoRun
     const story = await playStory({ stack, life, mail, ops, random: seeded(seed), customers, progress });
     const playedAt = performance.now();
     progress("The story is over: checking");
-    const evidence = await gather(stack, mail, story);
+    const evidence = await gather(stack, {
+      mail,
+      beginners: story.beginners,
+      endedByPharmacy: story.endedByPharmacy,
+      decisions: story.decisions,
+      people: [...story.customers, ...story.beginners].map(({ person }) => person),
+      pauseSeen: story.troubles.pauseSeen(),
+    });
     await afterwards?.(evidence);
     const checks = runChecks(evidence);
     const seconds = {
@@ -65,21 +71,4 @@ export async function runDemo({ seed, customers, progress, afterwards }: DemoRun
   } finally {
     await stack.stop();
   }
-}
-
-async function gather(stack: Stack, mail: Mail, story: Story): Promise<Evidence> {
-  return {
-    now: stack.clock.now(),
-    vendors: stack.vendors,
-    mail,
-    people: [...story.customers, ...story.beginners].map(({ person }) => person),
-    beginners: story.beginners,
-    endedByPharmacy: story.endedByPharmacy,
-    decisions: story.decisions,
-    tasks: await readTasks(stack.pool),
-    orders: await readOrders(stack.pool),
-    pause: { seen: story.troubles.pauseSeen(), unwell: await readUnwell(stack.pool) },
-    functionLines: stack.functionLog.lines,
-    ...(await findLeaks(stack.pool, MEDICAL_CANARIES)),
-  };
 }

@@ -1,11 +1,8 @@
-import type { Person } from "../sandbox/clinic.ts";
-import { isoDay } from "../sandbox/clinic.ts";
-import type { Stack } from "../stack/stack.ts";
-import { beginByPrescription, type Beginner, bringCards, DEFAULT_PRICES } from "./beginners.ts";
+import type { Beginner } from "../proof/evidence.ts";
+import { isoDay, type Person } from "../sandbox/clinic.ts";
+import { beginByPrescription, bringCards, DEFAULT_PRICES } from "./beginners.ts";
 import { BEGINNERS_WAVE, castParts, type Part, type Role, WAVES } from "./cast.ts";
-import type { Life } from "./life.ts";
-import type { Mail } from "./mail.ts";
-import type { OpsPerson } from "./ops-person.ts";
+import type { Stage } from "./stage.ts";
 import { makeTroubles, type Troubles } from "./troubles.ts";
 
 /** One customer and what they bought. */
@@ -26,17 +23,6 @@ export interface Story {
   /** How many live orders a person's decision leaves for a fill (`<invoice line>:<fill>`). */
   decisions: Map<string, 0 | 1>;
   troubles: Troubles;
-}
-
-export interface Stage {
-  stack: Stack;
-  life: Life;
-  mail: Mail;
-  ops: OpsPerson;
-  /** Casts the parts; the sandboxes draw from another one, whose order concurrency can change. */
-  random: () => number;
-  customers: number;
-  progress: (line: string) => void;
 }
 
 /** Two months of the clinic's life. Every act happens at a vendor or in a cell of the table editor. */

@@ -1,7 +1,7 @@
 import type { Fault } from "../sandbox/faults.ts";
-import type { Life } from "./life.ts";
+import type { Life } from "../stack/life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
-import type { Stage } from "./story.ts";
+import type { Stage } from "./stage.ts";
 
 /** What is broken on purpose, and when. */
 export interface Troubles {

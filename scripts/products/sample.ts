@@ -7,7 +7,7 @@ import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { makeClinic, type PriceId } from "../sandbox/clinic.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../stack/clock.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../sandbox/clock.ts";
 import { prepareCluster } from "../stack/cluster.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { startPostgres } from "../stack/postgres.ts";

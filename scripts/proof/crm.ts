@@ -1,4 +1,4 @@
-import { type Check, check } from "./checks.ts";
+import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** The CRM against the pharmacy, customer by customer. Clockwork's own tables are not looked at. */

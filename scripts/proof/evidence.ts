@@ -1,8 +1,13 @@
 import type { Pool } from "pg";
-import type { Person } from "../sandbox/clinic.ts";
-import type { Beginner } from "../demo/beginners.ts";
+import { MEDICAL_CANARIES, type Person, type PriceId } from "../sandbox/clinic.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
 import type { Mail } from "../sandbox/mail.ts";
+
+/** A customer who bought nothing by Checkout: the first prescription is to begin the subscription. */
+export interface Beginner {
+  person: Person;
+  price: PriceId;
+}
 
 /** A row of `clockwork.tasks`, as far as the checks need it. */
 export interface TaskRow {
@@ -48,7 +53,41 @@ export interface Evidence {
   searched: number;
 }
 
-export async function readTasks(pool: Pool): Promise<TaskRow[]> {
+/** Where the evidence lies: `Stack` has all of it. */
+interface Scene {
+  vendors: Evidence["vendors"];
+  pool: Pool;
+  clock: { now(): Date };
+  functionLog: { lines: readonly string[] };
+}
+
+/** What only those know who played: the rest can be read. */
+type Known =
+  & Pick<Evidence, "mail" | "people">
+  & Partial<Pick<Evidence, "beginners" | "endedByPharmacy" | "decisions">>
+  & { pauseSeen?: string | null };
+
+/** All evidence as it lies now. */
+export async function gather(
+  { vendors, pool, clock, functionLog }: Scene,
+  { pauseSeen = null, ...known }: Known,
+): Promise<Evidence> {
+  return {
+    beginners: [],
+    endedByPharmacy: new Set(),
+    decisions: new Map(),
+    ...known,
+    now: clock.now(),
+    vendors,
+    tasks: await readTasks(pool),
+    orders: await readOrders(pool),
+    pause: { seen: pauseSeen, unwell: await readUnwell(pool) },
+    functionLines: functionLog.lines,
+    ...(await findLeaks(pool, MEDICAL_CANARIES)),
+  };
+}
+
+async function readTasks(pool: Pool): Promise<TaskRow[]> {
   const { rows } = await pool.query<TaskRow>(`
     select tasks.id, step, key, status, reason_code, reason, caused_by, vendor,
       exists (select from clockwork.reasons where reasons.code = tasks.reason_code) as catalogued,
@@ -57,7 +96,7 @@ export async function readTasks(pool: Pool): Promise<TaskRow[]> {
   return rows;
 }
 
-export async function readOrders(pool: Pool): Promise<OrderRow[]> {
+async function readOrders(pool: Pool): Promise<OrderRow[]> {
   const { rows } = await pool.query<OrderRow>(
     "select id, state, reference, pharmacy_order_id from tracker.orders order by id",
   );
@@ -65,7 +104,7 @@ export async function readOrders(pool: Pool): Promise<OrderRow[]> {
 }
 
 /** Vendors that are paused or failing, and why. */
-export async function readUnwell(pool: Pool): Promise<string[]> {
+async function readUnwell(pool: Pool): Promise<string[]> {
   const { rows } = await pool.query<{ vendor: string; state: string }>(
     "select vendor, state from ops.vendors where state <> 'well' order by vendor",
   );

@@ -1,5 +1,5 @@
 import type { PhotonOrder } from "../sandbox/photon/state.ts";
-import { type Check, check } from "./checks.ts";
+import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";
 

@@ -1,6 +1,6 @@
 import { PRICES, productOf } from "../sandbox/clinic.ts";
 import type { Subscription } from "../sandbox/stripe/objects.ts";
-import { type Check, check } from "./checks.ts";
+import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
 /**

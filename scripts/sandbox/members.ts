@@ -1,6 +1,6 @@
 import { planOf } from "../../src/shared/owners/plan.ts";
-import { PRICES } from "../sandbox/clinic.ts";
-import type { LocalVendors } from "../sandbox/vendors.ts";
+import { PRICES } from "./clinic.ts";
+import type { LocalVendors } from "./vendors.ts";
 
 /** A customer who was there before anybody listened: at Stripe, in the CRM, with a login, all of it in step. */
 export interface MemberKeys {

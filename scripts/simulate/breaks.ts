@@ -1,5 +1,18 @@
 import type { Customer } from "./customer.ts";
-import type { Rule } from "./report.ts";
+
+/** The rules, in the order they are reported, and what is counted for each. */
+export const RULES = [
+  "nobody comes near a gap without a contact or an open row for a person",
+  "never two campaigns for one cycle",
+  "nobody is asked before it is time",
+  "nobody paused or cancelled is contacted",
+  "nobody paused or cancelled is charged",
+  "what a customer paused stays paused",
+  "billing goes on when there is a prescription",
+  "a campaign ends when its renewal does",
+  "a person knows what to do",
+] as const;
+export type Rule = (typeof RULES)[number];
 
 /** An invariant that did not hold: which, when, whose. */
 export interface Break {

@@ -1,4 +1,4 @@
-import type { Break } from "./breaks.ts";
+import { type Break, RULES } from "./breaks.ts";
 import { funnelChart, openChart } from "./chart.ts";
 import type { Customer } from "./customer.ts";
 import type { Funnel, OpenOnDay } from "./funnel.ts";
@@ -22,20 +22,6 @@ export interface SimulationReport {
   /** `seed` and `customers`: of the clinic, to play it again alone. */
   breaks: (Break & { story: string[]; seed: number; customers: number })[];
 }
-
-/** The rules, in the order they are reported, and what is counted for each. */
-export const RULES = [
-  "nobody comes near a gap without a contact or an open row for a person",
-  "never two campaigns for one cycle",
-  "nobody is asked before it is time",
-  "nobody paused or cancelled is contacted",
-  "nobody paused or cancelled is charged",
-  "what a customer paused stays paused",
-  "billing goes on when there is a prescription",
-  "a campaign ends when its renewal does",
-  "a person knows what to do",
-] as const;
-export type Rule = (typeof RULES)[number];
 
 /** A customer's story as somebody reads it who has to find out why. */
 export function storyOf(customer: Customer | undefined): string[] {

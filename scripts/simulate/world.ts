@@ -12,7 +12,7 @@ import { ownerCheckAddress } from "../../src/shared/steps/owner/check-address.ts
 import { subscriptionLook } from "../../src/shared/steps/subscription/look.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { PlannedClient } from "./planned-client.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../stack/clock.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../sandbox/clock.ts";
 import { isSomethingDue } from "../stack/due.ts";
 import { type SandboxApp, seeded } from "../sandbox/server.ts";
 import { type LocalVendors, startVendors } from "../sandbox/vendors.ts";

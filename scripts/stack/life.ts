@@ -1,5 +1,5 @@
-import type { Span } from "../stack/clock.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { Span } from "../sandbox/clock.ts";
+import type { Stack } from "./stack.ts";
 
 /** How the demo lets time go by: what is due is worked off at once, and the time between is jumped. */
 export interface Life {

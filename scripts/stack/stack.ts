@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connect, type Database } from "../../src/shared/db/database.ts";
 import { type Clinic, makeClinic } from "../sandbox/clinic.ts";
-import { makeClock, type StackClock } from "./clock.ts";
+import { makeClock, type StackClock } from "../sandbox/clock.ts";
 import { prepareCluster } from "./cluster.ts";
 import { type Cron, makeCron } from "./cron.ts";
 import { type DrainEnd, type FunctionLine, type FunctionLog, makeFunctionLog } from "./function-log.ts";

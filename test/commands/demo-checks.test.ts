@@ -1,9 +1,9 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MEDICAL_CANARIES, type Person } from "../../scripts/sandbox/clinic.ts";
-import type { Beginner } from "../../scripts/demo/beginners.ts";
-import { type Check, isOk, runChecks } from "../../scripts/demo/checks.ts";
-import { type Evidence, findLeaks, readOrders, readTasks, readUnwell } from "../../scripts/demo/evidence.ts";
+import { runChecks } from "../../scripts/demo/checks.ts";
+import { type Check, isOk } from "../../scripts/proof/check.ts";
+import { type Beginner, type Evidence, findLeaks, gather } from "../../scripts/proof/evidence.ts";
 import { conclude, type DemoReport } from "../../scripts/demo/report.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -57,20 +57,20 @@ afterAll(async () => {
 });
 
 async function look(): Promise<Evidence> {
-  return {
-    now: world.now(),
-    vendors: world.vendors,
-    mail: { snapshotOf: new Map() },
-    people,
-    beginners,
-    endedByPharmacy: new Set(),
-    decisions: new Map(),
-    pause: { seen: "5 calls in a row without an answer", unwell: await readUnwell(pool) },
-    tasks: await readTasks(pool),
-    orders: await readOrders(pool),
-    functionLines: world.lines.map((line) => JSON.stringify(line)),
-    ...(await findLeaks(pool, MEDICAL_CANARIES)),
-  };
+  return await gather(
+    {
+      vendors: world.vendors,
+      pool,
+      clock: world,
+      functionLog: { lines: world.lines.map((line) => JSON.stringify(line)) },
+    },
+    {
+      mail: { snapshotOf: new Map() },
+      people,
+      beginners,
+      pauseSeen: "5 calls in a row without an answer",
+    },
+  );
 }
 
 function failing(changed: Partial<Evidence> = {}): Check[] {

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { importMember, type MemberKeys } from "../../scripts/stack/members.ts";
+import { importMember, type MemberKeys } from "../../scripts/sandbox/members.ts";
 import { addTask } from "../support/act.ts";
 import type { World } from "../support/world.ts";
 

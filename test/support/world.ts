@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { onTestFinished } from "vitest";
 import { type Clinic, makeClinic } from "../../scripts/sandbox/clinic.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/stack/clock.ts";
+import { FOLLOW_CLOCKWORKS_CLOCK } from "../../scripts/sandbox/clock.ts";
 import { isSomethingDue } from "../../scripts/stack/due.ts";
 import { seeded } from "../../scripts/sandbox/server.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "../../scripts/sandbox/vendors.ts";

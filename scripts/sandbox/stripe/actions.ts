@@ -1,4 +1,4 @@
-import { type CardState, changeCard } from "./cards.ts";
+import { type CardState, changeCard, type PaymentBehavior } from "./cards.ts";
 import { type CheckoutRequest, completeCheckout } from "./checkout.ts";
 import {
   addPrice,
@@ -57,7 +57,7 @@ export interface StripeActions {
     customerId: string;
     priceIds: { price: string; quantity: number }[];
     metadata?: Metadata;
-    paymentBehavior?: subscriptions.PaymentBehavior;
+    paymentBehavior?: PaymentBehavior;
 
     /** Begins with a free trial: status `trialing`, a first invoice of $0. */
     trialDays?: number;

@@ -2,13 +2,18 @@ import { declined, noPaymentMethod } from "./errors.ts";
 import type { World } from "./invoicing.ts";
 import type { Customer } from "./objects.ts";
 import type { StripeState } from "./state.ts";
-import type { PaymentBehavior } from "./subscriptions.ts";
 
 /**
  * What a customer pays with. `default`: a card that invoices are charged to. `on_file`: a card that is charged only
  * where a subscription names it, as Checkout leaves it. `declined`: a default that every charge fails on.
  */
 export type CardState = "default" | "on_file" | "declined" | "none";
+
+/**
+ * `error_if_incomplete`: refused, nothing is made. `allow_incomplete` (Stripe's default): made as `incomplete` with an
+ * open invoice. `default_incomplete`: so made in any case, to be paid by the customer; nothing is tried.
+ */
+export type PaymentBehavior = "allow_incomplete" | "default_incomplete" | "error_if_incomplete";
 
 /** Puts a card on file, without any event. */
 export function addCard(state: StripeState, customer: Customer, card: CardState, id: string): void {

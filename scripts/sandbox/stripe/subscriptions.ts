@@ -1,4 +1,4 @@
-import { takesPayment } from "./cards.ts";
+import { type PaymentBehavior, takesPayment } from "./cards.ts";
 import { noSuch, notAllowed } from "./errors.ts";
 import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice, type World } from "./invoicing.ts";
 import { changePrice, type PriceMove, restartPeriods } from "./items.ts";
@@ -25,12 +25,6 @@ export interface SubscribeRequest {
   /** The first period is free and so long; the billing dates are counted from its end. */
   trialDays?: number;
 }
-
-/**
- * `error_if_incomplete`: refused, nothing is made. `allow_incomplete` (Stripe's default): made as `incomplete` with an
- * open invoice. `default_incomplete`: so made in any case, to be paid by the customer; nothing is tried.
- */
-export type PaymentBehavior = "allow_incomplete" | "default_incomplete" | "error_if_incomplete";
 
 /** A new subscription with its first invoice, which is paid at once where it can be. */
 export function subscribe(world: World, request: SubscribeRequest): Subscription {
