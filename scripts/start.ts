@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { choosePort } from "./stack/ports.ts";
-import { PROJECT, startStack } from "./stack/stack.ts";
+import { PROJECT } from "./stack/project.ts";
+import { startStack } from "./stack/stack.ts";
 import { liveTheDay } from "./start/day.ts";
 import { narrate, tellFunctionLine } from "./start/narrator.ts";
 import { makeOut } from "./start/out.ts";

@@ -1,15 +1,11 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
-import { z } from "zod";
-import { makeVendors } from "../../src/shared/connectors.ts";
 import { asClockwork, type Database } from "../../src/shared/db/database.ts";
-import { parseEnv } from "../../src/shared/env.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import type { Vendors } from "../../src/shared/queue/step.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
+import { drainDeps } from "../sandbox/world.ts";
+import { type Crowd, startCrowd } from "./crowd.ts";
 import {
-  benchDeps,
   makeStopwatch,
   type Memory,
   memoryNow,
@@ -24,88 +20,40 @@ import type { BenchContext, Section } from "./section.ts";
 // (the same calls, nothing compared). One customer in a hundred has drifted; putting them right is a line of its own.
 // The vendors are another process, so that the memory shown is ours.
 
-const CHILD = fileURLToPath(new URL("drift-vendors.ts", import.meta.url));
 const PAGE = 100;
 /** Pages of the check and of the floor in each turn. */
 const TURN = { pages: 20, floorPages: 5 };
 const DRIFTED_IN = 100;
 
-const message = z.union([
-  z.object({ keys: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])) }),
-  z.object({ env: z.record(z.string(), z.string()) }),
-  z.object({ calls: z.record(z.string(), z.number()) }),
-]);
-
 async function runDrift({ db, customers, progress }: BenchContext): Promise<string> {
-  const child = fork(CHILD, [String(customers)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const crowd = await startCrowd({
+    db,
+    process: "members-process.ts",
+    customers,
+    columns: [
+      ["stripe_customer_id", "text"],
+      ["crm_person_id", "text"],
+      ["login_user_id", "uuid"],
+      ["email", "text"],
+    ],
+    progress: (line) => progress(`drift: ${line}`),
+  });
   try {
-    const env = await started(db, child, (line) => progress(`drift: ${line}`));
     // The second looks wait until they are measured.
     await sql`update clockwork.settings set drift_settle_minutes = 1440`.execute(db);
     await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
-    await sql`analyze registry.customers`.execute(db);
-    return await measure(db, child, makeVendors(parseEnv(env), () => fetch, () => new Date()), customers);
+    return await measure(db, crowd, customers);
   } finally {
-    child.kill();
+    crowd.stop();
   }
 }
 
-async function started(
-  db: Database,
-  child: ChildProcess,
-  progress: (line: string) => void,
-): Promise<Record<string, string>> {
-  return await new Promise((resolve, reject) => {
-    let [inserted, count] = [Promise.resolve(), 0];
-    child.once("exit", (code) => reject(new Error(`the vendors' process ended with ${code}`)));
-    child.on("message", (raw) => {
-      const told = message.parse(raw);
-      if ("keys" in told) {
-        count += told.keys.length;
-        progress(`${count} customers are there`);
-        inserted = inserted.then(() => register(db, told.keys));
-      } else if ("env" in told) inserted.then(() => resolve(told.env), reject);
-    });
-  });
-}
-
-async function register(
-  db: Database,
-  keys: readonly (readonly [string, string, string, string])[],
-): Promise<void> {
-  const column = (at: 0 | 1 | 2 | 3) => keys.map((row) => row[at]);
-  await sql`
-    insert into registry.customers (stripe_customer_id, crm_person_id, login_user_id, email)
-    select * from unnest(${column(0)}::text[], ${column(1)}::text[], ${column(2)}::uuid[], ${
-    column(3)
-  }::text[])
-  `.execute(db);
-}
-
-async function callsOf(child: ChildProcess): Promise<Record<string, number>> {
-  return await new Promise((resolve) => {
-    const listen = (raw: unknown) => {
-      const told = message.parse(raw);
-      if (!("calls" in told)) return;
-      child.off("message", listen);
-      resolve(told.calls);
-    };
-    child.on("message", listen);
-    child.send("calls");
-  });
-}
-
-async function measure(
-  db: Database,
-  child: ChildProcess,
-  vendors: Vendors,
-  customers: number,
-): Promise<string> {
-  const deps = benchDeps(db, vendors);
+async function measure(db: Database, crowd: Crowd, customers: number): Promise<string> {
+  const deps = drainDeps({ db, env: crowd.env });
   const tallies = { floor: none(), customers: none(), logins: none(), repairs: none() };
-  const time = makeStopwatch(() => callsOf(child));
+  const time = makeStopwatch(() => crowd.calls());
   const memory = [memoryNow()];
-  const readPages = makeFloor(db, vendors);
+  const readPages = makeFloor(db, deps.vendors);
   for (
     const [step, vendor, tally] of [
       ["drift.customers", "stripe", tallies.customers],

@@ -1,14 +1,14 @@
 import { sql } from "kysely";
 import { z } from "zod";
-import { makeVendors } from "../../src/shared/connectors.ts";
 import { asClockwork, type Database } from "../../src/shared/db/database.ts";
-import { parseEnv } from "../../src/shared/env.ts";
+import type { Env } from "../../src/shared/env.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { renewalFind } from "../../src/shared/steps/renewal/find.ts";
+import { PRODUCTS } from "../sandbox/clinic.ts";
+import { drainDeps } from "../sandbox/world.ts";
 import { type Crowd, startCrowd } from "./crowd.ts";
 import {
-  benchDeps,
   makeStopwatch,
   type Memory,
   memoryNow,
@@ -27,28 +27,61 @@ const PAGE = 100;
 /** The finder's pages, the floor's pages and the checks one by one, of each turn. */
 const TURN = { pages: 25, floorPages: 5, checks: 25 };
 
+/** Whom the crowd consists of. */
+interface Refills {
+  /** Subscriptions, in the order in which they began. */
+  subscriptionIds: string[];
+  /** By Stripe customer. */
+  patients: Map<string, string>;
+}
+
 async function runFinder({ db, customers, progress }: BenchContext): Promise<string> {
-  const crowd = await startCrowd(db, customers, (line) => progress(`finder: ${line}`));
+  await openShop(db);
+  const refills: Refills = { subscriptionIds: [], patients: new Map() };
+  const crowd = await startCrowd({
+    db,
+    process: "refills-process.ts",
+    customers,
+    columns: [["stripe_customer_id", "text"], ["health_patient_id", "text"]],
+    onKeys: (keys) => {
+      for (const [stripe = "", patient = "", subscription = ""] of keys) {
+        refills.subscriptionIds.push(subscription);
+        refills.patients.set(stripe, patient);
+      }
+    },
+    progress: (line) => progress(`finder: ${line}`),
+  });
   try {
-    return await measure(db, crowd, customers, progress);
+    return await measure(db, crowd, refills, customers, progress);
   } finally {
     crowd.stop();
   }
 }
 
+async function openShop(db: Database): Promise<void> {
+  const { name, rxnorm } = PRODUCTS[0];
+  const { id } = await db.insertInto("registry.products").values({ name }).returning("id")
+    .executeTakeFirstOrThrow();
+  await db.insertInto("registry.product_keys").values([
+    { system: "rxnorm", key: rxnorm, product_id: id },
+    { system: "stripe_price", key: "price_morning_month", product_id: id, fills_per_charge: 1 },
+  ]).execute();
+}
+
 async function measure(
   db: Database,
   crowd: Crowd,
+  refills: Refills,
   customers: number,
   progress: (line: string) => void,
 ): Promise<string> {
-  const deps = benchDeps(db, makeVendors(parseEnv(crowd.env), () => fetch, () => new Date()));
+  const deps = drainDeps({ db, env: crowd.env });
   const tallies = { ours: none(), floor: none(), single: none() };
   const time = makeStopwatch(() => crowd.calls());
   await insertTasks(db, [{ step: "renewal.find", key: "bench", vendor: "stripe", data: {} }]);
   const memory = [memoryNow()];
   const pages = Math.ceil(customers / PAGE);
-  const readPages = makeFloor(crowd);
+  const readPages = makeFloor(crowd.env, refills);
   for (let done = 0; done < pages; done += TURN.pages) {
     const now = Math.min(TURN.pages, pages - done);
     await time(
@@ -61,7 +94,7 @@ async function measure(
       Math.min(TURN.floorPages, now) * PAGE,
       () => readPages(Math.min(TURN.floorPages, now)),
     );
-    await time(tallies.single, TURN.checks, () => checkOneByOne(deps, crowd, done));
+    await time(tallies.single, TURN.checks, () => checkOneByOne(deps, refills, done));
     memory.push(memoryNow());
     if ((done / TURN.pages) % 8 === 0) progress(`finder: ${done * PAGE} of ${customers} refills`);
   }
@@ -70,7 +103,7 @@ async function measure(
 }
 
 /** The same pages read by hand, from the newest on, and over again from the start at the end. */
-function makeFloor({ env, patients }: Crowd): (pages: number) => Promise<void> {
+function makeFloor(env: Env, { patients }: Refills): (pages: number) => Promise<void> {
   const list = z.object({
     data: z.array(z.object({ id: z.string(), customer: z.string() })),
     has_more: z.boolean(),
@@ -87,33 +120,33 @@ function makeFloor({ env, patients }: Crowd): (pages: number) => Promise<void> {
     token ||= await logIn(env);
     for (let page = 0; page < pages; page++) {
       const { data, has_more } = list.parse(
-        await read(`${env["STRIPE_API_URL"]}/v1/subscriptions?limit=${PAGE}${after}`, env["STRIPE_API_KEY"]),
+        await read(`${env.STRIPE_API_URL}/v1/subscriptions?limit=${PAGE}${after}`, env.STRIPE_API_KEY),
       );
       after = has_more ? `&starting_after=${data.at(-1)?.id}` : "";
       const subject = encodeURIComponent(
         data.map(({ customer }) => `Patient/${patients.get(customer)}`).join(","),
       );
       for (const type of ["MedicationRequest", "MedicationDispense"]) {
-        await read(`${env["MEDPLUM_BASE_URL"]}/fhir/R4/${type}?subject=${subject}&_count=1000`, token);
+        await read(`${env.MEDPLUM_BASE_URL}/fhir/R4/${type}?subject=${subject}&_count=1000`, token);
       }
     }
   };
 }
 
-async function logIn(env: Record<string, string>): Promise<string> {
-  const response = await fetch(`${env["MEDPLUM_BASE_URL"]}/oauth2/token`, {
+async function logIn(env: Env): Promise<string> {
+  const response = await fetch(`${env.MEDPLUM_BASE_URL}/oauth2/token`, {
     method: "POST",
     body: new URLSearchParams({
       grant_type: "client_credentials",
-      client_id: env["MEDPLUM_CLIENT_ID"] ?? "",
-      client_secret: env["MEDPLUM_CLIENT_SECRET"] ?? "",
+      client_id: env.MEDPLUM_CLIENT_ID ?? "",
+      client_secret: env.MEDPLUM_CLIENT_SECRET ?? "",
     }),
   });
   return z.object({ access_token: z.string() }).parse(await response.json()).access_token;
 }
 
 /** A `renewal.check` for each of a few subscriptions, while the finder's own next page is held back. */
-async function checkOneByOne(deps: DrainDeps, { subscriptionIds }: Crowd, done: number): Promise<void> {
+async function checkOneByOne(deps: DrainDeps, { subscriptionIds }: Refills, done: number): Promise<void> {
   await holdFinder(deps.db, "1 day");
   const from = (done * PAGE) % Math.max(1, subscriptionIds.length - TURN.checks);
   const some = subscriptionIds.slice(from, from + TURN.checks);

@@ -1,11 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { z } from "zod";
-import type { Database } from "../../src/shared/db/database.ts";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
-import type { DrainDeps } from "../../src/shared/queue/drain.ts";
-import type { Vendors } from "../../src/shared/queue/step.ts";
-import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { table } from "./section.ts";
 
 /** What some work over customers took, added up over the turns it was done in. */
@@ -87,17 +82,4 @@ export function memoryTable(samples: readonly Memory[]): string {
     ["heap in use", ...megabytes("heap")],
     ["resident", ...megabytes("rss")],
   ]);
-}
-
-/** A drain as it is, but for its log and its heartbeat. */
-export function benchDeps(db: Database, vendors: Vendors): DrainDeps {
-  return {
-    db,
-    log: () => {},
-    clock: () => new Date(),
-    boss: makeBoss(db),
-    steps: makeStepTable(STEPS),
-    vendors,
-    every: () => () => {},
-  };
 }

@@ -3,14 +3,13 @@ import { sql } from "kysely";
 import { z } from "zod";
 import type { Database } from "../../src/shared/db/database.ts";
 import { makeWebhooksApp } from "../../src/shared/http/webhooks-app.ts";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
 import { defineStep } from "../../src/shared/queue/step.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { makeVendors } from "../../src/shared/connectors.ts";
 import { parseEnv } from "../../src/shared/env.ts";
 import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";
+import { drainDeps } from "../sandbox/world.ts";
 import { type BenchContext, median, type Section, table } from "./section.ts";
 
 // What the protocol costs, as ratios to a bare floor measured beside it in the same run, in turns, so that a busy machine
@@ -117,13 +116,7 @@ async function runQueue({ db, progress }: BenchContext): Promise<string> {
     data jsonb not null, key text unique)`.execute(db);
   await sql`create index on bench.tasks (id) where status = 'PENDING'`.execute(db);
   const deps: DrainDeps = {
-    db,
-    log: () => {},
-    clock: () => new Date(),
-    boss: makeBoss(db),
-    steps: makeStepTable([noop]),
-    vendors: makeVendors(parseEnv({}), () => fetch, () => new Date()),
-    every: () => () => {},
+    ...drainDeps({ db, env: parseEnv({}), steps: [noop] }),
     budget: { milliseconds: 120_000, tasks: 1_000_000 },
   };
   const [tasks, webhooks]: { floor: number; ours: number }[][] = [[], []];

@@ -1,21 +1,14 @@
 import { sql } from "kysely";
-import { makeVendors } from "../../src/shared/connectors.ts";
-import { connect, type Database } from "../../src/shared/db/database.ts";
-import { parseEnv } from "../../src/shared/env.ts";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
-import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import type { Database } from "../../src/shared/db/database.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
-import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { makeClinic, type PriceId } from "../sandbox/clinic.ts";
-import { FOLLOW_CLOCKWORKS_CLOCK } from "../sandbox/clock.ts";
-import { prepareCluster } from "../stack/cluster.ts";
-import { pushMigrations } from "../stack/migrate.ts";
-import { startPostgres } from "../stack/postgres.ts";
+import type { PriceId } from "../sandbox/clinic.ts";
 import { seeded } from "../sandbox/server.ts";
-import { type LocalVendors, startVendors } from "../sandbox/vendors.ts";
-import { PROJECT } from "../stack/stack.ts";
+import type { LocalVendors } from "../sandbox/vendors.ts";
+import { makeWorld } from "../sandbox/world.ts";
+import { withMigratedDatabase } from "../stack/migrated.ts";
 
 const DAY_MS = 86_400_000;
+const NIGHTS = 30;
 
 /** How often each price is chosen at the sandbox clinic, of 100. */
 const CHOSEN: [price: string, share: number][] = [
@@ -32,46 +25,28 @@ const CHOSEN: [price: string, share: number][] = [
  * nobody. Counted by the very steps that count at night. `work` gets the database as the last morning finds it.
  */
 export async function withSampleClinic<T>(work: (db: Database) => Promise<T>): Promise<T> {
-  const server = await startPostgres();
-  const undo: (() => Promise<unknown>)[] = [() => server.stop()];
-  try {
-    const url = (await prepareCluster(server)).url("postgres");
-    await pushMigrations({ url, workdir: PROJECT });
-    const { db, close } = connect(url);
-    undo.push(close);
-    let daysOn = -30;
-    const now = () => new Date(Date.now() + daysOn * DAY_MS);
+  return await withMigratedDatabase(async ({ url }) => {
+    const today = Date.now();
     const random = seeded(4);
-    const vendors = await startVendors({ now, random, webhooksUrl: "http://unused.test" });
-    undo.push(() => vendors.close());
-    await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);
-    await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
-    const deps: DrainDeps = {
-      db,
-      log: () => {},
-      clock: now,
-      boss: makeBoss(db),
-      steps: makeStepTable(STEPS),
-      vendors: makeVendors(parseEnv(vendors.env), () => fetch, now),
-      every: () => () => {},
-    };
-    const clinic = makeClinic(db, vendors, now);
-    await clinic.openShop();
-    await changeThePrices(db, vendors);
-    for (let night = 0; night <= 30; night++) {
-      daysOn = night - 30;
-      await sql`update clockwork.settings set clock_offset = ${`${daysOn} days`}::interval`.execute(db);
-      liveADay(vendors, random, night);
-      await insertTasks(db, [
-        { step: "product.count_stripe", vendor: "stripe", key: `night:${night}`, data: {} },
-        { step: "product.count_pharmacy", vendor: "pharmacy", key: `night:${night}`, data: {} },
-      ]);
-      await drain(deps);
+    const world = await makeWorld({ url, random, beginsAt: new Date(today - NIGHTS * DAY_MS) });
+    const { db, vendors } = world;
+    try {
+      await world.clinic.openShop();
+      await changeThePrices(db, vendors);
+      for (let night = 0; night <= NIGHTS; night++) {
+        await world.moveTo(new Date(today - (NIGHTS - night) * DAY_MS));
+        liveADay(vendors, random, night);
+        await insertTasks(db, [
+          { step: "product.count_stripe", vendor: "stripe", key: `night:${night}`, data: {} },
+          { step: "product.count_pharmacy", vendor: "pharmacy", key: `night:${night}`, data: {} },
+        ]);
+        await world.drain();
+      }
+      return await work(db);
+    } finally {
+      await world.close();
     }
-    return await work(db);
-  } finally {
-    for (const one of undo.reverse()) await one();
-  }
+  });
 }
 
 async function changeThePrices(db: Database, { stripe }: LocalVendors): Promise<void> {

@@ -1,10 +1,11 @@
-import type { Pool } from "pg";
+import { sql } from "kysely";
+import type { Database } from "../../src/shared/db/database.ts";
 
 /**
  * The machinery's clock is Clockwork's: what pg-boss's own TestClock does for one process, this does for every
- * process of the local stack.
+ * process on the database.
  */
-export const FOLLOW_CLOCKWORKS_CLOCK =
+const FOLLOW_CLOCKWORKS_CLOCK =
   `create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()'`;
 
 export interface Span {
@@ -14,37 +15,35 @@ export interface Span {
   days?: number;
 }
 
-export function milliseconds({ seconds = 0, minutes = 0, hours = 0, days = 0 }: Span): number {
-  return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000;
-}
-
-/** A clock for the whole local stack: real time, moved forward on request. */
-export interface StackClock {
+/** Real time, moved on request: in SQL and in TypeScript alike. */
+export interface Clock {
   now(): Date;
-  /** Moves it forward, in SQL and (within {@link FUNCTIONS_FOLLOW_MS}) in the functions alike. */
+  /** Moves it forward. */
   pass(span: Span): Promise<void>;
+  /** Sets it. It runs on from there. */
+  moveTo(at: Date): Promise<void>;
 }
 
-/** The functions read the moved clock anew after 100 ms (src/shared/wiring.ts); a little more to be sure. */
-export const FUNCTIONS_FOLLOW_MS = 120;
-
-export function makeClock(pool: Pool, startAt: number): StackClock & { begin(): Promise<void> } {
-  let offset = startAt;
+/** @param offset how far it stands ahead of real time at first, in milliseconds. `begin` needs the migrations. */
+export function makeClock(db: Database, offset = 0): Clock & { begin(): Promise<void> } {
   const write = async () => {
-    await pool.query("update clockwork.settings set clock_offset = make_interval(secs => $1)", [
-      offset / 1000,
-    ]);
+    await sql`update clockwork.settings set clock_offset = make_interval(secs => ${offset / 1000})`.execute(
+      db,
+    );
   };
   return {
     now: () => new Date(Date.now() + offset),
     async begin() {
-      await pool.query(FOLLOW_CLOCKWORKS_CLOCK);
+      await sql.raw(FOLLOW_CLOCKWORKS_CLOCK).execute(db);
       if (offset !== 0) await write();
     },
-    async pass(span) {
-      offset += milliseconds(span);
+    async pass({ seconds = 0, minutes = 0, hours = 0, days = 0 }) {
+      offset += (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000;
       await write();
-      await new Promise((resolve) => setTimeout(resolve, FUNCTIONS_FOLLOW_MS));
+    },
+    async moveTo(at) {
+      offset = at.getTime() - Date.now();
+      await write();
     },
   };
 }

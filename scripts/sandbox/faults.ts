@@ -24,6 +24,9 @@ export interface Fault {
   share?: number;
 }
 
+/** The status where the connection breaks: a caller behind a socket never sees it. */
+export const CONNECTION_BROKE = 499;
+
 /** A sandbox's faults and its count of calls. One instance a sandbox. */
 export class Faults {
   /** Calls seen, by operation, failed ones included. */
@@ -132,7 +135,7 @@ export class Faults {
         break;
     }
     breakConnection();
-    return new Response(null, { status: 499 });
+    return new Response(null, { status: CONNECTION_BROKE });
   }
 }
 

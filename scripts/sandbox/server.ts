@@ -1,6 +1,6 @@
 import { type HttpBindings, serve } from "@hono/node-server";
 import type { Hono } from "hono";
-import type { Faults } from "./faults.ts";
+import { CONNECTION_BROKE, type Faults } from "./faults.ts";
 import type { Outbox } from "./outbox.ts";
 
 export type SandboxApp = Hono<{ Bindings: HttpBindings }>;
@@ -39,6 +39,18 @@ export async function serveSandbox(
       }));
     server.once("error", reject);
   });
+}
+
+/** `fetch` that hands each request to the sandbox at its origin, without a socket in between. */
+export function callWithin(apps: ReadonlyMap<string, SandboxApp>): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const app = apps.get(new URL(request.url).origin);
+    if (!app) throw new TypeError(`nobody answers at ${request.url}`);
+    const response = await app.fetch(request, {});
+    if (response.status === CONNECTION_BROKE) throw new TypeError("the connection broke");
+    return response;
+  };
 }
 
 /** A seeded random number generator (mulberry32): 0 to 1. */

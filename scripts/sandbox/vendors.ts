@@ -5,7 +5,7 @@ import { CUSTOMERIO_SANDBOX_KEYS, type CustomerioSandbox, makeCustomerioSandbox 
 import type { Delivery } from "./outbox.ts";
 import { makeMedplumSandbox, type MedplumSandbox } from "./medplum.ts";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./photon.ts";
-import { type Sandbox, seeded, serveSandbox } from "./server.ts";
+import { callWithin, type Sandbox, type SandboxApp, seeded, serveSandbox } from "./server.ts";
 import { makeStripeSandbox, type StripeSandbox } from "./stripe.ts";
 
 const AUTH_SEED = 5;
@@ -19,6 +19,8 @@ export interface LocalVendors {
   login: AuthSandbox;
   /** What the functions need to reach and to believe them: URLs, keys and signing secrets. */
   env: Record<string, string>;
+  /** How they are called. */
+  fetch: typeof fetch;
   /** Each vendor tries its waiting webhooks once. */
   flush(): Promise<Delivery[]>;
   /** Webhooks that wait to be sent. */
@@ -34,13 +36,15 @@ export interface VendorsOptions {
   webhooksUrl: string;
   /** How they are sent; the tests hand them to the app directly. */
   fetch?: typeof fetch;
+  /** False: they are called in this process, without a socket in between. Default: served on loopback. */
+  served?: boolean;
   /** The events Stripe sends: snapshot, thin, or both. */
   stripeEventKinds?: ("snapshot" | "thin")[];
 }
 
-/** The four vendors and Supabase Auth on loopback, with secrets of their own, made anew for each run. */
+/** The four vendors and Supabase Auth, with secrets of their own, made anew for each run. */
 export async function startVendors(options: VendorsOptions): Promise<LocalVendors> {
-  const { now, random, webhooksUrl, stripeEventKinds = ["snapshot"] } = options;
+  const { now, random, webhooksUrl, served = true, stripeEventKinds = ["snapshot"] } = options;
   const depsFor = (path: string, secret: string) => ({
     now,
     random,
@@ -66,14 +70,23 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
   // Random numbers of its own: those of the vendors stay the same with and without it.
   const login = makeAuthSandbox({ now, random: seeded(AUTH_SEED) });
   const sandboxes: Sandbox[] = [stripe, health, pharmacy, crm];
+  const within = new Map<string, SandboxApp>();
+  const servers: { url: string; close(): Promise<void> }[] = [];
+  const serve = async (name: string, app: SandboxApp): Promise<string> => {
+    const url = `http://${name}.test`;
+    if (!served) return within.set(url, app) && url;
+    const server = await serveSandbox(app);
+    servers.push(server);
+    return server.url;
+  };
   const [atStripe, atMedplum, atPhoton, atCustomerio, atAuth] = await Promise.all([
-    serveSandbox(stripe.app),
-    serveSandbox(health.app),
-    serveSandbox(pharmacy.app),
-    serveSandbox(crm.app),
-    serveSandbox(login.app),
+    serve("stripe", stripe.app),
+    serve("medplum", health.app),
+    serve("photon", pharmacy.app),
+    serve("customerio", crm.app),
+    serve("auth", login.app),
   ]);
-  login.servedAt(atAuth.url);
+  login.servedAt(atAuth);
   return {
     stripe,
     health,
@@ -81,37 +94,36 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
     crm,
     login,
     env: {
-      SUPABASE_URL: atAuth.url,
+      SUPABASE_URL: atAuth,
       SUPABASE_SERVICE_ROLE_KEY: login.keys.service,
       STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
-      STRIPE_API_URL: atStripe.url,
+      STRIPE_API_URL: atStripe,
       STRIPE_WEBHOOK_SECRET: secrets.stripe,
-      MEDPLUM_BASE_URL: atMedplum.url,
+      MEDPLUM_BASE_URL: atMedplum,
       MEDPLUM_CLIENT_ID: health.clientId,
       MEDPLUM_CLIENT_SECRET: health.clientSecret,
       MEDPLUM_WEBHOOK_SECRET: secrets.medplum,
-      PHOTON_API_URL: `${atPhoton.url}/graphql`,
-      PHOTON_AUTH_URL: atPhoton.url,
+      PHOTON_API_URL: `${atPhoton}/graphql`,
+      PHOTON_AUTH_URL: atPhoton,
       PHOTON_CLIENT_ID: PHOTON_SANDBOX_CLIENT.clientId,
       PHOTON_CLIENT_SECRET: PHOTON_SANDBOX_CLIENT.clientSecret,
       PHOTON_WEBHOOK_SECRET: secrets.photon,
-      CUSTOMERIO_TRACK_URL: atCustomerio.url,
+      CUSTOMERIO_TRACK_URL: atCustomerio,
       CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
       CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
-      CUSTOMERIO_APP_URL: atCustomerio.url,
+      CUSTOMERIO_APP_URL: atCustomerio,
       CUSTOMERIO_APP_API_KEY: CUSTOMERIO_SANDBOX_KEYS.appApiKey,
       CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
       STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
     },
+    fetch: served ? fetch : callWithin(within),
     async flush() {
       const rounds = await Promise.all(sandboxes.map((sandbox) => sandbox.outbox.flush()));
       return rounds.flat();
     },
     waiting: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.outbox.waiting, 0),
     async close() {
-      await Promise.all(
-        [atStripe, atMedplum, atPhoton, atCustomerio, atAuth].map((server) => server.close()),
-      );
+      await Promise.all(servers.map((server) => server.close()));
     },
   };
 }

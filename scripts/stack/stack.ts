@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { connect, type Database } from "../../src/shared/db/database.ts";
 import { type Clinic, makeClinic } from "../sandbox/clinic.ts";
-import { makeClock, type StackClock } from "../sandbox/clock.ts";
+import { type Clock, makeClock } from "../sandbox/clock.ts";
 import { prepareCluster } from "./cluster.ts";
 import { type Cron, makeCron } from "./cron.ts";
 import { type DrainEnd, type FunctionLine, type FunctionLog, makeFunctionLog } from "./function-log.ts";
@@ -12,10 +12,12 @@ import { removeLocalEnv, writeLocalEnv } from "./local-env.ts";
 import { pushMigrations } from "./migrate.ts";
 import { makeNet, type Net } from "./net.ts";
 import { type LocalPostgres, startPostgres } from "./postgres.ts";
+import { PROJECT } from "./project.ts";
 import { seeded } from "../sandbox/server.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "../sandbox/vendors.ts";
 
-export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+/** The functions read the moved clock anew after 100 ms (src/shared/wiring.ts); a little more to be sure. */
+const FUNCTIONS_FOLLOW_MS = 120;
 
 export interface StackOptions {
   dbPort: number;
@@ -53,7 +55,8 @@ export interface Stack {
   db: Database;
   vendors: LocalVendors;
   clinic: Clinic;
-  clock: StackClock;
+  /** Moved with {@link Clock.pass}, it waits until the functions follow. */
+  clock: Clock;
   /** Not started. */
   cron: Cron;
   /** Not started. */
@@ -90,7 +93,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     undo.push(() => pool.end());
     const { db, close } = connect(databaseUrl);
     undo.push(close);
-    const clock = makeClock(pool, startAhead);
+    const { begin, ...moved } = makeClock(db, startAhead);
+    const clock: Clock = {
+      ...moved,
+      async pass(span) {
+        await moved.pass(span);
+        await sleep(FUNCTIONS_FOLLOW_MS);
+      },
+    };
 
     const vendors = await startVendors({
       now: clock.now,
@@ -118,7 +128,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (migrated.status === "rejected") throw migrated.reason;
     if (served.status === "rejected") throw served.reason;
 
-    await clock.begin();
+    await begin();
     await keepInVault(pool, { clockwork_functions_url: functionsUrl, clockwork_cron_secret: cronSecret });
     const onError = (error: unknown) =>
       log(`The local stack: ${error instanceof Error ? error.message : error}`);

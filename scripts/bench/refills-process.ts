@@ -1,12 +1,11 @@
-import { seeded } from "../sandbox/server.ts";
 import { PRODUCTS } from "../sandbox/clinic.ts";
+import { seeded } from "../sandbox/server.ts";
 import { startVendors } from "../sandbox/vendors.ts";
+import { importAll, serveCrowd } from "./serve-crowd.ts";
 
-// The vendors with many customers, in a process of their own, so that their memory is not ours. Started by
-// `startCrowd`; it says where it is reached, sends the keys of the customers, and answers `calls` with its counts.
+// The finder's vendors: many active refills.
 
 const DAY_MS = 86_400_000;
-const KEYS_AT_ONCE = 5000;
 /** Refills began so long ago. */
 const BEGAN_DAYS_AGO = 10;
 
@@ -17,7 +16,6 @@ function termsOf(n: number): { validUntil: string; daysSupply: number | null } {
   return { validUntil, daysSupply: n % 100 === 7 ? null : 30 };
 }
 
-const count = Number(process.argv[2]);
 let offset = -BEGAN_DAYS_AGO * DAY_MS;
 const vendors = await startVendors({
   now: () => new Date(Date.now() + offset),
@@ -30,8 +28,7 @@ health.state.subscriptions.clear();
 const product = PRODUCTS[0];
 stripe.addPrice({ id: "price_morning_month", interval: "month", intervalCount: 1, amount: 4900 });
 const address = { line: ["1 Example Street"], city: "Lexington", state: "KY", postalCode: "40507" };
-let keys: [string, string, string][] = [];
-for (let n = 0; n < count; n++) {
+importAll((n) => {
   const { customer, subscription } = stripe.importCustomer({
     email: `c${n}@example.com`,
     priceId: "price_morning_month",
@@ -47,21 +44,7 @@ for (let n = 0; n < count; n++) {
   for (let fill = 0; fill < 2; fill++) {
     health.recordDispense({ patientId, prescriptionId, pharmacyOrderId: `${n}:${fill}` });
   }
-  keys.push([customer.id, patientId, subscription?.id ?? ""]);
-  if (keys.length === KEYS_AT_ONCE || n === count - 1) {
-    process.send?.({ keys });
-    keys = [];
-  }
-}
-offset = 0;
-process.send?.({ env: vendors.env });
-process.on("message", () => {
-  const calls = Object.fromEntries(
-    (["stripe", "health", "pharmacy", "crm"] as const).map((vendor) => [
-      vendor,
-      [...vendors[vendor].faults.calls.values()].reduce((sum, calls) => sum + calls, 0),
-    ]),
-  );
-  process.send?.({ calls });
+  return [customer.id, patientId, subscription?.id ?? ""];
 });
-process.on("disconnect", () => process.exit(0));
+offset = 0;
+serveCrowd(vendors);
