@@ -1,29 +1,27 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { defineCommand, run } from "./command.ts";
 import { checkFiring, checkMissingVault } from "./extensions/firing.ts";
 import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
-import { makeReport } from "./extensions/report.ts";
+import { makeReport, type Report } from "./extensions/report.ts";
 import { checkSchedules } from "./extensions/schedules.ts";
 import { startDebianPostgres } from "./extensions/server.ts";
 import { prepareCluster } from "./stack/cluster.ts";
 import { pushMigrations } from "./stack/migrate.ts";
+import { PROJECT } from "./stack/project.ts";
 
-// `npm run test:extensions`: the migrations on Debian's Postgres 15 with the real pg_cron, which fires the real tick,
-// which calls the real drain. pg_net and Vault are not in Debian: those two are the local stack's stand-ins.
-
-const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 const HOSTED = readFileSync(new URL("extensions/hosted.sql", import.meta.url), "utf8");
 /** Without the packages' installation. */
 const LIMIT_MS = 170_000;
 
-// What was started ends with this process, in whatever way it ends.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+const EXTENSIONS = defineCommand(
+  "npm run test:extensions",
+  `The migrations on Debian's Postgres 15 with the real pg_cron, which fires the real tick, which calls the real drain.
+pg_net and Vault are not in Debian: those two are the local stack's stand-ins.`,
+  {},
+);
 
-const report = makeReport((line) => console.log(line));
-const undo: (() => Promise<void> | void)[] = [];
-
-async function prove(): Promise<void> {
+async function prove(report: Report, undo: (() => Promise<void> | void)[]): Promise<void> {
   report.step("Starting Debian's Postgres 15 in a temp folder");
   const server = await startDebianPostgres();
   undo.push(() => server.stop());
@@ -53,20 +51,25 @@ async function asSuperuser(url: string, sql: string): Promise<void> {
   }
 }
 
-try {
-  await ensurePackages(report.step);
-  let late: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    late = setTimeout(() => reject(new Error(`not done after ${LIMIT_MS / 1000} s`)), LIMIT_MS);
-  });
-  await Promise.race([prove(), limit]).finally(() => clearTimeout(late));
-} catch (error) {
-  report.fail("the proof did not come to its end", error);
-}
-report.step("Stopping everything");
-for (let last = undo.pop(); last; last = undo.pop()) {
-  await Promise.resolve(last()).catch((error: unknown) => report.fail("stopping", error));
-}
-const { line, passed } = report.close();
-console.log(line);
-process.exit(passed ? 0 : 1);
+await run(EXTENSIONS, async () => {
+  const report = makeReport((line) => console.log(line));
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    await ensurePackages(report.step);
+    let late: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      late = setTimeout(() => reject(new Error(`not done after ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+    });
+    await Promise.race([prove(report, undo), limit]).finally(() => clearTimeout(late));
+  } catch (error) {
+    report.fail("the proof did not come to its end", error);
+  }
+  report.step("Stopping everything");
+  for (let last = undo.pop(); last; last = undo.pop()) {
+    await Promise.resolve(last()).catch((error: unknown) => report.fail("stopping", error));
+  }
+  const { line, passed } = report.close();
+  console.log(line);
+  // A proof that came too late may still be waiting for something.
+  process.exit(passed ? 0 : 1);
+});

@@ -1,34 +1,13 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { resolve } from "node:path";
 import { connect, type Database } from "../src/shared/db/database.ts";
 import { databaseUrl } from "../src/shared/env.ts";
+import { run } from "./command.ts";
+import { writePicture } from "./picture.ts";
 import { frequencyChart } from "./products/chart.ts";
 import { frequencyTable, type KeyFrequency, readFrequency } from "./products/frequency.ts";
+import { FREQUENCY } from "./products/options.ts";
 import { withSampleClinic } from "./products/sample.ts";
 import { readSettings } from "./products/settings.ts";
-
-// `npm run product:frequency`: what is really in use at Stripe and at the pharmacy, as last counted, and a picture of it.
-
-const USAGE = "npm run product:frequency -- [--out FILE.svg] [--json] [--sample]";
-
-interface Options {
-  out: string;
-  json: boolean;
-  sample: boolean;
-}
-
-function parseOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      out: { type: "string", default: ".clockwork/product-frequency.svg" },
-      json: { type: "boolean", default: false },
-      sample: { type: "boolean", default: false },
-    },
-  });
-  return values;
-}
 
 async function withDatabase<T>(sample: boolean, work: (db: Database, of: string) => Promise<T>): Promise<T> {
   if (sample) return await withSampleClinic((db) => work(db, "the sandbox clinic"));
@@ -47,26 +26,14 @@ function subtitle(rows: readonly KeyFrequency[], of: string): string {
   return last === undefined ? `Of ${of}: not counted yet` : `Of ${of}, as counted on ${last}`;
 }
 
-let options: Options;
-try {
-  options = parseOptions(process.argv.slice(2));
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}\nUsage: ${USAGE}`);
-  process.exit(2);
-}
-try {
-  await withDatabase(options.sample, async (db, of) => {
+await run(FREQUENCY, async ({ out, json, sample }) => {
+  await withDatabase(sample, async (db, of) => {
     const rows = await readFrequency(db);
-    const file = resolve(options.out);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, frequencyChart(rows, subtitle(rows, of)));
-    if (options.json) {
-      console.log(JSON.stringify({ of, picture: file, keys: rows }, null, 2));
-      return;
-    }
-    console.log(`${subtitle(rows, of)}\n\n${frequencyTable(rows)}\n\nThe picture is in ${options.out}`);
+    writePicture(out, frequencyChart(rows, subtitle(rows, of)));
+    console.log(
+      json
+        ? JSON.stringify({ of, picture: resolve(out), keys: rows }, null, 2)
+        : `${subtitle(rows, of)}\n\n${frequencyTable(rows)}\n\nThe picture is in ${out}`,
+    );
   });
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+});

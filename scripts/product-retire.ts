@@ -2,22 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../src/shared/db/database.ts";
 import { databaseUrl } from "../src/shared/env.ts";
 import { beginRetirement, checkRetirement, RetirementRefused } from "../src/shared/products/retirement.ts";
-import { VendorError } from "../src/shared/vendors/contract.ts";
 import { makeStripeClient } from "../src/shared/vendors/stripe/client.ts";
+import { run } from "./command.ts";
 import { follow, progressBar } from "./products/follow.ts";
 import { makePlan, planText, readMeanings } from "./products/plan.ts";
 import { makeReport, reportText } from "./products/report.ts";
-import { parseOptions, type RetireOptions, USAGE } from "./products/retire-options.ts";
+import { RETIRE, type RetireOptions } from "./products/options.ts";
 import { readSettings } from "./products/settings.ts";
 
-// `npm run product:retire -- <from> <to>`: who would be moved from a retired Stripe price to the supported one; with
-// --apply it marks the price as retired and has them moved. The moves are tasks: whoever interrupts this command stops
-// nothing, and running it again goes on.
+// The moves are tasks: whoever interrupts this command stops nothing, and running it again goes on.
 
 const out = (text: string) => console.log(text);
 const note = (text: string) => console.error(text);
 
-async function run(options: RetireOptions): Promise<number> {
+async function retire(options: RetireOptions): Promise<number> {
   const { env, of } = readSettings(process.env);
   if (!env.STRIPE_API_KEY) {
     throw new Error("STRIPE_API_KEY is not set: the command asks Stripe who has the price.");
@@ -97,25 +95,4 @@ function showProgress() {
   };
 }
 
-function sentenceOf(error: unknown): string {
-  if (error instanceof VendorError) {
-    return error.details.code === "resource_missing"
-      ? "Stripe does not have one of these prices. Is it the right account?"
-      : `${error.message}. Nothing was lost: run the command again.`;
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-let options: RetireOptions;
-try {
-  options = parseOptions(process.argv.slice(2));
-} catch (error) {
-  note(`${error instanceof Error ? error.message : error}\nUsage: ${USAGE}`);
-  process.exit(2);
-}
-try {
-  process.exitCode = await run(options);
-} catch (error) {
-  note(sentenceOf(error));
-  process.exitCode = 1;
-}
+await run(RETIRE, retire);

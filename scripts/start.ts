@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { defineCommand, run, sentenceOf } from "./command.ts";
 import { choosePort } from "./stack/ports.ts";
 import { PROJECT } from "./stack/project.ts";
 import { startStack } from "./stack/stack.ts";
@@ -7,23 +8,18 @@ import { narrate, tellFunctionLine } from "./start/narrator.ts";
 import { makeOut } from "./start/out.ts";
 import { welcome } from "./start/welcome.ts";
 
-// `npm start`: all of Clockwork on this machine, with a small clinic that lives its day, until Ctrl-C.
-// CLOCKWORK_DB_PORT and CLOCKWORK_PORT choose the ports of Postgres and of the functions, CLOCKWORK_ENV_FILE where
-// the URLs and secrets of the run are written.
+const START = defineCommand(
+  "npm start",
+  `All of Clockwork on this machine, with a small clinic that lives its day, until Ctrl-C.
+CLOCKWORK_DB_PORT and CLOCKWORK_PORT choose the ports of Postgres and of the functions, CLOCKWORK_ENV_FILE where
+the URLs and secrets of the run are written.`,
+  {},
+  { explain: sentenceOf, interruptedCode: 0 },
+);
 
-const out = makeOut();
-const ended = new AbortController();
-let isUp = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    // Before everything is up, and for who cannot wait: what was started ends with this process.
-    if (!isUp || ended.signal.aborted) process.exit(0);
-    ended.abort();
-  });
-}
-
-const envFile = resolve(process.env["CLOCKWORK_ENV_FILE"] || join(PROJECT, ".clockwork/local.env"));
-try {
+await run(START, async (_options, { onInterrupt }) => {
+  const out = makeOut();
+  const envFile = resolve(process.env["CLOCKWORK_ENV_FILE"] || join(PROJECT, ".clockwork/local.env"));
   const db = await choosePort("CLOCKWORK_DB_PORT", process.env["CLOCKWORK_DB_PORT"], 54322);
   const functions = await choosePort("CLOCKWORK_PORT", process.env["CLOCKWORK_PORT"], 54321);
   for (const { port, insteadOf } of [db, functions]) {
@@ -37,7 +33,8 @@ try {
     onFunctionLine: (line) => tellFunctionLine(out, line),
     envFile,
   });
-  isUp = true;
+  const ended = new AbortController();
+  onInterrupt(() => ended.abort());
   try {
     stack.cron.start();
     stack.net.start();
@@ -49,7 +46,4 @@ try {
     await stack.stop();
   }
   out.plain("Clockwork has stopped");
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-}
+});

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { among, type Command, decimal, defineCommand, flag, type Option, seed, whole } from "../command.ts";
 
 /** Chaos itself, then the pressures, each on a stack of its own. */
 export const PHASES = ["chaos", "vacuum", "sustained", "burst", "outage"] as const;
@@ -15,52 +15,34 @@ export interface ChaosOptions {
   json: boolean;
 }
 
-export const USAGE = "npm run chaos -- [--charges N] [--minutes N] [--seed N] [--events N] [--json] " +
-  `[--phase ${PHASES.join("|")}|all]...`;
+const onePhase = among([...PHASES, "all"], "what is played, in this order", "chaos");
+const phase: Option<readonly Phase[]> = {
+  ...onePhase,
+  isRepeated: true,
+  read: (given, name) =>
+    (given.length === 0 ? ["chaos"] : given).flatMap((one) => {
+      const word = onePhase.read([one], name);
+      return PHASES.filter((known) => word === "all" || known === word);
+    }),
+};
 
-/** Throws a sentence for the person who typed it. */
-export function parseOptions(args: readonly string[]): ChaosOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: "string" },
-      charges: { type: "string", default: "2000" },
-      minutes: { type: "string", default: "6" },
-      events: { type: "string", default: "20000" },
-      phase: { type: "string", multiple: true, default: ["chaos"] },
-      json: { type: "boolean", default: false },
-    },
-  });
-  return {
-    // Another storm each time, unless one is asked for again.
-    seed: values.seed === undefined
-      ? Math.floor(Math.random() * 1_000_000)
-      : wholeNumber("--seed", values.seed, 0),
-    charges: wholeNumber("--charges", values.charges, 10),
-    minutes: positive("--minutes", values.minutes),
-    events: wholeNumber("--events", values.events, 100),
-    phases: values.phase.flatMap(phasesOf),
-    json: values.json,
-  };
-}
+const command = defineCommand(
+  "npm run chaos",
+  "The whole of Clockwork while everything under it breaks, and under pressure; then what was lost, doubled or left unexplained.",
+  {
+    charges: whole("how many customers buy", { from: 10, usual: 2000 }),
+    minutes: decimal("how long the storms last", { above: 0, to: 600, usual: 6 }),
+    seed: seed(),
+    events: whole("webhooks at once in the phase burst", { from: 100, usual: 20_000 }),
+    json: flag("print nothing but the report, as JSON"),
+    phase,
+  },
+);
 
-function phasesOf(name: string): readonly Phase[] {
-  if (name === "all") return PHASES;
-  const phase = PHASES.find((one) => one === name);
-  if (!phase) throw new Error(`--phase must be one of ${PHASES.join(", ")}, all`);
-  return [phase];
-}
-
-function wholeNumber(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!/^\d{1,9}$/.test(text) || value < least) {
-    throw new Error(`${name} must be a whole number from ${least} on`);
-  }
-  return value;
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 600)) throw new Error(`${name} must be a number above 0 and at most 600`);
-  return value;
-}
+export const CHAOS: Command<ChaosOptions> = {
+  ...command,
+  parse(args) {
+    const { phase, ...options } = command.parse(args);
+    return { ...options, phases: phase };
+  },
+};

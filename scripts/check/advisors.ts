@@ -2,9 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { prepareCluster } from "../stack/cluster.ts";
-import { cliEnvironment, pushMigrations } from "../stack/migrate.ts";
-import { startPostgres } from "../stack/postgres.ts";
+import { cliEnvironment } from "../stack/migrate.ts";
 import { type Check, type Finding, runCommand } from "./run.ts";
 
 const answer = z.object({
@@ -17,23 +15,11 @@ const answer = z.object({
 });
 
 /**
- * What Supabase's own advisors say of a database with all migrations. Errors fail; warnings are counted.
+ * What Supabase's own advisors say of the database at `url`, which has all migrations. Errors fail; warnings are counted.
  * `supabase db lint` is not run: it needs the extension plpgsql_check, which the Postgres from npm does not have.
  */
-export function advisorsCheck(root: string): Check {
-  return {
-    name: "database advisors",
-    async run() {
-      const server = await startPostgres();
-      try {
-        const url = (await prepareCluster(server)).url("postgres");
-        await pushMigrations({ url, workdir: root });
-        return await askAdvisors(root, url);
-      } finally {
-        await server.stop();
-      }
-    },
-  };
+export function advisorsCheck(root: string, url: () => Promise<string>): Check {
+  return { name: "database advisors", run: async () => await askAdvisors(root, await url()) };
 }
 
 /** @param url of a database, as role `postgres` */

@@ -1,4 +1,5 @@
 import type { Database } from "../../src/shared/db/database.ts";
+import type { Writer } from "../generated.ts";
 import { decisionsTable } from "./decisions.ts";
 import { environmentTable } from "./environment.ts";
 import { stripeEventsTable } from "./events.ts";
@@ -6,9 +7,6 @@ import { flowPicture } from "./flow.ts";
 import { withTables } from "./markdown.ts";
 import { ownersTable } from "./owners.ts";
 import { reasonsTable } from "./reasons.ts";
-
-/** What a file under docs/ is to say, from what it says now. */
-export type Writer = (text: string) => string | Promise<string>;
 
 /** The files under docs/ that are written from the code and the database, wholly or between markers. */
 export function docsFiles(db: Database): Readonly<Record<string, Writer>> {

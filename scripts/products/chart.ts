@@ -1,3 +1,4 @@
+import { escaped } from "../picture.ts";
 import { type KeyFrequency, signed } from "./frequency.ts";
 
 // A picture of its own making: horizontal bars, one a key, grouped by product. It has a card of its own to stand on, in
@@ -187,10 +188,4 @@ function round(value: number): number {
 
 function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
-}
-
-/** Names and keys are other people's text. Characters that XML cannot hold are left out. */
-function escaped(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cs}\p{Cn}]/gu, "")
-    .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -1,61 +1,60 @@
-import { parseArgs } from "node:util";
 import { MOVES_PER_SECOND } from "../../src/shared/products/retirement.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import {
+  decimal,
+  defineCommand,
+  flag,
+  type Option,
+  type OptionsOf,
+  sentenceOf,
+  text,
+  whole,
+} from "../command.ts";
 
-export interface RetireOptions {
-  from: string;
-  to: string;
-  apply: boolean;
-  /** Subscriptions at most. */
-  limit: number | null;
-  /** Moves a second. */
-  pace: number;
-  json: boolean;
-}
+export const FREQUENCY = defineCommand(
+  "npm run product:frequency",
+  "What is really in use at Stripe and at the pharmacy, as last counted, and a picture of it.",
+  {
+    out: text("FILE.svg", "where the picture goes", ".clockwork/product-frequency.svg"),
+    json: flag("print the keys as JSON"),
+    sample: flag("of the sandbox clinic, after a month"),
+  },
+  { explain: sentenceOf },
+);
 
-export const USAGE =
-  "npm run product:retire -- <retired price> <supported price> [--apply] [--limit N] [--pace MOVES_PER_SECOND] [--json]";
+export const RETIRE = defineCommand(
+  "npm run product:retire",
+  "Who would be moved from a retired Stripe price to the supported one.",
+  {
+    from: price("retired price"),
+    to: price("supported price"),
+    apply: flag("mark the price as retired and have them moved"),
+    limit: whole("subscriptions at most", { from: 1, usual: null }),
+    pace: decimal("moves a second", { above: 0, to: 20, usual: MOVES_PER_SECOND }),
+    json: flag("print the plan or the report as JSON"),
+  },
+  { explain },
+);
+export type RetireOptions = OptionsOf<typeof RETIRE>;
 
-/** Throws a sentence for the person who typed it. */
-export function parseOptions(args: readonly string[]): RetireOptions {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      apply: { type: "boolean", default: false },
-      limit: { type: "string" },
-      pace: { type: "string", default: String(MOVES_PER_SECOND) },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const [from, to, ...more] = positionals;
-  if (from === undefined || to === undefined || more.length > 0) {
-    throw new Error("Two prices are needed: the retired one and the one that replaces it.");
-  }
-  for (const price of [from, to]) {
-    if (!/^\w{1,200}$/.test(price)) throw new Error(`${price} is not a price of Stripe's`);
-  }
+function price(which: string): Option<string> {
   return {
-    from,
-    to,
-    apply: values.apply,
-    limit: limitOf(values.limit),
-    pace: paceOf(values.pace),
-    json: values.json,
+    means: `the id of a price of Stripe's`,
+    takes: which,
+    isOperand: true,
+    read([id, ...more]) {
+      if (id === undefined || more.length > 0) {
+        throw new Error("Two prices are needed: the retired one and the one that replaces it.");
+      }
+      if (!/^\w{1,200}$/.test(id)) throw new Error(`${id} is not a price of Stripe's`);
+      return id;
+    },
   };
 }
 
-function limitOf(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  if (!/^\d{1,9}$/.test(text) || Number(text) < 1) {
-    throw new Error("--limit must be a whole number from 1 on");
-  }
-  return Number(text);
-}
-
-function paceOf(text: string): number {
-  const pace = Number(text);
-  if (!/^\d{1,2}(\.\d{1,3})?$/.test(text) || pace <= 0 || pace > 20) {
-    throw new Error("--pace must be a number above 0 and up to 20 moves a second");
-  }
-  return pace;
+function explain(error: unknown): string {
+  if (!(error instanceof VendorError)) return sentenceOf(error);
+  return error.details.code === "resource_missing"
+    ? "Stripe does not have one of these prices. Is it the right account?"
+    : `${error.message}. Nothing was lost: run the command again.`;
 }

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { type Env, parseEnv } from "../../src/shared/env.ts";
+import { PROJECT } from "../stack/project.ts";
 
 /** Where `npm start` writes what its stack is reached by. */
-const LOCAL_ENV = fileURLToPath(new URL("../../.clockwork/local.env", import.meta.url));
+const LOCAL_ENV = join(PROJECT, ".clockwork/local.env");
 
 export interface Settings {
   env: Env;

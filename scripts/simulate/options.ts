@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, decimal, defineCommand, flag, seed, text, whole } from "../command.ts";
 
 export interface SimulateOptions {
   seed: number;
@@ -14,55 +14,32 @@ export interface SimulateOptions {
   svg: string | null;
 }
 
-export const USAGE =
-  "npm run simulate -- [--customers N] [--clinics N] [--years N | --days N] [--seed N] [--busy N] [--svg FILE] [--json]";
-
 const DAYS_A_YEAR = 365;
+const CUSTOMERS_A_CLINIC = 10;
 
-/** Throws a sentence for the person who typed it. */
-export function parseOptions(args: readonly string[]): SimulateOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: "string" },
-      customers: { type: "string", default: "1000" },
-      clinics: { type: "string", default: "2" },
-      years: { type: "string", default: "2" },
-      days: { type: "string" },
-      busy: { type: "string", default: "1" },
-      svg: { type: "string" },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const clinics = wholeNumber("--clinics", values.clinics, 1);
-  return {
-    // Another life each time, unless one is asked for again.
-    seed: values.seed === undefined
-      ? Math.floor(Math.random() * 1_000_000)
-      : wholeNumber("--seed", values.seed, 0),
-    customers: wholeNumber("--customers", values.customers, 10 * clinics),
-    clinics,
-    days: values.days === undefined
-      ? Math.round(number("--years", values.years, 0.1, 10) * DAYS_A_YEAR)
-      : wholeNumber("--days", values.days, 30),
-    busy: number("--busy", values.busy, 0.1, 20),
-    json: values.json,
-    svg: values.svg ?? null,
-  };
-}
+const customers = (clinics: number) =>
+  whole("how many sign up", { from: CUSTOMERS_A_CLINIC * clinics, usual: 1000 });
 
-function wholeNumber(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!/^\d{1,9}$/.test(text) || value < least) {
-    throw new Error(`${name} must be a whole number from ${least} on`);
-  }
-  return value;
-}
+const command = defineCommand(
+  "npm run simulate",
+  "Years of renewals on a moved clock, checked every simulated day.",
+  {
+    customers: customers(0),
+    clinics: whole("how many clinics they go to", { from: 1, usual: 2 }),
+    years: decimal("how long it takes", { from: 0.1, to: 10, usual: 2 }),
+    days: whole("the same in days", { from: 30, usual: null }),
+    seed: seed(),
+    busy: decimal("how much happens; 1 is a usual life", { from: 0.1, to: 20, usual: 1 }),
+    svg: text("FILE", "draw the renewals into this file", null),
+    json: flag("print nothing but the report, as JSON"),
+  },
+);
 
-function number(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!(value >= least && value <= most)) {
-    throw new Error(`${name} must be a number from ${least} to ${most}`);
-  }
-  return value;
-}
+export const SIMULATE: Command<SimulateOptions> = {
+  ...command,
+  parse(args) {
+    const { years, days, ...options } = command.parse(args);
+    customers(options.clinics).read([String(options.customers)], "--customers");
+    return { ...options, days: days ?? Math.round(years * DAYS_A_YEAR) };
+  },
+};

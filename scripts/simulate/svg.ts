@@ -1,3 +1,4 @@
+import { escaped } from "../picture.ts";
 import { type Funnel, type OpenOnDay, stagesOf } from "./funnel.ts";
 
 /** What the picture says of the run. */
@@ -36,7 +37,7 @@ export function picture(funnel: Funnel, days: readonly OpenOnDay[], { title, sub
   const areaTop = TOP + stages.length * ROW + 44;
   const high = areaTop + AREA_HIGH + 34;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDE} ${high}" width="${WIDE}" height="${high}" ` +
-    `font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="${escape(title)}">` +
+    `font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="${escaped(title)}">` +
     `<rect width="${WIDE}" height="${high}" fill="#ffffff"/>` +
     text(24, 30, title, 'font-size="18" font-weight="600"') +
     text(24, 51, subtitle, 'fill="#475569"') +
@@ -85,10 +86,6 @@ function legend(y: number): string {
 }
 
 function text(x: number, y: number, words: string, more = ""): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" fill="#0f172a" ${more}>${escape(words)}</text>`
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" fill="#0f172a" ${more}>${escaped(words)}</text>`
     .replace(/fill="#0f172a" (.*fill=)/, "$1");
-}
-
-function escape(words: string): string {
-  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { PROJECT } from "./project.ts";
 
-const CLI = fileURLToPath(new URL("../../node_modules/.bin/supabase", import.meta.url));
+const CLI = join(PROJECT, "node_modules/.bin/supabase");
 
 export interface PushOptions {
   /** A Postgres URL, as role `postgres`. */

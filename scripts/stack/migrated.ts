@@ -4,25 +4,34 @@ import { type PostgresOptions, startPostgres } from "./postgres.ts";
 import { PROJECT } from "./project.ts";
 
 /** A database with all migrations, on a server of its own. */
-export interface MigratedDatabase {
+interface MigratedDatabase {
   /** As role `postgres`. */
   url: string;
   /** Another one like it. Nobody may be connected to the first. Gives its URL. */
   copy(name: string): Promise<string>;
 }
 
-/** Starts Postgres, applies the migrations, and stops it when `work` has ended, in whatever way. */
-export async function withMigratedDatabase<T>(
-  work: (database: MigratedDatabase) => Promise<T>,
+/** Starts Postgres and applies the migrations. */
+export async function startMigratedDatabase(
   options: PostgresOptions = {},
-): Promise<T> {
+): Promise<MigratedDatabase & { stop(): Promise<void> }> {
   const server = await startPostgres(options);
   try {
     const cluster = await prepareCluster(server);
     const url = cluster.url("postgres");
     await pushMigrations({ url, workdir: PROJECT });
-    return await work({ url, copy: (name) => copyDatabase(cluster, "postgres", name) });
-  } finally {
+    return { url, copy: (name) => copyDatabase(cluster, "postgres", name), stop: server.stop };
+  } catch (error) {
     await server.stop();
+    throw error;
   }
+}
+
+/** Such a database for as long as `work` takes; stopped when it has ended, in whatever way. */
+export async function withMigratedDatabase<T>(
+  work: (database: MigratedDatabase) => Promise<T>,
+  options: PostgresOptions = {},
+): Promise<T> {
+  const { stop, ...database } = await startMigratedDatabase(options);
+  return await work(database).finally(stop);
 }

@@ -2,13 +2,13 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { type DemoOptions, parseOptions } from "../../scripts/demo/options.ts";
+import { DEMO, type DemoOptions } from "../../scripts/demo/options.ts";
 import type { DemoReport } from "../../scripts/demo/report.ts";
 
-const DEMO = fileURLToPath(new URL("../../scripts/demo.ts", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../../scripts/demo.ts", import.meta.url));
 
 test("a small demo loses, doubles and leaves unexplained nothing", { timeout: 300_000 }, async () => {
-  const run = promisify(execFile)(process.execPath, [DEMO, "--customers", "40", "--seed", "3", "--json"]);
+  const run = promisify(execFile)(process.execPath, [SCRIPT, "--customers", "40", "--seed", "3", "--json"]);
   const { stdout } = await run.catch((error: { stdout: string }) => error);
   const report: DemoReport = JSON.parse(stdout);
   expect(report.checks.filter((check) => !check.ok)).toEqual([]);
@@ -22,13 +22,13 @@ test("a small demo loses, doubles and leaves unexplained nothing", { timeout: 30
 });
 
 test("options", () => {
-  expect(parseOptions([])).toEqual<DemoOptions>({ seed: 1, customers: 200, json: false });
-  expect(parseOptions(["--seed", "7", "--customers", "50", "--json"])).toEqual({
+  expect(DEMO.parse([])).toEqual<DemoOptions>({ seed: 1, customers: 200, json: false });
+  expect(DEMO.parse(["--seed", "7", "--customers", "50", "--json"])).toEqual({
     seed: 7,
     customers: 50,
     json: true,
   });
-  expect(() => parseOptions(["--customers", "39"])).toThrow("--customers must be a whole number from 40 on");
-  expect(() => parseOptions(["--seed", "x"])).toThrow("--seed must be");
-  expect(() => parseOptions(["--sed", "1"])).toThrow("--sed");
+  expect(() => DEMO.parse(["--customers", "39"])).toThrow("--customers must be a whole number from 40 on");
+  expect(() => DEMO.parse(["--seed", "x"])).toThrow("--seed must be");
+  expect(() => DEMO.parse(["--sed", "1"])).toThrow("--sed");
 });

@@ -5,7 +5,7 @@ import { runClinics } from "../../scripts/simulate/clinics.ts";
 import { funnelChart, openChart } from "../../scripts/simulate/chart.ts";
 import { makeDice } from "../../scripts/simulate/dice.ts";
 import type { Funnel, OpenOnDay } from "../../scripts/simulate/funnel.ts";
-import { parseOptions } from "../../scripts/simulate/options.ts";
+import { SIMULATE } from "../../scripts/simulate/options.ts";
 import { makeProgress } from "../../scripts/simulate/progress.ts";
 import { render, type SimulationReport, together } from "../../scripts/simulate/report.ts";
 import { runSimulation } from "../../scripts/simulate/run.ts";
@@ -231,15 +231,15 @@ test("one break of a rule a customer is told once, and enough of them end the ru
 
 test("options", () => {
   const usual = { customers: 1000, clinics: 2, days: 730, busy: 1, json: false, svg: null };
-  expect(parseOptions([])).toMatchObject(usual);
-  expect(parseOptions(["--customers", "5000", "--years", "0.5", "--seed", "3", "--json", "--svg", "a.svg"]))
+  expect(SIMULATE.parse([])).toMatchObject(usual);
+  expect(SIMULATE.parse(["--customers", "5000", "--years", "0.5", "--seed", "3", "--json", "--svg", "a.svg"]))
     .toEqual({ ...usual, customers: 5000, days: 183, seed: 3, json: true, svg: "a.svg" });
-  expect(parseOptions(["--days", "60", "--busy", "3"])).toMatchObject({ days: 60, busy: 3 });
-  expect(() => parseOptions(["--customers", "9", "--clinics", "1"]))
+  expect(SIMULATE.parse(["--days", "60", "--busy", "3"])).toMatchObject({ days: 60, busy: 3 });
+  expect(() => SIMULATE.parse(["--customers", "9", "--clinics", "1"]))
     .toThrow("--customers must be a whole number from 10 on");
-  expect(() => parseOptions(["--customers", "39", "--clinics", "4"]))
+  expect(() => SIMULATE.parse(["--customers", "39", "--clinics", "4"]))
     .toThrow("--customers must be a whole number from 40 on");
-  expect(() => parseOptions(["--years", "0"])).toThrow("--years must be a number from 0.1 to 10");
-  expect(() => parseOptions(["--days", "29"])).toThrow("--days must be a whole number from 30 on");
-  expect(() => parseOptions(["--customer", "20"])).toThrow("--customer");
+  expect(() => SIMULATE.parse(["--years", "0"])).toThrow("--years must be a number from 0.1 to 10");
+  expect(() => SIMULATE.parse(["--days", "29"])).toThrow("--days must be a whole number from 30 on");
+  expect(() => SIMULATE.parse(["--customer", "20"])).toThrow("--customer");
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { frequencyChart, niceStep } from "../../scripts/products/chart.ts";
 import { frequencyTable, type KeyFrequency } from "../../scripts/products/frequency.ts";
 import { progressBar } from "../../scripts/products/follow.ts";
-import { parseOptions } from "../../scripts/products/retire-options.ts";
+import { RETIRE } from "../../scripts/products/options.ts";
 import { parseLocalEnv } from "../../scripts/products/settings.ts";
 
 const row = (more: Partial<KeyFrequency> = {}): KeyFrequency => ({
@@ -89,7 +89,7 @@ test("the bar is empty at first and full at the end", () => {
 
 describe("what is typed", () => {
   test("two prices, and how", () => {
-    expect(parseOptions(["price_a", "price_b", "--limit", "5", "--pace", "0.5"])).toEqual({
+    expect(RETIRE.parse(["price_a", "price_b", "--limit", "5", "--pace", "0.5"])).toEqual({
       from: "price_a",
       to: "price_b",
       apply: false,
@@ -109,7 +109,7 @@ describe("what is typed", () => {
     [["a", "b", "--pace", "21"], /--pace/],
     [["a", "b", "--force"], /--force/],
   ])("%j is refused", (args, sentence) => {
-    expect(() => parseOptions(args)).toThrow(sentence);
+    expect(() => RETIRE.parse(args)).toThrow(sentence);
   });
 
   test("the local stack's file is read as a shell reads it", () => {

@@ -1,0 +1,239 @@
+import { parseArgs } from "node:util";
+
+/** An option of a command: how its text is read, and what `--help` says of it. */
+export interface Option<T> {
+  means: string;
+  /** What stands behind it, e.g. `N`. Null: nothing does, it is a switch. */
+  takes: string | null;
+  /** True: a word on its own place, not behind `--name`. Such options are filled in the order of the table. */
+  isOperand?: boolean;
+  /** May be given several times. */
+  isRepeated?: boolean;
+  /** Gives the value of all that was typed for it; for nothing, its default. Throws a sentence for the person. */
+  read(given: readonly string[], name: string): T;
+  /** The default in words. */
+  usual?: string;
+}
+
+type OptionTable = Readonly<Record<string, Option<unknown>>>;
+type Values<Table extends OptionTable> = {
+  [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
+};
+
+/** A command that people type. */
+export interface Command<Options> {
+  /** `npm run demo` */
+  name: string;
+  about: string;
+  table: OptionTable;
+  /** Throws a sentence for the person who typed it. */
+  parse(args: readonly string[]): Options;
+  /** What to tell of an error, in place of its stack. */
+  explain?: (error: unknown) => string;
+  /** The exit code after Ctrl-C. Default: 130. */
+  interruptedCode?: number;
+}
+
+export type OptionsOf<C> = C extends Command<infer Options> ? Options : never;
+
+/** A command with its options; `more` is the rest of {@link Command}. */
+export function defineCommand<Table extends OptionTable>(
+  name: string,
+  about: string,
+  table: Table,
+  more: Pick<Command<unknown>, "explain" | "interruptedCode"> = {},
+): Command<Values<Table>> {
+  return { name, about, table, parse: (args) => parse(table, args), ...more };
+}
+
+function parse<Table extends OptionTable>(table: Table, args: readonly string[]): Values<Table> {
+  const named = Object.entries(table).filter(([, { isOperand }]) => !isOperand);
+  const operands = Object.entries(table).filter(([, { isOperand }]) => isOperand).map(([name]) => name);
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: operands.length > 0,
+    options: Object.fromEntries(named.map(([name, { takes }]) => [
+      name,
+      { type: takes === null ? "boolean" as const : "string" as const, multiple: true },
+    ])),
+  });
+  const given = (name: string) => {
+    const at = operands.indexOf(name);
+    if (at < 0) return [values[name] ?? []].flat().map(String);
+    // The last one is handed all that is left, to complain of it.
+    return positionals.slice(at, at === operands.length - 1 ? undefined : at + 1);
+  };
+  return Object.fromEntries(
+    Object.entries(table).map(([name, option]) => [name, option.read(given(name), `--${name}`)]),
+  ) as Values<Table>;
+}
+
+/** A switch: off unless it is given. */
+export function flag(means: string): Option<boolean> {
+  return { means, takes: null, read: (given) => given.length > 0 };
+}
+
+/** Any text. */
+export function text<D>(takes: string, means: string, usual: D): Option<string | D> {
+  return { means, takes, read: (given) => given.at(-1) ?? usual, ...inWords(usual) };
+}
+
+/** A whole number from `from` on. */
+export function whole<D>(means: string, { from, usual }: { from: number; usual: D }): Option<number | D> {
+  return numeric(means, usual, (value, typed) => {
+    if (/^\d{1,9}$/.test(typed) && value >= from) return null;
+    return `a whole number from ${from} on`;
+  });
+}
+
+/** A number from `from` (or above `above`) to `to`. */
+export function decimal<D>(
+  means: string,
+  bounds: ({ from: number } | { above: number }) & { to: number; usual: D },
+): Option<number | D> {
+  const { to, usual } = bounds;
+  return numeric(means, usual, (value) => {
+    if ("from" in bounds) {
+      return value >= bounds.from && value <= to ? null : `a number from ${bounds.from} to ${to}`;
+    }
+    return value > bounds.above && value <= to ? null : `a number above ${bounds.above} and at most ${to}`;
+  });
+}
+
+/** One of some words. */
+export function among<W extends string, D>(
+  words: readonly W[],
+  means: string,
+  usual: D,
+): Option<W | D> {
+  return {
+    means,
+    takes: words.join("|"),
+    read: ([...given], name) => {
+      const typed = given.pop();
+      if (typed === undefined) return usual;
+      const word = words.find((one) => one === typed);
+      if (word === undefined) throw new Error(`${name} must be one of ${words.join(", ")}`);
+      return word;
+    },
+    ...inWords(usual),
+  };
+}
+
+/** The seed of the dice. Without `usual`, other dice each time. */
+export function seed(usual?: number): Option<number> {
+  const option = whole("the same number gives the same run again", { from: 0, usual: usual ?? null });
+  return {
+    ...option,
+    read: (given, name) => option.read(given, name) ?? Math.floor(Math.random() * 1_000_000),
+    usual: usual === undefined ? "another each time" : String(usual),
+  };
+}
+
+/** @param demands what the value must be; null when it is */
+function numeric<D>(
+  means: string,
+  usual: D,
+  demands: (value: number, typed: string) => string | null,
+): Option<number | D> {
+  return {
+    means,
+    takes: "N",
+    read(given, name) {
+      const typed = given.at(-1);
+      if (typed === undefined) return usual;
+      const demanded = demands(Number(typed), typed);
+      if (demanded !== null) throw new Error(`${name} must be ${demanded}`);
+      return Number(typed);
+    },
+    ...inWords(usual),
+  };
+}
+
+function inWords(usual: unknown): { usual?: string } {
+  return usual === null ? {} : { usual: String(usual) };
+}
+
+/** One line: the command with all its options. */
+export function usageOf({ name, table }: Command<unknown>): string {
+  const words = Object.entries(table).map(([option, { takes, isOperand, isRepeated }]) => {
+    if (isOperand) return `<${takes}>`;
+    return `[${named(option, takes)}]${isRepeated ? "..." : ""}`;
+  });
+  return words.length === 0 ? name : `${name} -- ${words.join(" ")}`;
+}
+
+/** What `--help` prints. */
+export function helpOf(command: Command<unknown>): string {
+  const rows = Object.entries(command.table).map(([option, { takes, means, usual, isOperand }]) => ({
+    head: isOperand ? `<${takes}>` : named(option, takes),
+    tail: usual === undefined ? means : `${means} (default: ${usual})`,
+  }));
+  const wide = Math.max(0, ...rows.map(({ head }) => head.length));
+  const lines = rows.map(({ head, tail }) => `\n  ${head.padEnd(wide)}  ${tail}`);
+  return `${command.about}\n\nUsage: ${usageOf(command)}\n${lines.join("")}`.trimEnd();
+}
+
+function named(option: string, takes: string | null): string {
+  return takes === null ? `--${option}` : `--${option} ${takes}`;
+}
+
+/** What a command's work is handed. */
+export interface Tools {
+  /** A line on stderr, with the seconds since the start. */
+  progress(line: string): void;
+  /** From now on the first Ctrl-C only calls `stop`. Before, and the second time, the process ends at once. */
+  onInterrupt(stop: () => void): void;
+}
+
+/**
+ * Runs a command: reads what was typed, and exits with what `work` gives (nothing: 0). `--help` is answered; a wrong
+ * option is one sentence, the usage, and exit code 2. What was started ends with this process, in whatever way it
+ * ends (stack/guarded.ts), so that Ctrl-C needs no more than an exit. Only reports and `--help` go to stdout.
+ */
+export async function run<Options>(
+  command: Command<Options>,
+  work: (options: Options, tools: Tools) => Promise<number | void> | number | void,
+): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) return console.log(helpOf(command));
+  let options: Options;
+  try {
+    options = command.parse(args);
+  } catch (error) {
+    console.error(`${firstSentence(sentenceOf(error))}\nUsage: ${usageOf(command)}`);
+    process.exitCode = 2;
+    return;
+  }
+  let stop: (() => void) | undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      const first = stop;
+      stop = undefined;
+      if (first) first();
+      else process.exit(command.interruptedCode ?? 130);
+    });
+  }
+  const tools: Tools = { progress: makeProgress(), onInterrupt: (what) => void (stop = what) };
+  try {
+    process.exitCode = (await work(options, tools)) ?? 0;
+  } catch (error) {
+    if (!command.explain) throw error;
+    console.error(command.explain(error));
+    process.exitCode = 1;
+  }
+}
+
+function makeProgress(): Tools["progress"] {
+  return (line) => console.error(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${line}`);
+}
+
+/** An error as its message: for errors that are meant for the person. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** parseArgs adds a hint that does not fit here. */
+function firstSentence(message: string): string {
+  return message.replace(/^(Unknown option '[^']*')\. .*$/s, "$1");
+}
