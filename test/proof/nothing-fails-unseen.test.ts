@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { drain, type DrainDeps } from "../../src/shared/queue/drain.ts";
+import { drain } from "../../src/shared/queue/drain.ts";
+import type { DrainDeps } from "../../src/shared/queue/turn.ts";
 import { defineStep, type Outcome, type StepContext } from "../../src/shared/queue/step.ts";
 import { makeStepTable } from "../../src/shared/steps/table.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DrainDeps } from "../../src/shared/queue/drain.ts";
+import type { DrainDeps } from "../../src/shared/queue/turn.ts";
 import { liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import {

@@ -3,7 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { Database } from "../db/database.ts";
 import { recordWebhook } from "../ingest/record.ts";
 import type { Log } from "../queue/deps.ts";
-import type { StepTable } from "../queue/run.ts";
+import type { StepTable } from "../queue/step.ts";
 import type { WebhookConnector } from "../vendors/contract.ts";
 
 /** The largest body any of the vendors sends is far below; a larger one is not read. */

@@ -1,6 +1,6 @@
 import type { Database, Trx } from "../db/database.ts";
 import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
-import type { StepTable } from "../queue/run.ts";
+import type { StepTable } from "../queue/step.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
 import {
   type Json,

@@ -1,6 +1,7 @@
 import { countPage, startRun } from "../checks/runs.ts";
 import type { FollowUp } from "../queue/reasons.ts";
-import type { Outcome, TaskInfo } from "../queue/step.ts";
+import type { Outcome } from "../queue/step.ts";
+import type { TaskInfo } from "../queue/tasks.ts";
 import { addCounts, type CountedSystem, type KeyCount } from "./counts.ts";
 import { askAboutKeys } from "./questions.ts";
 

@@ -1,23 +1,11 @@
 import { asClockwork } from "../db/database.ts";
 import { HEARTBEAT_SECONDS, type JobAttempt, responseOf, type TaskJob, within } from "./boss.ts";
-import type { DrainDeps, DrainReport } from "./drain.ts";
-import { leaseQueue, QUEUE_LEASE_SECONDS, type VendorGate } from "./gate.ts";
+import { leaseQueue, QUEUE_LEASE_SECONDS } from "./gate.ts";
 import type { Queue } from "./reasons.ts";
 import { handBack, type Result, runTask } from "./run.ts";
 import { settle } from "./settle.ts";
 import { lockDueTasks, queueTasks, readQueuedTasks } from "./tasks.ts";
-
-/** One drain at work. */
-export interface Turn {
-  deps: DrainDeps;
-  gate: VendorGate;
-  report: DrainReport;
-  drainId: string;
-  /** What the tasks so far have cost, in ordinary tasks. */
-  spent: number;
-  /** False once the drain should take up nothing more. */
-  hasTime: () => boolean;
-}
+import type { DrainDeps, Turn } from "./turn.ts";
 
 /** PENDING tasks become jobs, in one transaction, under new job ids. Gives how many. */
 export async function claim(deps: DrainDeps, queue: Queue, limit: number): Promise<number> {

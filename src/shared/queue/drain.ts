@@ -1,13 +1,12 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import { claim, type Turn, workBatch } from "./batch.ts";
+import { claim, workBatch } from "./batch.ts";
 import { prepareQueues, type RetryPolicy } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import { leaseQueue, QUEUE_LEASE_SECONDS, releaseQueue, VendorGate } from "./gate.ts";
 import { type Queue, QUEUES } from "./reasons.ts";
-import type { StepTable } from "./run.ts";
-import type { Vendors } from "./step.ts";
 import { sweep } from "./sweep.ts";
+import type { DrainDeps, DrainReport, Turn } from "./turn.ts";
 
 /** One edge call may live 150 s; a drain stops taking work well before, and the next tick goes on. */
 export const DRAIN_BUDGET_MS = 50_000;
@@ -15,25 +14,6 @@ export const DRAIN_BUDGET_MS = 50_000;
 export const DRAIN_BUDGET_TASKS = 500;
 /** Tasks taken at once, per unit of concurrency. */
 const BATCH_PER_WORKER = 4;
-
-export interface DrainDeps extends Deps {
-  boss: PgBoss;
-  vendors: Vendors;
-  steps: StepTable;
-  /** Calls `tick` every `milliseconds` until the returned function is called. */
-  every: (milliseconds: number, tick: () => void) => () => void;
-  budget?: { milliseconds: number; tasks: number };
-}
-
-/** What one drain did: the one line it logs. */
-export interface DrainReport {
-  settled: number;
-  retried: number;
-  stopped: number;
-  lost: number;
-  swept: number;
-  milliseconds: number;
-}
 
 /**
  * One turn of the gears: every queue that is neither paused nor in another drain's hands, side by side, until

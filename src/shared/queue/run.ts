@@ -2,9 +2,9 @@ import { type Role, VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { once } from "./effects.ts";
 import { refusesOurKey, type VendorGate } from "./gate.ts";
-import { Permanent, type Queue, type Reason, reason, Retryable, type Unless, Wait } from "./reasons.ts";
-import type { Commit, Outcome, Step, StepContext, TaskInfo, Vendors } from "./step.ts";
-import type { QueuedTask, TaskMove } from "./tasks.ts";
+import { Permanent, type Reason, reason, Retryable, type Unless, Wait } from "./reasons.ts";
+import type { Commit, Outcome, StepContext, StepTable, Vendors } from "./step.ts";
+import type { QueuedTask, TaskInfo, TaskMove } from "./tasks.ts";
 
 /** How one run of a task ended, ready to be settled. */
 export interface Result {
@@ -17,14 +17,6 @@ export interface Result {
   move: TaskMove;
   commit?: Commit;
   unless?: Unless;
-}
-
-/** The steps by the value of `tasks.step`, as one table. */
-export interface StepTable {
-  /** Every name there is a step for. */
-  names: readonly string[];
-  find(step: string): Step | undefined;
-  queueOf(step: string): Queue;
 }
 
 /** Runs a task's step and turns whatever it returns or throws into a {@link Result}. Never throws. */

@@ -3,7 +3,8 @@ import { asClockwork, type Trx } from "../db/database.ts";
 import { responseOf, within } from "./boss.ts";
 import type { Deps } from "./deps.ts";
 import type { Queue } from "./reasons.ts";
-import { type Result, type StepTable, unsettled } from "./run.ts";
+import { type Result, unsettled } from "./run.ts";
+import type { StepTable } from "./step.ts";
 import { followUpTasks, insertTasks, moveQueuedTask, type NewTask, runAgain } from "./tasks.ts";
 
 /** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */

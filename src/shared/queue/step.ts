@@ -5,7 +5,7 @@ import type { StripeClient } from "../vendors/stripe/client.ts";
 import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";
 import { type FollowUp, Permanent, type Queue, type Reason } from "./reasons.ts";
-import type { StepTable } from "./run.ts";
+import type { TaskInfo } from "./tasks.ts";
 
 /** The vendors, one client a role. Chosen in one place: `connectors.ts`. */
 export interface Vendors {
@@ -14,15 +14,6 @@ export interface Vendors {
   pharmacy: Pharmacy;
   crm: Crm;
   login: Login;
-}
-
-/** What a step knows of the task it runs for. */
-export interface TaskInfo {
-  id: number;
-  step: string;
-  customerId: number | null;
-  invoiceId: string | null;
-  createdAt: Date;
 }
 
 export interface StepContext {
@@ -60,6 +51,14 @@ export interface Step {
   /** How many ordinary tasks' CPU one run costs: a page of a hundred is not one task. */
   weight: number;
   run(ctx: StepContext, data: unknown): Promise<Outcome>;
+}
+
+/** The steps by the value of `tasks.step`, as one table. */
+export interface StepTable {
+  /** Every name there is a step for. */
+  names: readonly string[];
+  find(step: string): Step | undefined;
+  queueOf(step: string): Queue;
 }
 
 /**

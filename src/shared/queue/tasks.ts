@@ -2,7 +2,15 @@ import { type RawBuilder, sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import type { Json } from "../vendors/contract.ts";
 import type { FollowUp, Queue, Reason } from "./reasons.ts";
-import type { TaskInfo } from "./step.ts";
+
+/** What a step knows of the task it runs for. */
+export interface TaskInfo {
+  id: number;
+  step: string;
+  customerId: number | null;
+  invoiceId: string | null;
+  createdAt: Date;
+}
 
 /** A task to insert. `key` is unique with `step`: a repeat is nothing new. */
 export interface NewTask {

@@ -1,6 +1,5 @@
 import { Permanent, type Queue } from "../queue/reasons.ts";
-import type { StepTable } from "../queue/run.ts";
-import type { Step } from "../queue/step.ts";
+import type { Step, StepTable } from "../queue/step.ts";
 import { completenessEndpoint } from "./completeness/endpoint.ts";
 import { completenessHealth } from "./completeness/health.ts";
 import { completenessInvoices } from "./completeness/invoices.ts";

@@ -1,8 +1,7 @@
 import { sql } from "kysely";
 import { checkCompleteness, checkPage, type Feed, type Look } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
-import type { StepTable } from "../../queue/run.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineStep, type StepContext, type StepTable } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
 
 const DELETED_PATIENTS = "patient.delete";
