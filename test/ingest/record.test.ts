@@ -11,7 +11,10 @@ import { makeWorld } from "../support/world.ts";
 const WEBHOOK = { body: new TextEncoder().encode("{}"), headers: new Headers() };
 
 /** A vendor that says what the test wants. */
-function saying(read: WebhookConnector["read"], source = "standard.test"): WebhookConnector {
+function saying(
+  read: WebhookConnector["read"],
+  source: WebhookConnector["source"] = "standard.test",
+): WebhookConnector {
   return { source, unreadableStatus: 200, verify: () => Promise.resolve(true), read };
 }
 const event = (id: string, type: string, attributes: Record<string, Json> = {}) => ({ id, type, attributes });

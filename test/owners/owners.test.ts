@@ -2,13 +2,8 @@ import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { comparedIn, differencesOf, type MirrorReading } from "../../src/shared/owners/mirrors.ts";
-import {
-  MIRRORED_FACTS,
-  type MirroredFact,
-  type OwnedFact,
-  OWNERS,
-  setterOf,
-} from "../../src/shared/owners/owners.ts";
+import { type MirroredFact, type OwnedFact, OWNERS, setterOf } from "../../src/shared/owners/owners.ts";
+import { MIRRORED_FACTS } from "../../src/shared/queue/step-data.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";
 import type { World } from "../support/world.ts";
 import { onePerson } from "./support.ts";

@@ -60,7 +60,7 @@ test(
       const again = events[Math.floor(random() * events.length)];
       if (again) told.splice(Math.floor(random() * (told.length + 1)), 0, again);
       return told.map((event, nth) => ({
-        step: `pharmacy.${event.type}`,
+        step: `pharmacy.${event.type}` as const,
         key: `${index}:${nth}`,
         vendor: "pharmacy" as const,
         data: { order_id, state: event.state },

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import type { DrainDeps } from "../../src/shared/queue/turn.ts";
-import { Permanent, reason, Retryable, Wait } from "../../src/shared/queue/reasons.ts";
-import { defineStep, type Outcome, type StepContext } from "../../src/shared/queue/step.ts";
+import { type FollowUp, Permanent, reason, Retryable, Wait } from "../../src/shared/queue/reasons.ts";
+import { defineOwnStep, defineStep, type Outcome, type StepContext } from "../../src/shared/queue/step.ts";
 import { makeStepTable } from "../../src/shared/steps/table.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import { addTask, setData, setStatus } from "../support/act.ts";
@@ -27,22 +27,20 @@ const probe = defineStep({
     return (await act?.(ctx)) ?? { kind: "done" };
   },
 });
-const followed = defineStep({
-  handles: ["test.followed"],
+/** Follow-ups are made by the names of our own steps, so one of them lends its name. */
+const followed = defineOwnStep("customer.linked", {
   queue: "internal",
-  data: z.strictObject({ n: z.number() }),
   run: () => Promise.resolve({ kind: "done" }),
 });
 
 /** Goes on page by page, as the nightly checks do. */
-const pageOf: Parameters<typeof defineStep<z.ZodObject<{ n: z.ZodNumber }>>>[0] = {
-  handles: ["test.page"],
+const pageOf: Parameters<typeof defineOwnStep<"product.move_subscription">>[1] = {
   queue: "internal",
-  data: z.strictObject({ n: z.number() }),
-  run: (_ctx, { n }) =>
+  run: (_ctx, { move_id: n }) =>
     Promise.resolve({
       kind: "done",
-      commit: () => Promise.resolve(n > 0 ? [{ step: "test.page", data: { n: n - 1 } }] : []),
+      commit: () =>
+        Promise.resolve(n > 0 ? [{ step: "product.move_subscription", data: { move_id: n - 1 } }] : []),
     }),
 };
 
@@ -89,9 +87,9 @@ describe("outcomes", () => {
       return {
         kind: "done",
         commit: () =>
-          Promise.resolve([{ step: "test.followed", data: { n: 1 } }, {
-            step: "test.followed",
-            data: { n: 2 },
+          Promise.resolve([{ step: "customer.linked", data: { customer_id: 1 } }, {
+            step: "customer.linked",
+            data: { customer_id: 2 },
           }]),
       };
     }];
@@ -107,7 +105,10 @@ describe("outcomes", () => {
 
   test("a resent task's follow-ups are not swallowed by their finished twins", async () => {
     script = [
-      () => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) }),
+      () => ({
+        kind: "done",
+        commit: () => Promise.resolve([{ step: "customer.linked", data: { customer_id: 1 } }]),
+      }),
     ];
     const id = await addProbe();
     await drain(deps);
@@ -122,11 +123,19 @@ describe("outcomes", () => {
     script = [() => ({
       kind: "done",
       commit: () =>
-        Promise.resolve([{ step: "test.followed", data: { n: 1 }, person: reason("PARTIAL_REFUND") }]),
+        Promise.resolve([{
+          step: "customer.linked",
+          data: { customer_id: 1 },
+          person: reason("PARTIAL_REFUND"),
+        }]),
     })];
     await addProbe();
     await drain(deps);
-    const child = await world.db.selectFrom("clockwork.tasks").selectAll().where("step", "=", "test.followed")
+    const child = await world.db.selectFrom("clockwork.tasks").selectAll().where(
+      "step",
+      "=",
+      "customer.linked",
+    )
       .executeTakeFirstOrThrow();
     expect(child).toMatchObject({ status: "MANUAL_INTERVENTION", reason_code: "PARTIAL_REFUND" });
     await setStatus(world.db, child.id, "PENDING");
@@ -296,7 +305,10 @@ describe("when things die", () => {
     async (point) => {
       const id = await addProbe();
       script = [
-        () => ({ kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) }),
+        () => ({
+          kind: "done",
+          commit: () => Promise.resolve([{ step: "customer.linked", data: { customer_id: 1 } }]),
+        }),
       ];
       await drain(killedAt(point));
       expect((await world.task(id)).status).toBe("QUEUED");
@@ -345,7 +357,8 @@ describe("when things die", () => {
     const asleep = new Promise<void>((resolve) => (wake = resolve));
     let fellAsleep = () => {};
     const isAsleep = new Promise<void>((resolve) => (fellAsleep = resolve));
-    const commit = () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]);
+    const commit = (): Promise<FollowUp[]> =>
+      Promise.resolve([{ step: "customer.linked", data: { customer_id: 1 } }]);
     script = [
       async () => {
         fellAsleep();
@@ -386,7 +399,10 @@ describe("people and drains at once", () => {
     const id = await addProbe();
     script = [async () => {
       await setStatus(world.db, id, "CANCELLED");
-      return { kind: "done", commit: () => Promise.resolve([{ step: "test.followed", data: { n: 1 } }]) };
+      return {
+        kind: "done",
+        commit: () => Promise.resolve([{ step: "customer.linked", data: { customer_id: 1 } }]),
+      };
     }];
     expect(await drain(deps)).toMatchObject({ settled: 0, lost: 1 });
     expect(await world.task(id)).toMatchObject({ status: "CANCELLED" });
@@ -415,10 +431,10 @@ describe("people and drains at once", () => {
   });
 
   test("a step that costs as much as many tasks ends a drain sooner", async () => {
-    const heavy = defineStep({ ...pageOf, weight: 10 });
-    const light = defineStep(pageOf);
+    const heavy = defineOwnStep("product.move_subscription", { ...pageOf, weight: 10 });
+    const light = defineOwnStep("product.move_subscription", pageOf);
     const pagesDone = async (step: typeof heavy) => {
-      await addTask(world.db, "test.page", { n: 8 });
+      await addTask(world.db, "product.move_subscription", { move_id: 8 });
       const steps = makeStepTable([step]);
       const { settled } = await drain({ ...deps, steps, budget: { milliseconds: 60_000, tasks: 25 } });
       return settled;

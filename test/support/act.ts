@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Database } from "../../src/shared/db/database.ts";
 import type { Json } from "../../src/shared/vendors/contract.ts";
-import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { World } from "./world.ts";
 
@@ -13,8 +12,9 @@ export async function addTask(
   data: Record<string, Json>,
   vendor: Queue = "internal",
 ): Promise<number> {
-  const [id] = await insertTasks(db, [{ step, key: crypto.randomUUID(), vendor, data }]);
-  if (id === undefined) throw new Error("the task was not inserted");
+  const { id } = await db.insertInto("clockwork.tasks")
+    .values({ step, key: crypto.randomUUID(), vendor, data: JSON.stringify(data) })
+    .returning("id").executeTakeFirstOrThrow();
   return id;
 }
 

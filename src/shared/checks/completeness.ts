@@ -1,8 +1,8 @@
 import { sql } from "kysely";
-import { z } from "zod";
 import type { Database, Trx } from "../db/database.ts";
 import { takeIn } from "../ingest/record.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
+import type { DataOf } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
 import type { VendorEvent } from "../vendors/contract.ts";
 import { askAboutEndpoint } from "./endpoint.ts";
@@ -33,18 +33,6 @@ const REST_SECONDS = 10;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** The data of a page's task. Without `run_id` it begins a run. */
-export const checkPage = z.strictObject({
-  /** The night it belongs to; absent on demand. */
-  night: z.string().optional(),
-  run_id: z.number().int().positive().optional(),
-  page: z.number().int().nonnegative().optional(),
-  /** Which of the vendor's lists, where there are several. */
-  list: z.string().optional(),
-  cursor: z.string().optional(),
-});
-export type CheckPage = z.output<typeof checkPage>;
-
 /** Where a page begins; absent: at the beginning. */
 export interface Place {
   list?: string | undefined;
@@ -64,9 +52,11 @@ export interface Look {
   next: Place | null;
 }
 
+type CheckStep = "completeness.stripe" | "completeness.health" | "completeness.pharmacy";
+
 /** How one vendor is asked. */
 export interface Feed {
-  step: string;
+  step: CheckStep;
   /** Its queue, and the source its events are named by. */
   vendor: "stripe" | "health" | "pharmacy";
   /** How many days back it lists; absent: all of them. */
@@ -81,7 +71,11 @@ export interface Feed {
  * a night on which the vendor is away is seen as a run without an end. A page and what it took up are counted in one
  * transaction with its task.
  */
-export async function checkCompleteness(ctx: StepContext, data: CheckPage, feed: Feed): Promise<Outcome> {
+export async function checkCompleteness(
+  ctx: StepContext,
+  data: DataOf<CheckStep>,
+  feed: Feed,
+): Promise<Outcome> {
   const { run_id: runId, page = 0, list, cursor } = data;
   if (runId === undefined) return await begin(ctx, feed);
   const run = await awaiting(ctx.deps.db, runId, page);
@@ -99,7 +93,7 @@ export async function checkCompleteness(ctx: StepContext, data: CheckPage, feed:
       const rests = (page + 1) % PAGES_AT_ONCE === 0;
       return [{
         step: feed.step,
-        data: { run_id: runId, page: page + 1, ...withoutAbsent(next) },
+        data: { run_id: runId, page: page + 1, ...next },
         ...(rests ? { runAfter: new Date(ctx.now().getTime() + REST_SECONDS * 1000) } : {}),
       }];
     },
@@ -161,8 +155,4 @@ async function wakeOvertaken(trx: Trx, step: string): Promise<void> {
     .where("status", "=", "MANUAL_INTERVENTION")
     .where(sql<boolean>`data ->> 'run_id' is not null`)
     .execute();
-}
-
-function withoutAbsent({ list, cursor }: Place): { list?: string; cursor?: string } {
-  return { ...(list === undefined ? {} : { list }), ...(cursor === undefined ? {} : { cursor }) };
 }

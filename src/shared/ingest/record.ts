@@ -3,6 +3,7 @@ import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/step.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
 import {
+  type EventSource,
   type Json,
   type RawWebhook,
   UnreadableEvent,
@@ -39,7 +40,7 @@ export async function recordWebhook(
 export async function takeIn(
   trx: Trx,
   steps: StepTable,
-  source: string,
+  source: EventSource,
   events: readonly VendorEvent[],
   causedBy: number,
 ): Promise<number[]> {
@@ -55,8 +56,8 @@ export async function takeIn(
 }
 
 /** The task that an event becomes, whichever way it came in. */
-function taskOf(steps: StepTable, source: string, event: VendorEvent): NewTask {
-  const name = `${source}.${event.type}`;
+function taskOf(steps: StepTable, source: EventSource, event: VendorEvent): NewTask {
+  const name = `${source}.${event.type}` as const;
   const base = { step: name, key: event.id };
   const step = steps.find(name);
   if (!step) {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import { CANCEL_CAUSES } from "../queue/step-data.ts";
 import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
 
 /** The states of `tracker.order_states`, in order of rank. A test compares the two. */
@@ -19,8 +20,6 @@ export const ORDER_STATES = {
 } as const;
 export type OrderState = keyof typeof ORDER_STATES;
 
-/** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
-export const CANCEL_CAUSES = ["refunded", "disputed", "voided", "person", "readdressed"] as const;
 export type CancelCause = (typeof CANCEL_CAUSES)[number];
 
 /** What the pharmacy's word for an order's state means for ours. */
@@ -53,6 +52,11 @@ export function isWaiting(order: Order): boolean {
 
 export function hasShipped(order: Order): boolean {
   return rankOf(order.state) >= ORDER_STATES.SHIPPED;
+}
+
+/** Why the order must not ship; `person` where nothing else is written down. */
+export function causeOf({ cancel_cause }: Order): CancelCause {
+  return CANCEL_CAUSES.find((cause) => cause === cancel_cause) ?? "person";
 }
 
 /** Placed, and still where it can be called back. */

@@ -2,12 +2,13 @@ import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { countPage, startRun } from "../checks/runs.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
+import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import type { ContactReading } from "./contact.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
 import { comparedIn, type Difference, differencesOf } from "./mirrors.ts";
-import { MIRRORED_FACTS, type MirroredFact } from "./owners.ts";
+import type { MirroredFact } from "./owners.ts";
 import type { Plan } from "./plan.ts";
 
 /** Who is gone through at a time, and asked about at the CRM in one call. */
@@ -19,6 +20,9 @@ export const PASSES = {
   login: ["login"],
 } as const satisfies Record<string, readonly Difference["system"][]>;
 export type Pass = keyof typeof PASSES;
+
+/** The step of a pass. */
+export type DriftStep = "drift.customers" | "drift.logins";
 
 /** By which key the registry knows whom a pass lists. */
 export const KEY_OF = { stripe: "stripe_customer_id", login: "login_user_id" } as const satisfies Record<
@@ -106,7 +110,7 @@ export interface PagePlace {
  * A run's first task only writes the run down, so that a night on which a vendor is away is seen as a run without an end.
  * Pages of former runs that stopped at a person run again, find out that they are not needed, and end.
  */
-export function beginRun(ctx: StepContext, step: string, pass: Pass): Outcome {
+export function beginRun(ctx: StepContext, step: DriftStep, pass: Pass): Outcome {
   return {
     kind: "done",
     commit: async (trx) => {
@@ -187,7 +191,9 @@ async function secondLooks(
   const { drift_settle_minutes } = await trx.selectFrom("clockwork.settings").select("drift_settle_minutes")
     .executeTakeFirstOrThrow();
   const runAfter = new Date(ctx.now().getTime() + drift_settle_minutes * 60_000);
-  return suspects.filter(({ customerId, fact }) => !asked.has(`${customerId} ${fact}`)).map((suspect) => ({
+  return suspects.filter(({ customerId, fact }) => !asked.has(`${customerId} ${fact}`)).map((
+    suspect,
+  ): FollowUp => ({
     step: "drift.look",
     data: { customer_id: suspect.customerId, fact: suspect.fact, run_id: runId },
     runAfter,

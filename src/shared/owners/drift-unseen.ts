@@ -3,6 +3,7 @@ import {
   commitPage,
   comparePage,
   CUSTOMERS_AT_ONCE,
+  type DriftStep,
   KEY_OF,
   type Met,
   type PagePlace,
@@ -19,7 +20,7 @@ import { wakeQuietQuestions } from "./drift-questions.ts";
  */
 export async function compareUnseen(
   ctx: StepContext,
-  step: string,
+  step: DriftStep,
   place: PagePlace,
   after: number,
 ): Promise<Outcome> {

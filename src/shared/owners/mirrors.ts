@@ -1,7 +1,8 @@
+import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { contactDifferences, type ContactReading } from "./contact.ts";
-import { MIRRORED_FACTS, type MirroredFact, OWNERS } from "./owners.ts";
+import { type MirroredFact, OWNERS } from "./owners.ts";
 import { type Plan, planDifferences } from "./plan.ts";
 
 /** A customer's mirrored facts as their owners tell and as the mirrors show them. Held in memory only. */

@@ -126,4 +126,3 @@ export function setterOf(fact: MirroredFact, system: Mirror["system"], attribute
 export type MirroredFact = {
   [Fact in FactName]: (typeof OWNERS)[Fact]["propagatedBy"] extends null ? never : Fact;
 }[FactName];
-export const MIRRORED_FACTS = ["plan", "contact"] as const satisfies readonly MirroredFact[];

@@ -1,26 +1,21 @@
 import { countPage, startRun } from "../checks/runs.ts";
 import type { FollowUp } from "../queue/reasons.ts";
+import type { DataOf } from "../queue/step-data.ts";
 import type { Outcome } from "../queue/step.ts";
 import type { TaskInfo } from "../queue/tasks.ts";
 import { addCounts, type CountedSystem, type KeyCount } from "./counts.ts";
 import { askAboutKeys } from "./questions.ts";
 
-/** What a page's task carries: the first one of a night only the night. */
-export interface CountTask {
-  night?: string | undefined;
-  run_id?: number | undefined;
-  page?: number | undefined;
-  cursor?: string | undefined;
-}
+type CountStep = "product.count_stripe" | "product.count_pharmacy";
 
 /**
  * A page of the nightly count: its numbers, its mark in the run, and the task of the next page, all in one transaction.
  * A page that is resent, or whose run is over, adds nothing and asks for nothing.
  */
 export function countedPage(
-  count: { step: string; vendor: "stripe" | "pharmacy"; system: CountedSystem },
+  count: { step: CountStep; vendor: "stripe" | "pharmacy"; system: CountedSystem },
   task: TaskInfo,
-  { night, run_id: begun, page = 0 }: CountTask,
+  { night, run_id: begun, page = 0 }: DataOf<CountStep>,
   { seen, next, counts }: { seen: number; next: string | null; counts: ReadonlyMap<string, KeyCount> },
 ): Outcome {
   const { step, vendor, system } = count;
@@ -32,7 +27,7 @@ export function countedPage(
       if (!(await countPage(trx, runId, page, { seen, missing: 0, repaired: 0 }, isLast))) return [];
       await addCounts(trx, runId, system, counts);
       if (next === null) return await askAboutKeys(trx, system);
-      return [{ step, data: { ...(night ? { night } : {}), run_id: runId, page: page + 1, cursor: next } }];
+      return [{ step, data: { night, run_id: runId, page: page + 1, cursor: next } }];
     },
   };
 }

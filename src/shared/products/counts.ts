@@ -1,11 +1,10 @@
 import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
+import type { DataOf } from "../queue/step-data.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import { isPaused } from "./judge.ts";
 
-/** The systems whose keys are counted. The health record's codes are not: see docs/decisions.md. */
-export const COUNTED_SYSTEMS = ["stripe_price", "pharmacy_treatment"] as const;
-export type CountedSystem = (typeof COUNTED_SYSTEMS)[number];
+export type CountedSystem = DataOf<"product.check_key">["system"];
 
 export interface KeyCount {
   inUse: number;

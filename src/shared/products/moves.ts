@@ -103,17 +103,16 @@ export async function recordPage(
     })
     .where("id", "=", retirementId)
     .execute();
-  return [
-    ...moves.map((moveId, index): FollowUp => ({
-      step: "product.move_subscription",
-      data: { move_id: moveId },
-      runAfter: turns[index] ?? listedAt,
-    })),
-    ...(isOver || next === null ? [] : [{
-      step: "product.retire",
-      data: { retirement_id: retirementId, pass, page: page + 1, cursor: next },
-    }]),
-  ];
+  const followUps = moves.map((moveId, index): FollowUp => ({
+    step: "product.move_subscription",
+    data: { move_id: moveId },
+    runAfter: turns[index] ?? listedAt,
+  }));
+  if (!isOver && next !== null) {
+    const data = { retirement_id: retirementId, pass, page: page + 1, cursor: next };
+    followUps.push({ step: "product.retire", data });
+  }
+  return followUps;
 }
 
 function turnsOf(count: number, from: number, perSecond: number): { turns: Date[]; nextAt: Date } {

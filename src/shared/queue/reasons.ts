@@ -1,5 +1,6 @@
 import type { Trx } from "../db/database.ts";
-import type { Json, Role } from "../vendors/contract.ts";
+import type { Role } from "../vendors/contract.ts";
+import type { StepCall, StepName } from "./step-data.ts";
 
 /** The codes of `clockwork.reasons`; the sentences live there and only there. A test compares the two. */
 export const REASON_CODES = [
@@ -137,16 +138,14 @@ export const QUEUES = [
 export type Queue = (typeof QUEUES)[number];
 
 /** A follow-up task. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes. */
-export interface FollowUp {
-  step: string;
-  data: Record<string, Json>;
+export type FollowUp<Name extends StepName = StepName> = StepCall<Name> & {
   runAfter?: Date;
   /** Why it is not run at once. */
   why?: Reason;
   person?: Reason;
   /** Whose it is; default: whose the task is that asks for it. */
   customerId?: number;
-}
+};
 
 /** Trying again the same way may help. Counted; after the last try a person is asked. */
 export class Retryable extends Error {

@@ -5,6 +5,7 @@ import type { StripeClient } from "../vendors/stripe/client.ts";
 import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";
 import { type FollowUp, Permanent, type Queue, type Reason } from "./reasons.ts";
+import { STEP_DATA, type StepName } from "./step-data.ts";
 import type { TaskInfo } from "./tasks.ts";
 
 /** The vendors, one client a role. Chosen in one place: `connectors.ts`. */
@@ -61,8 +62,20 @@ export interface StepTable {
   queueOf(step: string): Queue;
 }
 
+/** Defines a step of ours: one name, whose data is that of {@link STEP_DATA}. Throws as {@link defineStep} says. */
+export function defineOwnStep<Name extends StepName>(
+  name: Name,
+  definition: {
+    queue: Queue;
+    weight?: number;
+    run(ctx: StepContext, data: z.output<(typeof STEP_DATA)[Name]>): Promise<Outcome>;
+  },
+): Step {
+  return defineStep({ ...definition, handles: [name], data: STEP_DATA[name] });
+}
+
 /**
- * Defines a step. `data` must be a strict zod object of ids, states and times.
+ * Defines a step for vendors' events. `data` must be a strict zod object of ids, states and times.
  * `run` throws {@link Permanent}, `Retryable` or `Wait`, or a `VendorError`, for everything that is not an outcome.
  */
 export function defineStep<Schema extends z.ZodObject>(definition: {

@@ -1,7 +1,8 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import type { Json } from "../vendors/contract.ts";
+import type { EventSource, Json } from "../vendors/contract.ts";
 import type { FollowUp, Queue, Reason } from "./reasons.ts";
+import type { StepCall } from "./step-data.ts";
 
 /** What a step knows of the task it runs for. */
 export interface TaskInfo {
@@ -12,12 +13,16 @@ export interface TaskInfo {
   createdAt: Date;
 }
 
+/** The step of a vendor's event, `<source>.<event type>`, and the event's attributes. */
+interface EventCall {
+  step: `${EventSource}.${string}`;
+  data: Record<string, Json>;
+}
+
 /** A task to insert. `key` is unique with `step`: a repeat is nothing new. */
-export interface NewTask {
-  step: string;
+export type NewTask = (StepCall | EventCall) & {
   key: string | RawBuilder<string>;
   vendor: Queue;
-  data: Record<string, Json>;
   /** PARKED and MANUAL_INTERVENTION need a reason. */
   status?: "PENDING" | "PARKED" | "MANUAL_INTERVENTION";
   reason?: Reason;
@@ -25,7 +30,7 @@ export interface NewTask {
   customerId?: number | null;
   invoiceId?: string | null;
   causedBy?: number;
-}
+};
 
 /** Inserts tasks in one statement. Gives the ids of those that were new. */
 export async function insertTasks(db: Database | Trx, tasks: readonly NewTask[]): Promise<number[]> {
@@ -60,18 +65,17 @@ export function followUpTasks(
   followUps: readonly FollowUp[],
   queueOf: (step: string) => Queue,
 ): NewTask[] {
-  return followUps.map((followUp, index) => ({
-    step: followUp.step,
+  return followUps.map(({ runAfter, why, person, customerId, ...call }, index) => ({
+    ...call,
     key: sql<string>`${`${task.id}:`}::text || (${index + 1} + (
       select count(*) from clockwork.tasks as siblings where siblings.caused_by = ${task.id}))`,
-    vendor: queueOf(followUp.step),
-    data: followUp.data,
+    vendor: queueOf(call.step),
     causedBy: task.id,
-    customerId: followUp.customerId ?? task.customerId,
+    customerId: customerId ?? task.customerId,
     invoiceId: task.invoiceId,
-    ...(followUp.runAfter ? { runAfter: followUp.runAfter } : {}),
-    ...(followUp.why ? { reason: followUp.why } : {}),
-    ...(followUp.person ? { status: "MANUAL_INTERVENTION" as const, reason: followUp.person } : {}),
+    ...(runAfter ? { runAfter } : {}),
+    ...(why ? { reason: why } : {}),
+    ...(person ? { status: "MANUAL_INTERVENTION" as const, reason: person } : {}),
   }));
 }
 

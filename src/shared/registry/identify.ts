@@ -1,5 +1,6 @@
 import type { Database, Trx } from "../db/database.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
+import { KEY_SYSTEMS } from "../queue/step-data.ts";
 import { type Customer, standing } from "./customers.ts";
 import {
   customersWithEmail,
@@ -8,7 +9,6 @@ import {
   inWords,
   keepFormer,
   type Key,
-  KEY_SYSTEMS,
   KEYS,
   lockKeys,
   putKey,

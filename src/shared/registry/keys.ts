@@ -1,5 +1,8 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { KEY_SYSTEMS } from "../queue/step-data.ts";
+
+export type KeySystem = (typeof KEY_SYSTEMS)[number];
 
 /** The systems that know customers, by the names of `registry.customer_keys.system`: where the row has their key, and what to call it. */
 export const KEYS = {
@@ -8,13 +11,10 @@ export const KEYS = {
   pharmacy: { column: "pharmacy_patient_id", called: "Pharmacy patient" },
   crm: { column: "crm_person_id", called: "CRM person" },
   login: { column: "login_user_id", called: "Login" },
-} as const;
-export type KeySystem = keyof typeof KEYS;
+} as const satisfies Record<KeySystem, { column: string; called: string }>;
 
 /** The key columns of `registry.customers`. */
 export type CustomerKey = (typeof KEYS)[KeySystem]["column"];
-
-export const KEY_SYSTEMS = ["stripe", "health", "pharmacy", "crm", "login"] as const satisfies KeySystem[];
 
 const SYSTEMS = {
   stripe_customer_id: "stripe",

@@ -3,6 +3,7 @@ import type { Trx } from "../db/database.ts";
 import { identify, lostReference, type Sighting } from "./identify.ts";
 import type { Key } from "./keys.ts";
 import { type FollowUp, type Reason, Wait } from "../queue/reasons.ts";
+import type { StepCall } from "../queue/step-data.ts";
 import type { StepContext } from "../queue/step.ts";
 import { followUpTasks, insertTasks } from "../queue/tasks.ts";
 
@@ -33,7 +34,12 @@ export async function place(
       return { customerId: found.customerId, followUps: [linked(found.customerId)] };
     case "merge":
       await tellWhose(ctx, trx, found.from);
-      await askOnce(ctx, trx, "customer.merge", { from: found.from, into: found.into }, found.why);
+      await askOnce(
+        ctx,
+        trx,
+        { step: "customer.merge", data: { from: found.from, into: found.into } },
+        found.why,
+      );
       return { customerId: undefined, followUps: [] };
     case "ask":
       if (found.customerId !== undefined) await tellWhose(ctx, trx, found.customerId);
@@ -49,25 +55,26 @@ export function linked(customerId: number): FollowUp {
 
 /** Without a customer_id, so that a careless resend makes a row too many at worst, and never a wrong link. */
 async function askWhose(ctx: StepContext, trx: Trx, { system, key }: Key, why: Reason): Promise<void> {
-  await askOnce(ctx, trx, "customer.link", { system, key }, why, { customer_id: null });
+  const question = { step: "customer.link", data: { system, key, customer_id: null } } as const;
+  await askOnce(ctx, trx, question, why, { system, key });
 }
 
 /**
- * Asks a person, unless the same is being asked or somebody dropped just this question before. The task is inserted
+ * Asks a person, unless the same is being asked or somebody dropped just this question before: one whose data has
+ * `about` in it. The task is inserted
  * here and not as a follow-up: several tasks settle in one transaction, and the next one must see it.
  */
 async function askOnce(
   ctx: StepContext,
   trx: Trx,
-  step: string,
-  about: Record<string, string | number>,
+  question: StepCall<"customer.link" | "customer.merge">,
   why: Reason,
-  more: FollowUp["data"] = {},
+  about: object = question.data,
 ): Promise<void> {
   const asked = await trx
     .selectFrom("clockwork.tasks")
     .select("id")
-    .where("step", "=", step)
+    .where("step", "=", question.step)
     .where(sql<boolean>`data @> ${JSON.stringify(about)}::jsonb`)
     .where((eb) =>
       eb.or([
@@ -77,8 +84,7 @@ async function askOnce(
     )
     .executeTakeFirst();
   if (asked) return;
-  const question: FollowUp = { step, data: { ...about, ...more }, person: why };
-  await insertTasks(trx, followUpTasks(ctx.task, [question], ctx.steps.queueOf));
+  await insertTasks(trx, followUpTasks(ctx.task, [{ ...question, person: why }], ctx.steps.queueOf));
 }
 
 /** The task's own row was settled a moment ago, when nobody knew whose it is. */

@@ -1,15 +1,12 @@
-import { z } from "zod";
 import { questionAbout } from "../../checks/endpoint.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /**
  * The question about a webhook endpoint that seems to be off. Born in front of a person by a check that found most
  * messages missing; ends once most of them come.
  */
-export const completenessEndpoint = defineStep({
-  handles: ["completeness.endpoint"],
+export const completenessEndpoint = defineOwnStep("completeness.endpoint", {
   queue: "internal",
-  data: z.strictObject({ vendor: z.string(), kind: z.string() }),
   async run(ctx, { vendor, kind }) {
     const why = await questionAbout(ctx.deps.db, vendor, kind);
     return why ? { kind: "stopped", reason: why } : { kind: "done" };

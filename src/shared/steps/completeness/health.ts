@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { checkCompleteness, checkPage, type Feed, type Look } from "../../checks/completeness.ts";
+import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
-import { defineStep, type StepContext, type StepTable } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext, type StepTable } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
 
 const DELETED_PATIENTS = "patient.delete";
@@ -29,10 +29,8 @@ const feed: Feed = {
   },
 };
 
-export const completenessHealth = defineStep({
-  handles: ["completeness.health"],
+export const completenessHealth = defineOwnStep("completeness.health", {
   queue: "health",
-  data: checkPage,
   run: (ctx, data) => checkCompleteness(ctx, data, feed),
 });
 

@@ -1,7 +1,6 @@
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { takeIn } from "../../ingest/record.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
 
 /**
@@ -9,10 +8,8 @@ import type { VendorEvent } from "../../vendors/contract.ts";
  * what has been settled since: what nobody shipped for a month may have been refunded, or sent another way. A resend goes
  * through them page by page; each that was never seen here is taken in as its webhook would have been.
  */
-export const completenessInvoices = defineStep({
-  handles: ["completeness.invoices"],
+export const completenessInvoices = defineOwnStep("completeness.invoices", {
   queue: "stripe",
-  data: z.strictObject({ from: z.iso.datetime(), until: z.iso.datetime(), cursor: z.string().optional() }),
   async run(ctx, { from, until, cursor }) {
     const page = await ctx.vendors.stripe.listPaidInvoices({
       since: new Date(from),

@@ -1,6 +1,6 @@
-import { checkCompleteness, checkPage, type Feed, type Look } from "../../checks/completeness.ts";
+import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
 import { goneAtPharmacy, untoldByPharmacy } from "../../checks/pharmacy-orders.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import type { PharmacyOrder, VendorEvent } from "../../vendors/contract.ts";
 
 /** Ours that the pharmacy no longer counts as open. Asked one call each, so few a page. */
@@ -18,10 +18,8 @@ const feed: Feed = {
     list === OURS ? lookAtOurs(ctx, runId, Number(cursor ?? 0)) : lookAtTheirs(ctx, runId, cursor),
 };
 
-export const completenessPharmacy = defineStep({
-  handles: ["completeness.pharmacy"],
+export const completenessPharmacy = defineOwnStep("completeness.pharmacy", {
   queue: "pharmacy",
-  data: checkPage,
   run: (ctx, data) => checkCompleteness(ctx, data, feed),
 });
 

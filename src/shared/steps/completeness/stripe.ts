@@ -1,8 +1,8 @@
 import { sql } from "kysely";
-import { checkCompleteness, checkPage, type Feed, type Window } from "../../checks/completeness.ts";
+import { checkCompleteness, type Feed, type Window } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /** Of an event type without a step nothing would be done: it is not asked for. */
 const PREFIX = "stripe.";
@@ -56,9 +56,7 @@ const feed: Feed = {
   outOfReach: askAboutGap,
 };
 
-export const completenessStripe = defineStep({
-  handles: ["completeness.stripe"],
+export const completenessStripe = defineOwnStep("completeness.stripe", {
   queue: "stripe",
-  data: checkPage,
   run: (ctx, data) => checkCompleteness(ctx, data, feed),
 });

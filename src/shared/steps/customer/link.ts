@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Database, Trx } from "../../db/database.ts";
 import { standing } from "../../registry/customers.ts";
 import {
@@ -6,7 +5,6 @@ import {
   insertCustomer,
   inWords,
   type Key,
-  KEY_SYSTEMS,
   KEYS,
   lockKeys,
   putKey,
@@ -15,22 +13,15 @@ import {
 } from "../../registry/keys.ts";
 import { isUuid } from "../../registry/references.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { linked, tellWhose } from "../../registry/place.ts";
 
 /**
  * A person says whose a key is: `customer_id`, or null for a new customer. What contradicts what is known is refused;
  * `replace` says that the key takes the place of the one the customer has.
  */
-export const customerLink = defineStep({
-  handles: ["customer.link"],
+export const customerLink = defineOwnStep("customer.link", {
   queue: "health",
-  data: z.strictObject({
-    system: z.enum(KEY_SYSTEMS),
-    key: z.string().min(1),
-    customer_id: z.number().int().nullable(),
-    replace: z.boolean().optional(),
-  }),
   async run(ctx, { system, key, customer_id, replace = false }) {
     if (system === "login" && !isUuid(key)) {
       throw new Permanent("INVALID_DATA", { problem: "key: not a uuid" });

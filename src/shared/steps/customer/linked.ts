@@ -1,15 +1,12 @@
-import { z } from "zod";
 import { releaseOrders } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
 import { subscriptionsOf } from "../../renewals/look.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /** A customer got a key: what was looked at without it is looked at again. */
-export const customerLinked = defineStep({
-  handles: ["customer.linked"],
+export const customerLinked = defineOwnStep("customer.linked", {
   queue: "stripe",
-  data: z.strictObject({ customer_id: z.number().int() }),
   async run(ctx, data) {
     const customer = await customerById(ctx.deps.db, data.customer_id);
     ctx.about({ customerId: customer.id });
@@ -19,15 +16,16 @@ export const customerLinked = defineStep({
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
         await releaseOrders(trx, { customer_id: customer.id });
-        return [
+        const followUps: FollowUp[] = [
           { step: "renewal.check", data: { customer_id: customer.id } },
           { step: "subscription.look", data: { customer_id: customer.id } },
           { step: "owner.propagate_contact", data: { customer_id: customer.id } },
-          // One is enough: the plan is over all of a customer's subscriptions.
-          ...(subscription
-            ? [{ step: "owner.propagate_plan", data: { subscription_id: subscription.id } }]
-            : []),
         ];
+        // One is enough: the plan is over all of a customer's subscriptions.
+        if (subscription) {
+          followUps.push({ step: "owner.propagate_plan", data: { subscription_id: subscription.id } });
+        }
+        return followUps;
       },
     };
   },

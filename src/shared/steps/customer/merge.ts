@@ -1,36 +1,19 @@
-import { z } from "zod";
 import type { Database, Trx } from "../../db/database.ts";
 import { type Customer, standing } from "../../registry/customers.ts";
-import {
-  type Key,
-  KEY_SYSTEMS,
-  KEYS,
-  type KeySystem,
-  lockKeys,
-  retireKey,
-  type WhyFormer,
-} from "../../registry/keys.ts";
+import { type Key, KEYS, type KeySystem, lockKeys, retireKey, type WhyFormer } from "../../registry/keys.ts";
 import { collidingRenewal, mergeRows } from "../../registry/merge.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { type DataOf, KEY_SYSTEMS } from "../../queue/step-data.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { linked, tellWhose } from "../../registry/place.ts";
 import { standingPatient } from "../../registry/patients.ts";
-
-/** Of these nobody tells us that a key is no more, so a person does. */
-const GIVEN_UP = ["pharmacy", "crm", "login"] as const;
 
 /**
  * A person says that two customers are one: everything of `from` goes over to `into`. Where a system knows both, its
  * owner must have made them one first, or a person gives up the key of `from`.
  */
-export const customerMerge = defineStep({
-  handles: ["customer.merge"],
+export const customerMerge = defineOwnStep("customer.merge", {
   queue: "health",
-  data: z.strictObject({
-    from: z.number().int(),
-    into: z.number().int(),
-    give_up: z.array(z.enum(GIVEN_UP)).optional(),
-  }),
   async run(ctx, data) {
     const { from, into, isDone } = await readBoth(ctx.deps.db, data);
     ctx.about({ customerId: into.id });
@@ -49,7 +32,7 @@ export const customerMerge = defineStep({
         await refuseColliding(trx, from, into);
         await mergeRows(trx, from.id, into.id);
         await tellWhose(ctx, trx, into.id);
-        return [linked(into.id), ...plan.followUps.map((data) => ({ step: "customer.link", data }))];
+        return [linked(into.id), ...plan.links.map((data): FollowUp => ({ step: "customer.link", data }))];
       },
     };
   },
@@ -79,7 +62,7 @@ interface Plan {
   /** Keys that are given up, and why. */
   former: { key: Key; why: WhyFormer }[];
   /** What `customer.link` must do afterwards. */
-  followUps: FollowUp["data"][];
+  links: DataOf<"customer.link">[];
 }
 
 /** What must be given up so that every system knows one customer only. Asks the owners; throws where a person must. */
@@ -89,7 +72,7 @@ async function planMerge(
   into: Customer,
   givenUp: readonly KeySystem[],
 ): Promise<Plan> {
-  const plan: Plan = { former: [], followUps: [] };
+  const plan: Plan = { former: [], links: [] };
   for (const system of KEY_SYSTEMS) {
     const [one, other] = [from[KEYS[system].column], into[KEYS[system].column]];
     if (one === null || other === null) continue;
@@ -108,7 +91,7 @@ async function planMerge(
   // The record that the health record made of both may be in neither row.
   if (newer?.kind === "patient" && newer.patient.id !== patientId) {
     const { id } = newer.patient;
-    plan.followUps.push({ system: "health", key: id, customer_id: into.id, replace: true });
+    plan.links.push({ system: "health", key: id, customer_id: into.id, replace: true });
   }
   return plan;
 }

@@ -1,9 +1,7 @@
-import { z } from "zod";
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
 import { planOf } from "../../owners/plan.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
-import type { Json } from "../../vendors/contract.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 const STEP = "drift.customers";
 
@@ -12,18 +10,8 @@ const STEP = "drift.customers";
  * one call) a task, against their profiles at the CRM (one call) and their rows in the registry; then whom Stripe did
  * not list, page by page of the registry.
  */
-export const driftCustomers = defineStep({
-  handles: [STEP],
+export const driftCustomers = defineOwnStep(STEP, {
   queue: "stripe",
-  data: z.strictObject({
-    /** The night it belongs to; absent on demand. */
-    night: z.string().optional(),
-    run_id: z.number().int().optional(),
-    page: z.number().int().optional(),
-    cursor: z.string().optional(),
-    /** Stripe's list is through: the registry's row behind which to go on with whom it did not have. */
-    after: z.number().int().optional(),
-  }),
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
     if (runId === undefined) return beginRun(ctx, STEP, "stripe");
     const place = { pass: "stripe", runId, page } as const;
@@ -33,7 +21,7 @@ export const driftCustomers = defineStep({
     const { met, strangers } = await meet(ctx, listed.entries);
     const look = await comparePage(ctx, "stripe", met);
     look.unlinked += strangers;
-    const from: Record<string, Json> = listed.next === null ? { after: 0 } : { cursor: listed.next };
+    const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
       commit: (trx) =>

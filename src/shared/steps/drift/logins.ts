@@ -1,8 +1,6 @@
-import { z } from "zod";
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
-import { defineStep } from "../../queue/step.ts";
-import type { Json } from "../../vendors/contract.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 const STEP = "drift.logins";
 
@@ -11,18 +9,8 @@ const STEP = "drift.logins";
  * profiles at the CRM (one call); then the logins of the registry that were not listed. A login is never set: what
  * differs has the customer asked, once for each address.
  */
-export const driftLogins = defineStep({
-  handles: [STEP],
+export const driftLogins = defineOwnStep(STEP, {
   queue: "login",
-  data: z.strictObject({
-    /** The night it belongs to; absent on demand. */
-    night: z.string().optional(),
-    run_id: z.number().int().optional(),
-    page: z.number().int().optional(),
-    cursor: z.string().optional(),
-    /** The list is through: the registry's row behind which to go on with the logins that were not on it. */
-    after: z.number().int().optional(),
-  }),
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
     if (runId === undefined) return beginRun(ctx, STEP, "login");
     const place = { pass: "login", runId, page } as const;
@@ -36,7 +24,7 @@ export const driftLogins = defineStep({
     });
     const look = await comparePage(ctx, "login", met);
     look.unlinked += listed.entries.length - met.length;
-    const from: Record<string, Json> = listed.next === null ? { after: 0 } : { cursor: listed.next };
+    const from = listed.next === null ? { after: 0 } : { cursor: listed.next };
     return {
       kind: "done",
       commit: (trx) =>

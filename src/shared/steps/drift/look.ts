@@ -1,38 +1,22 @@
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { closeDrift, hashDifferences, recordDrift } from "../../owners/drift.ts";
 import { againQuestion, askAgain, isAsked } from "../../owners/drift-questions.ts";
 import { REGISTRY_COLUMNS } from "../../owners/drift-page.ts";
 import { type Difference, differencesOf } from "../../owners/mirrors.ts";
-import {
-  MIRRORED_FACTS,
-  type MirroredFact,
-  OWNERS,
-  type PropagationStep,
-  setterOf,
-} from "../../owners/owners.ts";
+import { type MirroredFact, OWNERS, type PropagationStep, setterOf } from "../../owners/owners.ts";
 import { propagateContact } from "../../owners/propagate.ts";
 import { readMirrors } from "../../owners/read-mirrors.ts";
 import { isLeftToAPerson, notUnderWay } from "../../owners/under-way.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /**
  * The second look at a fact of one customer that seemed to differ: owner and mirrors are read anew. What differs still,
  * with no news of it on its way, has drifted: it is written down, and the fact's propagation puts it right. What drifts
  * again and again becomes a question, which is this step once more.
  */
-export const driftLook = defineStep({
-  handles: ["drift.look"],
+export const driftLook = defineOwnStep("drift.look", {
   queue: "crm",
-  data: z.strictObject({
-    customer_id: z.number().int(),
-    fact: z.enum(MIRRORED_FACTS),
-    /** The run that asked for it; absent on demand. */
-    run_id: z.number().int().optional(),
-    /** It is the question about what drifts again and again. */
-    again: z.literal(true).optional(),
-  }),
   async run(ctx, { customer_id: customerId, fact, run_id: runId, again }) {
     const { db } = ctx.deps;
     const row = await db.selectFrom("registry.customers").select(REGISTRY_COLUMNS)

@@ -2,6 +2,7 @@ import type { Trx } from "../../db/database.ts";
 import {
   afterCancel,
   cancelDuplicate,
+  causeOf,
   checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
@@ -21,13 +22,13 @@ import {
 } from "../../orders/orders.ts";
 import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "../../queue/reasons.ts";
 import { confirmAsSeen } from "../../queue/effects.ts";
+import type { DataOf } from "../../queue/step-data.ts";
 import { defineStep } from "../../queue/step.ts";
 import {
   PHARMACY_ORDER_STATES,
   type PharmacyOrder,
   type PharmacyOrderState,
 } from "../../vendors/contract.ts";
-import type { Fact } from "../order/tell-crm.ts";
 import { pharmacyOrderHint } from "../../ingest/hints.ts";
 
 /**
@@ -92,12 +93,10 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   }
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
-  return isRevived
-    ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }]
-    : [];
+  return isRevived ? [{ step: "order.cancel", data: { order_id: order.id, cause: causeOf(order) } }] : [];
 }
 
-const FACTS: Partial<Record<OrderState, Fact>> = {
+const FACTS: Partial<Record<OrderState, DataOf<"order.tell_crm">["fact"]>> = {
   PLACED: "order_placed",
   SHIPPED: "order_shipped",
   DELIVERED: "order_delivered",
@@ -111,17 +110,15 @@ function tellCrm(order: Order, state: OrderState): FollowUp[] {
 
 /** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. Asked once, not twice. */
 async function askPerson(trx: Trx, order: Order, state: OrderState): Promise<FollowUp[]> {
-  const cause = order.cancel_cause ?? "person";
-  const replace = (code: ReasonCode) => ({ step: "order.replace", data: { order_id: order.id }, code });
-  const cancel = (code: ReasonCode) => ({ step: "order.cancel", data: { order_id: order.id, cause }, code });
+  const [order_id, cause] = [order.id, causeOf(order)];
+  const why = (code: ReasonCode) => reason(code, { order: order_id, cause });
+  const replace: Ask = (code) => ({ step: "order.replace", data: { order_id }, person: why(code) });
+  const cancel: Ask = (code) => ({ step: "order.cancel", data: { order_id, cause }, person: why(code) });
   const question = await questionAbout(trx, order, state, replace, cancel);
-  if (!question || await hasOpenTask(trx, question.step, order.id)) return [];
-  const { step, data, code } = question;
-  return [{ step, data, person: reason(code, { order: order.id, cause }) }];
+  return !question || await hasOpenTask(trx, question.step, order.id) ? [] : [question];
 }
 
-type Question = { step: string; data: Record<string, string | number>; code: ReasonCode };
-type Ask = (code: ReasonCode) => Question;
+type Ask = (code: ReasonCode) => FollowUp<"order.replace" | "order.cancel">;
 
 async function questionAbout(
   trx: Trx,
@@ -129,7 +126,7 @@ async function questionAbout(
   state: OrderState,
   replace: Ask,
   cancel: Ask,
-): Promise<Question | undefined> {
+): Promise<ReturnType<Ask> | undefined> {
   const isToBeCancelled = order.cancel_requested_at !== null;
   switch (state) {
     case "FAILED":

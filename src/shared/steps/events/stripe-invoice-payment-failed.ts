@@ -1,10 +1,9 @@
-import { z } from "zod";
 import { readInvoice } from "../../orders/payment.ts";
 import { dayIn } from "../../owners/plan.ts";
 import { customerBy, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
-import { Permanent, type Reason, reason } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { type FollowUp, Permanent, type Reason, reason } from "../../queue/reasons.ts";
+import { defineOwnStep, defineStep, type StepContext } from "../../queue/step.ts";
 import type { StripeInvoice } from "../../vendors/stripe/client.ts";
 import { stripeHint } from "../../ingest/hints.ts";
 
@@ -21,8 +20,8 @@ export const invoicePaymentFailed = defineStep({
     const invoice = await readInvoice(ctx.vendors.stripe, invoiceId);
     const { subscriptionId, attemptCount } = invoice;
     if (!subscriptionId) return { kind: "cancelled", reason: notTold("it was not for a subscription") };
-    const plan = { step: "owner.propagate_plan", data: { subscription_id: subscriptionId } };
-    const tell = {
+    const plan: FollowUp = { step: "owner.propagate_plan", data: { subscription_id: subscriptionId } };
+    const tell: FollowUp = {
       step: "owner.tell_payment_failed",
       data: { invoice_id: invoiceId, attempt: attemptCount },
     };
@@ -35,10 +34,8 @@ export const invoicePaymentFailed = defineStep({
  * Tells the CRM of one failed try to charge one invoice, once: which try it was, and the day of the next one. Stripe is
  * asked again right before: nobody who paid, paused or cancelled meanwhile gets mail.
  */
-export const ownerTellPaymentFailed = defineStep({
-  handles: ["owner.tell_payment_failed"],
+export const ownerTellPaymentFailed = defineOwnStep("owner.tell_payment_failed", {
   queue: "crm",
-  data: z.strictObject({ invoice_id: z.string(), attempt: z.number().int() }),
   async run(ctx, { invoice_id: invoiceId, attempt }) {
     ctx.about({ invoiceId });
     const key = `payment_failed:${invoiceId}:${attempt}`;

@@ -1,14 +1,11 @@
-import { z } from "zod";
 import { orderById } from "../../orders/orders.ts";
 import { Permanent } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import { cancelAtPharmacy } from "./cancel.ts";
 
 /** A second order at the pharmacy with the reference of one that stands: cancelled, or a person is told. */
-export const orderCancelDuplicate = defineStep({
-  handles: ["order.cancel_duplicate"],
+export const orderCancelDuplicate = defineOwnStep("order.cancel_duplicate", {
   queue: "pharmacy",
-  data: z.strictObject({ order_id: z.number().int(), pharmacy_order_id: z.string() }),
   async run(ctx, { order_id: orderId, pharmacy_order_id: pharmacyOrderId }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });

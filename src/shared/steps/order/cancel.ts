@@ -1,7 +1,5 @@
-import { z } from "zod";
 import {
   afterCancel,
-  CANCEL_CAUSES,
   claimPharmacyOrder,
   CREATE_ORDER,
   hasShipped,
@@ -15,7 +13,7 @@ import {
 } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./place.ts";
 
@@ -25,13 +23,8 @@ class NeverPlaced extends Error {
 }
 
 /** Sees to it that an order does not ship: cancels it at the pharmacy, or asks a person when it is too late. */
-export const orderCancel = defineStep({
-  handles: ["order.cancel"],
+export const orderCancel = defineOwnStep("order.cancel", {
   queue: "pharmacy",
-  data: z.strictObject({
-    order_id: z.number().int(),
-    cause: z.enum(CANCEL_CAUSES).default("person"),
-  }),
   async run(ctx, { order_id: orderId, cause }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { judgePrescriptions } from "../../orders/prescriptions.ts";
 import { notDueYet } from "../../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
@@ -20,8 +19,8 @@ import { isPausedByCustomer } from "../../renewals/look.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
 import { Halt } from "../../queue/halt.ts";
-import { Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
-import { type Commit, defineStep, type StepContext } from "../../queue/step.ts";
+import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
+import { type Commit, defineOwnStep, type StepContext } from "../../queue/step.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
 import { sql } from "kysely";
 
@@ -40,14 +39,8 @@ interface Plan {
  * Places a paid fill at the pharmacy, once; also the recheck of an order that waits. Everything is read from its
  * owner at the moment of use: the payment, the subscription, the prescription, the address.
  */
-export const orderPlace = defineStep({
-  handles: ["order.place"],
+export const orderPlace = defineOwnStep("order.place", {
   queue: "pharmacy",
-  data: z.strictObject({
-    order_id: z.number().int(),
-    /** A person's word that the fill ships although the subscription has ended. */
-    ship_despite_subscription: z.boolean().optional(),
-  }),
   async run(ctx, data) {
     const order = await orderById(ctx.deps.db, data.order_id);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
@@ -277,9 +270,9 @@ function placed(read: Order, pharmacyOrderId: string, prescriptionId: string | n
     const moved = await moveOrder(trx, order, "PLACED");
     // Sent by an earlier run, or news came in since: the address it went out with may be a former one.
     const mayBeFormer = !prescriptionId || order.released_at?.getTime() !== read.released_at?.getTime();
-    return [
-      ...(moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_placed" } }] : []),
-      ...(mayBeFormer ? [checkAddress(order)] : []),
-    ];
+    const followUps: FollowUp[] = [];
+    if (moved) followUps.push({ step: "order.tell_crm", data: { order_id: order.id, fact: "order_placed" } });
+    if (mayBeFormer) followUps.push(checkAddress(order));
+    return followUps;
   };
 }

@@ -1,18 +1,15 @@
-import { z } from "zod";
 import { destinationOf } from "../../orders/destination.ts";
 import { hasShipped, isWithPharmacy, orderById, requestCancel } from "../../orders/orders.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { Permanent } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /**
  * A person wants an order to go to the customer's present address: it is cancelled at the pharmacy, and whoever sees that
  * through has it replaced. An order that goes there already is left alone.
  */
-export const orderReaddress = defineStep({
-  handles: ["order.readdress"],
+export const orderReaddress = defineOwnStep("order.readdress", {
   queue: "pharmacy",
-  data: z.strictObject({ order_id: z.number().int() }),
   async run(ctx, { order_id: orderId }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });

@@ -1,20 +1,13 @@
 import { sql } from "kysely";
-import { z } from "zod";
 import { hasShipped, lockOrder, orderById, replacementOf } from "../../orders/orders.ts";
 import { Permanent } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import { cancelAtPharmacy } from "./cancel.ts";
 
 /** A person asked for a replacement: the same paid fill is ordered once more, under the next attempt's reference. */
-export const orderReplace = defineStep({
-  handles: ["order.replace"],
+export const orderReplace = defineOwnStep("order.replace", {
   queue: "pharmacy",
-  data: z.strictObject({
-    order_id: z.number().int(),
-    /** A person's word that a shipped parcel will not arrive. */
-    lost: z.boolean().optional(),
-  }),
   async run(ctx, { order_id: orderId, lost = false }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });

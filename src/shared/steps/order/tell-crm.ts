@@ -1,11 +1,10 @@
-import { z } from "zod";
 import { type Order, ORDER_STATES, orderById, rankOf } from "../../orders/orders.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import type { DataOf } from "../../queue/step-data.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
-export const FACTS = ["order_placed", "order_shipped", "order_delivered", "order_cancelled"] as const;
-export type Fact = (typeof FACTS)[number];
+type Fact = DataOf<"order.tell_crm">["fact"];
 
 /** An older event is stored by the CRM without starting anything, so nobody would hear of it anyway. */
 const TOO_OLD_HOURS = 72;
@@ -18,10 +17,8 @@ const RANK_OF_FACT: Record<Fact, number> = {
 };
 
 /** Tells the CRM one fact of one order, once. Skipped when the order has moved past it or it is old news. */
-export const orderTellCrm = defineStep({
-  handles: ["order.tell_crm"],
+export const orderTellCrm = defineOwnStep("order.tell_crm", {
   queue: "crm",
-  data: z.strictObject({ order_id: z.number().int(), fact: z.enum(FACTS) }),
   async run(ctx, { order_id: orderId, fact }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });

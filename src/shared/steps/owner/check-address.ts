@@ -1,12 +1,11 @@
 import { sql } from "kysely";
-import { z } from "zod";
 import type { Database, Trx } from "../../db/database.ts";
 import { markOf } from "../../orders/address.ts";
 import { destinationOf } from "../../orders/destination.ts";
 import { isWithPharmacy, lockOrder, type Order, ORDER_STATES } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import { insertTasks } from "../../queue/tasks.ts";
 
 /** A person is asked whether an order goes to where its customer does not live any more. */
@@ -22,10 +21,8 @@ interface Question {
  * the pharmacy and has not shipped, both are compared. The pharmacy cannot change an order, so a person is asked, once for
  * each order and address; a resend of the question places the order anew.
  */
-export const ownerCheckAddress = defineStep({
-  handles: ["owner.check_address"],
+export const ownerCheckAddress = defineOwnStep("owner.check_address", {
   queue: "pharmacy",
-  data: z.strictObject({ customer_id: z.number().int() }),
   async run(ctx, { customer_id: customerId }) {
     const customer = await customerById(ctx.deps.db, customerId);
     ctx.about({ customerId });

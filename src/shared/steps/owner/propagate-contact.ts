@@ -1,10 +1,9 @@
-import { z } from "zod";
 import { type ContactDifference, contactDifferences } from "../../owners/contact.ts";
 import { closeDrift } from "../../owners/drift.ts";
 import { propagateContact } from "../../owners/propagate.ts";
 import { type Customer, customerById } from "../../registry/customers.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 /** An owner that changes while we write is read again, so often; after that the task is tried again later. */
 const ROUNDS = 3;
@@ -15,10 +14,8 @@ const ROUNDS = 3;
  * and whoever wrote last has read the owner after it. What is equal is not written, so an echo of our own write, or
  * somebody's edit of a mirror, ends here.
  */
-export const ownerPropagateContact = defineStep({
-  handles: ["owner.propagate_contact"],
+export const ownerPropagateContact = defineOwnStep("owner.propagate_contact", {
   queue: "crm",
-  data: z.strictObject({ customer_id: z.number().int() }),
   async run(ctx, { customer_id: customerId }) {
     const customer = await customerById(ctx.deps.db, customerId);
     ctx.about({ customerId });

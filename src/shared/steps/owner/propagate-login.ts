@@ -1,9 +1,8 @@
-import { z } from "zod";
 import { contactDifferences } from "../../owners/contact.ts";
 import { whoMustMoveFirst } from "../../owners/login-email.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { LOGIN_REFUSALS, type LoginUser, VendorError } from "../../vendors/contract.ts";
 import { sha256Hex } from "../../vendors/signing.ts";
 
@@ -23,10 +22,8 @@ const MOST_REQUESTS = 3;
  * The login's email follows the CRM only as far as the customer says so to Supabase Auth: this has Auth ask, and never
  * sets it. What was asked for is not asked again while there is time to answer, so neither an echo nor a resend mails.
  */
-export const ownerPropagateLogin = defineStep({
-  handles: ["owner.propagate_login"],
+export const ownerPropagateLogin = defineOwnStep("owner.propagate_login", {
   queue: "login",
-  data: z.strictObject({ customer_id: z.number().int() }),
   async run(ctx, { customer_id: customerId }) {
     const customer = await customerById(ctx.deps.db, customerId);
     ctx.about({ customerId });

@@ -1,24 +1,17 @@
-import { z } from "zod";
 import { closeDrift } from "../../owners/drift.ts";
 import { planOf } from "../../owners/plan.ts";
 import { type Customer, customerById, findCustomer } from "../../registry/customers.ts";
 import { subscriptionsOf } from "../../renewals/look.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 /**
  * Stripe owns what is refilled; the CRM mirrors it. Reads the owner, writes the mirror where it differs, and reads it
  * again until it shows: safe to repeat, so that active, paused, active always ends as active. What is equal already is
  * not written, so an echo of our own write starts nothing.
  */
-export const ownerPropagatePlan = defineStep({
-  handles: ["owner.propagate_plan"],
+export const ownerPropagatePlan = defineOwnStep("owner.propagate_plan", {
   queue: "crm",
-  data: z.strictObject({
-    /** Whose it is, by one of their subscriptions or by our own number. */
-    subscription_id: z.string().optional(),
-    customer_id: z.number().int().optional(),
-  }),
   async run(ctx, data) {
     const customer = await customerOf(ctx, data);
     if (!customer) return { kind: "done" };

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import {
   type Before,
   countRefusal,
@@ -15,7 +14,7 @@ import {
 import { isPaused, judgeItem, type MoveFinding } from "../../products/judge.ts";
 import { refusesOurKey } from "../../queue/gate.ts";
 import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { findCustomer } from "../../registry/customers.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
@@ -39,10 +38,8 @@ class CalledOff extends Error {
  * pause stay, and a read afterwards proves it. Looks at Stripe right before, so a customer who cancelled or changed
  * meanwhile is left alone.
  */
-export const productMoveSubscription = defineStep({
-  handles: ["product.move_subscription"],
+export const productMoveSubscription = defineOwnStep("product.move_subscription", {
   queue: "stripe",
-  data: z.strictObject({ move_id: z.number().int() }),
   async run(ctx, { move_id: moveId }) {
     const move = await moveById(ctx.deps.db, moveId);
     if (move.state !== "WAITING") return { kind: "done" };

@@ -1,22 +1,14 @@
-import { z } from "zod";
 import { judgePrices, judgeSubscription } from "../../products/judge.ts";
 import { recordPage, retirementById } from "../../products/moves.ts";
 import { Permanent } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 
 /**
  * One page of a retired price's subscribers: who is moved, each at its turn, and who is not and why. Made by
  * `npm run product:retire`. When the registry no longer says that the price is replaced, the pass ends.
  */
-export const productRetire = defineStep({
-  handles: ["product.retire"],
+export const productRetire = defineOwnStep("product.retire", {
   queue: "stripe",
-  data: z.strictObject({
-    retirement_id: z.number().int(),
-    pass: z.number().int(),
-    page: z.number().int().min(0),
-    cursor: z.string().optional(),
-  }),
   async run(ctx, { retirement_id: retirementId, pass, page, cursor }) {
     const retirement = await retirementById(ctx.deps.db, retirementId);
     if (retirement.pass !== pass || retirement.page !== page || retirement.isListed) return { kind: "done" };

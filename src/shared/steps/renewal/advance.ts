@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { releaseOrders } from "../../orders/orders.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
-import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import type { DataOf } from "../../queue/step-data.ts";
+import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { decide, type Decision } from "../../renewals/decide.ts";
 import { isPausedForRenewal, lookAtRefills } from "../../renewals/look.ts";
 import { recordLooks } from "../../renewals/refills.ts";
@@ -23,10 +23,8 @@ import type { StripeSubscription } from "../../vendors/stripe/client.ts";
  * customer, reminds, lets it lapse, or closes it. Made by `clockwork.start_due_renewals()` when its day has come, and
  * by whatever brings news. A lapse stays as this task, in front of a person.
  */
-export const renewalAdvance = defineStep({
-  handles: ["renewal.advance"],
+export const renewalAdvance = defineOwnStep("renewal.advance", {
   queue: "health",
-  data: z.strictObject({ renewal_id: z.number().int() }),
   async run(ctx, { renewal_id: renewalId }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
@@ -77,6 +75,8 @@ async function carryOut(
   subscription: StripeSubscription,
 ): Promise<FollowUp[]> {
   const update = (values: Parameters<typeof set>[2]) => set(trx, renewal.id, values);
+  const tell = (fact: DataOf<"renewal.tell_crm">["fact"], reminder?: number) =>
+    once(trx, { step: "renewal.tell_crm", data: { renewal_id: renewal.id, fact, reminder } });
   switch (decision.kind) {
     case "close":
       await update({ state: decision.state, closed_because: decision.because });
@@ -96,22 +96,19 @@ async function carryOut(
       });
       const followUps: FollowUp[] = [];
       if (!isPausedForRenewal(subscription)) {
-        followUps.push(...await once(trx, renewal.id, "renewal.pause_billing"));
+        followUps.push(
+          ...await once(trx, { step: "renewal.pause_billing", data: { renewal_id: renewal.id } }),
+        );
       }
-      if (!renewal.contacted_at) {
-        followUps.push(...await once(trx, renewal.id, "renewal.tell_crm", "renewal_due"));
-      } else if (renewal.state !== "LAPSED") {
-        followUps.push(...await once(trx, renewal.id, "renewal.tell_crm", "renewal_lapsed"));
-      }
+      if (!renewal.contacted_at) followUps.push(...await tell("renewal_due"));
+      else if (renewal.state !== "LAPSED") followUps.push(...await tell("renewal_lapsed"));
       return followUps;
     }
     case "go on": {
       const { dueOn, startOn } = decision.dates;
       await update({ due_on: dueOn, start_on: startOn, next_on: decision.nextOn });
-      if (!decision.tell) return [];
-      const told = await once(trx, renewal.id, "renewal.tell_crm", decision.tell);
-      if (decision.tell !== "renewal_reminder") return told;
-      return told.map((task) => ({ ...task, data: { ...task.data, reminder: renewal.reminders + 1 } }));
+      if (decision.tell === "renewal_reminder") return await tell(decision.tell, renewal.reminders + 1);
+      return decision.tell ? await tell(decision.tell) : [];
     }
   }
 }
@@ -143,7 +140,11 @@ async function set(
   await trx.updateTable("tracker.renewals").set(values).where("id", "=", id).execute();
 }
 
-async function once(trx: Trx, renewalId: number, step: string, fact?: string): Promise<FollowUp[]> {
-  if (await hasOpenRenewalTask(trx, step, renewalId, { fact })) return [];
-  return [{ step, data: { renewal_id: renewalId, ...(fact ? { fact } : {}) } }];
+async function once(
+  trx: Trx,
+  followUp: FollowUp<"renewal.pause_billing" | "renewal.tell_crm">,
+): Promise<FollowUp[]> {
+  const { step, data } = followUp;
+  const fact = "fact" in data ? data.fact : undefined;
+  return await hasOpenRenewalTask(trx, step, data.renewal_id, { fact }) ? [] : [followUp];
 }

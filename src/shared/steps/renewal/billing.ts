@@ -1,8 +1,7 @@
 import { sql } from "kysely";
-import { z } from "zod";
 import { releaseOrders } from "../../orders/orders.ts";
 import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import {
   isPausedByCustomer,
   isPausedForRenewal,
@@ -13,17 +12,13 @@ import { pausedBy } from "../../renewals/pauses.ts";
 import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
-const data = z.strictObject({ renewal_id: z.number().int() });
-
 /**
  * Nobody pays for what cannot ship: pauses collection of the customer's subscriptions for a lapsed renewal's product,
  * with the renewal's number in their metadata, so that Stripe itself says whose pause it is. A subscription that bills
  * other products too is for a person.
  */
-export const renewalPauseBilling = defineStep({
-  handles: ["renewal.pause_billing"],
+export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
   queue: "stripe",
-  data,
   async run(ctx, { renewal_id: renewalId }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
@@ -64,10 +59,8 @@ async function pause(ctx: StepContext, subscription: StripeSubscription, renewal
  * Ends the pauses that this renewal made, and no others: what the customer paused meanwhile, by another status or
  * another kind of pause, stays paused, and only our mark is taken off it.
  */
-export const renewalResumeBilling = defineStep({
-  handles: ["renewal.resume_billing"],
+export const renewalResumeBilling = defineOwnStep("renewal.resume_billing", {
   queue: "stripe",
-  data,
   async run(ctx, { renewal_id: renewalId }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { customerById } from "../../registry/customers.ts";
 import { type Look, lookAtRefills, subscriptionsOf } from "../../renewals/look.ts";
 import {
@@ -11,24 +10,15 @@ import {
 import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
 import type { ReasonCode } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
  * Looks at one subscription's refills, or at all of a customer's, as the finder does. What nobody can tell about stays
  * as this task, in front of a person, until it can be told.
  */
-export const renewalCheck = defineStep({
-  handles: ["renewal.check"],
+export const renewalCheck = defineOwnStep("renewal.check", {
   queue: "health",
-  data: z.strictObject({
-    subscription_id: z.string().optional(),
-    customer_id: z.number().int().optional(),
-    /** Stripe is about to charge: what the next charge lacks opens a renewal now. */
-    before_next_charge: z.boolean().optional(),
-    /** Ask the pharmacy too: it told of its count of fills, or a charge is about to be made for one. */
-    ask_pharmacy: z.boolean().optional(),
-  }),
   async run(ctx, data) {
     const subscriptions = await subscriptionsToCheck(ctx, data);
     const looks = await lookAtRefills(ctx, subscriptions, data.ask_pharmacy === true);

@@ -1,7 +1,6 @@
-import { z } from "zod";
 import { countPage, startRun } from "../../checks/runs.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import { askAboutRefills, recordLooks, retireMissingItems } from "../../renewals/refills.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { missedSince } from "../../renewals/finder.ts";
@@ -13,21 +12,10 @@ import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
  * down until when each refill is covered, and opens what must be renewed. Nightly, and whenever a task is added; a run
  * that began later takes over.
  */
-export const renewalFind = defineStep({
-  handles: ["renewal.find"],
+export const renewalFind = defineOwnStep("renewal.find", {
   queue: "stripe",
   // Measured (npm run bench): about 90 ms of CPU a page of 100 refills.
   weight: 45,
-  data: z.strictObject({
-    /** The night it belongs to; absent on demand. */
-    night: z.string().optional(),
-    cursor: z.string().optional(),
-    /** When the run began: what was not looked at since then did not turn up. */
-    began_at: z.iso.datetime().optional(),
-    /** `tracker.check_runs`; absent on its first page. */
-    run_id: z.number().int().optional(),
-    page: z.number().int().optional(),
-  }),
   async run(ctx, data) {
     const beganAt = data.began_at ? new Date(data.began_at) : ctx.now();
     const { entries, next } = await ctx.vendors.stripe.listSubscriptions({ cursor: data.cursor ?? null });
@@ -64,5 +52,5 @@ function pageAfter(
   { cursor, beganAt, runId, page }: { cursor: string; beganAt: Date; runId: number; page: number },
 ): FollowUp {
   const data = { cursor, began_at: beganAt.toISOString(), run_id: runId, page };
-  return { step: "renewal.find", data: { ...(night ? { night } : {}), ...data } };
+  return { step: "renewal.find", data: { night, ...data } };
 }

@@ -1,22 +1,15 @@
-import { z } from "zod";
 import { sql } from "kysely";
 import type { Trx } from "../../db/database.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
 import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
-import { defineStep, type StepContext } from "../../queue/step.ts";
+import type { DataOf } from "../../queue/step-data.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { decide } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
 
-export const RENEWAL_FACTS = [
-  "renewal_due",
-  "renewal_reminder",
-  "renewal_lapsed",
-  "renewal_renewed",
-  "renewal_cancelled",
-] as const;
-export type RenewalFact = (typeof RENEWAL_FACTS)[number];
+type RenewalFact = DataOf<"renewal.tell_crm">["fact"];
 
 /** In the ledger. */
 const SEND_EVENT = "send event";
@@ -28,15 +21,8 @@ const REPEAT_IGNORED_HOURS = 72;
  * Tells the CRM one fact of one renewal, once: `renewal_due` starts the campaign, `renewal_renewed` and
  * `renewal_cancelled` stop it. No drug name. The owners are asked again right before a customer is written to.
  */
-export const renewalTellCrm = defineStep({
-  handles: ["renewal.tell_crm"],
+export const renewalTellCrm = defineOwnStep("renewal.tell_crm", {
   queue: "crm",
-  data: z.strictObject({
-    renewal_id: z.number().int(),
-    fact: z.enum(RENEWAL_FACTS),
-    /** Which reminder, counted from 1. */
-    reminder: z.number().int().optional(),
-  }),
   async run(ctx, { renewal_id: renewalId, fact, reminder }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
@@ -115,7 +101,7 @@ async function isPerhapsTold(trx: Trx, key: string): Promise<boolean> {
 
 /** What ends the campaign of a renewal that is closed. */
 export function endOfCampaign({ id, state }: Pick<Renewal, "id" | "state">): FollowUp {
-  const fact: RenewalFact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
+  const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
   return { step: "renewal.tell_crm", data: { renewal_id: id, fact } };
 }
 

@@ -1,9 +1,8 @@
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { findCustomer } from "../../registry/customers.ts";
 import { productsByKey } from "../../registry/prices.ts";
 import { reason } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import { subscriptionsEver } from "../../subscriptions/read.ts";
 import { settleStops, startEffectOf } from "../../subscriptions/starts.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
@@ -13,10 +12,8 @@ import type { StripeSubscription } from "../../vendors/stripe/client.ts";
  * And nothing there keeps a customer from finishing a Checkout in the moment in which one is started here: the later of
  * two for one product goes to a person.
  */
-export const subscriptionCompare = defineStep({
-  handles: ["subscription.compare"],
+export const subscriptionCompare = defineOwnStep("subscription.compare", {
   queue: "stripe",
-  data: z.strictObject({ subscription_id: z.string() }),
   async run(ctx, { subscription_id: subscriptionId }) {
     const subscription = await ctx.vendors.stripe.getSubscription(subscriptionId);
     const customer = await findCustomer(ctx.deps.db, "stripe_customer_id", subscription.customerId);

@@ -1,8 +1,7 @@
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { customerById } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineOwnStep } from "../../queue/step.ts";
 import { judgeFirst } from "../../subscriptions/first.ts";
 import { readPrescriptions } from "../../subscriptions/read.ts";
 import { askAboutUnknown, askNow, lockCustomer, planStart } from "../../subscriptions/starts.ts";
@@ -11,14 +10,8 @@ import { askAboutUnknown, askNow, lockCustomer, planStart } from "../../subscrip
  * Looks at all of a customer's prescriptions: each product with one that could be filled gets its start, and one for
  * nothing we sell goes to a person. Whatever the event was that asked for it, and however often.
  */
-export const subscriptionLook = defineStep({
-  handles: ["subscription.look"],
+export const subscriptionLook = defineOwnStep("subscription.look", {
   queue: "health",
-  data: z.strictObject({
-    customer_id: z.number().int(),
-    /** Set where a person is asked about this prescription: the task stays with them while it is for no product. */
-    prescription_id: z.string().optional(),
-  }),
   async run(ctx, { customer_id: customerId, prescription_id: askedAbout }) {
     const { health_patient_id: patientId } = await customerById(ctx.deps.db, customerId);
     ctx.about({ customerId });

@@ -1,10 +1,10 @@
-import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { priceToSell, productsByKey } from "../../registry/prices.ts";
 import { Halt } from "../../queue/halt.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
-import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import type { DataOf } from "../../queue/step-data.ts";
 import { judgeFirst } from "../../subscriptions/first.ts";
 import { readPrescriptions, subscriptionsEver } from "../../subscriptions/read.ts";
 import {
@@ -26,15 +26,7 @@ export const STARTED_FOR_PRODUCT = "clockwork_product";
 /** Stripe's list shows its own writes at once; this is for a create that is still on its way when we look. */
 const CREATE_SETTLE_SECONDS = 60;
 
-const data = z.strictObject({
-  customer_id: z.number().int(),
-  product_id: z.number().int(),
-  /** The one that was heard of. What counts is what the health record says now. */
-  prescription_id: z.string(),
-  /** A person's word that the subscription is wanted although this is not the first prescription. */
-  despite_earlier: z.boolean().optional(),
-});
-type Start = z.output<typeof data>;
+type Start = DataOf<"subscription.start">;
 
 /** What the last look before the send found out. */
 interface Plan {
@@ -46,10 +38,8 @@ interface Plan {
  * at the moment of use. Whoever has or ever had one for the product gets none: what the customer paused or cancelled is
  * never revived.
  */
-export const subscriptionStart = defineStep({
-  handles: ["subscription.start"],
+export const subscriptionStart = defineOwnStep("subscription.start", {
   queue: "stripe",
-  data,
   async run(ctx, start) {
     const { customer_id: customerId, product_id: productId } = start;
     const customer = await customerById(ctx.deps.db, customerId);
