@@ -159,7 +159,10 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("a new step is caught up on by itself, over 20 types in several questions", async () => {
     const { world, person } = await withCustomer();
     await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
-    const names = Array.from({ length: 25 }, (_, i) => `stripe.a.type_${String(i).padStart(2, "0")}`);
+    const names = Array.from(
+      { length: 25 },
+      (_, i) => `stripe.a.type_${String(i).padStart(2, "0")}` as const,
+    );
     const fresh = defineStep({
       handles: [...names, "stripe.payment_intent.succeeded"],
       queue: "internal",

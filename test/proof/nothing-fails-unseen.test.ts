@@ -16,7 +16,7 @@ let act: (ctx: StepContext, n: number) => Promise<Outcome> | Outcome;
 let runs: number;
 
 const probe = defineStep({
-  handles: ["test.probe"],
+  handles: ["standard.test.probe"],
   queue: "internal",
   data: z.strictObject({ n: z.number().default(0) }),
   run: async (ctx, { n }) => {
@@ -73,7 +73,7 @@ describe("a task that can never succeed", () => {
   test("and whose result cannot be written is seen while it is tried, and ends with its true reason", async () => {
     await sql`update clockwork.vendors set retry_limit = 2 where vendor = 'internal'`.execute(world.db);
     act = () => ({ kind: "done", commit: () => Promise.reject(new TypeError("a bug in the commit")) });
-    const id = await addTask(world.db, "test.probe", {});
+    const id = await addTask(world.db, "standard.test.probe", {});
     await drain(deps);
     const { rows } = await sql<{ why: string }>`select why from ops.waiting where task_id = ${id}`.execute(
       world.db,
@@ -98,8 +98,8 @@ describe("a batch", () => {
       if (n === 1) await asleep;
       return { kind: "done" };
     };
-    await addTask(world.db, "test.probe", { n: 1 });
-    const quick = await addTask(world.db, "test.probe", { n: 2 });
+    await addTask(world.db, "standard.test.probe", { n: 1 });
+    const quick = await addTask(world.db, "standard.test.probe", { n: 2 });
     const running = drain(deps);
     try {
       await expect.poll(async () => (await world.task(quick)).status, { timeout: 2000 }).toBe("DONE");
@@ -118,7 +118,7 @@ describe("clocks that differ a little", () => {
       ctx.now() < until
         ? { kind: "wait", until, reason: { code: "NOT_DUE_YET", details: { day: "today" } } }
         : { kind: "done" };
-    await addTask(world.db, "test.probe", {});
+    await addTask(world.db, "standard.test.probe", {});
     await drain({ ...deps, clock: behind });
     expect(runs).toBeLessThan(5);
   });
@@ -150,7 +150,7 @@ describe("clocks that differ a little", () => {
 describe("what is logged", () => {
   test("an error whose message has a line that begins with 'at' does not leak it", async () => {
     act = () => Promise.reject(new TypeError("bad\n  at CANARY-DRUG 5 mg"));
-    await addTask(world.db, "test.probe", {});
+    await addTask(world.db, "standard.test.probe", {});
     await drain(deps);
     expect(JSON.stringify(world.lines)).not.toContain("CANARY");
   });
@@ -167,7 +167,7 @@ describe("what a person may set", () => {
     } catch {
       return;
     }
-    const id = await addTask(world.db, "test.probe", {});
+    const id = await addTask(world.db, "standard.test.probe", {});
     await drain(deps).catch(() => {});
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
   });
@@ -185,7 +185,7 @@ describe("what a person may set", () => {
         if (runs === 1) await sql.raw(edit).execute(world.db);
         return { kind: "done" };
       };
-      for (let n = 0; n < 100; n++) await addTask(world.db, "test.probe", { n });
+      for (let n = 0; n < 100; n++) await addTask(world.db, "standard.test.probe", { n });
       await drain(deps);
       expect(runs).toBeLessThanOrEqual(32);
     },

@@ -18,7 +18,7 @@ let runs: number;
 let deps: DrainDeps;
 
 const probe = defineStep({
-  handles: ["test.probe"],
+  handles: ["standard.test.probe"],
   queue: "internal",
   data: z.strictObject({ n: z.number().default(0) }),
   run: async (ctx) => {
@@ -51,7 +51,7 @@ beforeEach(async () => {
   deps = { ...world.deps, steps: makeStepTable([probe, followed]) };
 });
 
-const addProbe = (data = {}) => addTask(world.db, "test.probe", data);
+const addProbe = (data = {}) => addTask(world.db, "standard.test.probe", data);
 const done = (): Outcome => ({ kind: "done" });
 
 /** Another process: its own pg-boss, the same database. */
@@ -232,7 +232,7 @@ describe("outcomes", () => {
   });
 
   test("data that is not what the step needs goes to a person without its values, and a corrected one runs", async () => {
-    const id = await addTask(world.db, "test.probe", { n: "secret words" });
+    const id = await addTask(world.db, "standard.test.probe", { n: "secret words" });
     await drain(deps);
     const task = await world.task(id);
     expect(task).toMatchObject({ status: "MANUAL_INTERVENTION", reason_code: "INVALID_DATA" });

@@ -2,7 +2,7 @@ import { describe, expectTypeOf, test } from "vitest";
 import type { FollowUp } from "../../src/shared/queue/reasons.ts";
 import type { DataOf, StepName } from "../../src/shared/queue/step-data.ts";
 import type { NewTask } from "../../src/shared/queue/tasks.ts";
-import type { EventSource } from "../../src/shared/vendors/contract.ts";
+import type { EventName } from "../../src/shared/vendors/contract.ts";
 
 describe("the compiler refuses a follow-up", () => {
   test("of a step that there is not", () => {
@@ -48,6 +48,6 @@ describe("the compiler refuses a task", () => {
 });
 
 test("no step of ours has a name that an event could have: a vendor could forge a follow-up by it", () => {
-  expectTypeOf<Extract<StepName, `${EventSource}.${string}`>>().toBeNever();
-  expectTypeOf<"stripe.invoice.paid">().toExtend<`${EventSource}.${string}`>();
+  expectTypeOf<Extract<StepName, EventName>>().toBeNever();
+  expectTypeOf<"stripe.invoice.paid">().toExtend<EventName>();
 });

@@ -83,7 +83,7 @@ export async function checkCompleteness(
   const { seen, missing, next } = await feed.look(ctx, run, { list, cursor });
   return {
     kind: "done",
-    commit: async (trx) => {
+    commit: async (trx): Promise<FollowUp[]> => {
       // Locked first: what is taken up must be counted, and another run of this very page may have done both.
       if (!(await awaiting(trx, runId, page, "lock"))) return [];
       const taken = await takeIn(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);

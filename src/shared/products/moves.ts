@@ -109,8 +109,10 @@ export async function recordPage(
     runAfter: turns[index] ?? listedAt,
   }));
   if (!isOver && next !== null) {
-    const data = { retirement_id: retirementId, pass, page: page + 1, cursor: next };
-    followUps.push({ step: "product.retire", data });
+    followUps.push({
+      step: "product.retire",
+      data: { retirement_id: retirementId, pass, page: page + 1, cursor: next },
+    });
   }
   return followUps;
 }

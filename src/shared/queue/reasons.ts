@@ -137,7 +137,10 @@ export const QUEUES = [
 )[];
 export type Queue = (typeof QUEUES)[number];
 
-/** A follow-up task. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes. */
+/**
+ * A follow-up task. A function that makes one names this type as what it returns: only then does the compiler refuse a
+ * field that the step does not have. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes.
+ */
 export type FollowUp<Name extends StepName = StepName> = StepCall<Name> & {
   runAfter?: Date;
   /** Why it is not run at once. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Trx } from "../db/database.ts";
-import type { Crm, HealthRecord, Login, Pharmacy } from "../vendors/contract.ts";
+import type { Crm, EventName, HealthRecord, Login, Pharmacy } from "../vendors/contract.ts";
 import type { StripeClient } from "../vendors/stripe/client.ts";
 import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";
@@ -62,44 +62,51 @@ export interface StepTable {
   queueOf(step: string): Queue;
 }
 
-/** Defines a step of ours: one name, whose data is that of {@link STEP_DATA}. Throws as {@link defineStep} says. */
-export function defineOwnStep<Name extends StepName>(
-  name: Name,
-  definition: {
-    queue: Queue;
-    weight?: number;
-    run(ctx: StepContext, data: z.output<(typeof STEP_DATA)[Name]>): Promise<Outcome>;
-  },
-): Step {
-  return defineStep({ ...definition, handles: [name], data: STEP_DATA[name] });
-}
-
 /**
- * Defines a step for vendors' events. `data` must be a strict zod object of ids, states and times.
- * `run` throws {@link Permanent}, `Retryable` or `Wait`, or a `VendorError`, for everything that is not an outcome.
+ * What a step does. `run` throws {@link Permanent}, `Retryable` or `Wait`, or a `VendorError`, for everything that is not
+ * an outcome.
  */
-export function defineStep<Schema extends z.ZodObject>(definition: {
-  handles: readonly string[];
+interface Definition<Schema extends z.ZodObject> {
   queue: Queue;
-  data: Schema;
   /** Default: 1. See {@link Step.weight}. */
   weight?: number;
   run(ctx: StepContext, data: z.output<Schema>): Promise<Outcome>;
-}): Step {
+}
+
+/** Defines a step of ours, whose data is that of its name in {@link STEP_DATA}. */
+export function defineOwnStep<Name extends StepName>(
+  name: Name,
+  definition: Definition<(typeof STEP_DATA)[Name]>,
+): Step {
+  return makeStep([name], STEP_DATA[name], definition);
+}
+
+/** Defines a step for vendors' events. `data` must be a strict zod object of ids, states and times. */
+export function defineStep<Schema extends z.ZodObject>(
+  { handles, data, ...definition }: Definition<Schema> & { handles: readonly EventName[]; data: Schema },
+): Step {
+  return makeStep(handles, data, definition);
+}
+
+function makeStep<Schema extends z.ZodObject>(
+  handles: readonly string[],
+  schema: Schema,
+  { queue, weight = 1, run }: Definition<Schema>,
+): Step {
   return {
-    handles: definition.handles,
-    queue: definition.queue,
-    keys: Object.keys(definition.data.shape),
-    weight: definition.weight ?? 1,
+    handles,
+    queue,
+    keys: Object.keys(schema.shape),
+    weight,
     async run(ctx, data) {
-      const parsed = definition.data.safeParse(data);
+      const parsed = schema.safeParse(data);
       if (!parsed.success) {
         const issue = parsed.error.issues[0];
         throw new Permanent("INVALID_DATA", {
           problem: `${issue?.path.join(".") || "data"}: ${issue?.code ?? "invalid"}`,
         });
       }
-      return await definition.run(ctx, parsed.data);
+      return await run(ctx, parsed.data);
     },
   };
 }

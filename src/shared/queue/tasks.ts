@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import type { EventSource, Json } from "../vendors/contract.ts";
+import type { EventName, Json } from "../vendors/contract.ts";
 import type { FollowUp, Queue, Reason } from "./reasons.ts";
 import type { StepCall } from "./step-data.ts";
 
@@ -13,9 +13,9 @@ export interface TaskInfo {
   createdAt: Date;
 }
 
-/** The step of a vendor's event, `<source>.<event type>`, and the event's attributes. */
+/** A vendor's event and its attributes. */
 interface EventCall {
-  step: `${EventSource}.${string}`;
+  step: EventName;
   data: Record<string, Json>;
 }
 

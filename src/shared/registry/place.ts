@@ -55,8 +55,10 @@ export function linked(customerId: number): FollowUp {
 
 /** Without a customer_id, so that a careless resend makes a row too many at worst, and never a wrong link. */
 async function askWhose(ctx: StepContext, trx: Trx, { system, key }: Key, why: Reason): Promise<void> {
-  const question = { step: "customer.link", data: { system, key, customer_id: null } } as const;
-  await askOnce(ctx, trx, question, why, { system, key });
+  await askOnce(ctx, trx, { step: "customer.link", data: { system, key, customer_id: null } }, why, {
+    system,
+    key,
+  });
 }
 
 /**

@@ -24,7 +24,7 @@ export async function missedSince(
     .limit(MISSED_AT_ONCE)
     .execute();
   const seen = new Set(seenNow);
-  return rows.filter((row) => !seen.has(row.subscription_id)).map((row) => ({
+  return rows.filter((row) => !seen.has(row.subscription_id)).map((row): FollowUp => ({
     step: "renewal.check",
     data: { subscription_id: row.subscription_id },
   }));

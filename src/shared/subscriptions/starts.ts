@@ -214,7 +214,7 @@ export async function askAboutUnknown(
   );
   return unknown.filter(({ prescriptionId }) => !asked.has(prescriptionId)).map((
     { prescriptionId, why },
-  ) => ({
+  ): FollowUp => ({
     step: "subscription.look",
     data: { customer_id: customerId, prescription_id: prescriptionId },
     person: reason("PRESCRIPTION_FOR_UNKNOWN_PRODUCT", {

@@ -10,6 +10,9 @@ export type Role = "stripe" | "health" | "pharmacy" | "crm" | "login";
 /** Who sends events: a role, or a vendor without one. No step of ours has a name that begins so. */
 export type EventSource = Exclude<Role, "login"> | `standard.${string}`;
 
+/** The step of an event, `<source>.<event type>`: `stripe.invoice.paid`, `pharmacy.order.placed`. */
+export type EventName = `${EventSource}.${string}`;
+
 /** A webhook as it arrived: the bytes that were signed, never a re-serialised copy. */
 export interface RawWebhook {
   body: Uint8Array;
@@ -33,7 +36,7 @@ export interface VendorEvent {
 
 /** The inbound side of a vendor. */
 export interface WebhookConnector {
-  /** Task steps are named `<source>.<event type>`, e.g. `stripe.invoice.paid`, `pharmacy.order.placed`. */
+  /** What the names of its events begin with. */
   source: EventSource;
   /** The answer to a signed body that cannot be read: 400, or 200 where a 4xx would make the vendor drop or stall. */
   unreadableStatus: 200 | 400;

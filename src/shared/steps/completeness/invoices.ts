@@ -1,5 +1,6 @@
 import type { Trx } from "../../db/database.ts";
 import { takeIn } from "../../ingest/record.ts";
+import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
 
@@ -18,7 +19,7 @@ export const completenessInvoices = defineOwnStep("completeness.invoices", {
     });
     return {
       kind: "done",
-      commit: async (trx) => {
+      commit: async (trx): Promise<FollowUp[]> => {
         await takeIn(trx, ctx.steps, "stripe", await neverSeen(trx, page.entries), ctx.task.id);
         return page.next === null
           ? []

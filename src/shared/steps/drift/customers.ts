@@ -1,6 +1,7 @@
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
 import { planOf } from "../../owners/plan.ts";
+import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 const STEP = "drift.customers";
@@ -25,7 +26,14 @@ export const driftCustomers = defineOwnStep(STEP, {
     return {
       kind: "done",
       commit: (trx) =>
-        commitPage(trx, ctx, place, look, met, (run) => ({ step: STEP, data: { ...run, ...from } })),
+        commitPage(
+          trx,
+          ctx,
+          place,
+          look,
+          met,
+          (run): FollowUp => ({ step: STEP, data: { ...run, ...from } }),
+        ),
     };
   },
 });

@@ -1,5 +1,6 @@
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
+import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 const STEP = "drift.logins";
@@ -28,7 +29,14 @@ export const driftLogins = defineOwnStep(STEP, {
     return {
       kind: "done",
       commit: (trx) =>
-        commitPage(trx, ctx, place, look, met, (run) => ({ step: STEP, data: { ...run, ...from } })),
+        commitPage(
+          trx,
+          ctx,
+          place,
+          look,
+          met,
+          (run): FollowUp => ({ step: STEP, data: { ...run, ...from } }),
+        ),
     };
   },
 });

@@ -1,7 +1,7 @@
 import { releaseOrders, resumeAddressless } from "../../orders/orders.ts";
 import { holderOf, inWords, lockKeys, retireKey } from "../../registry/keys.ts";
 import { referencesOf } from "../../registry/references.ts";
-import { Permanent } from "../../queue/reasons.ts";
+import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { HealthPatient } from "../../vendors/contract.ts";
 import { healthHint } from "../../ingest/hints.ts";
@@ -41,7 +41,7 @@ export const healthPatient = defineStep({
     await waitForNamed(ctx, seen);
     return {
       kind: "done",
-      commit: async (trx) => {
+      commit: async (trx): Promise<FollowUp[]> => {
         const { customerId, followUps } = await place(ctx, trx, seen);
         if (customerId === undefined) return followUps;
         // Perhaps another address: an order that is being placed at this moment learns of it from `released_at`, and one
@@ -66,10 +66,10 @@ async function isOurs(ctx: StepContext, patients: readonly HealthPatient[]): Pro
 function gone(ctx: StepContext, key: string): Outcome {
   return {
     kind: "done",
-    commit: async (trx) => {
+    commit: async (trx): Promise<FollowUp[]> => {
       await lockKeys(trx);
       const customerId = await retireKey(trx, { system: "health", key }, "deleted");
-      if (customerId === undefined) return;
+      if (customerId === undefined) return [];
       await tellWhose(ctx, trx, customerId);
       await releaseOrders(trx, { customer_id: customerId });
       return [{ step: "renewal.check", data: { customer_id: customerId } }];

@@ -112,13 +112,22 @@ function tellCrm(order: Order, state: OrderState): FollowUp[] {
 async function askPerson(trx: Trx, order: Order, state: OrderState): Promise<FollowUp[]> {
   const [order_id, cause] = [order.id, causeOf(order)];
   const why = (code: ReasonCode) => reason(code, { order: order_id, cause });
-  const replace: Ask = (code) => ({ step: "order.replace", data: { order_id }, person: why(code) });
-  const cancel: Ask = (code) => ({ step: "order.cancel", data: { order_id, cause }, person: why(code) });
+  const replace = (code: ReasonCode): Question => ({
+    step: "order.replace",
+    data: { order_id },
+    person: why(code),
+  });
+  const cancel = (code: ReasonCode): Question => ({
+    step: "order.cancel",
+    data: { order_id, cause },
+    person: why(code),
+  });
   const question = await questionAbout(trx, order, state, replace, cancel);
   return !question || await hasOpenTask(trx, question.step, order.id) ? [] : [question];
 }
 
-type Ask = (code: ReasonCode) => FollowUp<"order.replace" | "order.cancel">;
+type Question = FollowUp<"order.replace" | "order.cancel">;
+type Ask = (code: ReasonCode) => Question;
 
 async function questionAbout(
   trx: Trx,
@@ -126,7 +135,7 @@ async function questionAbout(
   state: OrderState,
   replace: Ask,
   cancel: Ask,
-): Promise<ReturnType<Ask> | undefined> {
+): Promise<Question | undefined> {
   const isToBeCancelled = order.cancel_requested_at !== null;
   switch (state) {
     case "FAILED":

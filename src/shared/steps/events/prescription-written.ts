@@ -16,7 +16,7 @@ export const prescriptionWritten = defineStep({
   queue: "internal",
   data: healthHint,
   run: (ctx, { patient_id }) =>
-    checkNow(ctx, "health_patient_id", patient_id, (customer_id) => [
+    checkNow(ctx, "health_patient_id", patient_id, (customer_id): FollowUp[] => [
       { step: "renewal.check", data: { customer_id } },
     ], lookAtPrescriptions),
 });
@@ -30,7 +30,7 @@ export const prescriptionAtPharmacy = defineStep({
   queue: "internal",
   data: pharmacyPrescriptionHint,
   run: (ctx, { patient_id }) =>
-    checkNow(ctx, "pharmacy_patient_id", patient_id, (customer_id) => [
+    checkNow(ctx, "pharmacy_patient_id", patient_id, (customer_id): FollowUp[] => [
       { step: "renewal.check", data: { customer_id } },
     ], lookAtPrescriptions),
 });
@@ -41,7 +41,7 @@ export const prescriptionUsedUp = defineStep({
   queue: "internal",
   data: pharmacyPrescriptionHint,
   run: (ctx, { patient_id }) =>
-    checkNow(ctx, "pharmacy_patient_id", patient_id, (customer_id) => [
+    checkNow(ctx, "pharmacy_patient_id", patient_id, (customer_id): FollowUp[] => [
       { step: "renewal.check", data: { customer_id, ask_pharmacy: true } },
     ]),
 });

@@ -38,5 +38,5 @@ async function refillChecks(trx: Trx, customerId: number): Promise<FollowUp[]> {
         .where("customer_id", "=", customerId).where("closed_at", "is", null),
     )
     .execute();
-  return rows.map(({ subscription_id }) => ({ step: "renewal.check", data: { subscription_id } }));
+  return rows.map(({ subscription_id }): FollowUp => ({ step: "renewal.check", data: { subscription_id } }));
 }

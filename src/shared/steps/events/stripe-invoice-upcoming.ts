@@ -1,3 +1,4 @@
+import type { FollowUp } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../ingest/hints.ts";
 
@@ -9,17 +10,10 @@ export const invoiceUpcoming = defineStep({
   handles: ["stripe.invoice.upcoming"],
   queue: "internal",
   data: stripeHint.partial({ object_id: true }),
-  run: (_ctx, { subscription_id: subscription }) =>
-    Promise.resolve({
-      kind: "done",
-      commit: () =>
-        Promise.resolve(
-          subscription
-            ? [{
-              step: "renewal.check",
-              data: { subscription_id: subscription, before_next_charge: true, ask_pharmacy: true },
-            }]
-            : [],
-        ),
-    }),
+  run(_ctx, { subscription_id }) {
+    const followUps: FollowUp[] = subscription_id
+      ? [{ step: "renewal.check", data: { subscription_id, before_next_charge: true, ask_pharmacy: true } }]
+      : [];
+    return Promise.resolve({ kind: "done", commit: () => Promise.resolve(followUps) });
+  },
 });

@@ -153,7 +153,7 @@ async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
       order: order.id,
       why: WHY_CALLED_OFF[why.code] ?? "it is not paid for",
     }),
-    commit: async (trx) => {
+    commit: async (trx): Promise<FollowUp[]> => {
       const current = await lockOrder(trx, order.id);
       await requestCancel(trx, order.id, CAUSES[why.code] ?? "voided");
       // It was placed meanwhile (an unanswered create that the pharmacy told of): then it is cancelled there.

@@ -1,7 +1,7 @@
 import { destinationOf } from "../../orders/destination.ts";
 import { hasShipped, isWithPharmacy, orderById, requestCancel } from "../../orders/orders.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
-import { Permanent } from "../../queue/reasons.ts";
+import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
@@ -29,7 +29,7 @@ export const orderReaddress = defineOwnStep("order.readdress", {
       case "former":
         return {
           kind: "done",
-          commit: async (trx) => {
+          commit: async (trx): Promise<FollowUp[]> => {
             // At once, so that no check asks about it meanwhile.
             await requestCancel(trx, orderId, "readdressed");
             return [{ step: "order.cancel", data: { order_id: orderId, cause: "readdressed" } }];

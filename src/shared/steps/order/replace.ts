@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { hasShipped, lockOrder, orderById, replacementOf } from "../../orders/orders.ts";
-import { Permanent } from "../../queue/reasons.ts";
+import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import { cancelAtPharmacy } from "./cancel.ts";
@@ -25,7 +25,7 @@ export const orderReplace = defineOwnStep("order.replace", {
     }
     return {
       kind: "done",
-      commit: async (trx) => {
+      commit: async (trx): Promise<FollowUp[]> => {
         await lockOrder(trx, orderId);
         const made = await trx
           .insertInto("tracker.orders")
