@@ -60,6 +60,15 @@ describe("keys", () => {
   });
 });
 
+test("errors have the form of the API version that was asked for", async () => {
+  const missing = (headers?: Record<string, string>) =>
+    call("GET", "/admin/users/nobody", undefined, headers);
+  expect((await missing()).body).toEqual({ code: 404, error_code: "user_not_found", msg: "User not found" });
+  const newer = await missing({ "x-supabase-api-version": "2024-01-01" });
+  expect(newer.body).toEqual({ code: "user_not_found", message: "User not found" });
+  expect([newer.status, newer.headers.get("x-supabase-api-version")]).toEqual([404, "2024-01-01"]);
+});
+
 describe("the admin's reading", () => {
   test("gives a user with the email in lower case, and 404 for one who is not there", async () => {
     expect(await call("GET", `/admin/users/${ada}`)).toMatchObject({

@@ -134,8 +134,11 @@ export function makeRoutes(
       return await handle();
     } catch (error) {
       if (!(error instanceof AuthRefusal)) throw error;
-      const answer = { code: error.status, error_code: error.code, msg: error.message };
-      return Response.json(answer, { status: error.status });
+      const { status, code, message } = error;
+      const version = c.req.header("x-supabase-api-version");
+      return version === "2024-01-01"
+        ? Response.json({ code, message }, { status, headers: { "x-supabase-api-version": version } })
+        : Response.json({ code: status, error_code: code, msg: message }, { status });
     }
   }
 
