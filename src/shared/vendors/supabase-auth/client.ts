@@ -1,3 +1,4 @@
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { z } from "zod";
 import { callVendor, type Fetch, statusError } from "../call.ts";
 import { type Login, LOGIN_REFUSALS, type LoginUser, VendorError } from "../contract.ts";
@@ -30,10 +31,24 @@ const userAnswer = z.object({
 const usersAnswer = z.object({ users: z.array(userAnswer) });
 const settingsAnswer = z.object({ mailer_autoconfirm: z.boolean() });
 const linkAnswer = z.object({ id: z.string(), hashed_token: z.string().min(1) });
-const sessionAnswer = z.object({ access_token: z.string().min(1), user: z.object({ id: z.string() }) });
+
+/**
+ * A session as supabase-js keeps it. Auth's `expires_at` is left out: a session that is nearly over by this machine's
+ * clock would be refreshed first, with the library's own retries. Auth alone judges when it ends.
+ */
+const sessionAnswer = z.object({
+  access_token: z.string().min(1),
+  refresh_token: z.string().min(1),
+  user: z.object({ id: z.string() }),
+}).transform((session) => ({ ...session, expires_in: 3600 }));
 
 /** A code is one of Auth's own words; anything longer may be a sentence about somebody. */
-const errorAnswer = z.object({ error_code: z.string().regex(/^[a-z0-9_]{1,60}$/) });
+const code = z.string().regex(/^[a-z0-9_]{1,60}$/);
+/** supabase-js asks for the second form; older versions of Auth know the first (supabase/auth, internal/api/errors.go). */
+const errorAnswer = z.union([
+  z.object({ error_code: code }).transform(({ error_code }) => error_code),
+  z.object({ code }).transform((error) => error.code),
+]);
 
 /** A filter is a part of an email, so others may match too. */
 const USERS_AT_ONCE = 50;
@@ -44,39 +59,69 @@ const PAGE_SIZE = 100;
 /** Answers that carry a code. 401 and 429 too: not each of them is about our key or our pace. */
 const REFUSALS = [400, 401, 403, 404, 409, 422, 429];
 
+/** Reads an answer that is no failure. */
+type Read<T> = (operation: string, response: Response) => Promise<T>;
+
+function json<Schema extends z.ZodType>(schema: Schema): Read<z.output<Schema>> {
+  return (operation, response) => readAnswer("login", operation, response, schema);
+}
+
+/** For a call whose status tells all. */
+const statusOnly: Read<object> = async (_, response) => {
+  await response.body?.cancel().catch(() => {});
+  return {};
+};
+
+type Auth = SupabaseClient["auth"];
+
+/** Sends one call of supabase-js. */
+type Ask = <T>(operation: string, read: Read<T>, call: (auth: Auth) => Promise<unknown>) => Promise<T>;
+
 /**
- * The logins at Supabase Auth (source: supabase/auth, internal/api). Plain calls instead of supabase-js: each must end in
- * time, tell whether it was sent, and never be sent twice by the HTTP client.
+ * The logins at Supabase Auth, through supabase-js. Two reads are requests of our own, because it has no method for them:
+ * the settings, and the users that match a filter.
  * Throws {@link VendorError}; a refusal carries Auth's error code and none of its words.
  */
 export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthOptions): Login {
   const base = `${url.replace(/\/+$/, "")}/auth/v1`;
+  const ours = { method: "GET", headers: { apikey: serviceKey, authorization: `Bearer ${serviceKey}` } };
 
-  /** One call; by the service role unless `bearer` is somebody else's token. */
-  async function call(operation: string, method: string, path: string, options: {
-    body?: object;
-    bearer?: string;
-  } = {}): Promise<Response> {
-    const { body, bearer = serviceKey } = options;
-    const response = await callVendor(fetch, "login", operation, `${base}${path}`, {
-      method,
-      headers: {
-        apikey: serviceKey,
-        authorization: `Bearer ${bearer}`,
-        ...(body ? { "content-type": "application/json" } : {}),
-      },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-      accept: REFUSALS,
-    });
-    if (response.ok) return response;
-    throw await refusal(operation, response);
+  async function send<T>(operation: string, read: Read<T>, address: string, init?: RequestInit): Promise<T> {
+    const response = await callVendor(fetch, "login", operation, address, { ...init, accept: REFUSALS });
+    if (!response.ok) throw await refusal(operation, response);
+    return await read(operation, response);
   }
 
-  async function getUser(userId: string): Promise<LoginUser | null> {
-    const operation = "get user";
+  /** A client of supabase-js for one piece of work: no two customers' work can share a session. */
+  function openClient(): Ask {
+    let request: (address: string, init?: RequestInit) => Promise<unknown>;
+    const { auth } = createClient(url, serviceKey, {
+      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+      // It is handed what we read of the answer, and needs no more.
+      global: { fetch: async (input, init) => Response.json(await request(String(input), init)) },
+    });
+    return async (operation, read, call) => {
+      const sent: ReturnType<typeof read>[] = [];
+      request = async (address, init) => {
+        // Whether anything is sent again is the queue's to decide.
+        if (sent.length > 0) throw new Error("one request a call");
+        const outcome = send(operation, read, address, init);
+        sent.push(outcome);
+        return await outcome;
+      };
+      // The library replaces an error of our fetch by its own, which forgets the failure: the request itself tells.
+      await call(auth).catch(() => {});
+      const [outcome] = sent;
+      if (!outcome) throw new VendorError("login", "unreachable", operation, { code: "not_sent" });
+      return await outcome;
+    };
+  }
+
+  async function getUser(userId: string, ask = openClient()): Promise<LoginUser | null> {
+    // Nobody has an id that is no UUID; the library throws for one.
+    if (!z.guid().safeParse(userId).success) return null;
     try {
-      const response = await call(operation, "GET", `/admin/users/${encodeURIComponent(userId)}`);
-      return await readAnswer("login", operation, response, userAnswer);
+      return await ask("get user", json(userAnswer), (auth) => auth.admin.getUserById(userId));
     } catch (error) {
       if (error instanceof VendorError && error.details.code === "user_not_found") return null;
       throw error;
@@ -84,62 +129,63 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
   }
 
   /**
-   * A session of the user, opened by a link that nobody is mailed. A recovery link, because Auth makes no new user for
-   * it where the address has none. Gives the access token.
+   * Opens a session of the user in the client that asks, by a link that nobody is mailed. A recovery link, because Auth
+   * makes no new user for it where the address has none.
    */
-  async function openSession(userId: string, email: string): Promise<string> {
+  async function openSession(ask: Ask, userId: string, email: string): Promise<void> {
     const asking = "generate link";
-    const answer = await call(asking, "POST", "/admin/generate_link", { body: { type: "recovery", email } });
-    const link = await readAnswer("login", asking, answer, linkAnswer);
+    const link = await ask(
+      asking,
+      json(linkAnswer),
+      (auth) => auth.admin.generateLink({ type: "recovery", email }),
+    );
     // The address went to somebody else since the user was read.
     if (link.id !== userId) throw new VendorError("login", "unreachable", asking, { code: "another_user" });
-    const opening = "open session";
-    const opened = await call(opening, "POST", "/verify", {
-      body: { type: "recovery", token_hash: link.hashed_token },
-    });
-    const session = await readAnswer("login", opening, opened, sessionAnswer);
-    return session.access_token;
+    await ask(
+      "open session",
+      json(sessionAnswer),
+      (auth) => auth.verifyOtp({ type: "recovery", token_hash: link.hashed_token }),
+    );
   }
 
   return {
-    getUser,
+    getUser: (userId) => getUser(userId),
 
     async listUsers(cursor) {
-      const operation = "list users";
       const page = cursor === null ? 1 : Number(cursor);
-      const query = new URLSearchParams({ page: String(page), per_page: String(PAGE_SIZE) });
-      const response = await call(operation, "GET", `/admin/users?${query}`);
-      const { users } = await readAnswer("login", operation, response, usersAnswer);
+      const { users } = await openClient()(
+        "list users",
+        json(usersAnswer),
+        (auth) => auth.admin.listUsers({ page, perPage: PAGE_SIZE }),
+      );
       return { entries: users, next: users.length === PAGE_SIZE ? String(page + 1) : null };
     },
 
     async findUser(email) {
-      const operation = "find user";
       const wanted = email.toLowerCase();
       const query = new URLSearchParams({ filter: wanted, page: "1", per_page: String(USERS_AT_ONCE) });
-      const response = await call(operation, "GET", `/admin/users?${query}`);
-      const { users } = await readAnswer("login", operation, response, usersAnswer);
+      const { users } = await send("find user", json(usersAnswer), `${base}/admin/users?${query}`, ours);
       return users.find((user) => user.email?.toLowerCase() === wanted) ?? null;
     },
 
     async requestEmailChange(userId, email) {
       const operation = "request email change";
       const refused = (code: string) => new VendorError("login", "refused", operation, { code });
-      const accessToken = await beforeAnyMail(async () => {
-        const settings = await call("get settings", "GET", "/settings");
-        const { mailer_autoconfirm } = await readAnswer("login", "get settings", settings, settingsAnswer);
-        if (mailer_autoconfirm) throw refused(LOGIN_REFUSALS.noConfirmation);
-        const user = await getUser(userId);
+      const ask = openClient();
+      await beforeAnyMail(async () => {
+        const settings = await send("get settings", json(settingsAnswer), `${base}/settings`, ours);
+        if (settings.mailer_autoconfirm) throw refused(LOGIN_REFUSALS.noConfirmation);
+        const user = await getUser(userId, ask);
         if (!user?.email) throw refused(user ? "no_email" : "user_not_found");
         // Opening a session by a link counts as proof of the address.
         if (!user.isConfirmed) throw refused(LOGIN_REFUSALS.unconfirmed);
-        return await openSession(userId, user.email);
+        await openSession(ask, userId, user.email);
       });
       try {
-        await call(operation, "PUT", "/user", { body: { email }, bearer: accessToken });
+        await ask(operation, statusOnly, (auth) => auth.updateUser({ email }));
       } finally {
         // It ends by itself too, and nobody has its tokens: a failure to end it early changes nothing.
-        await call("close session", "POST", "/logout?scope=local", { bearer: accessToken }).catch(() => {});
+        await ask("close session", statusOnly, (auth) => auth.signOut({ scope: "local" })).catch(() => {});
       }
     },
   };
@@ -158,7 +204,7 @@ async function beforeAnyMail<T>(work: () => Promise<T>): Promise<T> {
 async function refusal(operation: string, response: Response): Promise<VendorError> {
   const { status, headers } = response;
   const parsed = errorAnswer.safeParse(await response.json().catch(() => null));
-  const code = parsed.success ? parsed.data.error_code : null;
+  const code = parsed.success ? parsed.data : null;
   // A limit on mails, or a session that is too weak, says nothing of our pace or our key.
   if (code === LOGIN_REFUSALS.tooManyMails || code === LOGIN_REFUSALS.secondFactor) {
     return new VendorError("login", "refused", operation, { code });
