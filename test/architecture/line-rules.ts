@@ -1,3 +1,4 @@
+import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/contract.ts";
 import { filesUnder, handWritten, SHARED, shared, type SourceFile, sources } from "./sources.ts";
 
 /** A rule about single lines: none of the files may have a line like `breaks`; lines like `keeps` are left alone. */
@@ -7,11 +8,26 @@ export interface LineRule {
   pattern: RegExp;
   breaks: readonly string[];
   keeps: readonly string[];
-  of?: "text" | "bare";
+  of?: "text" | "code" | "bare";
 }
 
 const withFunctions = [...sources, ...filesUnder("supabase/functions")];
 const withoutWiring = sources.filter(({ path }) => path !== `${SHARED}/wiring.ts`);
+/** The files that have such a thing in hand and may not judge it: all but the vendors' own folders and the judge. */
+const besides = (judge: string, inHand: RegExp) =>
+  sources.filter(({ path, text }) =>
+    !path.startsWith(`${SHARED}/vendors/`) && !path.startsWith(`${SHARED}/${judge}`) && inHand.test(text)
+  );
+/** A status is compared with one of these words, or two of them are listed. A prescription's words are others. */
+const judges = (words: string) =>
+  [
+    String.raw`(?<![\w$]|prescription\.)status\s*[!=]==?\s*"(${words})"`,
+    String.raw`"(${words})"\s*[!=]==?\s*([\w.]+\.)?status\b`,
+    String.raw`\bcase\s*"(${words})"`,
+    String.raw`"(${words})",\s*"(${words})"`,
+  ].join("|");
+const PHARMACY_WORDS = `"(${PHARMACY_ORDER_STATES.join("|")})"`;
+
 export const testFiles = filesUnder("test").filter(({ path }) => path.endsWith(".test.ts"));
 
 export const LINE_RULES: readonly LineRule[] = [
@@ -100,6 +116,50 @@ export const LINE_RULES: readonly LineRule[] = [
     pattern: /\b(test|it|describe)\.(skip|only|todo|fails|skipIf|runIf)\b/,
     breaks: ["test.skip(", "describe.only(", "it.todo("],
     keeps: ["test.each(bad)(", "faults.only("],
+  },
+  {
+    rule: "only orders/payment.ts judges by Stripe's words for invoices, credit notes and disputes",
+    files: besides("orders/payment.ts", /stripe|invoice|charge/i),
+    of: "code",
+    pattern: new RegExp([
+      String.raw`"(uncollectible|needs_response|under_review|warning_\w+)"`,
+      String.raw`(^|[{,])\s*(uncollectible|needs_response|under_review|warning_\w+)\??:`,
+      String.raw`\bdisputeStatus\b`,
+      judges("paid|open|draft|void|issued|won|lost|prevented"),
+    ].join("|")),
+    breaks: [
+      'if (invoice.status === "paid") return;',
+      'if (status !== "open") return;',
+      'const SETTLED = new Set(["paid", "void"]);',
+      'case "draft":',
+      '  "uncollectible",',
+      'if (charge.disputeStatus === "lost") return;',
+      'if (note.status !== "issued") continue;',
+    ],
+    keeps: [
+      'listOrders(cursor ?? null, "open")',
+      '  "draft",',
+      'prescription.status === "draft"',
+      'invoiceStateOf(invoice) === "PAID"',
+      'collectionPause = "void"',
+    ],
+  },
+  {
+    rule: "only orders/ judges by a pharmacy's words for an order",
+    files: besides("orders/", /pharmacy/i),
+    of: "code",
+    pattern: new RegExp(String.raw`([!=]==?\s*|\bcase\s*|${PHARMACY_WORDS},\s*)${PHARMACY_WORDS}`),
+    breaks: [
+      'seen.state === "canceled"',
+      'if (order.state !== "failed") return;',
+      'case "shipped":',
+      'new Set(["canceled", "failed"])',
+    ],
+    keeps: [
+      'canceled: "order.canceled",',
+      'order.state === "CANCELLED"',
+      'error.failure === "refused"',
+    ],
   },
 ];
 

@@ -1,6 +1,13 @@
 import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
-import { isOurReference, ORDER_STATES, rankOf, STATE_AT_PHARMACY } from "../orders/orders.ts";
+import {
+  isLiveAtPharmacy,
+  isOurReference,
+  needsAttention,
+  ORDER_STATES,
+  rankOf,
+  STATE_AT_PHARMACY,
+} from "../orders/orders.ts";
 import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
 
 /** The event that would have told of each state. One step handles them all, and reads the order anew. */
@@ -49,7 +56,7 @@ export async function untoldByPharmacy(
   return ours.filter((order) => {
     const news = heard.get(order.id);
     if (news?.isUnderWay) return false;
-    if (order.state === "needs_attention" && !news?.toldNeedsAttention) return true;
+    if (needsAttention(order) && !news?.toldNeedsAttention) return true;
     return isUntold(order, byReference.get(order.reference ?? ""));
   }).map((order) => toEvent(order));
 }
@@ -58,7 +65,7 @@ function isUntold(
   order: PharmacyOrder,
   row: { state: string; pharmacy_order_id: string | null } | undefined,
 ): boolean {
-  const isLive = order.state !== "canceled" && order.state !== "failed";
+  const isLive = isLiveAtPharmacy(order.state);
   if (row === undefined) return true;
   if (row.pharmacy_order_id !== null && row.pharmacy_order_id !== order.id) return isLive;
   if (row.state === "CANCELLED" && isLive) return true;

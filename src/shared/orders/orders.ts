@@ -35,6 +35,17 @@ export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
   failed: "FAILED",
 };
 
+/** The pharmacy may still ship it. */
+export function isLiveAtPharmacy(state: PharmacyOrderState): boolean {
+  const ours = STATE_AT_PHARMACY[state];
+  return ours !== "CANCELLED" && ours !== "FAILED";
+}
+
+/** The pharmacy waits for a person of ours. */
+export function needsAttention({ state }: PharmacyOrder): boolean {
+  return state === "needs_attention";
+}
+
 /** The operation under which an order's create is kept in `clockwork.effects`; the key is its reference. */
 export const CREATE_ORDER = "create order";
 

@@ -2,6 +2,29 @@ import { Permanent, type Reason, reason } from "../queue/reasons.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { StripeChargeState, StripeClient, StripeInvoice } from "../vendors/stripe/client.ts";
 
+/** Where an invoice stands. Stripe's words for it, and for disputes and credit notes, are compared in this file alone. */
+export type InvoiceState =
+  | "DRAFT"
+  | "OPEN"
+  | "PAID"
+  /** Voided, or given up as uncollectible: it pays for nothing. */
+  | "GIVEN_UP"
+  /** A word that nothing here understands, or none. */
+  | "UNKNOWN";
+
+/** Source: https://docs.stripe.com/api/invoices/object#invoice_object-status */
+const INVOICE_STATES = new Map<string | null, InvoiceState>([
+  ["draft", "DRAFT"],
+  ["open", "OPEN"],
+  ["paid", "PAID"],
+  ["void", "GIVEN_UP"],
+  ["uncollectible", "GIVEN_UP"],
+]);
+
+export function invoiceStateOf({ status }: StripeInvoice): InvoiceState {
+  return INVOICE_STATES.get(status) ?? "UNKNOWN";
+}
+
 /** Disputes that ended in our favour, or were only a warning, leave the charge standing. */
 const HARMLESS_DISPUTES = new Set(["won", "warning_closed", "prevented"]);
 
@@ -26,7 +49,7 @@ export async function readInvoice(stripe: StripeClient, invoiceId: string): Prom
  * An invoice does not show a refund: its charges do.
  */
 export async function whyNotPaid(stripe: StripeClient, invoice: StripeInvoice): Promise<Reason | null> {
-  if (invoice.status !== "paid") {
+  if (invoiceStateOf(invoice) !== "PAID") {
     return reason("INVOICE_NOT_PAID", { invoice: invoice.id, status: invoice.status ?? "unknown" });
   }
   const { charges } = await stripe.getInvoicePayment(invoice.id);

@@ -8,11 +8,13 @@ import {
   CREATE_ORDER,
   hasOpenTask,
   hasShipped,
+  isLiveAtPharmacy,
   isOurReference,
   isWaiting,
   isWithPharmacy,
   lockOrder,
   moveOrder,
+  needsAttention,
   type Order,
   ORDER_STATES,
   type OrderState,
@@ -24,11 +26,7 @@ import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "..
 import { confirmAsSeen } from "../../queue/effects.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineStep } from "../../queue/step.ts";
-import {
-  PHARMACY_ORDER_STATES,
-  type PharmacyOrder,
-  type PharmacyOrderState,
-} from "../../vendors/contract.ts";
+import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/contract.ts";
 import { pharmacyOrderHint } from "../../ingest/hints.ts";
 
 /**
@@ -63,7 +61,7 @@ export const pharmacyOrderEvent = defineStep({
     ctx.about({ customerId: found.customer_id, invoiceId: found.invoice_id });
     if (isBehind(seen, toldState)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
     const commit = async (trx: Trx) => await follow(trx, await lockOrder(trx, found.id), seen);
-    return seen.state === "needs_attention"
+    return needsAttention(seen)
       ? { kind: "stopped", reason: reason("PHARMACY_NEEDS_ATTENTION", { order: found.id }), commit }
       : { kind: "done", commit };
   },
@@ -72,13 +70,12 @@ export const pharmacyOrderEvent = defineStep({
 /** True when the read shows less progress than the event told: the pharmacy's reads lag behind its messages. */
 function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): boolean {
   const told = PHARMACY_ORDER_STATES.find((state) => state === toldState);
-  const hasEnded = (state: PharmacyOrderState) => state === "canceled" || state === "failed";
-  if (!told || hasEnded(told) || hasEnded(seen.state)) return false;
+  if (!told || !isLiveAtPharmacy(told) || !isLiveAtPharmacy(seen.state)) return false;
   return ORDER_STATES[STATE_AT_PHARMACY[seen.state]] < ORDER_STATES[STATE_AT_PHARMACY[told]];
 }
 
 async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
-  const isLive = seen.state !== "canceled" && seen.state !== "failed";
+  const isLive = isLiveAtPharmacy(seen.state);
   if (!(await claimPharmacyOrder(trx, order, seen.id))) {
     return isLive ? await cancelDuplicate(trx, order.id, seen.id) : [];
   }

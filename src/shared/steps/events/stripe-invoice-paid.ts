@@ -1,6 +1,6 @@
 import { fillDays, notBefore } from "../../orders/fills.ts";
 import { correctProduct, releaseOrders } from "../../orders/orders.ts";
-import { readInvoice, whyNotPaid } from "../../orders/payment.ts";
+import { invoiceStateOf, readInvoice, whyNotPaid } from "../../orders/payment.ts";
 import { customerBy } from "../../registry/customers.ts";
 import { type PricedProduct, productByPrice } from "../../registry/products.ts";
 import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
@@ -17,8 +17,9 @@ export const invoicePaid = defineStep({
     ctx.about({ invoiceId });
     const { stripe } = ctx.vendors;
     const invoice = await readInvoice(stripe, invoiceId);
+    const state = invoiceStateOf(invoice);
     // The message came before the state it tells of could be read.
-    if (invoice.status === "open" || invoice.status === "draft") {
+    if (state === "OPEN" || state === "DRAFT") {
       throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
     }
     const why = await whyNotPaid(stripe, invoice);

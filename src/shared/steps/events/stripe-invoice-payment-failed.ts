@@ -1,4 +1,4 @@
-import { readInvoice } from "../../orders/payment.ts";
+import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
 import { dayIn } from "../../owners/plan.ts";
 import { customerBy, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
@@ -101,7 +101,7 @@ async function readUnsettled(ctx: StepContext, invoiceId: string, attempt: numbe
 }
 
 function whySettled(invoice: StripeInvoice, attempt: number): string | null {
-  if (invoice.status !== "open") return `the invoice is ${invoice.status ?? "settled"} by now`;
+  if (invoiceStateOf(invoice) !== "OPEN") return `the invoice is ${invoice.status ?? "settled"} by now`;
   return invoice.attemptCount === attempt ? null : "it was tried again since";
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from "../../db/database.ts";
 import { type CancelCause, hasOpenTask, hasShipped, type Order } from "../../orders/orders.ts";
-import { creditedLines, isDisputed, readInvoice } from "../../orders/payment.ts";
+import { creditedLines, invoiceStateOf, isDisputed, readInvoice } from "../../orders/payment.ts";
 import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
@@ -34,7 +34,7 @@ export const invoiceVoided = defineStep({
   async run(ctx, { object_id: invoiceId }) {
     ctx.about({ invoiceId });
     const invoice = await readInvoice(ctx.vendors.stripe, invoiceId);
-    if (invoice.status === "paid") return { kind: "done" };
+    if (invoiceStateOf(invoice) === "PAID") return { kind: "done" };
     return await cancelAll(ctx, invoiceId, "voided");
   },
 });

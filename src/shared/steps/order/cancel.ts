@@ -92,8 +92,10 @@ export async function cancelAtPharmacy(
   const { pharmacy } = ctx.vendors;
   const isCancelled = async (): Promise<boolean> => {
     const seen = await pharmacy.getOrder(pharmacyOrderId);
-    if (seen && ORDER_STATES[STATE_AT_PHARMACY[seen.state]] >= ORDER_STATES.SHIPPED) throw tooLate();
-    return seen?.state === "canceled";
+    if (!seen) return false;
+    const state = STATE_AT_PHARMACY[seen.state];
+    if (ORDER_STATES[state] >= ORDER_STATES.SHIPPED) throw tooLate();
+    return state === "CANCELLED";
   };
   if (await isCancelled()) return;
   try {
@@ -105,7 +107,9 @@ export async function cancelAtPharmacy(
       find: async () => (await isCancelled()) ? pharmacyOrderId : null,
       send: async () => {
         const answer = await pharmacy.cancelOrder(pharmacyOrderId);
-        if (answer.state !== "canceled") throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        if (STATE_AT_PHARMACY[answer.state] !== "CANCELLED") {
+          throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        }
         return answer.id;
       },
     });

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { hasShipped, lockOrder, orderById, replacementOf } from "../../orders/orders.ts";
+import { hasShipped, lockOrder, orderById, replacementOf, STATE_AT_PHARMACY } from "../../orders/orders.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
@@ -70,6 +70,6 @@ async function cancelIfItCan(
   } catch (error) {
     if (!(error instanceof VendorError && error.failure === "refused")) throw error;
     const seen = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
-    if (seen?.state !== "failed") throw error;
+    if (!seen || STATE_AT_PHARMACY[seen.state] !== "FAILED") throw error;
   }
 }
