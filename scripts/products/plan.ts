@@ -1,11 +1,7 @@
 import type { Database } from "../../src/shared/db/database.ts";
-import {
-  isPaused,
-  judgePrices,
-  judgeSubscription,
-  type MoveFinding,
-} from "../../src/shared/products/judge.ts";
+import { judgePrices, judgeSubscription, type MoveFinding } from "../../src/shared/products/judge.ts";
 import type { RegisteredPrice } from "../../src/shared/products/retirement.ts";
+import { isPaused, standingOf } from "../../src/shared/subscriptions/standing.ts";
 import type { StripeClient, StripePrice } from "../../src/shared/vendors/stripe/client.ts";
 import { counted, textTable } from "./table.ts";
 
@@ -45,7 +41,7 @@ export async function makePlan(
           subscription: one.id,
           item: item.id,
           status: one.cancelAtPeriodEnd ? `${one.status}, ends` : one.status,
-          paused: isPaused(one),
+          paused: isPaused(standingOf(one)),
           quantity: item.quantity,
           nextBillingDate: item.periodEnd.toISOString().slice(0, 10),
           finding: ofPrices ?? finding,

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { PAUSED_FOR_RENEWAL } from "../../src/shared/renewals/look.ts";
+import { PAUSED_FOR_RENEWAL } from "../../src/shared/subscriptions/standing.ts";
 import { heard, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { atStripe, dayIn, inRecord, live, night, type Refiller, refiller, renewals } from "./support.ts";

@@ -39,7 +39,6 @@ function look(dueInDays: number, changes: Partial<Look> = {}): Look {
     subscriptionItemId: "si_1",
     subscriptionId: "sub_1",
     subscriptionCreatedAt: inDays(-200),
-    status: "active",
     customerId: 1,
     productId: 1,
     finding: "RUNS_OUT",

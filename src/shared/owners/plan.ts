@@ -1,4 +1,4 @@
-import { isPausedByCustomer, isPausedForRenewal } from "../renewals/look.ts";
+import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import { OWNERS } from "./owners.ts";
@@ -23,15 +23,26 @@ export const PLAN_STATES = [
 ] as const;
 export type PlanState = (typeof PLAN_STATES)[number];
 
+const PLAN_OF: Record<SubscriptionState, PlanState> = {
+  WANTED: "active",
+  PAST_DUE: "past_due",
+  UNPAID: "cancelled",
+  PAUSED: "paused",
+  INCOMPLETE: "cancelled",
+  ENDED: "cancelled",
+  UNKNOWN: "unknown",
+};
+const PLAN_IN_PAUSE: Record<Pause, PlanState | undefined> = {
+  NONE: undefined,
+  FOR_RENEWAL: "renewal_needed",
+  BY_CUSTOMER: "paused",
+};
+
 function planStateOf(subscription: StripeSubscription): PlanState {
-  if (["canceled", "unpaid", "incomplete", "incomplete_expired"].includes(subscription.status)) {
-    return "cancelled";
-  }
-  if (isPausedByCustomer(subscription)) return "paused";
-  if (isPausedForRenewal(subscription)) return "renewal_needed";
-  if (subscription.status === "past_due") return "past_due";
-  if (subscription.status !== "active" && subscription.status !== "trialing") return "unknown";
-  return subscription.cancelAtPeriodEnd ? "ending" : "active";
+  const { state, pause, isEnding } = standingOf(subscription);
+  const plan = PLAN_OF[state];
+  if (plan === "cancelled" || plan === "paused") return plan;
+  return PLAN_IN_PAUSE[pause] ?? (plan === "active" && isEnding ? "ending" : plan);
 }
 
 /** The plan as the CRM has its profile say it. */

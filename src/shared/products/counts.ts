@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
 import type { DataOf } from "../queue/step-data.ts";
+import { isInUse, isPaused, standingOf } from "../subscriptions/standing.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
-import { isPaused } from "./judge.ts";
 
 export type CountedSystem = DataOf<"product.check_key">["system"];
 
@@ -11,18 +11,16 @@ export interface KeyCount {
   paused: number;
 }
 
-/** Nothing is charged for it any more, or ever was: the first payment of an incomplete one was never made. */
-const NOT_IN_USE = new Set(["canceled", "incomplete", "incomplete_expired"]);
-
 /**
- * How many subscription items use each price. In use is whatever can still be charged for: also what is past due or
- * unpaid, ends with its period, or has a status that is new at Stripe. Paused is counted apart.
+ * How many subscription items use each price. An item whose subscription ends with its period is still in use. Paused
+ * ones are counted apart.
  */
 export function countPrices(subscriptions: readonly StripeSubscription[]): Map<string, KeyCount> {
   const counts = new Map<string, KeyCount>();
   for (const subscription of subscriptions) {
-    if (NOT_IN_USE.has(subscription.status) || subscription.endedAt) continue;
-    for (const { priceId } of subscription.items) add(counts, priceId, isPaused(subscription));
+    const standing = standingOf(subscription);
+    if (!isInUse(standing)) continue;
+    for (const { priceId } of subscription.items) add(counts, priceId, isPaused(standing));
   }
   return counts;
 }

@@ -1,3 +1,4 @@
+import { standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripePrice, StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
 /** The codes of `tracker.move_findings`: why a subscription is not moved to another price. A test compares the two. */
@@ -31,9 +32,16 @@ export function judgePrices(from: StripePrice, to: StripePrice): MoveFinding | n
   return null;
 }
 
-/** past_due, unpaid: the next charge counts, and a failed one stays with the old price. */
-const MOVABLE = new Set(["active", "trialing", "past_due", "unpaid", "paused"]);
-const ENDED = new Set(["canceled", "incomplete_expired"]);
+const FINDING_OF: Record<SubscriptionState, MoveFinding | null> = {
+  WANTED: null,
+  // The next charge counts, and a failed one stays with the old price.
+  PAST_DUE: null,
+  UNPAID: null,
+  PAUSED: null,
+  INCOMPLETE: "INCOMPLETE",
+  ENDED: "ENDED",
+  UNKNOWN: "UNKNOWN_STATUS",
+};
 
 /** Why this item of the subscription is not moved, as Stripe shows it now; null: it can be. */
 export function judgeItem(
@@ -41,12 +49,12 @@ export function judgeItem(
   itemId: string,
   { from, to }: { from: string; to: string },
 ): MoveFinding | null {
-  const { status, items } = subscription;
-  if (ENDED.has(status) || subscription.endedAt) return "ENDED";
+  const finding = FINDING_OF[standingOf(subscription).state];
+  if (finding === "ENDED") return finding;
+  const { items } = subscription;
   const item = items.find(({ id }) => id === itemId);
   if (item?.priceId !== from) return "ELSEWHERE";
-  if (status === "incomplete") return "INCOMPLETE";
-  if (!MOVABLE.has(status)) return "UNKNOWN_STATUS";
+  if (finding !== null) return finding;
   if (subscription.isScheduled) return "SCHEDULED";
   if (subscription.hasPendingUpdate) return "PENDING_UPDATE";
   if (items.filter(({ priceId }) => priceId === from || priceId === to).length > 1) return "PRICE_TWICE";
@@ -62,9 +70,4 @@ export function judgeSubscription(
   return subscription.items
     .filter(({ priceId }) => priceId === prices.from)
     .map((item) => ({ item, finding: judgeItem(subscription, item.id, prices) }));
-}
-
-/** Paused in either way, by whomever. */
-export function isPaused({ status, collectionPaused }: StripeSubscription): boolean {
-  return status === "paused" || collectionPaused;
 }

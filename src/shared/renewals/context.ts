@@ -244,11 +244,11 @@ export async function askPharmacyAbout(
   const found = new Map<string, AtPharmacy>();
   const customer = context.customers.get(stripeCustomerId);
   if (!customer?.health_patient_id || !customer.pharmacy_patient_id) return found;
-  for (const { id, status } of context.prescriptions.get(customer.health_patient_id) ?? []) {
-    if (status !== "active") continue;
+  for (const prescription of context.prescriptions.get(customer.health_patient_id) ?? []) {
+    if (prescription.status !== "active") continue;
     const held = await ctx.vendors.pharmacy.findPrescription({
       patientId: customer.pharmacy_patient_id,
-      reference: id,
+      reference: prescription.id,
     });
     if (!held) continue;
     // What is being placed may be counted there and is not counted here: it must not be missed twice.
@@ -256,7 +256,7 @@ export async function askPharmacyAbout(
     // One that the pharmacy ended fills nothing, whatever was left of it.
     const isEnded = !held.active && held.fillsRemaining !== 0;
     const left = isEnded ? 0 : held.fillsRemaining === null ? null : held.fillsRemaining + mayBeCounted;
-    found.set(id, { left, lastDay: held.lastDay });
+    found.set(prescription.id, { left, lastDay: held.lastDay });
   }
   return found;
 }

@@ -4,10 +4,8 @@ import { addDays, type AtPharmacy, type Coverage, coverageOf } from "./coverage.
 import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "./demand.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
+import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
-
-/** Set in a subscription's metadata while billing is paused by a renewal: its number. */
-export const PAUSED_FOR_RENEWAL = "clockwork_paused_for_renewal";
 
 /** The codes of `tracker.refill_findings`. A test compares the two. */
 export const FINDINGS = [
@@ -36,7 +34,6 @@ export interface Look {
   subscriptionItemId: string;
   subscriptionId: string;
   subscriptionCreatedAt: Date;
-  status: string;
   customerId: number | null;
   productId: number | null;
   finding: Finding;
@@ -59,30 +56,28 @@ export interface Look {
   coversNextCharge: boolean;
 }
 
-/** True while nobody is to be written to and nothing is asked: the customer's own pause, not ours. */
-export function isPausedByCustomer(subscription: StripeSubscription): boolean {
-  return subscription.status === "paused" || (subscription.collectionPaused && !isOurPause(subscription));
-}
-
-export function isPausedForRenewal(subscription: StripeSubscription): boolean {
-  return subscription.collectionPaused && isOurPause(subscription);
-}
-
-/** A pause that behaves otherwise than ours was put in its place, whatever the metadata still says. */
-function isOurPause({ metadata, collectionPause = "void" }: StripeSubscription): boolean {
-  return Boolean(metadata[PAUSED_FOR_RENEWAL]) && collectionPause === "void";
-}
-
-/** past_due: a charge failed and is tried again; the customer still refills. */
-const WANTED = new Set(["active", "trialing", "past_due"]);
-const NOT_WANTED = new Set(["canceled", "unpaid", "incomplete", "incomplete_expired"]);
+const FINDING_OF: Record<SubscriptionState, Finding | undefined> = {
+  WANTED: undefined,
+  PAST_DUE: undefined,
+  UNPAID: "INACTIVE",
+  PAUSED: "PAUSED",
+  INCOMPLETE: "INACTIVE",
+  ENDED: "INACTIVE",
+  UNKNOWN: "UNKNOWN_STATUS",
+};
+/** Nobody is written to, and nothing asked, in a pause of the customer's own. */
+const FINDING_IN_PAUSE: Record<Pause, Finding | undefined> = {
+  NONE: undefined,
+  FOR_RENEWAL: undefined,
+  BY_CUSTOMER: "PAUSED",
+};
 
 /** What Stripe alone says, or undefined when the prescriptions decide. */
 function findingOfSubscription(subscription: StripeSubscription): Finding | undefined {
-  if (NOT_WANTED.has(subscription.status)) return "INACTIVE";
-  if (isPausedByCustomer(subscription)) return "PAUSED";
-  if (!WANTED.has(subscription.status)) return "UNKNOWN_STATUS";
-  return subscription.cancelAtPeriodEnd ? "ENDING" : undefined;
+  const { state, pause, isEnding } = standingOf(subscription);
+  const finding = FINDING_OF[state];
+  if (finding === "INACTIVE") return finding;
+  return FINDING_IN_PAUSE[pause] ?? finding ?? (isEnding ? "ENDING" : undefined);
 }
 
 /** An order that moves at this very moment is looked at again, so often at most. */
@@ -170,7 +165,8 @@ function lookAtItem(
   const wanted = demandOf(item, product.fillsPerCharge, waiting);
   if ("unclear" in wanted) return unclear(wanted.unclear);
   // Its period has moved on, but the charge that failed is tried again, and pays for fills on the day it succeeds.
-  const demand = subscription.status === "past_due" ? withFillsOn(now, wanted) : wanted;
+  const { state, pause } = standingOf(subscription);
+  const demand = state === "PAST_DUE" ? withFillsOn(now, wanted) : wanted;
   const prescriptions = context.prescriptions.get(customer.health_patient_id);
   if (!prescriptions) return lookWithoutAnswer(look, customer.id, customer.health_patient_id, context);
   const coverage = coverageOf(
@@ -184,7 +180,7 @@ function lookAtItem(
     atPharmacy,
   );
   const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now);
-  const isPaused = isPausedForRenewal(subscription) && seen.finding !== "COVERED";
+  const isPaused = pause === "FOR_RENEWAL" && seen.finding !== "COVERED";
   return {
     ...base,
     ...seen,
@@ -209,7 +205,6 @@ function startOfLook(
     subscriptionItemId: ownId,
     subscriptionId: subscription.id,
     subscriptionCreatedAt: subscription.createdAt,
-    status: subscription.status,
     customerId: customer?.id ?? null,
     productId: product?.productId ?? null,
     finding: "UNCLEAR",

@@ -1,7 +1,8 @@
 import type { Database, Trx } from "../db/database.ts";
 import type { FollowUp } from "../queue/reasons.ts";
+import { isPausedForRenewal, PAUSED_FOR_RENEWAL } from "../subscriptions/standing.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
-import { isPausedForRenewal, type Look, PAUSED_FOR_RENEWAL } from "./look.ts";
+import type { Look } from "./look.ts";
 import { hasOpenRenewalTask } from "./renewals.ts";
 
 /** The renewal that paused a subscription's billing, by what Stripe says; null when none did. */

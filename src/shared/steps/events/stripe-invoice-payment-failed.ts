@@ -4,6 +4,7 @@ import { customerBy, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
 import { type FollowUp, Permanent, type Reason, reason } from "../../queue/reasons.ts";
 import { defineOwnStep, defineStep, type StepContext } from "../../queue/step.ts";
+import { isPaused, standingOf, type SubscriptionState } from "../../subscriptions/standing.ts";
 import type { StripeInvoice } from "../../vendors/stripe/client.ts";
 import { stripeHint } from "../../ingest/hints.ts";
 
@@ -83,6 +84,18 @@ export const ownerTellPaymentFailed = defineOwnStep("owner.tell_payment_failed",
   },
 });
 
+/** Whether a customer hears of a failed charge, when nothing is paused. */
+const IS_TOLD: Record<SubscriptionState, boolean> = {
+  WANTED: true,
+  PAST_DUE: true,
+  UNPAID: true,
+  PAUSED: false,
+  // The first charge of all, and the customer is at the checkout.
+  INCOMPLETE: false,
+  ENDED: false,
+  UNKNOWN: false,
+};
+
 /** The invoice, when this try of it is still the customer's business. */
 async function readUnsettled(ctx: StepContext, invoiceId: string, attempt: number): Promise<StripeInvoice> {
   const { stripe } = ctx.vendors;
@@ -90,13 +103,9 @@ async function readUnsettled(ctx: StepContext, invoiceId: string, attempt: numbe
   const settled = whySettled(invoice, attempt);
   if (settled) throw new Withheld(notTold(settled));
   const subscription = await stripe.getSubscription(invoice.subscriptionId ?? "");
-  if (subscription.collectionPaused || subscription.status === "paused") {
-    throw new Withheld(notTold("the subscription is paused"));
-  }
-  // incomplete: the first charge of all, and the customer is at the checkout.
-  if (!["active", "trialing", "past_due", "unpaid"].includes(subscription.status)) {
-    throw new Withheld(notTold(`the subscription is ${subscription.status}`));
-  }
+  const standing = standingOf(subscription);
+  if (isPaused(standing)) throw new Withheld(notTold("the subscription is paused"));
+  if (!IS_TOLD[standing.state]) throw new Withheld(notTold(`the subscription is ${subscription.status}`));
   return invoice;
 }
 

@@ -15,12 +15,13 @@ import {
   type OrderState,
   requestCancel,
 } from "../../orders/orders.ts";
-import { isPausedByCustomer } from "../../renewals/look.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
 import { Halt } from "../../queue/halt.ts";
 import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
 import { type Commit, defineOwnStep, type StepContext } from "../../queue/step.ts";
+import { paidFillOf } from "../../subscriptions/paid-fill.ts";
+import { standingOf } from "../../subscriptions/standing.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
 import { sql } from "kysely";
 
@@ -182,13 +183,11 @@ async function refuseUnwanted(
   despite: boolean,
 ): Promise<void> {
   const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
-  // A pause of ours waits for a prescription, and that is looked at next.
-  if (isPausedByCustomer(subscription)) {
-    throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
+  const fill = paidFillOf(standingOf(subscription));
+  if (fill === "WAITS") throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
+  if (fill === "ASKS" && !despite) {
+    throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
   }
-  // past_due: a later charge failed; this fill is paid for.
-  if (despite || ["active", "trialing", "past_due"].includes(subscription.status)) return;
-  throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
 }
 
 async function validPrescriptions(

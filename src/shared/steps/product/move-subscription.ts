@@ -11,11 +11,12 @@ import {
   retirementById,
   settleMove,
 } from "../../products/moves.ts";
-import { isPaused, judgeItem, type MoveFinding } from "../../products/judge.ts";
+import { judgeItem, type MoveFinding } from "../../products/judge.ts";
 import { refusesOurKey } from "../../queue/gate.ts";
 import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { findCustomer } from "../../registry/customers.ts";
+import { isPaused, standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
@@ -121,7 +122,7 @@ function beforeOf(subscription: StripeSubscription, itemId: string): Before {
   return {
     anchor: subscription.billingAnchor,
     due: dueOf(subscription, itemId) ?? subscription.billingAnchor,
-    paused: isPaused(subscription),
+    paused: isPaused(standingOf(subscription)),
   };
 }
 

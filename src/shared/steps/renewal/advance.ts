@@ -5,7 +5,7 @@ import { type FollowUp, reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { decide, type Decision } from "../../renewals/decide.ts";
-import { isPausedForRenewal, lookAtRefills } from "../../renewals/look.ts";
+import { lookAtRefills } from "../../renewals/look.ts";
 import { recordLooks } from "../../renewals/refills.ts";
 import {
   hasOpenRenewalTask,
@@ -16,6 +16,7 @@ import {
   wakeRenewalTasks,
 } from "../../renewals/renewals.ts";
 import { endOfCampaign } from "./tell-crm.ts";
+import { isPausedForRenewal } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**

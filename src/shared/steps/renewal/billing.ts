@@ -2,14 +2,15 @@ import { sql } from "kysely";
 import { releaseOrders } from "../../orders/orders.ts";
 import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import {
-  isPausedByCustomer,
-  isPausedForRenewal,
-  PAUSED_FOR_RENEWAL,
-  subscriptionsOf,
-} from "../../renewals/look.ts";
+import { isPausedForRenewal, PAUSED_FOR_RENEWAL, subscriptionsOf } from "../../renewals/look.ts";
 import { pausedBy } from "../../renewals/pauses.ts";
 import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
+import {
+  isPausedForRenewal,
+  PAUSED_FOR_RENEWAL,
+  standingOf,
+  type SubscriptionState,
+} from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
@@ -25,9 +26,7 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
     if (!isOpen(renewal) || renewal.state !== "LAPSED") return { kind: "done" };
     const all = await subscriptionsAbout(ctx, renewal);
     const ours = await pricesOf(ctx, renewal.product_id);
-    const billed = all.filter((one) =>
-      !one.endedAt && !isPausedByCustomer(one) && one.items.some(({ priceId }) => ours.has(priceId))
-    );
+    const billed = all.filter((one) => isBilled(one) && one.items.some(({ priceId }) => ours.has(priceId)));
     const alone = billed.filter(({ items }) => items.every(({ priceId }) => ours.has(priceId)));
     for (const subscription of alone) await pause(ctx, subscription, renewalId);
     const mixed = billed.find((one) => !alone.includes(one));
@@ -46,6 +45,23 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
     };
   },
 });
+
+/** Whether billing goes on unless somebody pauses it. Nobody knows of an unknown one: it is paused too. */
+const IS_BILLED: Record<SubscriptionState, boolean> = {
+  WANTED: true,
+  PAST_DUE: true,
+  UNPAID: true,
+  PAUSED: false,
+  INCOMPLETE: true,
+  ENDED: false,
+  UNKNOWN: true,
+};
+
+/** A pause of ours counts as billed: it is not made twice, and the renewal says that it stands. */
+function isBilled(subscription: StripeSubscription): boolean {
+  const { state, pause } = standingOf(subscription);
+  return IS_BILLED[state] && pause !== "BY_CUSTOMER";
+}
 
 async function pause(ctx: StepContext, subscription: StripeSubscription, renewalId: number): Promise<void> {
   if (isPausedForRenewal(subscription)) return;
@@ -66,7 +82,7 @@ export const renewalResumeBilling = defineOwnStep("renewal.resume_billing", {
     ctx.about({ customerId: renewal.customer_id });
     if (isOpen(renewal)) return { kind: "done" };
     for (const subscription of await subscriptionsAbout(ctx, renewal)) {
-      if (pausedBy(subscription) !== renewalId || subscription.endedAt) continue;
+      if (pausedBy(subscription) !== renewalId || standingOf(subscription).state === "ENDED") continue;
       const { stripe } = ctx.vendors;
       const unmarked = { [PAUSED_FOR_RENEWAL]: "" };
       if (isPausedForRenewal(subscription)) await stripe.resumeCollection(subscription.id, unmarked);

@@ -5,6 +5,7 @@ import { reason } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { subscriptionsEver } from "../../subscriptions/read.ts";
 import { settleStops, startEffectOf } from "../../subscriptions/starts.ts";
+import { isInUse, standingOf } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
@@ -17,10 +18,10 @@ export const subscriptionCompare = defineOwnStep("subscription.compare", {
   async run(ctx, { subscription_id: subscriptionId }) {
     const subscription = await ctx.vendors.stripe.getSubscription(subscriptionId);
     const customer = await findCustomer(ctx.deps.db, "stripe_customer_id", subscription.customerId);
-    if (!customer || !isLive(subscription)) return { kind: "done" };
+    if (!customer || !isInUse(standingOf(subscription))) return { kind: "done" };
     ctx.about({ customerId: customer.id });
     const others = (await subscriptionsEver(ctx, customer.id, subscription.customerId))
-      .filter((one) => one.id !== subscriptionId && isLive(one) && isEarlier(one, subscription));
+      .filter((one) => one.id !== subscriptionId && isInUse(standingOf(one)) && isEarlier(one, subscription));
     const all = [subscription, ...others];
     const prices = all.flatMap(({ items }) => items.map(({ priceId }) => priceId));
     const products = await productsByKey(ctx.deps.db, "stripe_price", prices);
@@ -38,10 +39,6 @@ export const subscriptionCompare = defineOwnStep("subscription.compare", {
     return { kind: "done", commit };
   },
 });
-
-function isLive({ status, endedAt }: StripeSubscription): boolean {
-  return endedAt === null && status !== "incomplete" && status !== "incomplete_expired";
-}
 
 /** In the same second the id decides, so that of two exactly one is the later. */
 function isEarlier(one: StripeSubscription, other: StripeSubscription): boolean {

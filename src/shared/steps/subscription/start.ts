@@ -16,6 +16,7 @@ import {
   startKey,
   startsOf,
 } from "../../subscriptions/starts.ts";
+import { standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
@@ -116,11 +117,15 @@ async function refuseSubscribed(ctx: StepContext, start: Start, stripeCustomerId
   const [found] = ever.filter((one) =>
     isStartedHere(one, start) ||
     one.items.some(({ priceId }) => products.get(priceId) === start.product_id)
-  ).toSorted((a, b) => Number(a.endedAt !== null) - Number(b.endedAt !== null));
+  ).toSorted((a, b) => Number(hasEnded(a)) - Number(hasEnded(b)));
   if (found) throw settled(start, "SUBSCRIBED", found.id);
   // A price that is in no product could be one of this product: nobody can tell.
   const unknown = prices.find((priceId) => !products.has(priceId));
   if (unknown !== undefined) throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: unknown });
+}
+
+function hasEnded(subscription: StripeSubscription): boolean {
+  return standingOf(subscription).state === "ENDED";
 }
 
 async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: string): Promise<void> {
@@ -186,7 +191,7 @@ function settled(start: Start, finding: "NO_PRICE" | "SUBSCRIBED" | "ENDED", sub
 
 /** It is there, and stays the only one. A first charge that is not paid is for a person. */
 async function started(ctx: StepContext, start: Start, subscriptionId: string): Promise<Outcome> {
-  const { status } = await ctx.vendors.stripe.getSubscription(subscriptionId);
+  const subscription = await ctx.vendors.stripe.getSubscription(subscriptionId);
   const commit = async (trx: Trx) => {
     await recordFirst(trx, {
       customerId: start.customer_id,
@@ -196,7 +201,8 @@ async function started(ctx: StepContext, start: Start, subscriptionId: string): 
       subscriptionId,
     });
   };
-  if (status !== "incomplete") return { kind: "done", commit };
+  if (standingOf(subscription).state !== "INCOMPLETE") return { kind: "done", commit };
+  const { status } = subscription;
   const details = { subscription: subscriptionId, customer: start.customer_id, status };
   return { kind: "stopped", reason: reason("FIRST_CHARGE_OPEN", details), commit };
 }
