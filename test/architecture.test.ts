@@ -37,7 +37,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   checks: ["db", "queue", "vendors", "orders", "ingest"],
   subscriptions: ["db", "queue", "vendors", "registry", "orders"],
   products: ["db", "queue", "vendors", "registry", "subscriptions", "checks"],
-  owners: ["db", "queue", "vendors", "registry", "subscriptions", "renewals", "checks"],
+  owners: ["db", "queue", "vendors", "registry", "subscriptions", "checks"],
   steps: [
     "db",
     "queue",

@@ -1,6 +1,6 @@
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
-import { subscriptionsOf } from "../renewals/look.ts";
+import { subscriptionsOf } from "../subscriptions/read.ts";
 import type { RegistryRow } from "./drift-page.ts";
 import type { MirrorReading } from "./mirrors.ts";
 import type { MirroredFact } from "./owners.ts";

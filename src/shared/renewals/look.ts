@@ -293,21 +293,6 @@ const WHY_NONE = {
 /** A renewal is on the list this long before its campaign starts, so that people can see it come. */
 export const OPENS_DAYS_BEFORE_START = 7;
 
-/** Every subscription of the customer that has not ended. */
-export async function subscriptionsOf(
-  ctx: StepContext,
-  stripeCustomerId: string,
-): Promise<StripeSubscription[]> {
-  const all: StripeSubscription[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await ctx.vendors.stripe.listSubscriptions({ customerId: stripeCustomerId, cursor });
-    all.push(...page.entries);
-    cursor = page.next;
-  } while (cursor !== null);
-  return all;
-}
-
 /** True when this look means that the prescription must be renewed. */
 export function needsRenewal(look: Look): boolean {
   return look.prescriptionId !== null && look.dueOn !== null &&

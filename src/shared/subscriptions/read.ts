@@ -35,20 +35,21 @@ export async function subscriptionsEver(
     .where("system", "=", "stripe")
     .where("key", "<>", stripeCustomerId)
     .execute();
-  const all = await listAll(ctx, stripeCustomerId);
-  for (const { key } of former) all.push(...await listAll(ctx, key).catch(noneOfMissing));
+  const all = await subscriptionsOf(ctx, stripeCustomerId, true);
+  for (const { key } of former) all.push(...await subscriptionsOf(ctx, key, true).catch(noneOfMissing));
   return all;
 }
 
-async function listAll(ctx: StepContext, stripeCustomerId: string): Promise<StripeSubscription[]> {
+/** Every subscription of the Stripe customer, newest first; ended ones only with `ended`. */
+export async function subscriptionsOf(
+  ctx: StepContext,
+  stripeCustomerId: string,
+  ended = false,
+): Promise<StripeSubscription[]> {
   const all: StripeSubscription[] = [];
   let cursor: string | null = null;
   do {
-    const page = await ctx.vendors.stripe.listSubscriptions({
-      customerId: stripeCustomerId,
-      ended: true,
-      cursor,
-    });
+    const page = await ctx.vendors.stripe.listSubscriptions({ customerId: stripeCustomerId, ended, cursor });
     all.push(...page.entries);
     cursor = page.next;
   } while (cursor !== null);

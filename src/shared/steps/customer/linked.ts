@@ -1,6 +1,6 @@
 import { releaseOrders } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
-import { subscriptionsOf } from "../../renewals/look.ts";
+import { subscriptionsOf } from "../../subscriptions/read.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 

@@ -1,7 +1,7 @@
 import { closeDrift } from "../../owners/drift.ts";
 import { planOf } from "../../owners/plan.ts";
 import { type Customer, customerById, findCustomer } from "../../registry/customers.ts";
-import { subscriptionsOf } from "../../renewals/look.ts";
+import { subscriptionsOf } from "../../subscriptions/read.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 

@@ -1,5 +1,5 @@
 import { customerById } from "../../registry/customers.ts";
-import { type Look, lookAtRefills, subscriptionsOf } from "../../renewals/look.ts";
+import { type Look, lookAtRefills } from "../../renewals/look.ts";
 import {
   askAboutRefills,
   openQuestions,
@@ -11,6 +11,7 @@ import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
 import type { ReasonCode } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
+import { subscriptionsOf } from "../../subscriptions/read.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
