@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import { releaseOrders } from "../../orders/orders.ts";
 import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import { isPausedForRenewal, PAUSED_FOR_RENEWAL, subscriptionsOf } from "../../renewals/look.ts";
 import { subscriptionsOf } from "../../subscriptions/read.ts";
 import { pausedBy } from "../../renewals/pauses.ts";
 import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
