@@ -73,16 +73,31 @@ export function flag(means: string): Option<boolean> {
   return { means, takes: null, read: (given) => given.length > 0 };
 }
 
+/** @param read of what was typed last */
+function option<T, D>(
+  takes: string,
+  means: string,
+  usual: D,
+  read: (typed: string, name: string) => T,
+): Option<T | D> {
+  return {
+    means,
+    takes,
+    read: (given, name) => given.length === 0 ? usual : read(given.at(-1) ?? "", name),
+    ...(usual === null ? {} : { usual: String(usual) }),
+  };
+}
+
 /** Any text. */
 export function text<D>(takes: string, means: string, usual: D): Option<string | D> {
-  return { means, takes, read: (given) => given.at(-1) ?? usual, ...inWords(usual) };
+  return option(takes, means, usual, (typed) => typed);
 }
 
 /** A whole number from `from` on. */
 export function whole<D>(means: string, { from, usual }: { from: number; usual: D }): Option<number | D> {
-  return numeric(means, usual, (value, typed) => {
-    if (/^\d{1,9}$/.test(typed) && value >= from) return null;
-    return `a whole number from ${from} on`;
+  return option("N", means, usual, (typed, name) => {
+    if (/^\d{1,9}$/.test(typed) && Number(typed) >= from) return Number(typed);
+    throw new Error(`${name} must be a whole number from ${from} on`);
   });
 }
 
@@ -92,66 +107,32 @@ export function decimal<D>(
   bounds: ({ from: number } | { above: number }) & { to: number; usual: D },
 ): Option<number | D> {
   const { to, usual } = bounds;
-  return numeric(means, usual, (value) => {
-    if ("from" in bounds) {
-      return value >= bounds.from && value <= to ? null : `a number from ${bounds.from} to ${to}`;
-    }
-    return value > bounds.above && value <= to ? null : `a number above ${bounds.above} and at most ${to}`;
+  const [isIn, words] = "from" in bounds
+    ? [(value: number) => value >= bounds.from, `from ${bounds.from} to ${to}`]
+    : [(value: number) => value > bounds.above, `above ${bounds.above} and at most ${to}`];
+  return option("N", means, usual, (typed, name) => {
+    if (isIn(Number(typed)) && Number(typed) <= to) return Number(typed);
+    throw new Error(`${name} must be a number ${words}`);
   });
 }
 
 /** One of some words. */
-export function among<W extends string, D>(
-  words: readonly W[],
-  means: string,
-  usual: D,
-): Option<W | D> {
-  return {
-    means,
-    takes: words.join("|"),
-    read: ([...given], name) => {
-      const typed = given.pop();
-      if (typed === undefined) return usual;
-      const word = words.find((one) => one === typed);
-      if (word === undefined) throw new Error(`${name} must be one of ${words.join(", ")}`);
-      return word;
-    },
-    ...inWords(usual),
-  };
+export function among<W extends string, D>(words: readonly W[], means: string, usual: D): Option<W | D> {
+  return option(words.join("|"), means, usual, (typed, name) => {
+    const word = words.find((one) => one === typed);
+    if (word === undefined) throw new Error(`${name} must be one of ${words.join(", ")}`);
+    return word;
+  });
 }
 
 /** The seed of the dice. Without `usual`, other dice each time. */
 export function seed(usual?: number): Option<number> {
-  const option = whole("the same number gives the same run again", { from: 0, usual: usual ?? null });
+  const { read, ...given } = whole("the same number gives the same run again", { from: 0, usual });
   return {
-    ...option,
-    read: (given, name) => option.read(given, name) ?? Math.floor(Math.random() * 1_000_000),
-    usual: usual === undefined ? "another each time" : String(usual),
+    ...given,
+    read: (typed, name) => read(typed, name) ?? Math.floor(Math.random() * 1_000_000),
+    ...(usual === undefined ? { usual: "another each time" } : {}),
   };
-}
-
-/** @param demands what the value must be; null when it is */
-function numeric<D>(
-  means: string,
-  usual: D,
-  demands: (value: number, typed: string) => string | null,
-): Option<number | D> {
-  return {
-    means,
-    takes: "N",
-    read(given, name) {
-      const typed = given.at(-1);
-      if (typed === undefined) return usual;
-      const demanded = demands(Number(typed), typed);
-      if (demanded !== null) throw new Error(`${name} must be ${demanded}`);
-      return Number(typed);
-    },
-    ...inWords(usual),
-  };
-}
-
-function inWords(usual: unknown): { usual?: string } {
-  return usual === null ? {} : { usual: String(usual) };
 }
 
 /** One line: the command with all its options. */

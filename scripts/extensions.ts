@@ -6,6 +6,7 @@ import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
 import { makeReport, type Report } from "./extensions/report.ts";
 import { checkSchedules } from "./extensions/schedules.ts";
 import { startDebianPostgres } from "./extensions/server.ts";
+import { withClient } from "./stack/client.ts";
 import { prepareCluster } from "./stack/cluster.ts";
 import { pushMigrations } from "./stack/migrate.ts";
 import { PROJECT } from "./stack/project.ts";
@@ -27,7 +28,7 @@ async function prove(report: Report, undo: (() => Promise<void> | void)[]): Prom
   undo.push(() => server.stop());
   const databaseUrl = (await prepareCluster(server)).url("postgres");
   await server.loadCron();
-  await asSuperuser(server.superuserUrl("postgres"), HOSTED);
+  await withClient(server.superuserUrl("postgres"), (client) => client.query(HOSTED));
   report.step(`pg_cron is Debian's; ${STAND_INS.join(" and ")} are stand-ins`);
 
   report.step("supabase db push");
@@ -39,16 +40,6 @@ async function prove(report: Report, undo: (() => Promise<void> | void)[]): Prom
   await checkSchedules(report, server, pool, PROJECT);
   await checkMissingVault(report, server, pool);
   await checkFiring(report, databaseUrl, pool, PROJECT, undo);
-}
-
-async function asSuperuser(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }
 
 await run(EXTENSIONS, async () => {

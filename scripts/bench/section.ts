@@ -1,4 +1,5 @@
 import type { Database } from "../../src/shared/db/database.ts";
+import { aligned } from "../table.ts";
 
 export interface BenchContext {
   db: Database;
@@ -20,9 +21,5 @@ export function median(values: readonly number[]): number {
 
 /** Columns of text, the first to the left and the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))
-      .join("   ").trimEnd()
-  ).join("\n");
+  return aligned(rows, (column) => column > 0, "   ").join("\n");
 }

@@ -1,7 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { makeCron } from "../stack/cron.ts";
 import { makeNet } from "../stack/net.ts";
 import type { Stack } from "../stack/stack.ts";
-import { pause } from "./watch.ts";
 
 /** What keeps the stack ticking: pg_cron's and pg_net's stand-ins and the vendors' webhooks, all of them unsteady on request. */
 export interface LifeSupport {
@@ -42,7 +42,7 @@ export async function startLifeSupport(stack: Stack, random: () => number): Prom
   const mail = (async () => {
     while (!stopped) {
       await stack.vendors.flush();
-      await pause(FLUSH_EVERY_MS);
+      await sleep(FLUSH_EVERY_MS);
     }
   })();
   net.start();

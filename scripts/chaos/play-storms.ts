@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { EFFECT_LEASE_SECONDS } from "../../src/shared/queue/effects.ts";
 import { QUEUE_LEASE_SECONDS } from "../../src/shared/queue/gate.ts";
 import { shuffle } from "../sandbox/outbox.ts";
@@ -13,7 +14,7 @@ import {
   vendorStorms,
 } from "./storms.ts";
 import type { Stage } from "./stage.ts";
-import { pause, type Recovery, type Watch, watchTasks } from "./watch.ts";
+import { type Recovery, type Watch, watchTasks } from "./watch.ts";
 
 /** What came of the storms: how long each kind took to get over, and counts. */
 interface Storms {
@@ -74,7 +75,7 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
       if (rounds % 5 === 0) crowd.changeMinds();
       const before = watch.settled();
       await Promise.all(storms.map(async (storm) => {
-        await pause(500 + random() * (ROUND_MS - 2000));
+        await sleep(500 + random() * (ROUND_MS - 2000));
         await storm.blow();
       }));
       await untilCalm(watch);
@@ -99,12 +100,12 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
   } finally {
     Object.assign(support.unsteady, { dropped: 0, doubled: 0 });
     await calmVendors(stack);
-    await pause(4_000);
+    await sleep(4_000);
     await killAndJump(stack, watch);
-    await pause(4_000);
+    await sleep(4_000);
     await support.stop();
     await watch.stop();
-    while (stack.functionPid("drain") === undefined) await pause(20);
+    while (stack.functionPid("drain") === undefined) await sleep(20);
   }
   return {
     recoveries: watch.table(),
@@ -124,23 +125,23 @@ async function untilCalm(watch: Watch): Promise<void> {
     const end = performance.now() + RECOVERY_WAIT_MS;
     performance.now() < end && watch.open().length > 0;
   ) {
-    await pause(50);
+    await sleep(50);
   }
 }
 
 /** The drain dies, and then time passes. */
 async function killAndJump(stack: Stack, watch: Watch): Promise<void> {
-  while (stack.functionPid("drain") === undefined) await pause(20);
+  while (stack.functionPid("drain") === undefined) await sleep(20);
   await killFunction(stack, watch, "drain");
   // What it had sent arrives.
-  await pause(100);
+  await sleep(100);
   for (let left = 50, span = { seconds: JUMP_SECONDS };; left--) {
     try {
       return await stack.clock.pass(span);
     } catch (error) {
       if (left === 0) throw error;
       span = { seconds: 0 }; // it has moved already; only the database was not told
-      await pause(100);
+      await sleep(100);
     }
   }
 }

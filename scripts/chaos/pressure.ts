@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Check, check } from "../proof/check.ts";
 import { makeLife } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
 import { examine, workOff } from "./aftermath.ts";
 import { startLifeSupport } from "./life-support.ts";
 import type { Stage } from "./stage.ts";
-import { connectAsSuperuser, pause, watchTasks } from "./watch.ts";
+import { connectAsSuperuser, watchTasks } from "./watch.ts";
 
 /** What a pressure measured, a line each, and what it checked. */
 interface Pressure {
@@ -93,7 +94,7 @@ export async function playSustained(stage: Stage, seconds: number): Promise<Pres
   let done = 0;
   let deepest = 0;
   while (performance.now() < until && crowd.charge(0) > 0) {
-    await pause(250);
+    await sleep(250);
     const due = Math.floor(elapsed() * perSecond) - done;
     crowd.charge(due);
     done += due;
@@ -101,7 +102,7 @@ export async function playSustained(stage: Stage, seconds: number): Promise<Pres
   }
   const fedFor = elapsed();
   const under = watch.settled() / fedFor;
-  while (stack.vendors.waiting() > 0 || (await backlog(stack)) > 0) await pause(250);
+  while (stack.vendors.waiting() > 0 || (await backlog(stack)) > 0) await sleep(250);
   const workedOffAfter = elapsed() - fedFor;
   await support.stop();
   await watch.stop();
@@ -130,10 +131,10 @@ export async function playBurst(stage: Stage, events: number): Promise<Pressure>
   const support = await startLifeSupport(stack, random);
   const startedAt = performance.now();
   const elapsed = () => (performance.now() - startedAt) / 1000;
-  while ((mail.answers.get(200) ?? 0) < waiting) await pause(50);
+  while ((mail.answers.get(200) ?? 0) < waiting) await sleep(50);
   const taken = elapsed();
   progress(`taken after ${taken.toFixed(1)} s`);
-  while ((await backlog(stack)) > 0 || stack.vendors.waiting() > 0) await pause(500);
+  while ((await backlog(stack)) > 0 || stack.vendors.waiting() > 0) await sleep(500);
   const workedOff = elapsed();
   await support.stop();
   return {
@@ -185,7 +186,7 @@ export async function playOutage(stage: Stage): Promise<Pressure> {
   const startedAt = performance.now();
   for (let left = crowd.charge(0); left > 0 || (await backlog(stack)) > 0;) {
     left = crowd.charge(2); // the clinic goes on selling
-    await pause(500);
+    await sleep(500);
   }
   const workedOff = (performance.now() - startedAt) / 1000;
   await support.stop();

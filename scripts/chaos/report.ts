@@ -1,4 +1,5 @@
 import { renderCheck, renderSum, sumOf } from "../proof/check.ts";
+import { aligned } from "../table.ts";
 import type { PhaseReport } from "./run.ts";
 import type { Recovery } from "./watch.ts";
 
@@ -27,24 +28,25 @@ export function render(report: ChaosReport): string {
 }
 
 function renderPhase({ phase, figures, recoveries, checks }: PhaseReport): string {
-  const width = Math.max(...Object.keys(figures).map((name) => name.length));
+  const rows = Object.entries(figures).map(([name, value]) => [name, String(value)]);
   return [
     `Phase ${phase}`,
-    ...Object.entries(figures).map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
-    ...(recoveries.length > 0 ? [renderRecoveries(recoveries)] : []),
+    ...aligned(rows, () => false).map((line) => `  ${line}`),
+    ...(recoveries.length > 0 ? renderRecoveries(recoveries) : []),
     ...checks.map(renderCheck),
   ].join("\n");
 }
 
-function renderRecoveries(recoveries: readonly Recovery[]): string {
-  const width = Math.max(...recoveries.map(({ fault }) => fault.length));
-  const seconds = (value: number | null) => (value === null ? "-" : value.toFixed(1)).padStart(8);
-  const head = `  ${"Fault".padEnd(width)}   times   seen on   median s    worst s   (Clockwork's time)`;
-  return [
-    head,
-    ...recoveries.map(({ fault, injected, recovered, median, worst }) =>
-      `  ${fault.padEnd(width)}  ${String(injected).padStart(6)}  ${String(recovered).padStart(8)}   ` +
-      `${seconds(median)}   ${seconds(worst)}`
-    ),
-  ].join("\n");
+function renderRecoveries(recoveries: readonly Recovery[]): string[] {
+  const seconds = (value: number | null) => value === null ? "-" : value.toFixed(1);
+  const rows = recoveries.map(({ fault, injected, recovered, median, worst }) => [
+    fault,
+    String(injected),
+    String(recovered),
+    seconds(median),
+    seconds(worst),
+  ]);
+  const head = ["Fault", "times", "seen on", "median s", "worst s"];
+  const [first, ...lines] = aligned([head, ...rows], (column) => column > 0, "   ");
+  return [`  ${first}   (Clockwork's time)`, ...lines.map((line) => `  ${line}`)];
 }

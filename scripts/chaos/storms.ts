@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { Fault } from "../sandbox/faults.ts";
 import type { Stack } from "../stack/stack.ts";
-import { asSuperuser, pause, type Watch } from "./watch.ts";
+import { asSuperuser, type Watch } from "./watch.ts";
 
 const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;
 type VendorName = (typeof VENDORS)[number];
@@ -37,7 +38,7 @@ export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
         await client.query("alter role postgres connection limit 0");
         await client.query(TERMINATE_ALL);
       });
-      await pause(1500);
+      await sleep(1500);
       await asSuperuser(stack, (client) => client.query("alter role postgres connection limit -1"));
     }),
     { name: "drain function killed", blow: () => killFunction(stack, watch, "drain") },
@@ -54,7 +55,7 @@ export async function killFunction(stack: Stack, watch: Watch, name: "drain" | "
   if (pid === undefined) return;
   const queues = name === "drain" ? await busyQueues(stack) : [];
   process.kill(pid, "SIGKILL");
-  while (stack.functionPid(name) === pid) await pause(10);
+  while (stack.functionPid(name) === pid) await sleep(10);
   watch.ended(`${name} function killed`, { queues });
 }
 
@@ -97,11 +98,11 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
           const { faults } = stack.vendors[vendor];
           const before = faults.met.get(fault.kind) ?? 0;
           faults.add(fault);
-          await pause(500 + random() * 1500);
+          await sleep(500 + random() * 1500);
           // There is no late commit before an order is made.
           for (let left = fault.kind === "late_commit" ? 50 : 0; left > 0; left--) {
             if ((faults.met.get(fault.kind) ?? 0) > before) break;
-            await pause(100);
+            await sleep(100);
           }
           faults.clear();
           watch.ended(name, { vendor });
@@ -126,7 +127,7 @@ export function silentMail(stack: Stack, watch: Watch, random: () => number): St
       const vendor = VENDORS[Math.floor(random() * VENDORS.length)] ?? "stripe";
       const { outbox } = stack.vendors[vendor];
       outbox.faults.silent = true;
-      await pause(1500);
+      await sleep(1500);
       outbox.faults.silent = false;
       watch.ended("webhooks stay away");
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { Stack } from "../stack/stack.ts";
@@ -93,7 +94,7 @@ export function watchTasks(stack: Stack): Watch {
         await client?.end().catch(() => {});
         client = undefined;
       });
-      await pause(LOOK_EVERY_MS);
+      await sleep(LOOK_EVERY_MS);
     }
     await client?.end().catch(() => {});
   })();
@@ -150,13 +151,9 @@ export async function asSuperuser<T>(stack: Stack, work: (client: pg.Client) => 
       return await work(client);
     } catch (error) {
       if (left === 0) throw error;
-      await pause(100);
+      await sleep(100);
     } finally {
       await client?.end().catch(() => {});
     }
   }
-}
-
-export async function pause(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -3,7 +3,8 @@ import type { Stack } from "../stack/stack.ts";
 import { type Check, isOk, renderCheck, renderSum, sumOf } from "../proof/check.ts";
 import type { Evidence } from "../proof/evidence.ts";
 import type { Mail } from "../sandbox/mail.ts";
-import type { OpsPerson } from "./ops-person.ts";
+import type { OpsPerson } from "../sandbox/ops-person.ts";
+import { aligned } from "../table.ts";
 import type { Story } from "./story.ts";
 import type { Injected } from "./troubles.ts";
 
@@ -129,19 +130,10 @@ function render(report: DemoReport): string {
 }
 
 function table(title: string, rows: readonly Row[]): string {
-  if (rows.length === 0) return `${title}\n  none`;
-  const columns = Object.keys(rows[0] ?? {});
-  const widths = columns.map((column) =>
-    Math.max(column.length, ...rows.map((row) => String(row[column] ?? "").length))
-  );
-  const line = (cells: (string | number | undefined)[]) =>
-    "  " + cells.map((cell, index) => {
-      const width = widths[index] ?? 0;
-      return typeof cell === "number" ? String(cell).padStart(width) : String(cell ?? "").padEnd(width);
-    }).join("  ").trimEnd();
-  const head = columns.map((column, index) => {
-    const isNumber = typeof rows[0]?.[column] === "number";
-    return isNumber ? column.padStart(widths[index] ?? 0) : column;
-  });
-  return [title, line(head), ...rows.map((row) => line(columns.map((column) => row[column])))].join("\n");
+  const [first] = rows;
+  if (!first) return `${title}\n  none`;
+  const columns = Object.keys(first);
+  const cells = rows.map((row) => columns.map((column) => String(row[column] ?? "")));
+  const lines = aligned([columns, ...cells], (column) => typeof first[columns[column] ?? ""] === "number");
+  return [title, ...lines.map((line) => `  ${line}`)].join("\n");
 }

@@ -5,7 +5,7 @@ import { runChecks } from "./checks.ts";
 import { type Evidence, gather } from "../proof/evidence.ts";
 import { makeLife } from "../stack/life.ts";
 import { makeMail } from "../sandbox/mail.ts";
-import { makeOpsPerson } from "./ops-person.ts";
+import { makeOpsPerson } from "../sandbox/ops-person.ts";
 import { type DemoReport, makeReport } from "./report.ts";
 import { playStory } from "./story.ts";
 

@@ -1,7 +1,7 @@
 import type { Mail } from "../sandbox/mail.ts";
 import type { Life } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
-import type { OpsPerson } from "./ops-person.ts";
+import type { OpsPerson } from "../sandbox/ops-person.ts";
 
 /** Where the demo is played. */
 export interface Stage {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../sandbox/faults.ts";
 import type { Life } from "../stack/life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
@@ -167,5 +168,5 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
 }
 
 async function waitUntil(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 25));
+  while (!isSo()) await sleep(25);
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
+import { withClient } from "../stack/client.ts";
 import { type Report, same } from "./report.ts";
 import type { DebianPostgres } from "./server.ts";
 
@@ -85,9 +86,7 @@ export async function checkSchedules(
   });
 
   await check("the Data API's roles reach neither the jobs nor the schedules", async () => {
-    const admin = new pg.Client({ connectionString: server.superuserUrl("postgres") });
-    await admin.connect();
-    try {
+    await withClient(server.superuserUrl("postgres"), async (admin) => {
       for (const role of ["anon", "authenticated", "service_role"]) {
         await admin.query(`set role ${role}`);
         await refused(admin, "select * from cron.job", /permission denied/);
@@ -95,9 +94,7 @@ export async function checkSchedules(
         await refused(admin, "select clockwork.tick()", /permission denied/);
         await admin.query("reset role");
       }
-    } finally {
-      await admin.end();
-    }
+    });
     return undefined;
   });
 

@@ -1,12 +1,5 @@
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import * as fs from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { type GuardedProcess, spawnGuarded } from "../stack/guarded.ts";
-import { freePort, type LocalPostgres } from "../stack/postgres.ts";
-import { postgresUser, sharedTemp } from "../stack/postgres-files.ts";
+import { type LocalPostgres, startPostgres } from "../stack/postgres.ts";
+import { sharedTemp } from "../stack/postgres-files.ts";
 import { copyPostgres } from "./packages.ts";
 
 /** As a hosted project has them, as far as they matter here. There is no `clockwork.local`: the clock cannot be moved. */
@@ -26,8 +19,6 @@ const CRON = {
   "cron.database_name": "postgres",
   "cron.use_background_workers": "on",
 };
-const ENV = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8", TZ: "UTC" };
-const START_TIMEOUT_MS = 30_000;
 
 export interface DebianPostgres extends LocalPostgres {
   /** Restarts it with pg_cron loaded, for good. Not from the start: its launcher would hold the database `postgres`. */
@@ -36,93 +27,13 @@ export interface DebianPostgres extends LocalPostgres {
 
 /** Starts Debian's Postgres on a free port of 127.0.0.1, in a temp folder that stop() deletes. */
 export async function startDebianPostgres(): Promise<DebianPostgres> {
-  const user = postgresUser();
-  const folder = fs.mkdtempSync(join(sharedTemp(), "clockwork-extensions-"));
-  const data = join(folder, "data");
-  const logFile = join(folder, "postgres.log");
-  const passwordFile = join(folder, "password");
-  const password = randomBytes(24).toString("base64url");
-  const port = await freePort();
-  let settings: Record<string, string> = { ...SETTINGS, port: String(port) };
-  let running: GuardedProcess | undefined;
-  let bin = "";
-
-  const start = async (): Promise<void> => {
-    const log = fs.openSync(logFile, "a", 0o600);
-    running = await spawnGuarded({
-      command: join(bin, "postgres"),
-      args: ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
-      cwd: folder,
-      env: ENV,
-      user,
-      stopSignal: "INT", // a fast shutdown, in Postgres's language
-      deleteWhenOrphaned: folder,
-      output: log,
-    }).finally(() => fs.closeSync(log));
-    await ready(running, join(data, "postmaster.pid"), logFile);
-  };
-  const halt = async (): Promise<void> => {
-    await running?.stop();
-    running = undefined;
-  };
-  const restart = async (): Promise<void> => {
-    await halt();
-    await start();
-  };
-  const stop = async (): Promise<void> => {
-    await halt();
-    fs.rmSync(folder, { recursive: true, force: true });
-  };
-
-  try {
-    bin = copyPostgres(folder);
-    fs.chmodSync(folder, 0o755);
-    fs.writeFileSync(passwordFile, password, { mode: 0o600 });
-    if (user) { for (const path of [folder, passwordFile]) fs.chownSync(path, user.uid, user.gid); }
-    const args = ["-D", data, "-U", "supabase_admin", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
-    await promisify(execFile)(join(bin, "initdb"), [
-      ...args,
-      "--encoding=UTF8",
-      "--locale=C.UTF-8",
-      "--no-sync",
-    ], {
-      cwd: folder,
-      env: ENV,
-      ...user,
-    });
-    await start();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    port,
-    password,
-    logFile,
-    superuserUrl: (database) => `postgresql://supabase_admin:${password}@127.0.0.1:${port}/${database}`,
-    stop,
-    restart,
-    async kill9() {
-      if (!running) return;
-      process.kill(running.pid, "SIGKILL");
-      await running.exited;
-      running = undefined;
+  const server = await startPostgres({
+    edition: {
+      bin: copyPostgres,
+      temp: sharedTemp, // programs may not run from a place in memory
+      locale: ["--locale=C.UTF-8"],
+      settings: SETTINGS,
     },
-    async loadCron() {
-      settings = { ...settings, ...CRON };
-      await restart();
-    },
-  };
-}
-
-/** Waits for the server's own word in postmaster.pid, as pg_ctl does. */
-async function ready(server: GuardedProcess, pidFile: string, logFile: string): Promise<void> {
-  let ended = false;
-  void server.exited.then(() => (ended = true));
-  for (const deadline = Date.now() + START_TIMEOUT_MS; !ended && Date.now() < deadline; await sleep(20)) {
-    const lines = fs.existsSync(pidFile) ? fs.readFileSync(pidFile, "utf8").split("\n") : [];
-    if (Number(lines[0]) === server.pid && lines[7]?.trim() === "ready") return;
-  }
-  const log = fs.readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-10).join("\n");
-  throw new Error(`Debian's Postgres did not start. The end of its log:\n${log}`);
+  });
+  return { ...server, loadCron: () => server.restart(CRON) };
 }

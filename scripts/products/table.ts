@@ -1,17 +1,12 @@
+import { aligned } from "../table.ts";
+
 /** Lines of a table for the terminal: a heading, and columns as wide as their longest cell. Numbers stand to the right. */
 export function textTable(columns: readonly string[], rows: readonly (string | number)[][]): string {
-  const cells = [columns, ...rows].map((row) => row.map(String));
-  const widths = columns.map((_, index) => Math.max(...cells.map((row) => (row[index] ?? "").length)));
-  const isNumber = columns.map((_, index) =>
-    rows.length > 0 && rows.every((row) => /^[+-]?\d*$/.test(String(row[index])))
-  );
-  const line = (row: readonly string[]) =>
-    row.map((cell, index) =>
-      isNumber[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)
-    )
-      .join("  ").trimEnd();
-  const [heading = [], ...body] = cells;
-  return [line(heading), widths.map((width) => "─".repeat(width)).join("  "), ...body.map(line)].join("\n");
+  const isNumber = (column: number) =>
+    rows.length > 0 && rows.every((row) => /^[+-]?\d*$/.test(String(row[column])));
+  const [heading = "", ...body] = aligned([columns, ...rows].map((row) => row.map(String)), isNumber);
+  const widths = columns.map((_, i) => Math.max(...[columns, ...rows].map((row) => String(row[i]).length)));
+  return [heading, widths.map((width) => "─".repeat(width)).join("  "), ...body].join("\n");
 }
 
 /** `1 subscription`, `2 subscriptions`. */

@@ -1,4 +1,5 @@
-import pg from "pg";
+import type pg from "pg";
+import { withClient } from "../stack/client.ts";
 import { type Catalog, readSchema } from "./catalog.ts";
 
 /** Kept by others: the Data API's, the CLI's own list of what it pushed. */
@@ -44,16 +45,12 @@ export async function dumpRows(url: string, without: readonly string[] = []): Pr
 
 /** One view of the database for all of `work`. Nothing is found by the search path, so every name is written in full. */
 async function readAlone(url: string, work: (client: pg.Client) => Promise<string>): Promise<string> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+  return await withClient(url, async (client) => {
     await client.query(
       "begin isolation level repeatable read read only; set local search_path = ''; set local timezone = 'UTC'",
     );
     return await work(client);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function schemas(client: pg.Client, without: readonly string[]): Promise<string[]> {

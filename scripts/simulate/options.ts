@@ -1,18 +1,4 @@
-import { type Command, decimal, defineCommand, flag, seed, text, whole } from "../command.ts";
-
-export interface SimulateOptions {
-  seed: number;
-  customers: number;
-  /** Among so many clinics, each with a database, a seed and a pharmacy of its own, and all at once. */
-  clinics: number;
-  /** Simulated days. */
-  days: number;
-  /** How much happens to people and vendors; 1 is a usual life. */
-  busy: number;
-  json: boolean;
-  /** Where the picture goes; null: nowhere. */
-  svg: string | null;
-}
+import { type Command, decimal, defineCommand, flag, type OptionsOf, seed, text, whole } from "../command.ts";
 
 const DAYS_A_YEAR = 365;
 const CUSTOMERS_A_CLINIC = 10;
@@ -25,15 +11,21 @@ const command = defineCommand(
   "Years of renewals on a moved clock, checked every simulated day.",
   {
     customers: customers(0),
+    // Each with a database, a seed and a pharmacy of its own, and all at once.
     clinics: whole("how many clinics they go to", { from: 1, usual: 2 }),
     years: decimal("how long it takes", { from: 0.1, to: 10, usual: 2 }),
     days: whole("the same in days", { from: 30, usual: null }),
     seed: seed(),
-    busy: decimal("how much happens; 1 is a usual life", { from: 0.1, to: 20, usual: 1 }),
+    busy: decimal("how much happens to people and vendors; 1 is a usual life", {
+      from: 0.1,
+      to: 20,
+      usual: 1,
+    }),
     svg: text("FILE", "draw the renewals into this file", null),
     json: flag("print nothing but the report, as JSON"),
   },
 );
+type SimulateOptions = Omit<OptionsOf<typeof command>, "years" | "days"> & { days: number };
 
 export const SIMULATE: Command<SimulateOptions> = {
   ...command,

@@ -1,3 +1,4 @@
+import { aligned } from "../table.ts";
 import { type Break, RULES } from "./breaks.ts";
 import { funnelChart, openChart } from "./chart.ts";
 import type { Customer } from "./customer.ts";
@@ -98,9 +99,6 @@ function renderBreak(
 }
 
 function table(title: string, rows: Record<string, number>): string {
-  const names = Object.keys(rows).sort();
-  const wide = Math.max(...names.map((name) => name.length));
-  return [title, ...names.map((name) => `  ${name.padEnd(wide)}  ${String(rows[name]).padStart(7)}`)].join(
-    "\n",
-  );
+  const lines = Object.keys(rows).sort().map((name) => [name, String(rows[name]).padStart(7)]);
+  return [title, ...aligned(lines, (column) => column > 0).map((line) => `  ${line}`)].join("\n");
 }

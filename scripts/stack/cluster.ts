@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import pg from "pg";
+import { withClient } from "./client.ts";
 import type { LocalPostgres } from "./postgres.ts";
 
 const ROLES = readFileSync(new URL("roles.sql", import.meta.url), "utf8");
@@ -20,9 +20,7 @@ export async function prepareCluster(
   password = server.password,
 ): Promise<LocalCluster> {
   // Not from the database `postgres`, which is replaced below.
-  const client = new pg.Client({ connectionString: server.superuserUrl("template1") });
-  await client.connect();
-  try {
+  await withClient(server.superuserUrl("template1"), async (client) => {
     const { rows } = await client.query("select from pg_roles where rolname = 'postgres'");
     await client.query("select set_config('clockwork.role_password', $1, false)", [password]);
     if (rows.length === 0) await client.query(ROLES); // one simple query: all of it or nothing
@@ -34,9 +32,7 @@ export async function prepareCluster(
       await client.query("drop database if exists postgres");
       await client.query("create database postgres owner postgres");
     }
-  } finally {
-    await client.end();
-  }
+  });
   return {
     url: (database) =>
       `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${server.port}/${database}`,
@@ -48,13 +44,8 @@ export async function prepareCluster(
  * @returns its URL
  */
 export async function copyDatabase({ url }: LocalCluster, from: string, to: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url("template1") });
-  await client.connect();
-  try {
-    await client.query(`create database ${to} template ${from} strategy file_copy`);
-  } finally {
-    await client.end();
-  }
+  const copy = `create database ${to} template ${from} strategy file_copy`;
+  await withClient(url("template1"), (client) => client.query(copy));
   return url(to);
 }
 

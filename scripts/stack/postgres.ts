@@ -17,10 +17,23 @@ export interface PostgresOptions {
   dataDir?: string;
   /** Default: a free one. */
   port?: number;
-  /** Server settings, over our own. */
+  /** Server settings, over the edition's. */
   settings?: Record<string, string>;
+  /** Default: Postgres 17 from npm. */
+  edition?: PostgresEdition;
   /** The server's log file. Default: `postgres.log` in the data folder. */
   log?: string;
+}
+
+/** A Postgres: where its programs are, and how its clusters begin. */
+export interface PostgresEdition {
+  /** The folder of its programs. They may be put into `folder`, which is the cluster's. */
+  bin(folder: string): string;
+  /** Where temporary clusters are made. */
+  temp(): string;
+  /** What initdb is told of the locale. */
+  locale: readonly string[];
+  settings: Record<string, string>;
 }
 
 export interface LocalPostgres {
@@ -33,8 +46,8 @@ export interface LocalPostgres {
   stop(): Promise<void>;
   /** Kills the server like a crash; `restart` recovers it. */
   kill9(): Promise<void>;
-  /** Stops (if it runs) and starts on the same data and port. */
-  restart(): Promise<void>;
+  /** Stops (if it runs) and starts on the same data and port, with `settings` over those it has, for good. */
+  restart(settings?: Record<string, string>): Promise<void>;
 }
 
 /**
@@ -59,27 +72,36 @@ const SETTINGS = {
   "clockwork.local": "on",
 };
 
+const FROM_NPM: PostgresEdition = {
+  bin: () => join(postgresHome(), "bin"),
+  temp: scratchFolder,
+  // The built-in locale sorts and folds alike on every machine, whatever locales it has installed.
+  locale: ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+  settings: SETTINGS,
+};
+
 const START_TIMEOUT_MS = 60_000;
 
-/** Starts Postgres 17 from npm on 127.0.0.1. It stops when this process ends, in whatever way. */
+/** Starts Postgres on 127.0.0.1. It stops when this process ends, in whatever way. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const user = postgresUser();
-  const home = postgresHome();
+  const { edition = FROM_NPM } = options;
   const temporary = options.dataDir === undefined;
   const folder = options.dataDir === undefined
-    ? fs.mkdtempSync(join(scratchFolder(), "clockwork-data-"))
+    ? fs.mkdtempSync(join(edition.temp(), "clockwork-data-"))
     : openDataDir(options.dataDir, user);
   if (user) fs.chownSync(folder, user.uid, user.gid);
   const data = join(folder, "data");
   const logFile = options.log ?? join(folder, "postgres.log");
   const port = options.port ?? await freePort();
+  const settings = { ...edition.settings, ...options.settings, port: String(port) };
   let running: GuardedProcess | undefined;
+  let bin = "";
 
   const start = async (): Promise<void> => {
-    const settings = { ...SETTINGS, ...options.settings, port: String(port) };
     const log = fs.openSync(logFile, "a", 0o600);
     const started = await spawnGuarded({
-      command: join(home, "bin/postgres"),
+      command: join(bin, "postgres"),
       args: ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
       cwd: folder,
       env: ENV,
@@ -98,7 +120,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Loca
 
   let password: string;
   try {
-    password = await initialise(home, folder, data, user);
+    bin = edition.bin(folder);
+    password = await initialise(bin, folder, data, edition.locale, user);
     await start();
   } catch (error) {
     if (temporary) fs.rmSync(folder, { recursive: true, force: true });
@@ -119,7 +142,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Loca
       await running.exited;
       running = undefined;
     },
-    async restart() {
+    async restart(more) {
+      Object.assign(settings, more);
       await halt();
       await retry(start);
     },
@@ -142,9 +166,10 @@ function openDataDir(path: string, user: OsUser | undefined): string {
 
 /** Makes the cluster unless it is there. @returns the superuser's password */
 async function initialise(
-  home: string,
+  bin: string,
   folder: string,
   data: string,
+  locale: readonly string[],
   user: OsUser | undefined,
 ): Promise<string> {
   const passwordFile = join(folder, "password");
@@ -152,8 +177,6 @@ async function initialise(
   const password = randomBytes(24).toString("base64url");
   fs.writeFileSync(passwordFile, password, { mode: 0o600 });
   if (user) fs.chownSync(passwordFile, user.uid, user.gid);
-  // The built-in locale sorts and folds alike on every machine, whatever locales it has installed.
-  const locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"];
   const args = [
     "-D",
     data,
@@ -161,9 +184,10 @@ async function initialise(
     "supabase_admin",
     `--pwfile=${passwordFile}`,
     "--auth=scram-sha-256",
+    "--encoding=UTF8",
     ...locale,
   ];
-  await promisify(execFile)(join(home, "bin/initdb"), [...args, "--no-sync", "--no-instructions"], {
+  await promisify(execFile)(join(bin, "initdb"), [...args, "--no-sync", "--no-instructions"], {
     cwd: folder,
     env: ENV,
     ...user,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Person, type PriceId, PRICES } from "../sandbox/clinic.ts";
+import { makeOpsPerson } from "../sandbox/ops-person.ts";
 import { seeded } from "../sandbox/server.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Out } from "./out.ts";
-import { addUnknownProducts, decideReplacements } from "./repairs.ts";
 
 /** Something happens in the clinic this often. */
 const ACT_SECONDS = 4;
@@ -43,6 +43,7 @@ async function beat({ vendors, clinic, pool }: Stack, ended: AbortSignal): Promi
 
 async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<void> {
   const random = seeded(7);
+  const ops = makeOpsPerson(stack.pool, (sql) => out.line("person", sql));
   const waiting: Bought[] = [];
   let lastBought: Bought | undefined;
   for (let act = 0; await pause(act === 0 ? 0 : ACT_SECONDS, ended); act++) {
@@ -71,7 +72,7 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
         break;
       }
       case 10:
-        await addUnknownProducts(stack.pool, out);
+        await ops.addMissingProducts();
         break;
       case 11: {
         const bought = waiting.shift();
@@ -94,7 +95,7 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
         pharmacyCancelsOne(stack, out);
         break;
       case 15:
-        await decideReplacements(stack.pool, out);
+        for (const reason of ["PHARMACY_CANCELLED", "PHARMACY_FAILED"]) await ops.resend(reason);
         break;
       default: {
         const shelf = PRICES.filter(({ id }) => id !== UNKNOWN_PRICE);

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { addTask, liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
+import { killWhen } from "../support/kill.ts";
 import { sendBody, SENDERS } from "../http/support.ts";
 import { recover } from "../proof/stories.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -72,22 +72,10 @@ describe("a run", { timeout: 120_000 }, () => {
       await world.pass(A_WHILE);
       await addTask(world.db, "completeness.stripe", {}, "stripe");
       let comesBy = 0;
-      let dead: object | undefined;
-      world.deps.faultPoint = (name) => {
-        if (dead === world.deps.boss) return Promise.reject(new Error("dead"));
-        // The third time is the second page's.
-        if (name !== point || ++comesBy !== 3) return Promise.resolve();
-        dead = world.deps.boss;
-        return Promise.reject(new Error(`killed at ${name}`));
-      };
-      const settle = world.settle;
-      world.settle = async () => {
-        if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
-        await settle();
-        if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
-      };
+      // The third time is the second page's.
+      const killed = killWhen(world, (name) => name === point && ++comesBy === 3);
       await recover(world);
-      expect([point, dead !== undefined]).toEqual([point, true]);
+      expect(killed.met()).toBe(point);
       expect(await lastRun(world, "stripe"), point)
         .toMatchObject({ state: "DONE", pages: 2, missing: 110, repaired: 110 });
       expect(await takenUp(world), point).toHaveLength(110);

@@ -49,7 +49,7 @@ test("options", () => {
     charges: 2000,
     minutes: 6,
     events: 20_000,
-    phases: ["chaos"],
+    phase: ["chaos"],
     json: false,
   };
   expect(CHAOS.parse([])).toMatchObject(usual);
@@ -60,8 +60,8 @@ test("options", () => {
     minutes: 0.5,
     json: true,
   });
-  expect(CHAOS.parse(["--phase", "vacuum", "--phase", "burst"]).phases).toEqual(["vacuum", "burst"]);
-  expect(CHAOS.parse(["--phase", "all"]).phases).toHaveLength(5);
+  expect(CHAOS.parse(["--phase", "vacuum", "--phase", "burst"]).phase).toEqual(["vacuum", "burst"]);
+  expect(CHAOS.parse(["--phase", "all"]).phase).toHaveLength(5);
   expect(() => CHAOS.parse(["--phase", "calm"])).toThrow("--phase must be one of chaos, vacuum");
   expect(() => CHAOS.parse(["--minutes", "0"])).toThrow("--minutes must be a number above 0");
   expect(() => CHAOS.parse(["--charges", "1.5"])).toThrow("--charges must be a whole number from 10 on");

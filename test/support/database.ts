@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
+import { withClient } from "../../scripts/stack/client.ts";
 import { TEMPLATE, type TestCluster } from "./global-setup.ts";
 
 export interface TestDatabase {
@@ -49,11 +50,5 @@ export function testPool(url: string): pg.Pool {
 }
 
 async function asAdmin(cluster: TestCluster, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: `${cluster.superuserUrl}template1` });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  await withClient(`${cluster.superuserUrl}template1`, (client) => client.query(statement));
 }

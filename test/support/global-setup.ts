@@ -1,9 +1,9 @@
-import { fileURLToPath } from "node:url";
-import pg from "pg";
 import type { TestProject } from "vitest/node";
+import { withClient } from "../../scripts/stack/client.ts";
 import { prepareCluster } from "../../scripts/stack/cluster.ts";
 import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
+import { PROJECT } from "../../scripts/stack/project.ts";
 
 /** What a test needs to make itself a database. The URLs end where the name of the database goes. */
 export interface TestCluster {
@@ -18,8 +18,6 @@ declare module "vitest" {
 }
 
 export const TEMPLATE = "clockwork_template";
-
-const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
 let server: LocalPostgres | undefined;
 
@@ -39,15 +37,11 @@ export async function teardown(): Promise<void> {
 /** @param workdir the folder that holds `supabase/migrations` */
 export async function makeTemplate(on: LocalPostgres, workdir: string): Promise<TestCluster> {
   const cluster = await prepareCluster(on);
-  const admin = new pg.Client({ connectionString: on.superuserUrl("template1") });
-  await admin.connect();
-  try {
+  await withClient(on.superuserUrl("template1"), async (admin) => {
     await admin.query(`create database ${TEMPLATE} owner postgres`);
     await pushMigrations({ url: cluster.url(TEMPLATE), workdir });
     // Nobody may connect any more: a template in use cannot be copied.
     await admin.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
-  } finally {
-    await admin.end();
-  }
+  });
   return { url: cluster.url(""), superuserUrl: on.superuserUrl("") };
 }

@@ -4,13 +4,16 @@ import type { World } from "./world.ts";
 /** Kills the drain at the `nth` time it comes by any fault point; everything after runs in fresh ones. */
 export function killAt(world: World, nth: number): { met: () => string | undefined } {
   let count = 0;
+  return killWhen(world, () => ++count === nth);
+}
+
+/** Kills the drain at the first fault point for which `isNow` says so; everything after runs in fresh ones. */
+export function killWhen(world: World, isNow: (name: string) => boolean): { met: () => string | undefined } {
   let dead: object | undefined;
   let where: string | undefined;
-  const fresh = { ...world.deps };
   world.deps.faultPoint = (name) => {
     if (dead === world.deps.boss) return Promise.reject(new Error(`dead since ${where}`));
-    count += 1;
-    if (count !== nth) return Promise.resolve();
+    if (where !== undefined || !isNow(name)) return Promise.resolve();
     where = name;
     dead = world.deps.boss;
     return Promise.reject(new Error(`killed at ${name}`));
@@ -18,9 +21,9 @@ export function killAt(world: World, nth: number): { met: () => string | undefin
   const settle = world.settle;
   world.settle = async () => {
     // A killed process never comes back: the next drain is another one.
-    if (dead === world.deps.boss) world.deps.boss = makeBoss(fresh.db);
+    if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
     await settle();
-    if (dead === world.deps.boss) world.deps.boss = makeBoss(fresh.db);
+    if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
   };
   return { met: () => where };
 }
