@@ -42,24 +42,28 @@ create index tasks_invoice on clockwork.tasks (invoice_id);
 create index tasks_caused_by on clockwork.tasks (caused_by);
 create index tasks_reason_code on clockwork.tasks (reason_code);
 
-create index tasks_open_order on clockwork.tasks (step, (data ->> 'order_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
-create index tasks_open_renewal on clockwork.tasks (step, (data ->> 'renewal_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
-create index tasks_open_refill on clockwork.tasks (step, (data ->> 'subscription_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
-create index tasks_open_customer on clockwork.tasks (step, (data ->> 'customer_id'))
-  where status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION');
--- A move's tasks are looked up by its number, a key's question by its key.
-create index tasks_price_move on clockwork.tasks ((data ->> 'move_id')) where step = 'product.move_subscription';
-create index tasks_key_question on clockwork.tasks ((data ->> 'key')) where step = 'product.check_key';
-create index tasks_first_prescription on clockwork.tasks (step, (data ->> 'customer_id'))
-  where step in ('subscription.look', 'subscription.start');
+-- Each attribute of data by which tasks are looked up has its index here and nowhere else: (attribute, step), over the
+-- statuses that somebody asks about. Postgres takes `data ->> 'order_id' = any (…)` for proof that it is not null.
+-- No index for what is asked of steps with few tasks (kind, vendor, from, into, pass, retirement_id), nor for what is
+-- asked only beside a customer (fact, product_id).
+create index tasks_by_order on clockwork.tasks ((data ->> 'order_id'), step)
+  where data ->> 'order_id' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
+create index tasks_by_renewal on clockwork.tasks ((data ->> 'renewal_id'), step)
+  where data ->> 'renewal_id' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
+create index tasks_by_subscription on clockwork.tasks ((data ->> 'subscription_id'), step)
+  where data ->> 'subscription_id' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
+create index tasks_by_customer on clockwork.tasks ((data ->> 'customer_id'), step)
+  where data ->> 'customer_id' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
+create index tasks_by_key on clockwork.tasks ((data ->> 'key'), step)
+  where data ->> 'key' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
+create index tasks_by_move on clockwork.tasks ((data ->> 'move_id'), step) where data ->> 'move_id' is not null;
+create index tasks_by_run on clockwork.tasks ((data ->> 'run_id'), step) where data ->> 'run_id' is not null;
 -- Which version of a resource was received, and what was heard of an order at the pharmacy.
-create index tasks_resource on clockwork.tasks ((data ->> 'resource_id'), (data ->> 'version_id'))
-  where data ->> 'resource_id' is not null;
-create index tasks_pharmacy_order on clockwork.tasks ((data ->> 'order_id'))
-  where step like 'pharmacy.order.%';
+create index tasks_by_resource on clockwork.tasks ((data ->> 'resource_id'), step) where data ->> 'resource_id' is not null;
+create index tasks_by_pharmacy_order on clockwork.tasks ((data ->> 'order_id')) where step like 'pharmacy.order.%';
+-- Whether a first prescription was ever looked at or its subscription started.
+create index tasks_by_first_prescription on clockwork.tasks ((data ->> 'customer_id'), step)
+  where step in ('subscription.look', 'subscription.start');
 
 comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
 comment on column clockwork.tasks.id is 'The number to say on the phone.';
