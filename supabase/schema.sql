@@ -2198,7 +2198,7 @@ create table tracker.move_findings (
 alter table tracker.move_findings enable row level security;
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
-comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words. The code knows the same list; a test compares.';
+comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words.';
 comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
 
 create table tracker.order_states (

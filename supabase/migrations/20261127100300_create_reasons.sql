@@ -1,6 +1,6 @@
 -- Purpose: the catalogue of reasons: the sentence a person reads, the usual repair, and what a resend does.
 -- Touches: clockwork.reasons, clockwork.reason_text().
--- Watch: codes are known to TypeScript too (src/shared/queue/reasons.ts); a test compares the two.
+-- Watch: `npm run types` makes a type of the codes (src/shared/queue/reasons.ts: ReasonCode).
 
 create table clockwork.reasons (
   code text primary key,

@@ -96,7 +96,7 @@ create table tracker.move_findings (
 );
 alter table tracker.move_findings enable row level security;
 
-comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words. The code knows the same list; a test compares.';
+comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words.';
 comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
 
 create trigger refuse_delete before delete on tracker.move_findings

@@ -1,6 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { FIRST_FINDINGS } from "../../src/shared/subscriptions/starts.ts";
+import type { FirstFinding } from "../../src/shared/subscriptions/starts.ts";
 import { type Sql, sqlForTest } from "./support.ts";
+
+/** Whether each goes with a subscription. The compiler asks for every finding that the database knows. */
+const FIRST_FINDINGS: Record<FirstFinding, { subscribed: boolean }> = {
+  NO_PRICE: { subscribed: false },
+  STARTING: { subscribed: false },
+  STARTED: { subscribed: true },
+  SUBSCRIBED: { subscribed: true },
+  ENDED: { subscribed: false },
+};
 
 let sql: Sql;
 beforeEach(async () => {
@@ -128,8 +137,7 @@ describe("a patient that is linked", () => {
 
 describe("tracker.first_prescriptions", () => {
   test("knows the findings of the code, and a subscription where there is one", async () => {
-    for (const [index, finding] of FIRST_FINDINGS.entries()) {
-      const hasOne = finding === "STARTED" || finding === "SUBSCRIBED";
+    for (const [index, [finding, { subscribed: hasOne }]] of Object.entries(FIRST_FINDINGS).entries()) {
       const insert = (subscription: string | null) =>
         sql.person(
           `insert into tracker.first_prescriptions (customer_id, product_id, finding, prescription_id, subscription_id)

@@ -5,7 +5,7 @@ import {
   isOurReference,
   needsAttention,
   ORDER_STATES,
-  rankOf,
+  type OrderState,
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
 import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
@@ -63,13 +63,13 @@ export async function untoldByPharmacy(
 
 function isUntold(
   order: PharmacyOrder,
-  row: { state: string; pharmacy_order_id: string | null } | undefined,
+  row: { state: OrderState; pharmacy_order_id: string | null } | undefined,
 ): boolean {
   const isLive = isLiveAtPharmacy(order.state);
   if (row === undefined) return true;
   if (row.pharmacy_order_id !== null && row.pharmacy_order_id !== order.id) return isLive;
   if (row.state === "CANCELLED" && isLive) return true;
-  return ORDER_STATES[STATE_AT_PHARMACY[order.state]] > rankOf(row.state);
+  return ORDER_STATES[STATE_AT_PHARMACY[order.state]] > ORDER_STATES[row.state];
 }
 
 function toEvent({ id, reference, patientId, state }: PharmacyOrder): VendorEvent {

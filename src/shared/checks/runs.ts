@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { TrackerCheckRunsWork } from "../db/types.ts";
 import type { Queue } from "../queue/reasons.ts";
 
-/** The nightly checks that go through a vendor page by page. The values of `check_runs.work`. */
-export type CheckWork = "completeness" | "drift" | "product_count" | "renewals";
+/** The nightly checks that go through a vendor page by page. */
+export type CheckWork = TrackerCheckRunsWork;
 
 /** What one page of a check came to. */
 export interface PageCount {

@@ -70,7 +70,7 @@ export interface ClockworkEffects {
   /**
    * INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.
    */
-  state: Generated<string>;
+  state: Generated<ClockworkEffectsState>;
   /**
    * The task that did it last.
    */
@@ -78,7 +78,7 @@ export interface ClockworkEffects {
   /**
    * At whom it was done (clockwork.vendors).
    */
-  vendor: string;
+  vendor: ClockworkVendorsVendor;
 }
 
 export interface ClockworkNightlyWork {
@@ -97,7 +97,7 @@ export interface ClockworkNightlyWork {
   /**
    * The queue of the task (clockwork.vendors).
    */
-  vendor: string;
+  vendor: ClockworkVendorsVendor;
   /**
    * What it does, in plain words.
    */
@@ -105,7 +105,7 @@ export interface ClockworkNightlyWork {
 }
 
 export interface ClockworkReasons {
-  code: string;
+  code: ClockworkReasonsCode;
   /**
    * What setting the task to PENDING will do.
    */
@@ -257,7 +257,7 @@ export interface ClockworkTasks {
   /**
    * The reason's code in clockwork.reasons.
    */
-  reason_code: string | null;
+  reason_code: ClockworkReasonsCode | null;
   /**
    * A PENDING task runs after this moment. Set it to an earlier one to run it sooner.
    */
@@ -274,7 +274,7 @@ export interface ClockworkTasks {
   /**
    * Whose queue it is in (clockwork.vendors).
    */
-  vendor: Generated<string>;
+  vendor: Generated<ClockworkVendorsVendor>;
 }
 
 export interface ClockworkVendors {
@@ -329,7 +329,7 @@ export interface ClockworkVendors {
   /**
    * stripe, health (the health record), pharmacy, crm, login (Supabase Auth), or internal (work that calls nobody).
    */
-  vendor: string;
+  vendor: ClockworkVendorsVendor;
 }
 
 export interface OpsChecks {
@@ -739,11 +739,11 @@ export interface RegistryFormerKeys {
   /**
    * stripe, health, pharmacy, crm or login.
    */
-  system: string;
+  system: RegistryFormerKeysSystem;
   /**
    * merged (two became one there), deleted (there), or replaced (by a person here).
    */
-  why: string;
+  why: RegistryFormerKeysWhy;
 }
 
 export interface RegistryPriceChoices {
@@ -856,7 +856,7 @@ export interface TrackerCheckRuns {
   /**
    * RUNNING, DONE or UNFINISHED.
    */
-  state: Generated<string>;
+  state: Generated<TrackerCheckRunsState>;
   /**
    * The task of its first page (clockwork.tasks).
    */
@@ -868,7 +868,7 @@ export interface TrackerCheckRuns {
   /**
    * Whose side was gone through (clockwork.vendors).
    */
-  vendor: string;
+  vendor: ClockworkVendorsVendor;
   /**
    * From when on it asked what happened. Empty where the state was compared.
    */
@@ -880,7 +880,7 @@ export interface TrackerCheckRuns {
   /**
    * completeness, drift, product_count, or renewals (the look at all refills).
    */
-  work: string;
+  work: TrackerCheckRunsWork;
 }
 
 export interface TrackerDrift {
@@ -916,7 +916,7 @@ export interface TrackerDrift {
   /**
    * Who owns it: stripe, health or crm.
    */
-  owner: string;
+  owner: TrackerDriftOwner;
   /**
    * A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.
    */
@@ -932,7 +932,7 @@ export interface TrackerDrift {
   /**
    * Where it is mirrored: stripe, crm, registry or login.
    */
-  system: string;
+  system: TrackerDriftSystem;
   /**
    * The task that found it (clockwork.tasks).
    */
@@ -951,7 +951,7 @@ export interface TrackerDriftLooks {
   /**
    * Where (clockwork.vendors).
    */
-  vendor: string;
+  vendor: ClockworkVendorsVendor;
 }
 
 export interface TrackerFirstPrescriptions {
@@ -962,7 +962,7 @@ export interface TrackerFirstPrescriptions {
   /**
    * NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.
    */
-  finding: string;
+  finding: TrackerFirstPrescriptionsFinding;
   /**
    * When it was looked at last.
    */
@@ -982,7 +982,7 @@ export interface TrackerFirstPrescriptions {
 }
 
 export interface TrackerMoveFindings {
-  finding: string;
+  finding: TrackerMoveFindingsFinding;
   /**
    * What is the matter, and what can be done.
    */
@@ -997,7 +997,7 @@ export interface TrackerOrders {
   /**
    * refunded, disputed, voided, person, or readdressed: placed anew, to another address.
    */
-  cancel_cause: string | null;
+  cancel_cause: TrackerOrdersCancelCause | null;
   /**
    * From here on it must not ship.
    */
@@ -1063,7 +1063,7 @@ export interface TrackerOrders {
   /**
    * See tracker.order_states.
    */
-  state: Generated<string>;
+  state: Generated<TrackerOrderStatesState>;
   /**
    * The Stripe subscription that wants it.
    */
@@ -1073,7 +1073,7 @@ export interface TrackerOrders {
 export interface TrackerOrderStates {
   meaning: string;
   rank: number;
-  state: string;
+  state: TrackerOrderStatesState;
 }
 
 export interface TrackerPriceMoves {
@@ -1093,7 +1093,7 @@ export interface TrackerPriceMoves {
   /**
    * Why it is not moved (tracker.move_findings).
    */
-  finding: string | null;
+  finding: TrackerMoveFindingsFinding | null;
   id: Generated<number>;
   /**
    * Whether it was paused right before the move.
@@ -1114,7 +1114,7 @@ export interface TrackerPriceMoves {
   /**
    * WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).
    */
-  state: string;
+  state: TrackerPriceMovesState;
   /**
    * Stripe: sub_…
    */
@@ -1194,7 +1194,7 @@ export interface TrackerProductCounts {
 }
 
 export interface TrackerRefillFindings {
-  finding: string;
+  finding: TrackerRefillFindingsFinding;
   is_issue: boolean;
   meaning: string;
 }
@@ -1215,7 +1215,7 @@ export interface TrackerRefills {
   /**
    * See tracker.refill_findings.
    */
-  finding: string;
+  finding: TrackerRefillFindingsFinding;
   /**
    * The day on which the last fill that is left will be used, or was.
    */
@@ -1263,8 +1263,8 @@ export interface TrackerRefills {
 }
 
 export interface TrackerRenewalMoves {
-  from_state: string;
-  to_state: string;
+  from_state: TrackerRenewalStatesState;
+  to_state: TrackerRenewalStatesState;
 }
 
 export interface TrackerRenewals {
@@ -1279,7 +1279,7 @@ export interface TrackerRenewals {
   /**
    * EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.
    */
-  cause: string;
+  cause: TrackerRenewalsCause;
   /**
    * When it was renewed or cancelled.
    */
@@ -1337,7 +1337,7 @@ export interface TrackerRenewals {
   /**
    * See tracker.renewal_states.
    */
-  state: Generated<string>;
+  state: Generated<TrackerRenewalStatesState>;
   /**
    * The Stripe subscription that wants the refills.
    */
@@ -1351,7 +1351,7 @@ export interface TrackerRenewals {
 export interface TrackerRenewalStates {
   is_open: boolean;
   meaning: string;
-  state: string;
+  state: TrackerRenewalStatesState;
 }
 
 export interface TrackerShipments {
@@ -1363,7 +1363,7 @@ export interface TrackerShipments {
   /**
    * SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.
    */
-  state: string;
+  state: TrackerShipmentsState;
   tracking_number: string;
 }
 
@@ -1412,3 +1412,39 @@ export interface DB {
   "tracker.renewals": TrackerRenewals;
   "tracker.shipments": TrackerShipments;
 }
+
+export type ClockworkEffectsState = "CONFIRMED" | "INTENT" | "REFUSED";
+
+export type ClockworkReasonsCode = "ADDRESS_CHANGED" | "ADDRESS_INCOMPLETE" | "ALREADY_MERGED" | "ALREADY_SHIPPED" | "BILLING_NOT_PAUSED" | "CARD_DECLINED" | "CHANGE_UNDER_WAY" | "CHARGE_DISPUTED" | "CHARGE_NOT_FOUND" | "CHARGE_REFUNDED" | "CHECK_OVERTAKEN" | "CRM_EMAIL_MISSING" | "CRM_PERSON_UNKNOWN" | "CRM_PERSON_UNREACHABLE" | "CUSTOMERS_ARE_ONE" | "CUSTOMER_HAS_ANOTHER_KEY" | "CUSTOMER_NOT_THERE" | "CUSTOMER_ON_HOLD" | "DRAIN_DIED" | "DRIFTS_AGAIN" | "DUPLICATE_SHIPPED" | "EFFECT_HELD" | "EFFECT_SETTLING" | "EMAIL_IS_NO_PROOF" | "ENDPOINT_SILENT" | "EVENTS_OUT_OF_REACH" | "FACT_IS_PAST" | "FACT_IS_TOO_OLD" | "FIRST_CHARGE_OPEN" | "HEALTH_PATIENT_UNANSWERED" | "HEALTH_PATIENT_UNKNOWN" | "INTERNAL_ERROR" | "INVALID_DATA" | "INVOICE_NOT_FOUND" | "INVOICE_NOT_PAID" | "KEY_AND_REFERENCE_DIFFER" | "KEY_CAME_BACK" | "KEY_IS_ANOTHERS" | "KEY_IS_GONE" | "KEY_RETIRED_IN_USE" | "KEY_UNREGISTERED" | "LOGIN_CHANGE_REFUSED" | "LOGIN_CONFIRMATION_OFF" | "LOGIN_EMAILS_SWAPPED" | "LOGIN_EMAIL_NOT_FREE" | "LOGIN_EMAIL_TAKEN" | "LOGIN_MAIL_LIMIT" | "LOGIN_NEEDS_CUSTOMER" | "LOGIN_NOT_CONFIRMED" | "LOGIN_UNKNOWN" | "MERGE_KEYS_DIFFER" | "MERGE_RENEWALS_COLLIDE" | "MISSING_CUSTOMER_KEY" | "MOVE_CHANGED_BILLING" | "NIGHT_UNFINISHED" | "NOT_DUE_YET" | "NOT_OURS" | "NOT_THE_FIRST_PRESCRIPTION" | "NOT_YET_VISIBLE" | "NO_PAYMENT_METHOD" | "NO_SHIPPING_ADDRESS" | "NO_VALID_PRESCRIPTION" | "ORDER_ALREADY_REPLACED" | "ORDER_CALLED_OFF" | "ORDER_NOT_FOUND" | "ORDER_STILL_LIVE" | "OUTCOME_UNKNOWN" | "PARCEL_RETURNED" | "PARTIAL_REFUND" | "PATIENT_MERGE_UNCLEAR" | "PATIENT_OF_NOBODY" | "PAYMENT_NOT_TOLD" | "PHARMACY_CANCELLED" | "PHARMACY_FAILED" | "PHARMACY_NEEDS_ATTENTION" | "PRESCRIPTION_FOR_UNKNOWN_PRODUCT" | "PRESCRIPTION_NOT_AT_PHARMACY" | "PRESCRIPTION_NOT_VALID_YET" | "PRESCRIPTION_UNCLEAR" | "PRICE_NOT_SOLD" | "PRODUCT_HAS_NO_CODE" | "PRODUCT_NOT_SOLD" | "REFERENCES_DIFFER" | "REFERENCE_LEADS_NOWHERE" | "REFILL_DATES_UNKNOWN" | "REFILL_TWICE" | "REFILL_UNCLEAR" | "REFILL_WITHOUT_PRESCRIPTION" | "RENEWAL_LAPSED" | "RENEWAL_NOT_NEEDED" | "SHIPPED_AFTER_CANCEL" | "STRIPE_CUSTOMER_UNKNOWN" | "SUBSCRIBED_TWICE" | "SUBSCRIPTION_NOT_ACTIVE" | "SUBSCRIPTION_PAUSED" | "SUBSCRIPTION_STARTS_LATER" | "SUBSCRIPTION_STATUS_UNKNOWN" | "UNKNOWN_CUSTOMER" | "UNKNOWN_EVENT" | "UNKNOWN_ORDER" | "UNKNOWN_PRODUCT" | "UNKNOWN_STEP" | "UNREADABLE_EVENT" | "VENDOR_PAUSED" | "VENDOR_REFUSED" | "VENDOR_UNANSWERED";
+
+export type ClockworkVendorsVendor = "crm" | "health" | "internal" | "login" | "pharmacy" | "stripe";
+
+export type RegistryFormerKeysSystem = "crm" | "health" | "login" | "pharmacy" | "stripe";
+
+export type RegistryFormerKeysWhy = "deleted" | "merged" | "replaced";
+
+export type TrackerCheckRunsState = "DONE" | "RUNNING" | "UNFINISHED";
+
+export type TrackerCheckRunsWork = "completeness" | "drift" | "product_count" | "renewals";
+
+export type TrackerDriftOwner = "crm" | "health" | "stripe";
+
+export type TrackerDriftSystem = "crm" | "login" | "registry" | "stripe";
+
+export type TrackerFirstPrescriptionsFinding = "ENDED" | "NO_PRICE" | "STARTED" | "STARTING" | "SUBSCRIBED";
+
+export type TrackerMoveFindingsFinding = "CALLED_OFF" | "ELSEWHERE" | "ENDED" | "FREE_TO_PAID" | "INCOMPLETE" | "METERED" | "MOVED_BACK" | "OTHER_CURRENCY" | "OTHER_INTERVAL" | "OTHER_ITEMS" | "PENDING_UPDATE" | "PRICE_TWICE" | "SCHEDULED" | "UNKNOWN_STATUS";
+
+export type TrackerOrderStatesState = "AWAITING_PRESCRIPTION" | "AWAITING_SUBSCRIPTION" | "CANCELLED" | "DELIVERED" | "FAILED" | "FILLING" | "OUT_FOR_DELIVERY" | "PLACED" | "READY" | "RETURNED" | "SHIPPED";
+
+export type TrackerOrdersCancelCause = "disputed" | "person" | "readdressed" | "refunded" | "voided";
+
+export type TrackerPriceMovesState = "ALREADY_THERE" | "MOVED" | "NOT_MOVED" | "WAITING";
+
+export type TrackerRefillFindingsFinding = "COVERED" | "DATES_UNKNOWN" | "ENDING" | "EXPIRED" | "EXPIRES" | "INACTIVE" | "NO_FILLS_LEFT" | "NO_PRESCRIPTION" | "PAUSED" | "PAUSED_FOR_RENEWAL" | "RUNS_OUT" | "UNCLEAR" | "UNKNOWN_CUSTOMER" | "UNKNOWN_PRODUCT" | "UNKNOWN_STATUS" | "WRONG_PRODUCT";
+
+export type TrackerRenewalStatesState = "CANCELLED" | "CONTACTED" | "LAPSED" | "RENEWED" | "SCHEDULED";
+
+export type TrackerRenewalsCause = "EXPIRED" | "EXPIRES" | "NO_FILLS_LEFT" | "RUNS_OUT";
+
+export type TrackerShipmentsState = "DELIVERED" | "OUT_FOR_DELIVERY" | "RETURNED" | "SHIPPED";

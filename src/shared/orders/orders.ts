@@ -1,10 +1,12 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { TrackerOrdersCancelCause, TrackerOrderStatesState } from "../db/types.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
-import { CANCEL_CAUSES } from "../queue/step-data.ts";
 import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
 
-/** The states of `tracker.order_states`, in order of rank. A test compares the two. */
+export type OrderState = TrackerOrderStatesState;
+
+/** The ranks in `tracker.order_states`. A test compares the two. */
 export const ORDER_STATES = {
   READY: 10,
   AWAITING_PRESCRIPTION: 10,
@@ -17,10 +19,10 @@ export const ORDER_STATES = {
   OUT_FOR_DELIVERY: 45,
   DELIVERED: 50,
   RETURNED: 60,
-} as const;
-export type OrderState = keyof typeof ORDER_STATES;
+} as const satisfies Record<OrderState, number>;
 
-export type CancelCause = (typeof CANCEL_CAUSES)[number];
+/** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
+export type CancelCause = TrackerOrdersCancelCause;
 
 /** What the pharmacy's word for an order's state means for ours. */
 export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
@@ -58,27 +60,21 @@ export function isOurReference(reference: string): boolean {
 export type Order = Awaited<ReturnType<typeof orderById>>;
 
 export function isWaiting(order: Order): boolean {
-  return rankOf(order.state) === ORDER_STATES.READY;
+  return ORDER_STATES[order.state] === ORDER_STATES.READY;
 }
 
 export function hasShipped(order: Order): boolean {
-  return rankOf(order.state) >= ORDER_STATES.SHIPPED;
+  return ORDER_STATES[order.state] >= ORDER_STATES.SHIPPED;
 }
 
 /** Why the order must not ship; `person` where nothing else is written down. */
 export function causeOf({ cancel_cause }: Order): CancelCause {
-  return CANCEL_CAUSES.find((cause) => cause === cancel_cause) ?? "person";
+  return cancel_cause ?? "person";
 }
 
 /** Placed, and still where it can be called back. */
-export function isWithPharmacy(state: string): boolean {
+export function isWithPharmacy(state: string): state is "PLACED" | "FILLING" {
   return state === "PLACED" || state === "FILLING";
-}
-
-export function rankOf(state: string): number {
-  const known = Object.entries(ORDER_STATES).find(([name]) => name === state);
-  if (!known) throw new Error(`tracker.order_states has a state the code does not know: ${state}`);
-  return known[1];
 }
 
 /** The order; one that is not there is for a person (the number came from a person's edit). */
@@ -100,7 +96,7 @@ export async function lockOrder(trx: Trx, id: number): Promise<Order> {
  */
 export async function moveOrder(trx: Trx, order: Order, state: OrderState): Promise<boolean> {
   if (order.state === state) return false;
-  const [from, to] = [rankOf(order.state), ORDER_STATES[state]];
+  const [from, to] = [ORDER_STATES[order.state], ORDER_STATES[state]];
   if (to < from || (to === from && to !== ORDER_STATES.READY)) return false;
   await trx.updateTable("tracker.orders").set({ state }).where("id", "=", order.id).execute();
   return true;

@@ -1,24 +1,9 @@
 import { standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
+import type { TrackerMoveFindingsFinding } from "../db/types.ts";
 import type { StripePrice, StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
-/** The codes of `tracker.move_findings`: why a subscription is not moved to another price. A test compares the two. */
-export const MOVE_FINDINGS = [
-  "OTHER_INTERVAL",
-  "OTHER_CURRENCY",
-  "FREE_TO_PAID",
-  "ENDED",
-  "INCOMPLETE",
-  "UNKNOWN_STATUS",
-  "SCHEDULED",
-  "PENDING_UPDATE",
-  "PRICE_TWICE",
-  "OTHER_ITEMS",
-  "METERED",
-  "ELSEWHERE",
-  "MOVED_BACK",
-  "CALLED_OFF",
-] as const;
-export type MoveFinding = (typeof MOVE_FINDINGS)[number];
+/** Why a subscription is not moved to another price. */
+export type MoveFinding = TrackerMoveFindingsFinding;
 
 /**
  * Why nobody can be moved from one of these prices to the other without being charged at once or another billing date;

@@ -33,7 +33,7 @@ interface VendorState {
  */
 export class VendorGate {
   readonly #deps: Deps;
-  readonly #states = new Map<string, VendorState>();
+  readonly #states = new Map<Queue, VendorState>();
   #isMaintenance = false;
 
   private constructor(deps: Deps) {
@@ -194,7 +194,7 @@ export class VendorGate {
     await this.refresh();
   }
 
-  #state(vendor: string): VendorState {
+  #state(vendor: Queue): VendorState {
     const state = this.#states.get(vendor);
     if (!state) throw new Error(`no row in clockwork.vendors for ${vendor}`);
     return state;

@@ -1,10 +1,17 @@
 import { z } from "zod";
+import type { TrackerOrdersCancelCause } from "../db/types.ts";
 
 /** The systems that know customers by a key of theirs. */
 export const KEY_SYSTEMS = ["stripe", "health", "pharmacy", "crm", "login"] as const;
 
 /** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
-export const CANCEL_CAUSES = ["refunded", "disputed", "voided", "person", "readdressed"] as const;
+export const CANCEL_CAUSES = [
+  "refunded",
+  "disputed",
+  "voided",
+  "person",
+  "readdressed",
+] as const satisfies readonly TrackerOrdersCancelCause[];
 
 /** The facts that are mirrored somewhere, and so are propagated and compared. */
 export const MIRRORED_FACTS = ["plan", "contact"] as const;

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { RegistryFormerKeysWhy } from "../db/types.ts";
 import type { KEY_SYSTEMS } from "../queue/step-data.ts";
 
 export type KeySystem = (typeof KEY_SYSTEMS)[number];
@@ -40,7 +41,7 @@ export function inWords({ system, key }: Key): string {
 }
 
 /** Why a key is no key any more (`registry.former_keys.why`). */
-export type WhyFormer = "merged" | "deleted" | "replaced";
+export type WhyFormer = RegistryFormerKeysWhy;
 
 /** From here to the end of the transaction nobody else changes a customer's keys. Before looking, not after. */
 export async function lockKeys(trx: Trx): Promise<void> {

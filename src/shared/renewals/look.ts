@@ -1,3 +1,4 @@
+import type { TrackerRefillFindingsFinding } from "../db/types.ts";
 import { Retryable } from "../queue/reasons.ts";
 import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
 import { addDays, type AtPharmacy, type Coverage, coverageOf } from "./coverage.ts";
@@ -7,26 +8,10 @@ import type { StepContext } from "../queue/step.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
-/** The codes of `tracker.refill_findings`. A test compares the two. */
-export const FINDINGS = [
-  "COVERED",
-  "EXPIRES",
-  "RUNS_OUT",
-  "NO_FILLS_LEFT",
-  "EXPIRED",
-  "NO_PRESCRIPTION",
-  "WRONG_PRODUCT",
-  "DATES_UNKNOWN",
-  "PAUSED",
-  "PAUSED_FOR_RENEWAL",
-  "ENDING",
-  "INACTIVE",
-  "UNKNOWN_STATUS",
-  "UNKNOWN_PRODUCT",
-  "UNKNOWN_CUSTOMER",
-  "UNCLEAR",
-] as const;
-export type Finding = (typeof FINDINGS)[number];
+/** Set in a subscription's metadata while billing is paused by a renewal: its number. */
+export const PAUSED_FOR_RENEWAL = "clockwork_paused_for_renewal";
+
+export type Finding = TrackerRefillFindingsFinding;
 
 /** One item of a subscription as its owners tell it now: Stripe what is wanted, the health record what covers it. */
 export interface Look {

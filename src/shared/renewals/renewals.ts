@@ -3,10 +3,6 @@ import type { Database, Trx } from "../db/database.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
 import { type Look, needsRenewal } from "./look.ts";
 
-/** The states of `tracker.renewal_states`. A test compares the two. */
-export const RENEWAL_STATES = ["SCHEDULED", "CONTACTED", "LAPSED", "RENEWED", "CANCELLED"] as const;
-export type RenewalState = (typeof RENEWAL_STATES)[number];
-
 /** A row of `tracker.renewals`. */
 export type Renewal = Awaited<ReturnType<typeof renewalById>>;
 

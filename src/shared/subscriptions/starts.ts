@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { TrackerFirstPrescriptionsFinding } from "../db/types.ts";
 import { type FollowUp, reason, type ReasonCode } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { followUpTasks, insertTasks } from "../queue/tasks.ts";
@@ -8,9 +9,8 @@ import type { FirstVerdict, Sorted } from "./first.ts";
 
 export const CREATE_SUBSCRIPTION = "create subscription";
 
-/** What is said of a customer's first prescription of a product (`tracker.first_prescriptions`). A test compares the two. */
-export const FIRST_FINDINGS = ["NO_PRICE", "STARTING", "STARTED", "SUBSCRIBED", "ENDED"] as const;
-export type FirstFinding = (typeof FIRST_FINDINGS)[number];
+/** What is said of a customer's first prescription of a product (`tracker.first_prescriptions`). */
+export type FirstFinding = TrackerFirstPrescriptionsFinding;
 
 /** One subscription per customer and product is ever started: the business key of the effect. */
 export function startKey(customerId: number, productId: number): string {

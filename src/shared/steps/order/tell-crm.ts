@@ -1,4 +1,4 @@
-import { type Order, ORDER_STATES, orderById, rankOf } from "../../orders/orders.ts";
+import { type Order, ORDER_STATES, orderById } from "../../orders/orders.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
@@ -23,7 +23,7 @@ export const orderTellCrm = defineOwnStep("order.tell_crm", {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     const at = momentOf(order, fact) ?? ctx.task.createdAt;
-    if (rankOf(order.state) > RANK_OF_FACT[fact]) {
+    if (ORDER_STATES[order.state] > RANK_OF_FACT[fact]) {
       return { kind: "cancelled", reason: reason("FACT_IS_PAST", { fact }) };
     }
     if (ctx.now().getTime() - at.getTime() > TOO_OLD_HOURS * 3_600_000) {
