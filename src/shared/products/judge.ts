@@ -1,5 +1,5 @@
-import { standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { TrackerMoveFindingsFinding } from "../db/types.ts";
+import { standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripePrice, StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
 /** Why a subscription is not moved to another price. */

@@ -8,9 +8,6 @@ import type { StepContext } from "../queue/step.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
-/** Set in a subscription's metadata while billing is paused by a renewal: its number. */
-export const PAUSED_FOR_RENEWAL = "clockwork_paused_for_renewal";
-
 export type Finding = TrackerRefillFindingsFinding;
 
 /** One item of a subscription as its owners tell it now: Stripe what is wanted, the health record what covers it. */
