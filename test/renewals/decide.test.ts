@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addDays, type Coverage } from "../../src/shared/renewals/coverage.ts";
+import { addDays, type Coverage } from "../../src/shared/prescriptions/coverage.ts";
 import { decide } from "../../src/shared/renewals/decide.ts";
 import type { Look } from "../../src/shared/renewals/look.ts";
 

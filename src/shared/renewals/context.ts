@@ -1,5 +1,5 @@
-import { type Answers, askHealthRecord } from "./ask-health.ts";
-import type { AtPharmacy, InFlight } from "./coverage.ts";
+import { type Answers, askHealthRecord } from "../prescriptions/ask-health.ts";
+import type { AtPharmacy, InFlight } from "../prescriptions/coverage.ts";
 import { CREATE_ORDER } from "../orders/orders.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";

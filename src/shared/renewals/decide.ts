@@ -1,4 +1,4 @@
-import { addDays } from "./coverage.ts";
+import { addDays } from "../prescriptions/coverage.ts";
 import type { Look } from "./look.ts";
 import type { Renewal } from "./renewals.ts";
 

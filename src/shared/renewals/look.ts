@@ -1,8 +1,8 @@
 import type { TrackerRefillFindingsFinding } from "../db/types.ts";
 import { Retryable } from "../queue/reasons.ts";
 import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
-import { addDays, type AtPharmacy, type Coverage, coverageOf } from "./coverage.ts";
-import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "./demand.ts";
+import { addDays, type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/coverage.ts";
+import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "../prescriptions/demand.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";

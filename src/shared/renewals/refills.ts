@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import type { FollowUp, Reason } from "../queue/reasons.ts";
-import type { Coverage } from "./coverage.ts";
+import type { Coverage } from "../prescriptions/coverage.ts";
 import type { Look } from "./look.ts";
 
 /** Writes down what was seen of each refill: keys, the finding, our own dates. */

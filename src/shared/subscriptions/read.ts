@@ -5,7 +5,7 @@ import type { FollowUp } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
-import { codesOf, sortByProduct, type Sorted } from "./first.ts";
+import { codesOf, sortByProduct, type Sorted } from "../prescriptions/first.ts";
 
 /** A patient's prescriptions as the health record has them now, sorted by product. Two calls. */
 export async function readPrescriptions(

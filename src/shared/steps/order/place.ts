@@ -1,4 +1,4 @@
-import { judgePrescriptions } from "../../orders/prescriptions.ts";
+import { judgePrescriptions } from "../../prescriptions/judge.ts";
 import { notDueYet } from "../../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
 import {

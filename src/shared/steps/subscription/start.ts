@@ -5,7 +5,7 @@ import { Halt } from "../../queue/halt.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { DataOf } from "../../queue/step-data.ts";
-import { judgeFirst } from "../../subscriptions/first.ts";
+import { judgeFirst } from "../../prescriptions/first.ts";
 import { readPrescriptions, subscriptionsEver } from "../../subscriptions/read.ts";
 import {
   askDespiteEarlier,

@@ -1,4 +1,4 @@
-import { isFor, isOrder, isUnreadable, UNTOLD_FILL } from "../orders/prescriptions.ts";
+import { isFor, isOrder, isUnreadable, UNTOLD_FILL } from "./judge.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import { endOfValidity, firstInstant, parseFhirDateTime, startOfValidity } from "../vendors/fhir-dates.ts";
 import { type Demand, fillDemand } from "./demand.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type Coverage, coverageOf, type InFlight } from "../../src/shared/renewals/coverage.ts";
-import type { Demand } from "../../src/shared/renewals/demand.ts";
-import { RXNORM } from "../../src/shared/orders/prescriptions.ts";
+import { type Coverage, coverageOf, type InFlight } from "../../src/shared/prescriptions/coverage.ts";
+import type { Demand } from "../../src/shared/prescriptions/demand.ts";
+import { RXNORM } from "../../src/shared/prescriptions/judge.ts";
 import type { Prescription } from "../../src/shared/vendors/contract.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FIRST_WITHIN_DAYS, judgeFirst, sortByProduct } from "../../src/shared/subscriptions/first.ts";
+import { FIRST_WITHIN_DAYS, judgeFirst, sortByProduct } from "../../src/shared/prescriptions/first.ts";
 import type { Prescription } from "../../src/shared/vendors/contract.ts";
 
 const NOW = new Date("2026-12-01T12:00:00Z");

@@ -1,4 +1,4 @@
-import { isOrder, isUnreadable, judgePrescription, RXNORM } from "../orders/prescriptions.ts";
+import { isOrder, isUnreadable, judgePrescription, RXNORM } from "./judge.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import { firstInstant, parseFhirDateTime } from "../vendors/fhir-dates.ts";
 
