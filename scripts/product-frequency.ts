@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
+import { dayIn } from "../src/shared/day.ts";
 import { connect, type Database } from "../src/shared/db/database.ts";
+import { pharmacyZone } from "../src/shared/queue/settings.ts";
 import { databaseUrl } from "../src/shared/env.ts";
 import { run } from "./command.ts";
 import { writePicture } from "./picture.ts";
@@ -20,20 +22,21 @@ async function withDatabase<T>(sample: boolean, work: (db: Database, of: string)
   }
 }
 
-function subtitle(rows: readonly KeyFrequency[], of: string): string {
+function subtitle(rows: readonly KeyFrequency[], of: string, timeZone: string): string {
   const counted = rows.map(({ countedAt }) => countedAt?.getTime() ?? 0).filter((at) => at > 0);
-  const [last] = counted.length > 0 ? [new Date(Math.min(...counted)).toISOString().slice(0, 10)] : [];
-  return last === undefined ? `Of ${of}: not counted yet` : `Of ${of}, as counted on ${last}`;
+  if (counted.length === 0) return `Of ${of}: not counted yet`;
+  return `Of ${of}, as counted on ${dayIn(new Date(Math.min(...counted)), timeZone)}`;
 }
 
 await run(FREQUENCY, async ({ out, json, sample }) => {
   await withDatabase(sample, async (db, of) => {
     const rows = await readFrequency(db);
-    writePicture(out, frequencyChart(rows, subtitle(rows, of)));
+    const title = subtitle(rows, of, await pharmacyZone(db));
+    writePicture(out, frequencyChart(rows, title));
     console.log(
       json
         ? JSON.stringify({ of, picture: resolve(out), keys: rows }, null, 2)
-        : `${subtitle(rows, of)}\n\n${frequencyTable(rows)}\n\nThe picture is in ${out}`,
+        : `${title}\n\n${frequencyTable(rows)}\n\nThe picture is in ${out}`,
     );
   });
 });

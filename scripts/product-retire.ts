@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../src/shared/db/database.ts";
 import { databaseUrl } from "../src/shared/env.ts";
 import { beginRetirement, checkRetirement, RetirementRefused } from "../src/shared/products/retirement.ts";
+import { pharmacyZone } from "../src/shared/queue/settings.ts";
 import { makeStripeClient } from "../src/shared/vendors/stripe/client.ts";
 import { run } from "./command.ts";
 import { follow, progressBar } from "./products/follow.ts";
@@ -23,6 +24,7 @@ async function retire(options: RetireOptions): Promise<number> {
   const { db, close } = connect(databaseUrl(env), 2);
   try {
     const registered = await checkRetirement(db, options);
+    const timeZone = await pharmacyZone(db);
     note(`Of ${of}, at Stripe's ${env.STRIPE_API_KEY.includes("_live_") ? "LIVE" : "test"} account`);
     const stripe = makeStripeClient({
       apiKey: env.STRIPE_API_KEY,
@@ -33,7 +35,7 @@ async function retire(options: RetireOptions): Promise<number> {
       },
       ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
     });
-    const plan = await makePlan(stripe, options, () => {});
+    const plan = await makePlan(stripe, options, timeZone);
     if (!plan.to.active) {
       throw new RetirementRefused(`Stripe no longer sells at ${options.to}: activate it there first.`);
     }
@@ -62,7 +64,7 @@ async function retire(options: RetireOptions): Promise<number> {
       say: note,
       wait: (s) => sleep(s * 1000),
     });
-    const left = await makePlan(stripe, options, () => {});
+    const left = await makePlan(stripe, options, timeZone);
     const report = await makeReport(db, retirementId, {
       from: options.from,
       to: options.to,

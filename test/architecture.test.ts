@@ -24,18 +24,19 @@ import { makeWorld } from "./support/world.ts";
 
 /** What a folder of src/shared may import besides itself. The arrows point one way: http → steps → domain → vendors, db. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  vendors: [],
+  vendors: ["day.ts"],
   db: [],
   queue: ["db", "vendors"],
   registry: ["db", "queue", "vendors"],
-  prescriptions: ["db", "queue", "vendors", "registry"],
-  orders: ["db", "queue", "vendors", "registry"],
-  renewals: ["db", "queue", "vendors", "registry", "prescriptions", "orders", "subscriptions"],
-  checks: ["db", "queue", "vendors", "orders", "ingest"],
+  prescriptions: ["day.ts", "db", "queue", "vendors", "registry"],
+  orders: ["day.ts", "db", "queue", "vendors", "registry"],
+  renewals: ["day.ts", "db", "queue", "vendors", "registry", "prescriptions", "orders", "subscriptions"],
+  checks: ["day.ts", "db", "queue", "vendors", "orders", "ingest"],
   subscriptions: ["db", "queue", "vendors", "registry", "prescriptions"],
   products: ["db", "queue", "vendors", "registry", "subscriptions", "checks"],
-  owners: ["db", "queue", "vendors", "registry", "subscriptions", "checks"],
+  owners: ["day.ts", "db", "queue", "vendors", "registry", "subscriptions", "checks"],
   steps: [
+    "day.ts",
     "db",
     "queue",
     "vendors",
@@ -51,6 +52,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   ingest: ["db", "queue", "vendors"],
   http: ["db", "queue", "vendors", "ingest"],
+  "day.ts": [],
   "env.ts": [],
   "connectors.ts": ["env.ts", "queue", "vendors"],
   "wiring.ts": ["env.ts", "connectors.ts", "db", "queue", "steps", "http"],

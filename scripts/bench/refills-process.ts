@@ -1,3 +1,4 @@
+import { DAY_MS, dayIn } from "../../src/shared/day.ts";
 import { PRODUCTS } from "../sandbox/clinic.ts";
 import { seeded } from "../sandbox/server.ts";
 import { startVendors } from "../sandbox/vendors.ts";
@@ -5,14 +6,13 @@ import { importAll, serveCrowd } from "./serve-crowd.ts";
 
 // The finder's vendors: many active refills.
 
-const DAY_MS = 86_400_000;
 /** Refills began so long ago. */
 const BEGAN_DAYS_AGO = 10;
 
 /** What a customer's prescription is like: of a hundred, ten end soon and one lacks its days' supply. */
 function termsOf(n: number): { validUntil: string; daysSupply: number | null } {
   const days = n % 10 === 0 ? 34 : 300;
-  const validUntil = new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10);
+  const validUntil = dayIn(new Date(Date.now() + days * DAY_MS), "UTC");
   return { validUntil, daysSupply: n % 100 === 7 ? null : 30 };
 }
 

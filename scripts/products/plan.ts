@@ -1,3 +1,4 @@
+import { dayIn } from "../../src/shared/day.ts";
 import type { Database } from "../../src/shared/db/database.ts";
 import { judgePrices, judgeSubscription, type MoveFinding } from "../../src/shared/products/judge.ts";
 import type { RegisteredPrice } from "../../src/shared/products/retirement.ts";
@@ -23,11 +24,14 @@ export interface Plan {
   subscriptions: Planned[];
 }
 
-/** Asks Stripe who has the old price and would be moved. Changes nothing. */
+/**
+ * Asks Stripe who has the old price and would be moved. Changes nothing.
+ * @param timeZone in which the days of the next charges are told
+ */
 export async function makePlan(
   stripe: StripeClient,
   { from, to }: { from: string; to: string },
-  onPage: (soFar: number) => void,
+  timeZone: string,
 ): Promise<Plan> {
   const [oldPrice, newPrice] = [await stripe.getPrice(from), await stripe.getPrice(to)];
   const ofPrices = judgePrices(oldPrice, newPrice);
@@ -43,13 +47,12 @@ export async function makePlan(
           status: one.cancelAtPeriodEnd ? `${one.status}, ends` : one.status,
           paused: isPaused(standingOf(one)),
           quantity: item.quantity,
-          nextBillingDate: item.periodEnd.toISOString().slice(0, 10),
+          nextBillingDate: dayIn(item.periodEnd, timeZone),
           finding: ofPrices ?? finding,
         });
       }
     }
     cursor = page.next;
-    onPage(subscriptions.length);
   } while (cursor !== null);
   return { from: oldPrice, to: newPrice, subscriptions };
 }

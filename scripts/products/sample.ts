@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
+import { DAY_MS } from "../../src/shared/day.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import type { PriceId } from "../sandbox/clinic.ts";
 import { seeded } from "../sandbox/server.ts";
@@ -7,7 +8,6 @@ import type { LocalVendors } from "../sandbox/vendors.ts";
 import { makeWorld } from "../sandbox/world.ts";
 import { withMigratedDatabase } from "../stack/migrated.ts";
 
-const DAY_MS = 86_400_000;
 const NIGHTS = 30;
 
 /** How often each price is chosen at the sandbox clinic, of 100. */

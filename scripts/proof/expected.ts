@@ -1,3 +1,4 @@
+import { isoDay } from "../sandbox/clinic.ts";
 import { PRICES, productOf } from "../sandbox/clinic.ts";
 import type { PhotonOrder } from "../sandbox/photon/state.ts";
 import type { Invoice } from "../sandbox/stripe/objects.ts";
@@ -166,7 +167,7 @@ export function fillsAuthorised({ vendors, now }: Evidence, patientId: string, r
     if (!JSON.stringify(prescription["medicationCodeableConcept"] ?? null).includes(`"${rxnorm}"`)) continue;
     const end = prescription.dispenseRequest?.validityPeriod?.end;
     const repeats = prescription.dispenseRequest?.["numberOfRepeatsAllowed"];
-    if (!end || typeof repeats !== "number" || end < now.toISOString().slice(0, 10)) continue;
+    if (!end || typeof repeats !== "number" || end < isoDay(now)) continue;
     sum += 1 + repeats;
   }
   return sum;

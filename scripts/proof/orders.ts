@@ -1,3 +1,4 @@
+import { isoDay } from "../sandbox/clinic.ts";
 import type { PhotonOrder } from "../sandbox/photon/state.ts";
 import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
@@ -91,7 +92,7 @@ function prescribed(evidence: Evidence): Check {
       const end = filed?.dispenseRequest?.validityPeriod?.end;
       const isValid = held?.patientId === order.patientId && filed?.status === "active" &&
         end !== undefined &&
-        end >= order.createdAt.slice(0, 10);
+        end >= isoDay(new Date(order.createdAt));
       if (!isValid) result.unexplained.push(`order ${order.id} ships without a valid prescription`);
     }
   }

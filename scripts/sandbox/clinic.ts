@@ -1,3 +1,4 @@
+import { dayIn } from "../../src/shared/day.ts";
 import type { Database } from "../../src/shared/db/database.ts";
 import { sql } from "kysely";
 import { CUSTOMER_IDENTIFIER, STRIPE_REFERENCE } from "../../src/shared/registry/references.ts";
@@ -279,6 +280,7 @@ export function productOf(price: string) {
   return product;
 }
 
+/** The day as the vendors' calendars have it, in UTC. */
 export function isoDay(date: Date): string {
-  return date.toISOString().slice(0, 10);
+  return dayIn(date, "UTC");
 }

@@ -1,3 +1,4 @@
+import { dayIn } from "../../src/shared/day.ts";
 import { Hono } from "hono";
 import { z } from "zod";
 import { Faults, withFaults } from "./faults.ts";
@@ -118,13 +119,13 @@ export function makePhotonSandbox(
     },
     writePrescription(written) {
       mustHave(state.patients, written.patientId);
-      const writtenAt = deps.now().toISOString();
+      const writtenAt = deps.now();
       const prescription = {
         ...written,
         id: "rx_" + ulid(deps.now(), deps.random),
         fillsRemaining: written.fillsAllowed,
-        effectiveDate: writtenAt.slice(0, 10),
-        writtenAt,
+        effectiveDate: dayIn(writtenAt, "UTC"),
+        writtenAt: writtenAt.toISOString(),
         canceled: false,
       };
       state.prescriptions.set(prescription.id, prescription);

@@ -1,7 +1,8 @@
 import { cancel, pause, refillEarly, resumeByHand, stay, subscribe, switchDose } from "./billing.ts";
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, makeDice } from "./dice.ts";
-import { extraFill, isoDay, payBack, prescribe, productNamed } from "./pharmacy.ts";
+import { isoDay } from "../sandbox/clinic.ts";
+import { extraFill, payBack, prescribe, productNamed } from "./pharmacy.ts";
 import { type PriceId, PRICES } from "./shop.ts";
 import { count, note, type Stage, surprise } from "./stage.ts";
 

@@ -2,7 +2,8 @@ import { sql } from "kysely";
 import { cancel } from "./billing.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
-import { isoDay, prescribe } from "./pharmacy.ts";
+import { isoDay } from "../sandbox/clinic.ts";
+import { prescribe } from "./pharmacy.ts";
 import { twinsOf } from "./truth.ts";
 import { count, note, type Stage, surprise } from "./stage.ts";
 

@@ -1,3 +1,4 @@
+import { isoDay } from "../sandbox/clinic.ts";
 import { prescriptionState } from "../sandbox/photon/state.ts";
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
@@ -152,8 +153,4 @@ export function productNamed(name: ProductName) {
   const product = PRODUCTS.find((one) => one.name === name);
   if (!product) throw new Error(`no product ${name}`);
   return product;
-}
-
-export function isoDay(date: Date): string {
-  return date.toISOString().slice(0, 10);
 }

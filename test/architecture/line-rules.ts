@@ -46,6 +46,23 @@ export const LINE_RULES: readonly LineRule[] = [
     keeps: ["new Date(seconds * 1000)", "Date.parse(text)"],
   },
   {
+    rule: "a day belongs to a zone: only day.ts cuts one out of an instant",
+    files: [...sources, ...filesUnder("scripts")].filter(({ path }) => path !== `${SHARED}/day.ts`),
+    pattern:
+      /toISOString\(\)\s*\.(slice|substring|substr)\(0, 10\)|\.split\(["']T["']\)|\.toLocaleDateString\(/,
+    breaks: ["due.toISOString().slice(0, 10)", 'at.toISOString().split("T")[0]', "date.toLocaleDateString()"],
+    keeps: ["dayIn(due, timeZone)", "at.toISOString()", "name.slice(0, 10)"],
+  },
+  {
+    rule: "FHIR's words for a prescription's status are judged by prescriptions/standing.ts alone",
+    files: sources.filter(({ path }) =>
+      !path.startsWith(`${SHARED}/vendors/`) && path !== `${SHARED}/prescriptions/standing.ts`
+    ),
+    pattern: /\bfhir\b|\bdoNotPerform\b/,
+    breaks: ['one.fhir?.status === "active"', "({ fhir }) => fhir", "if (doNotPerform)"],
+    keeps: ["standing.kind === kind", "fhirDate(text)"],
+  },
+  {
     rule: "chance and waiting are handed in: only wiring.ts uses the machine's",
     files: withoutWiring,
     pattern: /\bMath\.random\b|(?<![\w.])set(Timeout|Interval)\(/,

@@ -11,7 +11,7 @@ import { render, type SimulationReport, together } from "../../scripts/simulate/
 import { runSimulation } from "../../scripts/simulate/run.ts";
 import { picture } from "../../scripts/simulate/svg.ts";
 import { lastMoment } from "../../scripts/simulate/truth.ts";
-import { endOfValidity } from "../../src/shared/vendors/fhir-dates.ts";
+import { dayIn, endOfDay } from "../../src/shared/day.ts";
 import { createTestDatabase } from "../support/database.ts";
 
 test("half a year of a busy little clinic breaks no rule", { timeout: 600_000 }, async () => {
@@ -188,8 +188,8 @@ test("each stream of chance is its own, and the same again for the same seed", (
 test("the last moment of a day, found another way than the engine finds it", () => {
   for (const zone of ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Los_Angeles"]) {
     for (let day = 0; day < 730; day += 1) {
-      const text = new Date(Date.UTC(2027, 0, 1 + day)).toISOString().slice(0, 10);
-      expect(lastMoment(text, zone), `${text} ${zone}`).toBe(endOfValidity(text, zone)?.getTime());
+      const text = dayIn(new Date(Date.UTC(2027, 0, 1 + day)), "UTC");
+      expect(lastMoment(text, zone), `${text} ${zone}`).toBe(endOfDay(text, zone).getTime());
     }
   }
   expect(lastMoment("2027-03-14T23:59:59-08:00", "Europe/Berlin")).toBe(Date.parse("2027-03-15T07:59:59Z"));

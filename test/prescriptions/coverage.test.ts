@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { type Coverage, coverageOf, type InFlight } from "../../src/shared/prescriptions/coverage.ts";
 import type { Demand } from "../../src/shared/prescriptions/demand.ts";
-import { RXNORM } from "../../src/shared/prescriptions/judge.ts";
+import { RXNORM } from "../../src/shared/prescriptions/by-product.ts";
 import type { Prescription } from "../../src/shared/vendors/contract.ts";
+import { addDays, type Day, dayIn } from "../../src/shared/day.ts";
+import { prescription } from "./support.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
 const ZONE = "America/New_York";
-const CODES = new Set(["1000001"]);
+const CODES = new Set(["1"]);
 
 const monthly: Demand = {
   waiting: [],
@@ -16,37 +18,18 @@ const monthly: Demand = {
   fillsPerCharge: 1,
 };
 
-function prescription(changes: Partial<Prescription> = {}): Prescription {
-  return {
-    id: "rx1",
-    patientId: "pat1",
-    status: "active",
-    intent: "order",
-    codes: [{ system: RXNORM, code: "1000001" }],
-    writtenOn: "2026-01-01",
-    doNotPerform: false,
-    validFrom: "2026-01-01",
-    validUntil: "2027-01-01",
-    fillsAllowed: 12,
-    fillsDispensed: 2,
-    lastDispensedOn: "2026-02-10",
-    daysSupply: 30,
-    ...changes,
-  };
-}
-
 function cover(
   prescriptions: Prescription[],
   demand: Partial<Demand> = {},
   inFlight: InFlight[] = [],
   left?: number,
-  lastDay: string | null = null,
+  lastDay: Day | null = null,
 ): Coverage {
   const atPharmacy = new Map(left === undefined ? [] : [["rx1", { left, lastDay }]]);
   return coverageOf(prescriptions, CODES, { ...monthly, ...demand }, inFlight, NOW, ZONE, atPharmacy);
 }
 
-const day = (date: Date | null | undefined) => date?.toISOString().slice(0, 10) ?? null;
+const day = (date: Date | null) => date && dayIn(date, "UTC");
 
 /** The earliest of the three dates, and which it is. */
 function ends(coverage: Coverage): [string, string | null] {
@@ -124,7 +107,7 @@ describe("what is left", () => {
 
   test("a fill that is wanted now and can be had tomorrow is no gap; in a week it is one", () => {
     const waiting = { waiting: [NOW] };
-    const from = (days: number) => new Date(NOW.getTime() + days * 86_400_000).toISOString().slice(0, 10);
+    const from = (days: number) => dayIn(addDays(NOW, days, ZONE), ZONE);
     const begins = (days: number) =>
       cover([prescription({ validFrom: from(days), fillsDispensed: 0 })], waiting);
     expect(ends(begins(1))).toEqual(ends(begins(0)));
@@ -132,7 +115,7 @@ describe("what is left", () => {
   });
 
   test("the earlier last day of the two copies counts", () => {
-    const dayOf = (lastDay: string) => ends(cover([prescription()], {}, [], 9, lastDay));
+    const dayOf = (lastDay: Day) => ends(cover([prescription()], {}, [], 9, lastDay));
     expect(dayOf("2026-03-01")).toEqual(["EXPIRES", "2026-03-02"]);
     expect(dayOf("2026-02-01")[0]).toBe("EXPIRED");
     expect(dayOf("2029-01-01")).toEqual(ends(cover([prescription()], {}, [], 9)));
@@ -221,7 +204,7 @@ describe("more than one prescription", () => {
   });
 
   test("a prescription for something else, or that says not to give it, covers nothing", () => {
-    const other = prescription({ codes: [{ system: RXNORM, code: "1000002" }] });
+    const other = prescription({ codes: [{ system: RXNORM, code: "2" }] });
     expect(cover([other])).toEqual({ kind: "none", why: "WRONG_PRODUCT" });
     expect(cover([prescription({ doNotPerform: true })])).toEqual({ kind: "none", why: "NO_PRESCRIPTION" });
     expect(cover([prescription({ status: "stopped" })])).toEqual({ kind: "none", why: "NO_PRESCRIPTION" });

@@ -1,29 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { FIRST_WITHIN_DAYS, judgeFirst, sortByProduct } from "../../src/shared/prescriptions/first.ts";
+import { FIRST_WITHIN_DAYS, judgeFirst } from "../../src/shared/prescriptions/first.ts";
+import { RXNORM, sortByProduct } from "../../src/shared/prescriptions/by-product.ts";
 import type { Prescription } from "../../src/shared/vendors/contract.ts";
+import { prescription as written, type Written } from "./support.ts";
 
 const NOW = new Date("2026-12-01T12:00:00Z");
 const ZONE = "America/New_York";
-const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 const daysAgo = (days: number) => new Date(NOW.getTime() - days * 86_400_000).toISOString();
 
-function prescription(id: string, more: Partial<Prescription> = {}): Prescription {
-  return {
+function prescription(id: string, more: Partial<Written> = {}): Prescription {
+  return written({
     id,
-    patientId: "pat",
-    status: "active",
-    intent: "order",
-    codes: [{ system: RXNORM, code: "1" }],
     writtenOn: daysAgo(0),
-    doNotPerform: false,
     validFrom: null,
     validUntil: "2027-11-30",
-    fillsAllowed: 12,
     fillsDispensed: 0,
     lastDispensedOn: null,
-    daysSupply: 30,
     ...more,
-  };
+  });
 }
 
 const judge = (...orders: Prescription[]) => judgeFirst(orders, NOW, ZONE, NOW);
@@ -117,7 +111,7 @@ describe("prescriptions by product", () => {
       prescription("foreign", codes("9")),
       prescription("bare", codes()),
       prescription("two", codes("1", "2")),
-      prescription("unreadable", { ...codes(), intent: "unreadable", status: "unreadable" }),
+      { ...prescription("unreadable", codes()), fhir: null },
       prescription("later", { ...codes("9"), validFrom: "2027-01-01" }),
       prescription("unclear", { ...codes("9"), validUntil: null }),
     );

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { addDays, type Coverage } from "../../src/shared/prescriptions/coverage.ts";
+import { addDays } from "../../src/shared/day.ts";
+import type { Coverage } from "../../src/shared/prescriptions/coverage.ts";
 import { decide } from "../../src/shared/renewals/decide.ts";
 import type { Look } from "../../src/shared/renewals/look.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
 const REMIND = [14, 5];
-const inDays = (days: number) => addDays(NOW, days);
+const ZONE = "America/New_York";
+const inDays = (days: number) => addDays(NOW, days, ZONE);
 
 type Standing = Parameters<typeof decide>[0];
 
@@ -46,7 +48,7 @@ function look(dueInDays: number, changes: Partial<Look> = {}): Look {
     coverage,
     prescriptionId: "rx1",
     dueOn,
-    startOn: addDays(dueOn, -30),
+    startOn: addDays(dueOn, -30, ZONE),
     leadDays: 30,
     otherPrescriptions: 0,
     otherRefills: 0,
@@ -61,17 +63,26 @@ const contacted = (daysAgo: number, more: Partial<Standing> = {}) =>
 
 describe("an open renewal", () => {
   test("waits for its day", () => {
-    const decision = decide(renewal({ due_on: inDays(40), start_on: inDays(10) }), look(40), REMIND, NOW);
+    const decision = decide(
+      renewal({ due_on: inDays(40), start_on: inDays(10) }),
+      look(40),
+      REMIND,
+      NOW,
+      ZONE,
+    );
     expect(decision).toMatchObject({ kind: "go on", tell: null, nextOn: inDays(10) });
   });
 
   test("asks the customer once its day has come", () => {
-    expect(decide(renewal(), look(20), REMIND, NOW)).toMatchObject({ kind: "go on", tell: "renewal_due" });
+    expect(decide(renewal(), look(20), REMIND, NOW, ZONE)).toMatchObject({
+      kind: "go on",
+      tell: "renewal_due",
+    });
   });
 
   test("reminds on the days that are set, each once", () => {
     const on = (dueIn: number, reminders: number) =>
-      decide(contacted(20, { reminders }), look(dueIn), REMIND, NOW);
+      decide(contacted(20, { reminders }), look(dueIn), REMIND, NOW, ZONE);
     expect(on(15, 0)).toMatchObject({ tell: null, nextOn: inDays(1) });
     expect(on(14, 0)).toMatchObject({ tell: "renewal_reminder" });
     expect(on(13, 1)).toMatchObject({ tell: null, nextOn: inDays(8) });
@@ -80,13 +91,16 @@ describe("an open renewal", () => {
   });
 
   test("does not remind of a day that was past when the customer was asked", () => {
-    expect(decide(contacted(0.5), look(3), REMIND, NOW)).toMatchObject({ tell: null, nextOn: inDays(3) });
+    expect(decide(contacted(0.5), look(3), REMIND, NOW, ZONE)).toMatchObject({
+      tell: null,
+      nextOn: inDays(3),
+    });
   });
 
   test("lapses on the due day, contacted or not, and stays lapsed", () => {
-    expect(decide(contacted(30), look(0), REMIND, NOW).kind).toBe("lapse");
-    expect(decide(renewal(), look(-3), REMIND, NOW).kind).toBe("lapse");
-    expect(decide(renewal({ state: "LAPSED" }), look(20), REMIND, NOW).kind).toBe("lapse");
+    expect(decide(contacted(30), look(0), REMIND, NOW, ZONE).kind).toBe("lapse");
+    expect(decide(renewal(), look(-3), REMIND, NOW, ZONE).kind).toBe("lapse");
+    expect(decide(renewal({ state: "LAPSED" }), look(20), REMIND, NOW, ZONE).kind).toBe("lapse");
   });
 
   test("is held while the customer pauses: nothing is sent and nothing lapses", () => {
@@ -97,43 +111,63 @@ describe("an open renewal", () => {
       startOn: null,
       prescriptionId: null,
     });
-    expect(decide(renewal(), paused, REMIND, NOW)).toEqual({ kind: "hold", nextOn: inDays(1) });
+    expect(decide(renewal(), paused, REMIND, NOW, ZONE)).toEqual({ kind: "hold", nextOn: inDays(1) });
   });
 
   test.each(["INACTIVE", "ENDING"] as const)("is cancelled when the subscription is %s", (finding) => {
-    expect(decide(renewal(), look(20, { finding }), REMIND, NOW)).toMatchObject({
+    expect(decide(renewal(), look(20, { finding }), REMIND, NOW, ZONE)).toMatchObject({
       kind: "close",
       state: "CANCELLED",
     });
   });
 
   test("is cancelled when Stripe no longer has the item, or it is for another product", () => {
-    expect(decide(renewal(), undefined, REMIND, NOW)).toMatchObject({ state: "CANCELLED" });
-    expect(decide(renewal(), look(20, { productId: 2 }), REMIND, NOW)).toMatchObject({ state: "CANCELLED" });
+    expect(decide(renewal(), undefined, REMIND, NOW, ZONE)).toMatchObject({ state: "CANCELLED" });
+    expect(decide(renewal(), look(20, { productId: 2 }), REMIND, NOW, ZONE)).toMatchObject({
+      state: "CANCELLED",
+    });
   });
 
   test("is renewed by a new prescription that covers the refill longer, also after a lapse", () => {
     const renewed = look(200, { prescriptionId: "rx2" });
     for (const standing of [renewal(), contacted(5), renewal({ state: "LAPSED" })]) {
-      expect(decide(standing, renewed, REMIND, NOW)).toMatchObject({ kind: "close", state: "RENEWED" });
+      expect(decide(standing, renewed, REMIND, NOW, ZONE)).toMatchObject({ kind: "close", state: "RENEWED" });
     }
   });
 
+  test("tells until when in the pharmacy's days, east and west of UTC", () => {
+    const until = (dueOn: string, zone: string) => {
+      const decision = decide(
+        renewal(),
+        look(200, { prescriptionId: "rx2", dueOn: new Date(dueOn) }),
+        REMIND,
+        NOW,
+        zone,
+      );
+      return decision.kind === "close" && decision.because;
+    };
+    const because = "a new prescription covers it until 2026-12-07";
+    expect(until("2026-12-08T04:59:59.999Z", "America/New_York")).toBe(because);
+    expect(until("2026-12-06T11:00:00Z", "Pacific/Auckland")).toBe(because);
+  });
+
   test("is not closed by a new prescription that covers nothing more", () => {
-    expect(decide(contacted(5), look(20, { prescriptionId: "rx2" }), REMIND, NOW).kind).toBe("go on");
+    expect(decide(contacted(5), look(20, { prescriptionId: "rx2" }), REMIND, NOW, ZONE).kind).toBe("go on");
   });
 
   test("is not closed by a new prescription under which the next fill is missing already", () => {
-    const begins = look(0, { prescriptionId: "rx2", dueOn: addDays(NOW, -0.001) });
-    expect(decide(renewal({ state: "LAPSED", due_on: inDays(-2) }), begins, REMIND, NOW).kind).toBe("lapse");
+    const begins = look(0, { prescriptionId: "rx2", dueOn: new Date(NOW.getTime() - 90_000) });
+    expect(decide(renewal({ state: "LAPSED", due_on: inDays(-2) }), begins, REMIND, NOW, ZONE).kind).toBe(
+      "lapse",
+    );
   });
 
   test("is not closed and opened again by dates that move a little", () => {
-    expect(decide(contacted(5), look(38), REMIND, NOW)).toMatchObject({ kind: "go on", tell: null });
+    expect(decide(contacted(5), look(38), REMIND, NOW, ZONE)).toMatchObject({ kind: "go on", tell: null });
   });
 
   test("one that nobody was asked about moves with its dates", () => {
-    expect(decide(renewal(), look(120), REMIND, NOW)).toMatchObject({
+    expect(decide(renewal(), look(120), REMIND, NOW, ZONE)).toMatchObject({
       kind: "go on",
       tell: null,
       nextOn: inDays(90),
@@ -147,6 +181,6 @@ describe("an open renewal", () => {
       dueOn: null,
       startOn: null,
     });
-    expect(decide(contacted(20), unclear, REMIND, NOW)).toMatchObject({ dates: { dueOn: inDays(20) } });
+    expect(decide(contacted(20), unclear, REMIND, NOW, ZONE)).toMatchObject({ dates: { dueOn: inDays(20) } });
   });
 });

@@ -145,6 +145,17 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
     expect(await stopped(world)).toEqual([]);
   });
 
+  test("that is valid from a later day on says which by the pharmacy's calendar", async () => {
+    const { world, person } = await open();
+    await sql`update clockwork.settings set pharmacy_time_zone = 'Pacific/Auckland'`.execute(world.db);
+    const prescription = world.vendors.health.state.prescriptions.get(write(world, person));
+    const day = isoDay(new Date(world.now().getTime() + 40 * 86_400_000));
+    Object.assign(prescription?.dispenseRequest?.validityPeriod ?? {}, { start: day });
+    await settleIn(world);
+    const [start] = await tasksOf(world, "subscription.start");
+    expect(start?.reason).toContain(`is valid from ${day} on`);
+  });
+
   test("that is replaced while a later one waits does not wait for that one's day", async () => {
     const { world, person } = await open();
     const id = write(world, person);

@@ -1,3 +1,4 @@
+import { dayIn } from "../../../src/shared/day.ts";
 import type { Resource, ResourceBody } from "./store.ts";
 
 /** A postal address as FHIR writes it, before it has a use or a period. */
@@ -60,7 +61,7 @@ export function afterMove(
   at: Date,
 ): ResourceBody {
   const before = (held ?? []).map((one) =>
-    one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: day(at) } }
+    one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: dayIn(at, "UTC") } }
   );
   return { ...patient, address: [...before, homeAddress(to, at)] };
 }
@@ -90,7 +91,7 @@ function homeAddress(address: SandboxAddress, since: Date) {
     type: "both",
     text: `${line.join(", ")}, ${city}, ${state} ${postalCode}`,
     ...structuredClone(address),
-    period: { start: day(since) },
+    period: { start: dayIn(since, "UTC") },
   };
 }
 
@@ -102,7 +103,7 @@ export function prescriptionResource(
     subject: { reference: `Patient/${patient.id}`, display: displayName(patient) },
     authoredOn: writtenAt.toISOString(),
     requester: { reference: "Practitioner/sandbox", display: "Dr. Imogen Sandbox" },
-    dispenseRequest: { validityPeriod: { start: day(writtenAt) } },
+    dispenseRequest: { validityPeriod: { start: dayIn(writtenAt, "UTC") } },
   }, terms);
 }
 
@@ -156,9 +157,4 @@ export function dispenseResource(
 function displayName({ name }: Resource): string {
   const first = name?.[0];
   return [...(first?.given ?? []), first?.family ?? ""].join(" ").trim();
-}
-
-/** The calendar day in UTC. */
-function day(at: Date): string {
-  return at.toISOString().slice(0, 10);
 }

@@ -1,3 +1,4 @@
+import { dayIn } from "../../../src/shared/day.ts";
 import type { Rows } from "./rows.ts";
 
 /** What the sandbox's Photon knows. Its words are Photon's: see the SDK's types. */
@@ -64,7 +65,7 @@ export type PhotonPrescriptionState = "ACTIVE" | "DEPLETED" | "EXPIRED" | "CANCE
 /** Expiry has no event at Photon: it is a fact of the calendar. The last day still counts. */
 export function prescriptionState(prescription: PhotonPrescription, now: Date): PhotonPrescriptionState {
   if (prescription.canceled) return "CANCELED";
-  if (now.toISOString().slice(0, 10) > prescription.expirationDate) return "EXPIRED";
+  if (dayIn(now, "UTC") > prescription.expirationDate) return "EXPIRED";
   return prescription.fillsRemaining > 0 ? "ACTIVE" : "DEPLETED";
 }
 

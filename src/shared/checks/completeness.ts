@@ -1,3 +1,4 @@
+import { DAY_MS } from "../day.ts";
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { takeIn } from "../ingest/record.ts";
@@ -31,7 +32,6 @@ const PAGES_AT_ONCE = 20;
 const REST_SECONDS = 10;
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /** Where a page begins; absent: at the beginning. */
 export interface Place {

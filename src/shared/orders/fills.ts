@@ -1,13 +1,15 @@
+import { dayIn } from "../day.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StripeInvoiceLine } from "../vendors/stripe/client.ts";
 
 /** A fill that is due later waits for its day, and says so. */
-export function notBefore(fillOn: Date, now: Date): { runAfter: Date; why?: Reason } {
-  return fillOn > now ? { runAfter: fillOn, why: notDueYet(fillOn) } : { runAfter: fillOn };
+export function notBefore(fillOn: Date, now: Date, timeZone: string): { runAfter: Date; why?: Reason } {
+  return fillOn > now ? { runAfter: fillOn, why: notDueYet(fillOn, timeZone) } : { runAfter: fillOn };
 }
 
-export function notDueYet(fillOn: Date): Reason {
-  return reason("NOT_DUE_YET", { day: fillOn.toISOString().slice(0, 10) });
+/** @param timeZone the pharmacy's */
+export function notDueYet(fillOn: Date, timeZone: string): Reason {
+  return reason("NOT_DUE_YET", { day: dayIn(fillOn, timeZone) });
 }
 
 /**

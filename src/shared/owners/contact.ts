@@ -1,3 +1,4 @@
+import { DAY_MS } from "../day.ts";
 import type { CrmProfile, LoginUser } from "../vendors/contract.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { OWNERS } from "./owners.ts";
@@ -51,7 +52,7 @@ export function contactDifferences(reading: ContactReading, now?: Date): Contact
 function wasAskedFor(email: string, login: ContactReading["login"], now: Date | undefined): boolean {
   if (!isSame("login", email, textOf(login?.pendingEmail))) return false;
   const since = login?.pendingSince;
-  return !since || !now || now.getTime() - since.getTime() < CONFIRM_WITHIN_DAYS * 86_400_000;
+  return !since || !now || now.getTime() - since.getTime() < CONFIRM_WITHIN_DAYS * DAY_MS;
 }
 
 /** What a mirror shows; undefined where the customer is not in that system. */

@@ -1,3 +1,4 @@
+import { dayIn } from "../day.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -65,21 +66,6 @@ export function planOf(
     );
   if (charges.length === 0) return { planState, nextRefillOn: null };
   return { planState, nextRefillOn: dayIn(new Date(Math.min(...charges)), timeZone) };
-}
-
-/** Making a format costs more than a hundred uses of it, and the zone is one setting. */
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** `YYYY-MM-DD`, on the calendar of that zone. */
-export function dayIn(time: Date, timeZone: string): string {
-  const format = formats.get(timeZone) ?? new Intl.DateTimeFormat("en-CA", {
-    timeZone,
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-  });
-  formats.set(timeZone, format);
-  return format.format(time);
 }
 
 type PlanMirror = (typeof OWNERS.plan.mirrors)[number];

@@ -1,4 +1,5 @@
 import { type Reason, reason } from "../queue/reasons.ts";
+import { pharmacyZone } from "../queue/settings.ts";
 import type { StepContext } from "../queue/step.ts";
 import { subscriptionsOf } from "../subscriptions/read.ts";
 import type { RegistryRow } from "./drift-page.ts";
@@ -39,10 +40,9 @@ export async function readMirrors(
   const base = { crm, plan: null, stripe: null, login: null, registryEmail: row.email, now: ctx.now() };
   if (fact === "plan") {
     if (stripeId === null) return { reading: null, unknown: null, keys };
-    const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
-      .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+    const timeZone = await pharmacyZone(ctx.deps.db);
     const subscriptions = await subscriptionsOf(ctx, stripeId);
-    const reading = { ...base, plan: planOf(subscriptions, pharmacy_time_zone) };
+    const reading = { ...base, plan: planOf(subscriptions, timeZone) };
     return { reading, unknown: null, keys: [...keys, ...subscriptions.map(({ id }) => id)] };
   }
   const stripe = stripeId === null ? null : await ctx.vendors.stripe.getCustomer(stripeId);

@@ -1,9 +1,9 @@
-import { isFor, isOrder, isUnreadable, UNTOLD_FILL } from "./judge.ts";
-import type { Prescription } from "../vendors/contract.ts";
-import { endOfValidity, firstInstant, parseFhirDateTime, startOfValidity } from "../vendors/fhir-dates.ts";
+import { addDays, type Day, endOfDay } from "../day.ts";
+import type { Prescription, RecordedDate } from "../vendors/contract.ts";
+import { isFor } from "./by-product.ts";
+import { endOf, startOf } from "./dates.ts";
 import { type Demand, fillDemand } from "./demand.ts";
-
-const DAY_MS = 86_400_000;
+import { type Need, standingOf, type Terms } from "./standing.ts";
 
 /** Nobody plans further ahead: longer than any lead time and any usual prescription. */
 const HORIZON_DAYS = 400;
@@ -18,8 +18,7 @@ export interface InFlight {
 /** What the pharmacy's copy of a prescription still allows, where it says so. */
 export interface AtPharmacy {
   left: number | null;
-  /** `YYYY-MM-DD`. */
-  lastDay: string | null;
+  lastDay: Day | null;
 }
 
 export type CoverageCause = "EXPIRES" | "RUNS_OUT" | "NO_FILLS_LEFT" | "EXPIRED";
@@ -81,14 +80,14 @@ type Sorted =
     runsOutOn: Date | null;
   };
 
-/** FHIR's states of a prescription under which nothing is to be given. One that we do not know may be any. */
-const NOT_TO_BE_GIVEN: ReadonlySet<string> = new Set([
-  "on-hold",
-  "cancelled",
-  "entered-in-error",
-  "stopped",
-  "draft",
-]);
+/** What planning by it needs to know. */
+const NEEDED_TO_PLAN: readonly Need[] = [
+  "the last day it is valid",
+  "the number of fills",
+  "the days' supply",
+  "the first day it is valid",
+  "which prescription a recorded fill belongs to",
+];
 
 /**
  * @param codes the product's RxNorm codes
@@ -106,21 +105,23 @@ export function coverageOf(
   atPharmacy: ReadonlyMap<string, AtPharmacy> = new Map(),
 ): Coverage {
   const forProduct = prescriptions.filter((one) => isFor(one, codes));
-  const sorted = forProduct.filter((one) => isOrder(one) && !NOT_TO_BE_GIVEN.has(one.status)).map((one) =>
-    sort(one, inFlight, now, timeZone, atPharmacy.get(one.id))
+  const sorted = forProduct.flatMap((one) =>
+    sort(one, inFlight, now, timeZone, atPharmacy.get(one.id)) ?? []
   );
   const usable = sorted.flatMap((one) => "usable" in one ? [one.usable] : []);
-  if (usable.length > 0) return plan(usable, demand, now);
-  const unreadable = prescriptions.filter(isUnreadable).map(({ id }) => ({ id, unclear: "what it is for" }));
+  if (usable.length > 0) return plan(usable, demand, now, timeZone);
+  const kinds = prescriptions.map((one) => ({ id: one.id, kind: standingOf(one, now, timeZone).kind }));
+  const unreadable = kinds.filter(({ kind }) => kind === "unreadable")
+    .map(({ id }) => ({ id, unclear: "what it is for" }));
   const [unclear] = [...sorted.flatMap((one) => "unclear" in one ? [one] : []), ...unreadable];
   if (unclear) return { kind: "unclear", prescriptionId: unclear.id, what: unclear.unclear };
   const [spent] = sorted.flatMap((one) => "spent" in one ? [one] : [])
     .sort((a, b) => (b.endedOn?.getTime() ?? 0) - (a.endedOn?.getTime() ?? 0));
   if (!spent) {
-    const isWrong = forProduct.length === 0 && prescriptions.some(isOrder);
+    const isWrong = forProduct.length === 0 && kinds.some(({ kind }) => kind !== "no order");
     return { kind: "none", why: isWrong ? "WRONG_PRODUCT" : "NO_PRESCRIPTION" };
   }
-  const [first = now] = fillDemand(demand, now, addDays(now, HORIZON_DAYS));
+  const [first = now] = fillDemand(demand, now, addDays(now, HORIZON_DAYS, timeZone));
   const dueOn = spent.endedOn && spent.endedOn < first ? spent.endedOn : first;
   const { lastFillOn, expiresOn, runsOutOn } = spent;
   return {
@@ -134,60 +135,90 @@ export function coverageOf(
   };
 }
 
+/** Null: nothing is to be given under it. */
 function sort(
   prescription: Prescription,
   inFlight: readonly InFlight[],
   now: Date,
   timeZone: string,
   atPharmacy: AtPharmacy | undefined,
-): Sorted {
-  const { id, status, validUntil, validFrom, fillsAllowed, fillsDispensed, daysSupply } = prescription;
-  const untilOnRecord = validUntil === null ? null : endOfValidity(validUntil, timeZone);
-  const untilAtPharmacy = atPharmacy?.lastDay ? endOfValidity(atPharmacy.lastDay, timeZone) : null;
-  const until = untilOnRecord && untilAtPharmacy && untilAtPharmacy < untilOnRecord
-    ? untilAtPharmacy
-    : untilOnRecord;
+): Sorted | null {
+  const { id, fillsAllowed, fillsDispensed, daysSupply } = prescription;
   const leftAtPharmacy = atPharmacy?.left ?? Infinity;
-  const onRecordAt = dispensedAt(prescription, now);
+  const onRecordAt = dispensedAt(prescription, now, timeZone);
   // One that was placed before the latest fill was handed over is on record: its parcel's news can be the later one.
   const placed = inFlight.filter((one) =>
     one.prescriptionId === id && (!onRecordAt || one.placedAt > onRecordAt)
   ).map(({ placedAt }) => placedAt);
-  const onRecord = fillsAllowed === null ? null : fillsAllowed - fillsDispensed - placed.length;
+  const used = fillsDispensed === null ? null : fillsDispensed + placed.length;
+  const usedAtPharmacy = (fillsAllowed ?? 0) - leftAtPharmacy;
   // The pharmacy handed out what is not on record yet: nobody knows when, so nobody knows until when that drug lasts.
-  const isBehind = onRecord !== null && leftAtPharmacy < onRecord;
+  const isBehind = fillsAllowed !== null && used !== null && usedAtPharmacy > used;
   const lastUsedAt = isBehind ? null : latest([...placed, onRecordAt]);
-  const drugLasts = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply) : null;
-  if (status !== "active" && status !== "completed") return { unclear: "its status", id };
-  const dates = { lastFillOn: lastUsedAt, expiresOn: until, runsOutOn: drugLasts };
-  if (until && until < now) return { spent: "EXPIRED", id, endedOn: until, ...dates };
-  const left = onRecord === null ? null : Math.min(onRecord, leftAtPharmacy);
-  if (status === "completed" || (left !== null && left <= 0)) {
-    return { spent: "NO_FILLS_LEFT", id, endedOn: drugLasts, ...dates };
+  const runsOutOn = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply, timeZone) : null;
+  const validUntil = earlierEnd(prescription, atPharmacy, timeZone);
+  const standing = standingOf(
+    { ...prescription, validUntil, fillsDispensed: isBehind ? usedAtPharmacy : used },
+    now,
+    timeZone,
+    NEEDED_TO_PLAN,
+  );
+  const expiresOn = endOf(validUntil, timeZone);
+  const dates = { lastFillOn: lastUsedAt, expiresOn, runsOutOn };
+  const expired = { spent: "EXPIRED", id, endedOn: expiresOn, ...dates } as const;
+  const usedUp = { spent: "NO_FILLS_LEFT", id, endedOn: runsOutOn, ...dates } as const;
+  switch (standing.kind) {
+    case "expired":
+      return expired;
+    case "used up":
+      return usedUp;
+    // No fill is left of what the health record calls completed.
+    case "completed":
+      return standing.dates.kind === "expired" ? expired : usedUp;
+    case "unknown status":
+      return { unclear: "its status", id };
+    case "valid":
+    case "unclear":
+      return asUsable(standing, id, daysSupply, lastUsedAt);
+    case "not yet valid":
+      return asUsable(standing.then, id, daysSupply, lastUsedAt);
+    default:
+      return null;
   }
-  if (!until) return { unclear: "the last day it is valid", id };
-  if (left === null) return { unclear: "the number of fills", id };
+}
+
+function asUsable(terms: Terms, id: string, daysSupply: number | null, lastUsedAt: Date | null): Sorted {
+  if (terms.kind === "unclear") return { unclear: terms.what, id };
   if (daysSupply === null) return { unclear: "the days' supply", id };
-  const from = validFrom === null ? null : startOfValidity(validFrom, timeZone);
-  if (validFrom !== null && !from) return { unclear: "the first day it is valid", id };
-  // A fill that may be gone counts as gone; where it may have been the last one, only a person can tell.
-  const surelyLeft = left - (prescription.uncertainFills ?? 0);
-  if (surelyLeft <= 0) return { unclear: UNTOLD_FILL, id };
-  return { usable: { id, from, until, left: surelyLeft, daysSupply, lastUsedAt } };
+  return {
+    usable: { id, from: terms.from, until: terms.until, left: terms.fillsLeft, daysSupply, lastUsedAt },
+  };
+}
+
+/** The earlier last day of the two copies. The health record is the owner: an end that it lacks is not made up. */
+function earlierEnd(
+  { validUntil }: Prescription,
+  atPharmacy: AtPharmacy | undefined,
+  timeZone: string,
+): RecordedDate | null {
+  const [onRecord, day] = [endOf(validUntil, timeZone), atPharmacy?.lastDay];
+  return onRecord && day && endOfDay(day, timeZone) < onRecord
+    ? { kind: "days", first: day, last: day }
+    : validUntil;
 }
 
 /** A prescription dated today begins when the pharmacy's day does; an order that waits for that is no gap. */
 const FILL_MAY_WAIT_DAYS = 1;
 
 /** Uses up the fills as they will be asked for, the prescription that expires first at the head. */
-function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
+function plan(usable: Usable[], demand: Demand, now: Date, timeZone: string): Coverage {
   const queue = usable.toSorted((a, b) => a.until.getTime() - b.until.getTime())
     .map((one) => ({ ...one }));
-  const horizon = addDays(now, HORIZON_DAYS);
+  const horizon = addDays(now, HORIZON_DAYS, timeZone);
   let last: { by: Usable; on: Date } | null = null;
   let firstUncovered: Date | null = null;
   for (const day of fillDemand(demand, now, horizon)) {
-    const latestStart = addDays(day, FILL_MAY_WAIT_DAYS);
+    const latestStart = addDays(day, FILL_MAY_WAIT_DAYS, timeZone);
     const by = queue.find((one) => one.left > 0 && (one.from ?? day) <= latestStart && day <= one.until);
     if (!by) {
       firstUncovered = day;
@@ -206,8 +237,8 @@ function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
   if (!by) throw new Error("a plan needs a prescription");
   const expiresOn = latest(queue.map(({ until }) => until)) ?? by.until;
   const runsOutOn = last
-    ? addDays(last.on, last.by.daysSupply)
-    : by.lastUsedAt && addDays(by.lastUsedAt, by.daysSupply);
+    ? addDays(last.on, last.by.daysSupply, timeZone)
+    : by.lastUsedAt && addDays(by.lastUsedAt, by.daysSupply, timeZone);
   // A drug that ran out while there were fills to be had ran out because none was asked for: the customer had paused.
   const isForWantOfFills = last !== null || (runsOutOn !== null && runsOutOn > now);
   const ends = [
@@ -230,19 +261,15 @@ function plan(usable: Usable[], demand: Demand, now: Date): Coverage {
 }
 
 /**
- * When the last fill was handed over; days begin in UTC, which errs on the early side. A day ahead of us is a slip of
- * the pen: the fill is used all the same, and lasts no longer than from now on.
+ * When the last fill was handed over. A day ahead of us is a slip of the pen: the fill is used all the same, and lasts no
+ * longer than from now on.
  */
-function dispensedAt({ lastDispensedOn }: Prescription, now: Date): Date | null {
-  const parsed = lastDispensedOn === null ? null : parseFhirDateTime(lastDispensedOn);
-  return parsed && new Date(Math.min(firstInstant(parsed), now.getTime()));
+function dispensedAt({ lastDispensedOn }: Prescription, now: Date, timeZone: string): Date | null {
+  const on = startOf(lastDispensedOn, timeZone);
+  return on && (on < now ? on : now);
 }
 
 function latest(dates: readonly (Date | null)[]): Date | null {
   const times = dates.flatMap((date) => date ? [date.getTime()] : []);
   return times.length > 0 ? new Date(Math.max(...times)) : null;
-}
-
-export function addDays(date: Date, days: number): Date {
-  return new Date(date.getTime() + days * DAY_MS);
 }

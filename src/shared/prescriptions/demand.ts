@@ -1,3 +1,4 @@
+import { DAY_MS } from "../day.ts";
 import type { StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 
 /** How a subscription's item will ask for fills. */
@@ -69,10 +70,9 @@ export function endOfNextPeriod(demand: Demand): Date {
   return addIntervals(demand.nextCharge, demand, 1);
 }
 
-const DAY_MS = 86_400_000;
 const DAYS: Readonly<Record<"day" | "week", number>> = { day: 1, week: 7 };
 
-/** `count` billing intervals later. A month that is too short ends on its last day, as Stripe bills it. */
+/** `count` billing intervals later. In UTC, as Stripe bills: a month that is too short ends on its last day. */
 function addIntervals(from: Date, { interval, intervalCount }: Demand, count: number): Date {
   if (interval === "day" || interval === "week") {
     return new Date(from.getTime() + DAYS[interval] * intervalCount * count * DAY_MS);

@@ -1,5 +1,6 @@
 import { type Answers, askHealthRecord } from "../prescriptions/ask-health.ts";
 import type { AtPharmacy, InFlight } from "../prescriptions/coverage.ts";
+import { isActive } from "../prescriptions/standing.ts";
 import { CREATE_ORDER } from "../orders/orders.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -245,7 +246,7 @@ export async function askPharmacyAbout(
   const customer = context.customers.get(stripeCustomerId);
   if (!customer?.health_patient_id || !customer.pharmacy_patient_id) return found;
   for (const prescription of context.prescriptions.get(customer.health_patient_id) ?? []) {
-    if (prescription.status !== "active") continue;
+    if (!isActive(prescription)) continue;
     const held = await ctx.vendors.pharmacy.findPrescription({
       patientId: customer.pharmacy_patient_id,
       reference: prescription.id,

@@ -1,7 +1,8 @@
 import type { TrackerRefillFindingsFinding } from "../db/types.ts";
+import { addDays } from "../day.ts";
 import { Retryable } from "../queue/reasons.ts";
 import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
-import { addDays, type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/coverage.ts";
+import { type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/coverage.ts";
 import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "../prescriptions/demand.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
@@ -161,7 +162,7 @@ function lookAtItem(
     context.timeZone,
     atPharmacy,
   );
-  const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now);
+  const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now, context.timeZone);
   const isPaused = pause === "FOR_RENEWAL" && seen.finding !== "COVERED";
   return {
     ...base,
@@ -234,6 +235,7 @@ function lookAtCoverage(
   subscription: string,
   leadDays: number,
   now: Date,
+  timeZone: string,
 ): Seen {
   switch (coverage.kind) {
     case "none":
@@ -251,10 +253,10 @@ function lookAtCoverage(
     }
     default: {
       const { dueOn, prescriptionId, cause } = coverage;
-      const startOn = addDays(dueOn, -leadDays);
+      const startOn = addDays(dueOn, -leadDays, timeZone);
       const isSpent = coverage.kind === "spent";
       return {
-        finding: isSpent || startOn <= addDays(now, OPENS_DAYS_BEFORE_START) ? cause : "COVERED",
+        finding: isSpent || startOn <= addDays(now, OPENS_DAYS_BEFORE_START, timeZone) ? cause : "COVERED",
         coverage,
         prescriptionId,
         dueOn,

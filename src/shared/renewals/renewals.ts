@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import { DAY_MS } from "../day.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
 import { type Look, needsRenewal } from "./look.ts";
 
@@ -130,7 +131,7 @@ async function openRenewalsOf(trx: Trx, looks: readonly Look[]) {
 }
 
 /** Dates that moved by less than this are noise: an early refill, a late parcel. */
-const NOISE_MS = 86_400_000;
+const NOISE_MS = DAY_MS;
 
 /** True when what was seen now differs from what the open renewal goes by, and nobody is at it already. */
 async function wantsLook(

@@ -1,23 +1,9 @@
 import { sql } from "kysely";
-import { productsByKey } from "../registry/prices.ts";
 import type { Trx } from "../db/database.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
-import { codesOf, sortByProduct, type Sorted } from "../prescriptions/first.ts";
-
-/** A patient's prescriptions as the health record has them now, sorted by product. Two calls. */
-export async function readPrescriptions(
-  ctx: StepContext,
-  patientId: string,
-): Promise<Sorted & { timeZone: string }> {
-  const { pharmacy_time_zone: timeZone } = await ctx.deps.db
-    .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
-  const prescriptions = (await ctx.vendors.health.listPrescriptionsOf([patientId])).get(patientId) ?? [];
-  const products = await productsByKey(ctx.deps.db, "rxnorm", prescriptions.flatMap(codesOf));
-  return { ...sortByProduct(prescriptions, products, ctx.now(), timeZone), timeZone };
-}
 
 /**
  * Every subscription the customer ever had, ended ones too, also as the Stripe customers they were before a merge.

@@ -5,7 +5,8 @@ import { type FollowUp, reason, type ReasonCode } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { followUpTasks, insertTasks } from "../queue/tasks.ts";
 import { priceToSell } from "../registry/prices.ts";
-import type { FirstVerdict, Sorted } from "../prescriptions/first.ts";
+import type { Sorted } from "../prescriptions/by-product.ts";
+import type { FirstVerdict } from "../prescriptions/first.ts";
 
 export const CREATE_SUBSCRIPTION = "create subscription";
 

@@ -1,3 +1,5 @@
+import type { Day } from "../day.ts";
+
 /**
  * What a vendor folder offers, in words that belong to no vendor. A folder under `vendors/` knows the
  * wire (paths, signatures, shapes) and nothing of Clockwork; a second vendor of a role is one new folder
@@ -97,33 +99,46 @@ export interface ShippingAddress {
   country: string;
 }
 
+/**
+ * A date as precise as the record has it. No record names a zone for a day, a month or a year: they are of the pharmacy's
+ * calendar.
+ */
+export type RecordedDate =
+  | { kind: "instant"; at: Date }
+  /** One day, where the first is the last; else a month or a year, which does not say which day. */
+  | { kind: "days"; first: Day; last: Day }
+  | { kind: "unreadable" };
+
+/** FHIR's own words for what a prescription is. */
+export interface FhirWords {
+  /** active, on-hold, cancelled, completed, entered-in-error, stopped, draft, unknown; a later version may have more. */
+  status: string;
+  /** proposal, plan, order, … */
+  intent: string;
+  /** True for an order not to give the drug. */
+  doNotPerform: boolean;
+}
+
 /** A prescription as the health record tells it. Unknown is null, and null never counts as valid. */
 export interface Prescription {
   id: string;
   patientId: string;
-  /**
-   * FHIR status: active, on-hold, cancelled, completed, entered-in-error, stopped, draft, unknown, …; `unreadable` where
-   * the record holds a prescription of which nothing else can be told.
-   */
-  status: string;
-  intent: string;
+  /** What `prescriptions/standing.ts` judges, and nothing else. Null: the record holds one that cannot be read. */
+  fhir: FhirWords | null;
   codes: { system: string; code: string }[];
-  /** FHIR dateTime as written: a year, year-month, date or instant. */
-  writtenOn: string | null;
-  /** True for an order not to give the drug. */
-  doNotPerform: boolean;
-  /** FHIR dateTime as written; null: from when it was written. */
-  validFrom: string | null;
-  /** FHIR dateTime as written. */
-  validUntil: string | null;
+  writtenOn: RecordedDate | null;
+  /** Null: from when it was written. */
+  validFrom: RecordedDate | null;
+  /** Its last day. Null is never "for ever". */
+  validUntil: RecordedDate | null;
   /** All fills, the first one included. */
   fillsAllowed: number | null;
-  /** Completed dispenses that name this prescription. Of many patients at once, only under what may still be filled. */
-  fillsDispensed: number;
+  /** Completed dispenses that name this prescription. Null: they were not counted, for nothing can be filled under it. */
+  fillsDispensed: number | null;
   /** Dispenses on file that may have used a fill of it, and do not say so. Absent: none. */
   uncertainFills?: number;
-  /** FHIR dateTime of the latest completed dispense; null when there is none or it does not say. */
-  lastDispensedOn: string | null;
+  /** Of the latest completed dispense; null when there is none or it does not say. */
+  lastDispensedOn: RecordedDate | null;
   /** Days one fill lasts. */
   daysSupply: number | null;
 }
@@ -153,7 +168,8 @@ export interface HealthRecord {
   listPrescriptions(patientId: string): Promise<Prescription[]>;
   /**
    * As {@link HealthRecord.listPrescriptions} for many patients (at most 100) in few calls. A patient whom the record
-   * does not know is not in the map, and neither is an id that can be none of its own.
+   * does not know is not in the map, and neither is an id that can be none of its own. Fills are counted only under what
+   * may still be filled.
    */
   listPrescriptionsOf(patientIds: readonly string[]): Promise<Map<string, Prescription[]>>;
   /** One prescription, or null when it was deleted or never was. */
@@ -206,8 +222,8 @@ export interface PharmacyPrescription {
   reference: string | null;
   active: boolean;
   fillsRemaining: number | null;
-  /** The last day on which the pharmacy fills it, `YYYY-MM-DD`; null where it does not say. */
-  lastDay: string | null;
+  /** The last day on which the pharmacy fills it; null where it does not say. */
+  lastDay: Day | null;
 }
 
 /** The pharmacy: fills and ships. */

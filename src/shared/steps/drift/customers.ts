@@ -1,6 +1,7 @@
 import { beginRun, commitPage, comparePage, isAwaited, type Met, rowsBy } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
 import { planOf } from "../../owners/plan.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
@@ -44,11 +45,10 @@ type Listed = Awaited<ReturnType<StepContext["vendors"]["stripe"]["listCustomers
 async function meet(ctx: StepContext, listed: Listed): Promise<{ met: Met[]; strangers: number }> {
   const { db } = ctx.deps;
   const rows = await rowsBy(db, "stripe_customer_id", listed.map(({ id }) => id));
-  const { pharmacy_time_zone: zone } = await db.selectFrom("clockwork.settings")
-    .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+  const timeZone = await pharmacyZone(db);
   const met = listed.flatMap(({ id, email, phone, subscriptions }): Met[] => {
     const row = rows.get(id);
-    return row ? [{ row, plan: planOf(subscriptions, zone), stripe: { email, phone }, login: null }] : [];
+    return row ? [{ row, plan: planOf(subscriptions, timeZone), stripe: { email, phone }, login: null }] : [];
   });
   const unknown = listed.map(({ id }) => id).filter((id) => !rows.has(id));
   // A key that was given up still tells whose it is.

@@ -4,6 +4,7 @@ import { invoiceStateOf, readInvoice, whyNotPaid } from "../../orders/payment.ts
 import { customerBy } from "../../registry/customers.ts";
 import { type PricedProduct, productByPrice } from "../../registry/products.ts";
 import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
 import { defineStep } from "../../queue/step.ts";
 import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
 import { stripeHint } from "../../ingest/hints.ts";
@@ -41,6 +42,7 @@ export const invoicePaid = defineStep({
       }
       paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
     }
+    const timeZone = await pharmacyZone(ctx.deps.db);
     return {
       kind: "done",
       commit: async (trx) => {
@@ -70,7 +72,7 @@ export const invoicePaid = defineStep({
             followUps.push({
               step: "order.place",
               data: { order_id: order.id },
-              ...notBefore(order.fill_on, ctx.now()),
+              ...notBefore(order.fill_on, ctx.now(), timeZone),
             });
           }
         }

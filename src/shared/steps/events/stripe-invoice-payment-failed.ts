@@ -1,5 +1,6 @@
+import { pharmacyZone } from "../../queue/settings.ts";
 import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
-import { dayIn } from "../../owners/plan.ts";
+import { dayIn } from "../../day.ts";
 import { customerBy, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
 import { type FollowUp, Permanent, type Reason, reason } from "../../queue/reasons.ts";
@@ -48,8 +49,7 @@ export const ownerTellPaymentFailed = defineOwnStep("owner.tell_payment_failed",
       const customer = await customerBy(ctx.deps.db, "stripe_customer_id", invoice.customerId);
       ctx.about({ customerId: customer.id });
       const personId = keyOf(customer, "crm_person_id");
-      const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
-        .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+      const timeZone = await pharmacyZone(ctx.deps.db);
       let { nextPaymentAttempt } = invoice;
       await ctx.once({
         vendor: "crm",
@@ -70,7 +70,7 @@ export const ownerTellPaymentFailed = defineOwnStep("owner.tell_payment_failed",
             name: "payment_failed",
             data: {
               attempt,
-              next_attempt_on: nextPaymentAttempt && dayIn(nextPaymentAttempt, pharmacy_time_zone),
+              next_attempt_on: nextPaymentAttempt && dayIn(nextPaymentAttempt, timeZone),
             },
           });
           return null;

@@ -18,6 +18,7 @@ import {
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
 import { Halt } from "../../queue/halt.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
 import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
 import { type Commit, defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { paidFillOf } from "../../subscriptions/paid-fill.ts";
@@ -50,7 +51,7 @@ export const orderPlace = defineOwnStep("order.place", {
       return {
         kind: "wait",
         until: order.fill_on,
-        reason: notDueYet(order.fill_on),
+        reason: notDueYet(order.fill_on, await pharmacyZone(ctx.deps.db)),
       };
     }
     const customer = await customerById(ctx.deps.db, order.customer_id);
@@ -195,12 +196,11 @@ async function validPrescriptions(
   order: Order,
   patientId: string,
 ): Promise<string[]> {
-  const { pharmacy_time_zone } = await ctx.deps.db
-    .selectFrom("clockwork.settings").select("pharmacy_time_zone").executeTakeFirstOrThrow();
+  const timeZone = await pharmacyZone(ctx.deps.db);
   const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
   if (codes.size === 0) throw new Permanent("PRODUCT_HAS_NO_CODE", { product: order.product_id });
   const prescriptions = await ctx.vendors.health.listPrescriptions(patientId);
-  const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), pharmacy_time_zone);
+  const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), timeZone);
   switch (verdict.kind) {
     case "valid":
       return verdict.prescriptionIds;

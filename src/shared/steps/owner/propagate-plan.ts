@@ -3,6 +3,7 @@ import { planOf } from "../../owners/plan.ts";
 import { type Customer, customerById, findCustomer } from "../../registry/customers.ts";
 import { subscriptionsOf } from "../../subscriptions/read.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 /**
@@ -18,10 +19,9 @@ export const ownerPropagatePlan = defineOwnStep("owner.propagate_plan", {
     ctx.about({ customerId: customer.id });
     const { crm_person_id: personId, stripe_customer_id: stripeCustomerId } = customer;
     if (!personId || !stripeCustomerId) return { kind: "done" };
-    const { pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
-      .select("pharmacy_time_zone").executeTakeFirstOrThrow();
+    const timeZone = await pharmacyZone(ctx.deps.db);
     const readAt = ctx.now();
-    const plan = planOf(await subscriptionsOf(ctx, stripeCustomerId), pharmacy_time_zone);
+    const plan = planOf(await subscriptionsOf(ctx, stripeCustomerId), timeZone);
     const isShown = async () => {
       const profile = await readProfile(ctx, personId, customer.id);
       return profile.planState === plan.planState && profile.nextRefillOn === plan.nextRefillOn;

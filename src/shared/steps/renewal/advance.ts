@@ -33,16 +33,16 @@ export const renewalAdvance = defineOwnStep("renewal.advance", {
     const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
     const looks = await lookAtRefills(ctx, [subscription], true);
     const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
-    const { remind_days_before } = await ctx.deps.db.selectFrom("clockwork.settings")
-      .select("remind_days_before").executeTakeFirstOrThrow();
-    const decision = decide(renewal, look, remind_days_before, ctx.now());
+    const { remind_days_before, pharmacy_time_zone } = await ctx.deps.db.selectFrom("clockwork.settings")
+      .select(["remind_days_before", "pharmacy_time_zone"]).executeTakeFirstOrThrow();
+    const decision = decide(renewal, look, remind_days_before, ctx.now(), pharmacy_time_zone);
     const isForPerson = decision.kind === "lapse" && !(await isAskedElsewhere(ctx, renewalId));
     const commit = async (trx: Trx) => {
       await recordLooks(trx, looks);
       const current = await lockRenewal(trx, renewalId);
       if (!isOpen(current)) return [];
       // By what is written now: another run may have asked or reminded the customer meanwhile.
-      const decided = decide(current, look, remind_days_before, ctx.now());
+      const decided = decide(current, look, remind_days_before, ctx.now(), pharmacy_time_zone);
       return await carryOut(trx, current, decided, subscription);
     };
     const outcome: Outcome = isForPerson

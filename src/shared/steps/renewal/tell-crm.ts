@@ -1,8 +1,10 @@
 import { sql } from "kysely";
 import type { Trx } from "../../db/database.ts";
+import { dayIn } from "../../day.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
 import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { decide } from "../../renewals/decide.ts";
@@ -27,6 +29,7 @@ export const renewalTellCrm = defineOwnStep("renewal.tell_crm", {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
     const personId = keyOf(await customerById(ctx.deps.db, renewal.customer_id), "crm_person_id");
+    const timeZone = await pharmacyZone(ctx.deps.db);
     const key = `renewal:${renewalId}:${fact}${reminder === undefined ? "" : `:${reminder}`}`;
     try {
       await ctx.once({
@@ -35,7 +38,8 @@ export const renewalTellCrm = defineOwnStep("renewal.tell_crm", {
         key,
         settleSeconds: 0,
         idempotentForSeconds: REPEAT_IGNORED_HOURS * 3600,
-        guard: () => ASKS_SOMETHING.has(fact) ? mayBeAsked(ctx, renewal, personId, fact) : Promise.resolve(),
+        guard: () =>
+          ASKS_SOMETHING.has(fact) ? mayBeAsked(ctx, renewal, personId, fact, timeZone) : Promise.resolve(),
         send: async () => {
           await ctx.vendors.crm.sendEvent({
             personId,
@@ -46,7 +50,7 @@ export const renewalTellCrm = defineOwnStep("renewal.tell_crm", {
             name: fact,
             data: {
               renewal_id: renewalId,
-              due_on: renewal.due_on.toISOString().slice(0, 10),
+              due_on: dayIn(renewal.due_on, timeZone),
               ...(reminder === undefined ? {} : { reminder }),
             },
           });
@@ -117,13 +121,14 @@ async function mayBeAsked(
   told: Renewal,
   personId: string,
   fact: RenewalFact,
+  timeZone: string,
 ): Promise<void> {
   const renewal = await renewalById(ctx.deps.db, told.id);
   if (!isOpen(renewal)) throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
   const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
   const looks = await lookAtRefills(ctx, [subscription], true);
   const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
-  const { kind } = decide(renewal, look, [], ctx.now());
+  const { kind } = decide(renewal, look, [], ctx.now(), timeZone);
   if (kind === "hold") throw new Withheld(reason("CUSTOMER_ON_HOLD"));
   // A reminder of what has lapsed meanwhile says less than the customer was told of the lapse.
   if (kind === "close" || (kind === "lapse" && fact === "renewal_reminder")) {

@@ -1,9 +1,9 @@
 import type { Trx } from "../../db/database.ts";
 import { customerById } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
+import { readPrescriptions } from "../../prescriptions/by-product.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { judgeFirst } from "../../prescriptions/first.ts";
-import { readPrescriptions } from "../../subscriptions/read.ts";
 import { askAboutUnknown, askNow, lockCustomer, planStart } from "../../subscriptions/starts.ts";
 
 /**

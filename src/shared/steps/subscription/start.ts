@@ -1,12 +1,14 @@
 import type { Trx } from "../../db/database.ts";
+import { dayIn } from "../../day.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { priceToSell, productsByKey } from "../../registry/prices.ts";
 import { Halt } from "../../queue/halt.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
+import { readPrescriptions } from "../../prescriptions/by-product.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { judgeFirst } from "../../prescriptions/first.ts";
-import { readPrescriptions, subscriptionsEver } from "../../subscriptions/read.ts";
+import { subscriptionsEver } from "../../subscriptions/read.ts";
 import {
   askDespiteEarlier,
   askNow,
@@ -139,7 +141,7 @@ async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: str
       throw new Permanent("PRESCRIPTION_UNCLEAR", { what: verdict.what });
     case "later": {
       const { prescriptionId: prescription, from } = verdict;
-      const day = from.toISOString().slice(0, 10);
+      const day = dayIn(from, timeZone);
       throw new Halt({
         kind: "wait",
         until: from,

@@ -1,5 +1,5 @@
 import type { ShippingAddress } from "../contract.ts";
-import { firstInstant, parseFhirDateTime, periodContains } from "../fhir-dates.ts";
+import { firstInstant, periodContains } from "./dates.ts";
 import type { Patient } from "./fhir.ts";
 
 /** The company ships within one country; FHIR lets `country` be absent. */
@@ -57,8 +57,7 @@ function lines({ line }: Address): string[] {
 
 /** An address without a start is older than any that has one. */
 function began({ period }: Address): number {
-  const start = period?.start ? parseFhirDateTime(period.start) : null;
-  return start ? firstInstant(start) : -Number.MAX_VALUE;
+  return firstInstant(period?.start) ?? -Number.MAX_VALUE;
 }
 
 function trimmed(value: string | null | undefined): string {

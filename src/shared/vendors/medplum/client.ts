@@ -172,9 +172,11 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
       const requests = await requestsOf("search prescriptions", ids);
       // Years of fills are on record, but only those under a prescription in use are counted.
       const inUse = requests.flatMap((one) => "intent" in one && isInUse(one, deps.now()) ? [one] : []);
-      const fills = inUse.length > 0 ? await fillsOf(ids, earliestFill(inUse)) : NO_FILLS;
+      const fills = inUse.length > 0 ? await fillsOf(ids, earliestFill(inUse)) : null;
+      const counted = new Set(inUse.map(({ id }) => id));
       for (const request of requests) {
-        found.set(request.subject, [...(found.get(request.subject) ?? []), readAs(request, fills)]);
+        const read = readAs(request, counted.has(request.id) ? fills : null);
+        found.set(request.subject, [...(found.get(request.subject) ?? []), read]);
       }
       const without = ids.filter((id) => !found.has(id));
       // A search finds nothing for a patient who does not exist either.
@@ -258,11 +260,9 @@ function ofPatients(patientIds: readonly string[]): Record<string, string> {
   return { subject, _sort: "_lastUpdated", _count: String(size) };
 }
 
-const NO_FILLS: FillCount = { of: new Map(), strays: [] };
-
 function readAs(
   request: MedicationRequest | z.output<typeof unreadableRequestSchema>,
-  fills: FillCount,
+  fills: FillCount | null,
 ): Prescription {
   return "intent" in request ? toPrescription(request, fills) : unreadablePrescription(request);
 }

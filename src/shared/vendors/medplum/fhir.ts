@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Prescription } from "../contract.ts";
-import { firstInstant, parseFhirDateTime } from "../fhir-dates.ts";
+import { firstInstant, recordedDate } from "./dates.ts";
 
 /**
  * The part of FHIR R4 that we read. Missing data is normal in FHIR, so everything that we can do without may
@@ -119,26 +119,29 @@ export function patientIdOf(reference: string | null | undefined): string | null
 /**
  * A MedicationRequest in our words. FHIR counts repeats, which leave out the first fill, and has no field for
  * the fills that remain: they are counted from the completed dispenses.
+ * @param fills null: they were not counted
  */
-export function toPrescription(request: MedicationRequest, fills: FillCount): Prescription {
+export function toPrescription(request: MedicationRequest, fills: FillCount | null): Prescription {
   const { dispenseRequest } = request;
   const repeats = dispenseRequest?.numberOfRepeatsAllowed;
-  const { count, lastOn, uncertain } = fills.of.get(request.id) ?? NO_FILLS;
-  const strays = fills.strays.filter((stray) => mayBeOf(stray, request)).length;
+  const { count, lastOn, uncertain } = fills?.of.get(request.id) ?? NO_FILLS;
+  const strays = fills?.strays.filter((stray) => mayBeOf(stray, request)).length ?? 0;
   return {
     id: request.id,
     patientId: request.subject,
-    status: request.status,
-    intent: request.intent,
+    fhir: {
+      status: request.status,
+      intent: request.intent,
+      doNotPerform: request.doNotPerform === true,
+    },
     codes: codesOf(request.medicationCodeableConcept),
-    writtenOn: request.authoredOn ?? null,
-    doNotPerform: request.doNotPerform === true,
-    validFrom: dispenseRequest?.validityPeriod?.start ?? null,
-    validUntil: dispenseRequest?.validityPeriod?.end ?? null,
+    writtenOn: recordedDate(request.authoredOn),
+    validFrom: recordedDate(dispenseRequest?.validityPeriod?.start),
+    validUntil: recordedDate(dispenseRequest?.validityPeriod?.end),
     fillsAllowed: isCount(repeats) ? 1 + repeats : null,
-    fillsDispensed: count,
+    fillsDispensed: fills && count,
     ...(uncertain + strays > 0 ? { uncertainFills: uncertain + strays } : {}),
-    lastDispensedOn: lastOn,
+    lastDispensedOn: recordedDate(lastOn),
     daysSupply: inDays(dispenseRequest?.expectedSupplyDuration),
   };
 }
@@ -147,8 +150,7 @@ export function toPrescription(request: MedicationRequest, fills: FillCount): Pr
 export const unreadableRequestSchema = medicationRequestSchema.pick({ id: true, subject: true });
 
 /**
- * One malformed prescription must not hide those of the other patients, nor count as valid: it is for no product, in no
- * state that is known.
+ * One malformed prescription must not hide those of the other patients, nor count as valid: it is for no product.
  */
 export function unreadablePrescription(
   { id, subject }: z.output<typeof unreadableRequestSchema>,
@@ -156,15 +158,13 @@ export function unreadablePrescription(
   return {
     id,
     patientId: subject,
-    status: "unreadable",
-    intent: "unreadable",
+    fhir: null,
     codes: [],
     writtenOn: null,
-    doNotPerform: false,
     validFrom: null,
     validUntil: null,
     fillsAllowed: null,
-    fillsDispensed: 0,
+    fillsDispensed: null,
     lastDispensedOn: null,
     daysSupply: null,
   };
@@ -218,7 +218,7 @@ function mayBeOf({ patientId, codes, on }: Stray, request: MedicationRequest): b
   ) {
     return false;
   }
-  const [at, since] = [timeOf(on), timeOf(request.authoredOn)];
+  const [at, since] = [firstInstant(on), firstInstant(request.authoredOn)];
   return at === null || since === null || at >= since;
 }
 
@@ -226,14 +226,9 @@ function codesOf(concept: z.output<typeof codesSchema>): { system: string; code:
   return (concept?.coding ?? []).flatMap(({ system, code }) => system && code ? [{ system, code }] : []);
 }
 
-function timeOf(text: string | null | undefined): number | null {
-  const parsed = text ? parseFhirDateTime(text) : null;
-  return parsed && firstInstant(parsed);
-}
-
 /** The later of two FHIR dateTimes; text that is none loses. */
 function later(a: string | null, b: string | null | undefined): string | null {
-  return (timeOf(b) ?? -Infinity) > (timeOf(a) ?? -Infinity) ? b ?? null : a;
+  return (firstInstant(b) ?? -Infinity) > (firstInstant(a) ?? -Infinity) ? b ?? null : a;
 }
 
 /** Counts dispenses by the prescription they name. One that names two prescriptions is a fill of each. */

@@ -1,7 +1,6 @@
-import { firstInstant, parseFhirDateTime } from "../fhir-dates.ts";
+import { DAY_MS } from "../../day.ts";
+import { firstInstant, recordedDate } from "./dates.ts";
 import type { MedicationRequest } from "./fhir.ts";
-
-const DAY_MS = 86_400_000;
 
 /** A last day lasts one day, and zones differ by another. */
 const SURELY_OVER_MS = 3 * DAY_MS;
@@ -12,16 +11,17 @@ const ENTERED_LATE_MS = 31 * DAY_MS;
 /** False for a prescription that nothing can be filled under any more: cancelled, or surely over. */
 export function isInUse({ status, dispenseRequest }: MedicationRequest, now: Date): boolean {
   if (status !== "active" && status !== "completed") return false;
-  const end = parseFhirDateTime(dispenseRequest?.validityPeriod?.end ?? "");
+  const text = dispenseRequest?.validityPeriod?.end;
+  const end = recordedDate(text);
   // A year or a month does not say which day.
-  if (!end || (end.day === null && !end.instant)) return true;
-  return now.getTime() - firstInstant(end) < SURELY_OVER_MS;
+  if (end?.kind === "days" && end.first !== end.last) return true;
+  return now.getTime() - (firstInstant(text) ?? Infinity) < SURELY_OVER_MS;
 }
 
 /** No fill of these can have been put on record before; null where one of them does not say when it began. */
 export function earliestFill(requests: readonly MedicationRequest[]): Date | null {
   const begun = requests.map(({ authoredOn, dispenseRequest }) => {
-    const times = [instantOf(authoredOn), instantOf(dispenseRequest?.validityPeriod?.start)]
+    const times = [firstInstant(authoredOn), firstInstant(dispenseRequest?.validityPeriod?.start)]
       .filter((time) => time !== null);
     return times.length > 0 ? Math.min(...times) : null;
   });
@@ -29,9 +29,4 @@ export function earliestFill(requests: readonly MedicationRequest[]): Date | nul
   return times.length > 0 && times.length === begun.length
     ? new Date(Math.min(...times) - ENTERED_LATE_MS)
     : null;
-}
-
-function instantOf(text: string | null | undefined): number | null {
-  const parsed = text ? parseFhirDateTime(text) : null;
-  return parsed ? firstInstant(parsed) : null;
 }

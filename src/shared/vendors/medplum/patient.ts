@@ -1,5 +1,5 @@
 import type { HealthPatient } from "../contract.ts";
-import { periodContains } from "../fhir-dates.ts";
+import { periodContains } from "./dates.ts";
 import { type Patient, patientIdOf } from "./fhir.ts";
 
 /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isDay } from "../../day.ts";
 import type { PharmacyOrder, PharmacyPrescription, ShippingAddress } from "../contract.ts";
 import { orderState } from "./states.ts";
 
@@ -84,7 +85,7 @@ export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
     reference: node.externalId ?? null,
     active: node.state === "ACTIVE",
     fillsRemaining: node.fillsRemaining ?? null,
-    lastDay: node.expirationDate ?? null,
+    lastDay: node.expirationDate && isDay(node.expirationDate) ? node.expirationDate : null,
   };
 }
 

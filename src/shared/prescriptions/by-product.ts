@@ -1,0 +1,91 @@
+import { pharmacyZone } from "../queue/settings.ts";
+import type { StepContext } from "../queue/step.ts";
+import { productsByKey } from "../registry/prices.ts";
+import { type Prescription, VendorError } from "../vendors/contract.ts";
+import { type Standing, standingOf } from "./standing.ts";
+
+export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
+
+/** A customer's prescriptions, each with the product it is for. */
+export interface Sorted {
+  /** Orders to give a drug, by product. */
+  byProduct: ReadonlyMap<number, Prescription[]>;
+  /** Those that could be filled and are for nothing we sell. `why` without a medical fact. */
+  unknown: { prescriptionId: string; why: string }[];
+}
+
+/**
+ * A patient's prescriptions as the health record has them now, with every fill counted, sorted by product. Two calls. A
+ * patient whom the record does not know has none.
+ */
+export async function readPrescriptions(
+  ctx: StepContext,
+  patientId: string,
+): Promise<Sorted & { timeZone: string }> {
+  const timeZone = await pharmacyZone(ctx.deps.db);
+  const prescriptions = await ctx.vendors.health.listPrescriptions(patientId).catch(noneOfUnknown);
+  const products = await productsByKey(ctx.deps.db, "rxnorm", prescriptions.flatMap(codesOf));
+  return { ...sortByProduct(prescriptions, products, ctx.now(), timeZone), timeZone };
+}
+
+function noneOfUnknown(error: unknown): Prescription[] {
+  const { status, code } = error instanceof VendorError ? error.details : {};
+  if (status === 404 || status === 410 || code === "bad_id") return [];
+  throw error;
+}
+
+/** The RxNorm codes under which it was written. */
+function codesOf({ codes }: Prescription): string[] {
+  return codes.filter(({ system }) => system === RXNORM).map(({ code }) => code);
+}
+
+/** True for a prescription under one of a product's RxNorm codes. */
+export function isFor(prescription: Prescription, codes: ReadonlySet<string>): boolean {
+  return codesOf(prescription).some((code) => codes.has(code));
+}
+
+/** Standings of what cannot be filled any more, or never could: nobody needs to know what it was for. */
+const OVER: ReadonlySet<Standing["kind"]> = new Set([
+  "on hold",
+  "ended",
+  "never written",
+  "completed",
+  "expired",
+  "used up",
+]);
+
+/**
+ * Plans, proposals and orders not to give a drug are no prescriptions.
+ * @param products by RxNorm code
+ */
+export function sortByProduct(
+  prescriptions: readonly Prescription[],
+  products: ReadonlyMap<string, number>,
+  now: Date,
+  timeZone: string,
+): Sorted {
+  const byProduct = new Map<number, Prescription[]>();
+  const unknown: Sorted["unknown"] = [];
+  for (const prescription of prescriptions) {
+    const standing = standingOf(prescription, now, timeZone);
+    if (standing.kind === "no order") continue;
+    const [product, another] = new Set(codesOf(prescription).flatMap((code) => products.get(code) ?? []));
+    if (product !== undefined && another === undefined) {
+      byProduct.set(product, [...(byProduct.get(product) ?? []), prescription]);
+      continue;
+    }
+    const { kind } = standing.kind === "unknown status" ? standing.dates : standing;
+    if (OVER.has(kind)) continue;
+    const why = whyUnknown(prescription, standing, another !== undefined);
+    unknown.push({ prescriptionId: prescription.id, why });
+  }
+  return { byProduct, unknown };
+}
+
+function whyUnknown(prescription: Prescription, { kind }: Standing, isAmbiguous: boolean): string {
+  if (kind === "unreadable") return "it cannot be read";
+  if (isAmbiguous) return "its codes stand for more than one product";
+  return codesOf(prescription).length === 0
+    ? "it has no RxNorm code"
+    : "its RxNorm code is in no row of registry.product_keys";
+}

@@ -1,0 +1,47 @@
+import { DAY_MS, dayIn, isDay, utc } from "../../day.ts";
+import type { RecordedDate } from "../contract.ts";
+
+/**
+ * FHIR dateTimes (R4, datatypes): `2026`, `2026-03`, `2026-03-08` or a time with an offset. All strings may
+ * come with less precision than one would like, and none of the short forms names a zone.
+ */
+const PATTERN =
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?$/;
+
+/** Unreadable: no FHIR dateTime, or a day that is not in the calendar. */
+export function parseFhirDateTime(text: string): RecordedDate {
+  const [, year, month, day, time] = PATTERN.exec(text) ?? [];
+  const first = `${year}-${month ?? "01"}-${day ?? "01"}`;
+  if (!isDay(first)) return { kind: "unreadable" };
+  if (time !== undefined) return { kind: "instant", at: new Date(text) };
+  const last = new Date(utc(Number(year), Number(month ?? 12) + 1, 0));
+  return { kind: "days", first, last: day === undefined ? dayIn(last, "UTC") : first };
+}
+
+/** As {@link parseFhirDateTime}; null where nothing is written. */
+export function recordedDate(text: string | null | undefined): RecordedDate | null {
+  return text === null || text === undefined ? null : parseFhirDateTime(text);
+}
+
+/** When the text begins, in milliseconds, days in UTC: something to sort by. Null where it cannot be read. */
+export function firstInstant(text: string | null | undefined): number | null {
+  const date = recordedDate(text);
+  if (date?.kind === "instant") return date.at.getTime();
+  return date?.kind === "days" ? Date.parse(date.first) : null;
+}
+
+/** Whether `at` lies in a FHIR Period. Both ends belong to it; days count in UTC. Unclear text is outside. */
+export function periodContains(
+  period: { start?: string | null | undefined; end?: string | null | undefined } | null | undefined,
+  at: Date,
+): boolean {
+  const { start, end } = period ?? {};
+  const isBegun = !start || (firstInstant(start) ?? Infinity) <= at.getTime();
+  return isBegun && (!end || at.getTime() <= lastInstant(end));
+}
+
+function lastInstant(text: string): number {
+  const date = parseFhirDateTime(text);
+  if (date.kind === "instant") return date.at.getTime();
+  return date.kind === "days" ? Date.parse(date.last) + DAY_MS - 1 : -Infinity;
+}
