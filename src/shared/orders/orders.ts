@@ -67,11 +67,6 @@ export function hasShipped(order: Order): boolean {
   return ORDER_STATES[order.state] >= ORDER_STATES.SHIPPED;
 }
 
-/** Why the order must not ship; `person` where nothing else is written down. */
-export function causeOf({ cancel_cause }: Order): CancelCause {
-  return cancel_cause ?? "person";
-}
-
 /** Placed, and still where it can be called back. */
 export function isWithPharmacy(state: string): state is "PLACED" | "FILLING" {
   return state === "PLACED" || state === "FILLING";

@@ -1,17 +1,7 @@
 import { z } from "zod";
-import type { TrackerOrdersCancelCause } from "../db/types.ts";
 
 /** The systems that know customers by a key of theirs. */
 export const KEY_SYSTEMS = ["stripe", "health", "pharmacy", "crm", "login"] as const;
-
-/** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
-export const CANCEL_CAUSES = [
-  "refunded",
-  "disputed",
-  "voided",
-  "person",
-  "readdressed",
-] as const satisfies readonly TrackerOrdersCancelCause[];
 
 /** The facts that are mirrored somewhere, and so are propagated and compared. */
 export const MIRRORED_FACTS = ["plan", "contact"] as const;
@@ -64,7 +54,8 @@ export const STEP_DATA = {
   }),
   "order.cancel": z.strictObject({
     order_id: id,
-    cause: z.enum(CANCEL_CAUSES).default("person"),
+    /** Why it must not ship. `readdressed`: it is placed anew, to another address. */
+    cause: z.enum(["refunded", "disputed", "voided", "person", "readdressed"]).default("person"),
   }),
   "order.cancel_duplicate": z.strictObject({ order_id: id, pharmacy_order_id: z.string() }),
   "order.replace": z.strictObject({

@@ -2,7 +2,6 @@ import type { Trx } from "../../db/database.ts";
 import {
   afterCancel,
   cancelDuplicate,
-  causeOf,
   checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
@@ -90,7 +89,9 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   }
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
-  return isRevived ? [{ step: "order.cancel", data: { order_id: order.id, cause: causeOf(order) } }] : [];
+  return isRevived
+    ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }]
+    : [];
 }
 
 const FACTS: Partial<Record<OrderState, DataOf<"order.tell_crm">["fact"]>> = {
@@ -107,7 +108,7 @@ function tellCrm(order: Order, state: OrderState): FollowUp[] {
 
 /** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. Asked once, not twice. */
 async function askPerson(trx: Trx, order: Order, state: OrderState): Promise<FollowUp[]> {
-  const [order_id, cause] = [order.id, causeOf(order)];
+  const [order_id, cause] = [order.id, order.cancel_cause ?? "person"];
   const why = (code: ReasonCode) => reason(code, { order: order_id, cause });
   const replace = (code: ReasonCode): Question => ({
     step: "order.replace",
