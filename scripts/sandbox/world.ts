@@ -7,6 +7,7 @@ import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import type { DrainDeps, DrainReport } from "../../src/shared/queue/turn.ts";
 import type { Step } from "../../src/shared/queue/step.ts";
+import { pharmacyZone } from "../../src/shared/queue/settings.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { type Clinic, makeClinic } from "./clinic.ts";
 import { type Clock, makeClock } from "./clock.ts";
@@ -128,7 +129,7 @@ export function drainDeps({ db, env, clock = () => new Date(), fetch: call = fet
     log: log ?? (() => {}),
     boss: makeBoss(db),
     steps: makeStepTable(steps),
-    vendors: makeVendors(env, () => call, clock),
+    vendors: makeVendors(env, () => call, clock, () => pharmacyZone(db)),
     every: () => () => {},
   };
 }

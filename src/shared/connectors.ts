@@ -13,8 +13,16 @@ import { makeSupabaseAuthClient } from "./vendors/supabase-auth/client.ts";
 import { makeStripeClient } from "./vendors/stripe/client.ts";
 import { stripeWebhook } from "./vendors/stripe/webhook.ts";
 
-/** Which vendor plays which role: the one place to change for another. */
-export function makeVendors(env: Env, fetchFor: (vendor: Role) => Fetch, now: () => Date): Vendors {
+/**
+ * Which vendor plays which role: the one place to change for another.
+ * @param timeZone the pharmacy's
+ */
+export function makeVendors(
+  env: Env,
+  fetchFor: (vendor: Role) => Fetch,
+  now: () => Date,
+  timeZone: () => Promise<string>,
+): Vendors {
   // A client without its key is made all the same: its calls fail at the vendor, visibly, and only they.
   return {
     stripe: makeStripeClient({
@@ -28,6 +36,7 @@ export function makeVendors(env: Env, fetchFor: (vendor: Role) => Fetch, now: ()
       clientSecret: env.MEDPLUM_CLIENT_SECRET ?? "",
       fetch: fetchFor("health"),
       now,
+      timeZone,
     }),
     pharmacy: makePhotonClient({
       apiUrl: env.PHOTON_API_URL,

@@ -8,6 +8,7 @@ import { makeBoss } from "./queue/boss.ts";
 import type { Log } from "./queue/deps.ts";
 import { drain } from "./queue/drain.ts";
 import { Pace } from "./queue/pace.ts";
+import { pharmacyZone } from "./queue/settings.ts";
 import { makeStepTable, STEPS } from "./steps/table.ts";
 import { sql } from "kysely";
 
@@ -69,7 +70,7 @@ export function wireDrain(env: Env, background: DrainAppDeps["background"], log:
     clock: clock.now,
     boss: makeBoss(db),
     steps: makeStepTable(STEPS),
-    vendors: makeVendors(env, (vendor) => pace.paced(vendor, fetch), clock.now),
+    vendors: makeVendors(env, (vendor) => pace.paced(vendor, fetch), clock.now, () => pharmacyZone(db)),
     every: (milliseconds: number, tick: () => void) => {
       const timer = setInterval(tick, milliseconds);
       return () => clearInterval(timer);

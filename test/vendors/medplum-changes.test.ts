@@ -31,6 +31,7 @@ async function openRecord() {
     clientId,
     clientSecret,
     now: () => clock.now,
+    timeZone: () => Promise.resolve("UTC"),
     fetch: (input, init) => {
       urls.push(String(input));
       return fetch(input, init);

@@ -20,6 +20,7 @@ import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 const SECRET = "sandbox-signing-secret";
 const CANARY = "Zanzibarol 40 MG Oral Tablet";
 const NOW = new Date("2026-04-10T12:00:00Z");
+const timeZone = () => Promise.resolve("America/New_York");
 
 const request = {
   resourceType: "MedicationRequest",
@@ -284,12 +285,14 @@ describe("shippingAddress", () => {
   });
   const patient = (address: unknown, name: unknown = [{ family: "Marrow", given: ["Quill"] }]) =>
     patientSchema.parse({ resourceType: "Patient", id: "pt-1", name, address });
-  const street = (...address: object[]) => shippingAddress(patient(address), NOW)?.street1 ?? null;
-  const name = (...names: object[]) => shippingAddress(patient([at("1 Elm")], names), NOW)?.name;
+  const chosen = (address: unknown, now = NOW, name?: unknown) =>
+    shippingAddress(patient(address, name), now, "America/New_York");
+  const street = (...address: object[]) => chosen(address)?.street1 ?? null;
+  const name = (...names: object[]) => chosen([at("1 Elm")], NOW, names)?.name;
 
   test("in full", () => {
     const full = at("1 Elm", { line: [" 1 Elm ", null, "Apt 2", "c/o Reed"], country: "CA" });
-    expect(shippingAddress(patient([full]), NOW)).toEqual({
+    expect(chosen([full])).toEqual({
       name: "Quill Marrow",
       street1: "1 Elm",
       street2: "Apt 2, c/o Reed",
@@ -298,7 +301,7 @@ describe("shippingAddress", () => {
       postalCode: "97301",
       country: "CA",
     });
-    expect(shippingAddress(patient([at("1 Elm")]), NOW)).toMatchObject({ street2: null, country: "US" });
+    expect(chosen([at("1 Elm")])).toMatchObject({ street2: null, country: "US" });
   });
 
   test("not old, not billing, not over, not yet to come", () => {
@@ -313,6 +316,18 @@ describe("shippingAddress", () => {
     expect(street(at("last day", { period: { end: "2026-04-10" } }))).toBe("last day");
     expect(street(at("this month", { period: { start: "2026-04", end: "2026-04" } }))).toBe("this month");
     expect(street(at("this year", { period: { start: "2026", end: "2026" } }))).toBe("this year");
+  });
+
+  test("a period's days are those of the zone", () => {
+    const moved = [
+      at("old", { period: { end: "2026-12-07" } }),
+      at("new", { period: { start: "2026-12-08" } }),
+    ];
+    const on = (text: string, zone: string) => shippingAddress(patient(moved), new Date(text), zone)?.street1;
+    expect(on("2026-12-08T04:59:59.999Z", "America/New_York")).toBe("old");
+    expect(on("2026-12-08T05:00:00Z", "America/New_York")).toBe("new");
+    expect(on("2026-12-07T10:59:59.999Z", "Pacific/Auckland")).toBe("old");
+    expect(on("2026-12-07T11:00:00Z", "Pacific/Auckland")).toBe("new");
   });
 
   test("home first, then the latest start, then the first listed", () => {
@@ -333,7 +348,7 @@ describe("shippingAddress", () => {
       const newest = at("new", { period: { start: "2026-03-01" }, ...gap });
       expect(street(at("before", { period: { start: "2020" } }), newest)).toBeNull();
     }
-    expect(shippingAddress(patient(undefined), NOW)).toBeNull();
+    expect(chosen(undefined)).toBeNull();
   });
 
   test("the name: official, usual, the first that is not old", () => {
@@ -350,7 +365,7 @@ describe("shippingAddress", () => {
 
 describe("toHealthPatient", () => {
   const read = (patient: Record<string, unknown>) =>
-    toHealthPatient(patientSchema.parse({ resourceType: "Patient", id: "pt-1", ...patient }), NOW);
+    toHealthPatient(patientSchema.parse({ resourceType: "Patient", id: "pt-1", ...patient }), NOW, "UTC");
   const link = (reference: string, type = "replaced-by") => ({ type, other: { reference } });
 
   test("one with nothing on it is in use, and nobody's", () => {
@@ -444,7 +459,15 @@ describe("client", () => {
 
   function connect(changes: Partial<Parameters<typeof makeMedplumClient>[0]> = {}): HealthRecord {
     const { clientId, clientSecret } = sandbox;
-    return makeMedplumClient({ baseUrl: server.url, clientId, clientSecret, fetch, now, ...changes });
+    return makeMedplumClient({
+      baseUrl: server.url,
+      clientId,
+      clientSecret,
+      fetch,
+      now,
+      timeZone,
+      ...changes,
+    });
   }
   const newPatient = () => sandbox.createPatient({ name: "Quill Ash Marrow", address });
   const calls = (operation: string) => sandbox.faults.calls.get(operation) ?? 0;
@@ -812,6 +835,7 @@ describe("client", () => {
       clientId: sandbox.clientId,
       clientSecret: sandbox.clientSecret,
       now,
+      timeZone,
       fetch: async (...call) => {
         const response = await fetch(...call);
         if (String(call[0]).includes("/Medication")) asked.push(await response.clone().text());

@@ -1,6 +1,9 @@
 import { dayIn } from "../../../src/shared/day.ts";
 import type { Resource, ResourceBody } from "./store.ts";
 
+/** Whoever writes a day into the record writes that of the clinic. */
+const CLINIC_ZONE = "America/New_York";
+
 /** A postal address as FHIR writes it, before it has a use or a period. */
 export interface SandboxAddress {
   line: string[];
@@ -61,7 +64,7 @@ export function afterMove(
   at: Date,
 ): ResourceBody {
   const before = (held ?? []).map((one) =>
-    one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: dayIn(at, "UTC") } }
+    one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: dayIn(at, CLINIC_ZONE) } }
   );
   return { ...patient, address: [...before, homeAddress(to, at)] };
 }
@@ -91,7 +94,7 @@ function homeAddress(address: SandboxAddress, since: Date) {
     type: "both",
     text: `${line.join(", ")}, ${city}, ${state} ${postalCode}`,
     ...structuredClone(address),
-    period: { start: dayIn(since, "UTC") },
+    period: { start: dayIn(since, CLINIC_ZONE) },
   };
 }
 
@@ -103,7 +106,7 @@ export function prescriptionResource(
     subject: { reference: `Patient/${patient.id}`, display: displayName(patient) },
     authoredOn: writtenAt.toISOString(),
     requester: { reference: "Practitioner/sandbox", display: "Dr. Imogen Sandbox" },
-    dispenseRequest: { validityPeriod: { start: dayIn(writtenAt, "UTC") } },
+    dispenseRequest: { validityPeriod: { start: dayIn(writtenAt, CLINIC_ZONE) } },
   }, terms);
 }
 

@@ -17,9 +17,9 @@ type Name = NonNullable<Patient["name"]>[number];
  * complete (a street line, city, state, postal code), else the answer is null: falling back to another one
  * could send a medicine to where the patient lived before.
  */
-export function shippingAddress(patient: Patient, now: Date): ShippingAddress | null {
+export function shippingAddress(patient: Patient, now: Date, timeZone: string): ShippingAddress | null {
   const [address] = (patient.address ?? [])
-    .filter(({ use, period }) => !NOT_FOR_SHIPPING.has(use ?? "") && periodContains(period, now))
+    .filter(({ use, period }) => !NOT_FOR_SHIPPING.has(use ?? "") && periodContains(period, now, timeZone))
     .sort((a, b) => Number(b.use === "home") - Number(a.use === "home") || began(b) - began(a));
   if (!address) return null;
   const [street1, ...more] = lines(address);

@@ -51,6 +51,8 @@ export interface MedplumDeps {
   clientSecret: string;
   fetch: Fetch;
   now: () => Date;
+  /** Whose days the record's periods are of: no record names a zone for them. */
+  timeZone: () => Promise<string>;
 }
 
 /**
@@ -144,12 +146,13 @@ export function makeMedplumClient(deps: MedplumDeps): HealthRecord {
         await discardBody(response);
         return null;
       }
-      return toHealthPatient(await readAnswer("health", operation, response, patientSchema), deps.now());
+      const patient = await readAnswer("health", operation, response, patientSchema);
+      return toHealthPatient(patient, deps.now(), await deps.timeZone());
     },
 
     /** The rule that picks one of several addresses is in {@link shippingAddress}. An unknown patient gives `refused`. */
     async getShippingAddress(patientId) {
-      return shippingAddress(await readPatient(patientId), deps.now());
+      return shippingAddress(await readPatient(patientId), deps.now(), await deps.timeZone());
     },
 
     async listPrescriptions(patientId) {

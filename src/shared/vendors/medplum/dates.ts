@@ -1,4 +1,4 @@
-import { DAY_MS, dayIn, isDay, utc } from "../../day.ts";
+import { dayIn, endOfDay, isDay, startOfDay, utc } from "../../day.ts";
 import type { RecordedDate } from "../contract.ts";
 
 /**
@@ -30,18 +30,24 @@ export function firstInstant(text: string | null | undefined): number | null {
   return date?.kind === "days" ? Date.parse(date.first) : null;
 }
 
-/** Whether `at` lies in a FHIR Period. Both ends belong to it; days count in UTC. Unclear text is outside. */
+/** Whether `at` lies in a FHIR Period. Both ends belong to it; days are the zone's. Unclear text is outside. */
 export function periodContains(
   period: { start?: string | null | undefined; end?: string | null | undefined } | null | undefined,
   at: Date,
+  timeZone: string,
 ): boolean {
   const { start, end } = period ?? {};
-  const isBegun = !start || (firstInstant(start) ?? Infinity) <= at.getTime();
-  return isBegun && (!end || at.getTime() <= lastInstant(end));
+  return (!start || begins(start, timeZone) <= at.getTime()) && (!end || at.getTime() <= ends(end, timeZone));
 }
 
-function lastInstant(text: string): number {
+function begins(text: string, timeZone: string): number {
   const date = parseFhirDateTime(text);
   if (date.kind === "instant") return date.at.getTime();
-  return date.kind === "days" ? Date.parse(date.last) + DAY_MS - 1 : -Infinity;
+  return date.kind === "days" ? startOfDay(date.first, timeZone).getTime() : Infinity;
+}
+
+function ends(text: string, timeZone: string): number {
+  const date = parseFhirDateTime(text);
+  if (date.kind === "instant") return date.at.getTime();
+  return date.kind === "days" ? endOfDay(date.last, timeZone).getTime() : -Infinity;
 }

@@ -6,9 +6,9 @@ import { type Patient, patientIdOf } from "./fhir.ts";
  * Who a Patient is. What is old (`use`) or past (`period`) at `now` is left out. FHIR has it that a Patient with a link
  * `replaced-by` must be used no more, and that the other one then says `replaces`; either may come first.
  */
-export function toHealthPatient(patient: Patient, now: Date): HealthPatient {
+export function toHealthPatient(patient: Patient, now: Date, timeZone: string): HealthPatient {
   const inUse = ({ use, period }: { use?: string | null | undefined; period?: Period }) =>
-    use !== "old" && periodContains(period, now);
+    use !== "old" && periodContains(period, now, timeZone);
   return {
     id: patient.id,
     active: patient.active !== false,
