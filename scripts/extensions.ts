@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
-import pg from "pg";
 import { defineCommand, run } from "./command.ts";
 import { checkFiring, checkMissingVault } from "./extensions/firing.ts";
 import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
 import { makeReport, type Report } from "./extensions/report.ts";
 import { checkSchedules } from "./extensions/schedules.ts";
 import { startDebianPostgres } from "./extensions/server.ts";
-import { withClient } from "./stack/client.ts";
+import { toughPool, withClient } from "./stack/client.ts";
 import { prepareCluster } from "./stack/cluster.ts";
 import { pushMigrations } from "./stack/migrate.ts";
 import { PROJECT } from "./stack/project.ts";
@@ -33,8 +32,7 @@ async function prove(report: Report, undo: (() => Promise<void> | void)[]): Prom
 
   report.step("supabase db push");
   await pushMigrations({ url: databaseUrl, workdir: PROJECT });
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-  pool.on("error", () => {}); // the server is restarted
+  const pool = toughPool(databaseUrl, 4); // the server is restarted
   undo.push(() => pool.end());
 
   await checkSchedules(report, server, pool, PROJECT);

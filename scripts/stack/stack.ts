@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import { connect, type Database } from "../../src/shared/db/database.ts";
 import { type Clinic, makeClinic } from "../sandbox/clinic.ts";
 import { type Clock, makeClock } from "../sandbox/clock.ts";
+import { toughPool } from "./client.ts";
 import { prepareCluster } from "./cluster.ts";
 import { type Cron, makeCron } from "./cron.ts";
 import { type DrainEnd, type FunctionLine, type FunctionLog, makeFunctionLog } from "./function-log.ts";
@@ -88,8 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const functionsUrl = `http://127.0.0.1:${port}/functions/v1`;
     const cronSecret = randomBytes(24).toString("hex");
 
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: 8 });
-    pool.on("error", () => {});
+    const pool = toughPool(databaseUrl);
     undo.push(() => pool.end());
     const { db, close } = connect(databaseUrl);
     undo.push(close);

@@ -1,6 +1,7 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MEDICAL_CANARIES, type Person } from "../../scripts/sandbox/clinic.ts";
+import { toughPool } from "../../scripts/stack/client.ts";
 import { runChecks } from "../../scripts/demo/checks.ts";
 import { type Check, isOk } from "../../scripts/proof/check.ts";
 import { type Beginner, type Evidence, findLeaks, gather } from "../../scripts/proof/evidence.ts";
@@ -20,8 +21,7 @@ let refundedInvoice: string;
 
 beforeAll(async () => {
   world = await makeWorld({ shared: true });
-  pool = new pg.Pool({ connectionString: world.url, max: 2 });
-  pool.on("error", () => {});
+  pool = toughPool(world.url, 2);
   const { clinic, vendors } = world;
   await clinic.openShop();
   people = [

@@ -4,7 +4,7 @@ import { prepareCluster } from "../../scripts/stack/cluster.ts";
 import { type Cron, makeCron } from "../../scripts/stack/cron.ts";
 import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
 import { nextDue } from "../../scripts/stack/schedule.ts";
-import { testPool } from "../support/database.ts";
+import { toughPool } from "../../scripts/stack/client.ts";
 
 let server: LocalPostgres;
 let pool: Pool;
@@ -13,7 +13,7 @@ let time: Date;
 
 beforeAll(async () => {
   server = await startPostgres();
-  pool = testPool((await prepareCluster(server)).url("postgres"));
+  pool = toughPool((await prepareCluster(server)).url("postgres"));
   await pool.query("create extension pg_cron; create table ran (what text)");
 });
 afterAll(async () => {

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prepareCluster } from "../../scripts/stack/cluster.ts";
 import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
-import { testPool } from "../support/database.ts";
+import { toughPool } from "../../scripts/stack/client.ts";
 
 let server: LocalPostgres;
 let pool: Pool;
@@ -10,8 +10,8 @@ let admin: Pool;
 
 beforeAll(async () => {
   server = await startPostgres();
-  pool = testPool((await prepareCluster(server)).url("postgres"));
-  admin = testPool(server.superuserUrl("postgres"));
+  pool = toughPool((await prepareCluster(server)).url("postgres"));
+  admin = toughPool(server.superuserUrl("postgres"));
   await pool.query("create extension if not exists pg_cron");
   await pool.query("create extension if not exists pg_net with schema extensions");
   await pool.query("create extension if not exists supabase_vault with schema vault cascade");

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { prepareCluster } from "../../scripts/stack/cluster.ts";
 import { makeNet } from "../../scripts/stack/net.ts";
 import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
-import { testPool } from "../support/database.ts";
+import { toughPool } from "../../scripts/stack/client.ts";
 
 let server: LocalPostgres;
 let pool: Pool;
 
 beforeAll(async () => {
   server = await startPostgres();
-  pool = testPool((await prepareCluster(server)).url("postgres"));
+  pool = toughPool((await prepareCluster(server)).url("postgres"));
   await pool.query("create extension pg_net with schema extensions");
 });
 afterAll(async () => {

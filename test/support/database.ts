@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import { inject } from "vitest";
-import { withClient } from "../../scripts/stack/client.ts";
+import { toughPool, withClient } from "../../scripts/stack/client.ts";
 import { TEMPLATE, type TestCluster } from "./global-setup.ts";
 
 export interface TestDatabase {
@@ -26,7 +26,7 @@ export async function createTestDatabase(
   // Copying files is twice as fast as writing the copy to the log, and nothing here must survive a power cut.
   await asAdmin(cluster, `create database ${name} template ${TEMPLATE} owner postgres strategy file_copy`);
   const url = cluster.url + name;
-  const pool = testPool(url);
+  const pool = toughPool(url);
   return {
     url,
     superuserUrl: cluster.superuserUrl + name,
@@ -36,17 +36,6 @@ export async function createTestDatabase(
       await asAdmin(cluster, `drop database ${name} with (force)`);
     },
   };
-}
-
-/**
- * A pool for a database that may be stopped or dropped right after. `pool.end()` does not wait for its
- * connections to close, and one that the server ends first would bring the whole test run down.
- */
-export function testPool(url: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: 8 });
-  pool.on("error", () => {});
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return pool;
 }
 
 async function asAdmin(cluster: TestCluster, statement: string): Promise<void> {
