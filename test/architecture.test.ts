@@ -215,7 +215,7 @@ describe("code and database say the same", () => {
   });
 
   test("RULE: every queue in clockwork.vendors is made with the dead letter queue, and every step's queue is one", async () => {
-    const world = await makeWorld();
+    const world = await makeWorld({ cold: true });
     await world.drain();
     const queues = await world.deps.boss.getQueues();
     const vendors = await world.db.selectFrom("clockwork.vendors").select("vendor").execute();

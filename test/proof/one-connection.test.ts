@@ -7,7 +7,7 @@ import { recover, STORIES } from "./stories.ts";
  * soon as four do it at once; with a pool of one it always does.
  */
 test.each(STORIES)("no transaction waits for a second connection: $name", async (story) => {
-  const world = await makeWorld({ connections: 1 });
+  const world = await makeWorld({ connections: 1, cold: true });
   await story.before(world);
   for (const moment of story.moments) {
     await moment(world);

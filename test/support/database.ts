@@ -13,9 +13,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of its own for a test file, with all migrations applied: a copy of the run's template. */
+/** A database of its own for a test file, with all migrations applied: a copy of one of the run's templates. */
 export async function createTestDatabase(
   cluster: TestCluster | undefined = inject("cluster"),
+  template = TEMPLATE,
 ): Promise<TestDatabase> {
   if (!cluster) {
     throw new Error(
@@ -24,7 +25,7 @@ export async function createTestDatabase(
   }
   const name = `test_${randomBytes(6).toString("hex")}`;
   // Copying files is twice as fast as writing the copy to the log, and nothing here must survive a power cut.
-  await asAdmin(cluster, `create database ${name} template ${TEMPLATE} owner postgres strategy file_copy`);
+  await asAdmin(cluster, `create database ${name} template ${template} owner postgres strategy file_copy`);
   const url = cluster.url + name;
   const pool = toughPool(url);
   return {

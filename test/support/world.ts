@@ -1,4 +1,4 @@
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import { seeded } from "../../scripts/sandbox/server.ts";
 import {
   makeWorld as makeWholeWorld,
@@ -7,6 +7,7 @@ import {
 } from "../../scripts/sandbox/world.ts";
 import type { Database } from "../../src/shared/db/database.ts";
 import { createTestDatabase } from "./database.ts";
+import { DRAINED_TEMPLATE, TEMPLATE } from "./global-setup.ts";
 
 /** The whole of Clockwork in one process: a database of its own, the vendors' sandboxes over real HTTP, a clock to move. */
 export interface World extends WholeWorld {
@@ -20,13 +21,16 @@ async function readTask(db: Database, id: number) {
   return await db.selectFrom("clockwork.tasks").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 }
 
-/** A world of its own for one test; closed when the test ends, unless `close` is called before or it is to be `shared`. */
+/**
+ * A world of its own for one test; closed when the test ends, unless `close` is called before or it is to be `shared`.
+ * A `cold` one has never drained.
+ */
 export async function makeWorld(
-  { seed = 1, shared = false, ...options }:
-    & { seed?: number; shared?: boolean }
+  { seed = 1, shared = false, cold = false, ...options }:
+    & { seed?: number; shared?: boolean; cold?: boolean }
     & Pick<WorldOptions, "connections" | "stripeEventKinds"> = {},
 ): Promise<World> {
-  const database = await createTestDatabase();
+  const database = await createTestDatabase(inject("cluster"), cold ? TEMPLATE : DRAINED_TEMPLATE);
   const lines: World["lines"] = [];
   const whole = await makeWholeWorld({
     ...options,
