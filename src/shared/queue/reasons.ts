@@ -37,6 +37,8 @@ export type FollowUp<Name extends StepName = StepName> = StepCall<Name> & {
   person?: Reason;
   /** Whose it is; default: whose the task is that asks for it. */
   customerId?: number;
+  /** Whose story it belongs to; default: the story of the task that asks for it. */
+  invoiceId?: string;
 };
 
 /** Trying again the same way may help. Counted; after the last try a person is asked. */

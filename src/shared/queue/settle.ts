@@ -5,7 +5,8 @@ import type { Deps } from "./deps.ts";
 import type { Queue } from "./reasons.ts";
 import { type Result, unsettled } from "./run.ts";
 import type { StepTable } from "./step.ts";
-import { followUpTasks, insertTasks, moveQueuedTask, type NewTask, runAgain } from "./tasks.ts";
+import { followUpTasks, insertTasks, moveQueuedTask, type NewTask } from "./tasks.ts";
+import { wakeTasks } from "./wake.ts";
 
 /** The claim on a job or a task was lost meanwhile: nothing of this run may be written. */
 class ClaimLost extends Error {
@@ -88,7 +89,7 @@ async function settleTogether(
     for (const result of inOrder) {
       if (!(await moveQueuedTask(trx, result.task, result.jobId, result.move))) throw new ClaimLost("task");
       await deps.faultPoint?.("task moved");
-      if (await result.unless?.(trx)) await runAgain(trx, result.task.id);
+      if (await result.unless?.(trx)) await wakeTasks(trx, { ids: [result.task.id] });
       const asked = (await result.commit?.(trx)) ?? [];
       await deps.faultPoint?.("outcome committed");
       followUps.push(...followUpTasks(result.task, asked, steps.queueOf));

@@ -65,14 +65,14 @@ export function followUpTasks(
   followUps: readonly FollowUp[],
   queueOf: (step: string) => Queue,
 ): NewTask[] {
-  return followUps.map(({ runAfter, why, person, customerId, ...call }, index) => ({
+  return followUps.map(({ runAfter, why, person, customerId, invoiceId, ...call }, index) => ({
     ...call,
     key: sql<string>`${`${task.id}:`}::text || (${index + 1} + (
       select count(*) from clockwork.tasks as siblings where siblings.caused_by = ${task.id}))`,
     vendor: queueOf(call.step),
     causedBy: task.id,
     customerId: customerId ?? task.customerId,
-    invoiceId: task.invoiceId,
+    invoiceId: invoiceId ?? task.invoiceId,
     ...(runAfter ? { runAfter } : {}),
     ...(why ? { reason: why } : {}),
     ...(person ? { status: "MANUAL_INTERVENTION" as const, reason: person } : {}),
@@ -188,12 +188,8 @@ export async function moveQueuedTask(
   return row !== undefined;
 }
 
-/** A task that stopped a moment ago for what has been set right by now. */
-export async function runAgain(trx: Trx, id: number): Promise<void> {
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql<Date>`clockwork.now()` })
-    .where("id", "=", id)
-    .where("status", "=", "MANUAL_INTERVENTION")
+/** Says whose a task is, when that is found out after it was settled. */
+export async function setCustomer(trx: Trx, taskId: number, customerId: number): Promise<void> {
+  await trx.updateTable("clockwork.tasks").set({ customer_id: customerId }).where("id", "=", taskId)
     .execute();
 }
