@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import type { TrackerOrdersCancelCause, TrackerOrderStatesState } from "../db/types.ts";
+import { unlessOpen } from "../queue/open.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
 
 export type OrderState = TrackerOrderStatesState;
@@ -44,7 +46,7 @@ export function isLiveAtPharmacy(state: PharmacyOrderState): boolean {
 }
 
 /** The pharmacy waits for a person of ours. */
-export function needsAttention({ state }: PharmacyOrder): boolean {
+export function needsAttention({ state }: { readonly state?: unknown }): boolean {
   return state === "needs_attention";
 }
 
@@ -198,52 +200,13 @@ export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
     .where("cancel_requested_at", "is", null)
     .returning(["id", "state"])
     .execute();
-  const waiting = orders.filter((order) => order.state !== "READY").map((order) => String(order.id));
-  if (waiting.length === 0) return;
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({
-      status: "PENDING",
-      run_after: sql`least(run_after, clockwork.now())`,
-      attempts: sql`case status when 'PENDING' then attempts else 0 end`,
-    })
-    .where("step", "=", "order.place")
-    .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
-    .where(sql<boolean>`data ->> 'order_id' = any (${waiting}::text[])`)
-    .execute();
+  const waiting = orders.filter((order) => order.state !== "READY").map(({ id }) => id);
+  await wakeTasks(trx, { step: "order.place", about: { order_id: waiting } }, { alsoWaiting: true });
 }
 
 /** The customer has an address again, perhaps: orders that stopped for want of one are checked now. */
 export async function resumeAddressless(trx: Trx, customerId: number): Promise<void> {
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
-    .where("step", "=", "order.place")
-    .where("customer_id", "=", customerId)
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where("reason_code", "=", "NO_SHIPPING_ADDRESS")
-    .execute();
-}
-
-/** True while a task of this step is open for the order (or for one of its ids at the pharmacy): due, at work, or in front of a person. */
-export async function hasOpenTask(
-  trx: Trx | Database,
-  step: string,
-  orderId: number,
-  pharmacyOrderId?: string,
-): Promise<boolean> {
-  const open = await trx
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", step)
-    .where("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"])
-    .where(sql<boolean>`data ->> 'order_id' = ${String(orderId)}`)
-    .$if(
-      pharmacyOrderId !== undefined,
-      (query) => query.where(sql<boolean>`data ->> 'pharmacy_order_id' = ${pharmacyOrderId ?? ""}`),
-    )
-    .executeTakeFirst();
-  return open !== undefined;
+  await wakeTasks(trx, { step: "order.place", customerId, reasonCode: "NO_SHIPPING_ADDRESS" });
 }
 
 /** What to do about a second order at the pharmacy for one of ours: nothing while it is being seen to. */
@@ -252,9 +215,6 @@ export async function cancelDuplicate(
   orderId: number,
   pharmacyOrderId: string,
 ): Promise<FollowUp[]> {
-  if (await hasOpenTask(trx, "order.cancel_duplicate", orderId, pharmacyOrderId)) return [];
-  return [{
-    step: "order.cancel_duplicate",
-    data: { order_id: orderId, pharmacy_order_id: pharmacyOrderId },
-  }];
+  const data = { order_id: orderId, pharmacy_order_id: pharmacyOrderId };
+  return await unlessOpen(trx, { step: "order.cancel_duplicate", data });
 }

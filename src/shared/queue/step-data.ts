@@ -13,7 +13,6 @@ const id = z.number().int();
 const night = z.string().optional();
 
 const ofCustomer = z.strictObject({ customer_id: id });
-const ofOrder = z.strictObject({ order_id: id });
 const ofRenewal = z.strictObject({ renewal_id: id });
 
 /** A page of a completeness check. Without `run_id` it begins a run. */
@@ -63,7 +62,11 @@ export const STEP_DATA = {
     /** A person's word that a shipped parcel will not arrive. */
     lost: z.boolean().optional(),
   }),
-  "order.readdress": ofOrder,
+  "order.readdress": z.strictObject({
+    order_id: id,
+    /** Stands for the address that was asked about; absent where a person added the task. */
+    mark: z.string().optional(),
+  }),
   "order.tell_crm": z.strictObject({
     order_id: id,
     fact: z.enum(["order_placed", "order_shipped", "order_delivered", "order_cancelled"]),
@@ -157,7 +160,10 @@ export const STEP_DATA = {
   "completeness.stripe": checkPage,
   "completeness.health": checkPage,
   "completeness.pharmacy": checkPage,
-  "completeness.endpoint": z.strictObject({ vendor: z.string(), kind: z.string() }),
+  "completeness.endpoint": z.strictObject({
+    vendor: z.enum(["stripe", "health", "pharmacy"]),
+    kind: z.string(),
+  }),
   "completeness.invoices": z.strictObject({
     from: z.iso.datetime(),
     until: z.iso.datetime(),

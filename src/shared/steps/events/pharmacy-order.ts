@@ -5,7 +5,6 @@ import {
   checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
-  hasOpenTask,
   hasShipped,
   isLiveAtPharmacy,
   isOurReference,
@@ -21,10 +20,11 @@ import {
   replacementOf,
   STATE_AT_PHARMACY,
 } from "../../orders/orders.ts";
+import { ask, type Question } from "../../queue/ask.ts";
 import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "../../queue/reasons.ts";
 import { confirmAsSeen } from "../../queue/effects.ts";
 import type { DataOf } from "../../queue/step-data.ts";
-import { defineStep } from "../../queue/step.ts";
+import { defineStep, type StepContext } from "../../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/contract.ts";
 import { pharmacyOrderHint } from "../../ingest/hints.ts";
 
@@ -59,7 +59,7 @@ export const pharmacyOrderEvent = defineStep({
     if (!found) throw new Permanent("UNKNOWN_ORDER", { reference });
     ctx.about({ customerId: found.customer_id, invoiceId: found.invoice_id });
     if (isBehind(seen, toldState)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
-    const commit = async (trx: Trx) => await follow(trx, await lockOrder(trx, found.id), seen);
+    const commit = async (trx: Trx) => await follow(trx, ctx, await lockOrder(trx, found.id), seen);
     return needsAttention(seen)
       ? { kind: "stopped", reason: reason("PHARMACY_NEEDS_ATTENTION", { order: found.id }), commit }
       : { kind: "done", commit };
@@ -73,7 +73,7 @@ function isBehind(seen: PharmacyOrder, toldState: string | null | undefined): bo
   return ORDER_STATES[STATE_AT_PHARMACY[seen.state]] < ORDER_STATES[STATE_AT_PHARMACY[told]];
 }
 
-async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
+async function follow(trx: Trx, ctx: StepContext, order: Order, seen: PharmacyOrder): Promise<FollowUp[]> {
   const isLive = isLiveAtPharmacy(seen.state);
   if (!(await claimPharmacyOrder(trx, order, seen.id))) {
     return isLive ? await cancelDuplicate(trx, order.id, seen.id) : [];
@@ -85,7 +85,8 @@ async function follow(trx: Trx, order: Order, seen: PharmacyOrder): Promise<Foll
   if (moved) {
     // The pharmacy told of it before our own run could: what that run knew of the address is lost.
     const addressNews = isWaiting(order) && isWithPharmacy(state) ? [checkAddress(order)] : [];
-    return [...addressNews, ...tellCrm(order, state), ...(await askPerson(trx, order, state))];
+    await askPerson(trx, ctx, order, state);
+    return [...addressNews, ...tellCrm(order, state)];
   }
   // We took the order for cancelled, but the pharmacy still works on it.
   const isRevived = order.state === "CANCELLED" && isLive && ORDER_STATES[state] < ORDER_STATES.CANCELLED;
@@ -106,26 +107,26 @@ function tellCrm(order: Order, state: OrderState): FollowUp[] {
   return fact ? [{ step: "order.tell_crm", data: { order_id: order.id, fact } }] : [];
 }
 
-/** A follow-up that is born in MANUAL_INTERVENTION: resending it does what it proposes. Asked once, not twice. */
-async function askPerson(trx: Trx, order: Order, state: OrderState): Promise<FollowUp[]> {
+/** Resending the question does what it proposes. */
+async function askPerson(trx: Trx, ctx: StepContext, order: Order, state: OrderState): Promise<void> {
   const [order_id, cause] = [order.id, order.cancel_cause ?? "person"];
   const why = (code: ReasonCode) => reason(code, { order: order_id, cause });
-  const replace = (code: ReasonCode): Question => ({
+  const replace = (code: ReasonCode): Proposal => ({
     step: "order.replace",
     data: { order_id },
     person: why(code),
   });
-  const cancel = (code: ReasonCode): Question => ({
+  const cancel = (code: ReasonCode): Proposal => ({
     step: "order.cancel",
     data: { order_id, cause },
     person: why(code),
   });
   const question = await questionAbout(trx, order, state, replace, cancel);
-  return !question || await hasOpenTask(trx, question.step, order.id) ? [] : [question];
+  if (question) await ask(trx, ctx, question, { about: { order_id }, evenIfDropped: true });
 }
 
-type Question = FollowUp<"order.replace" | "order.cancel">;
-type Ask = (code: ReasonCode) => Question;
+type Proposal = Question<"order.replace" | "order.cancel">;
+type Ask = (code: ReasonCode) => Proposal;
 
 async function questionAbout(
   trx: Trx,
@@ -133,7 +134,7 @@ async function questionAbout(
   state: OrderState,
   replace: Ask,
   cancel: Ask,
-): Promise<Question | undefined> {
+): Promise<Proposal | undefined> {
   const isToBeCancelled = order.cancel_requested_at !== null;
   switch (state) {
     case "FAILED":

@@ -1,6 +1,7 @@
 import type { Database } from "../../db/database.ts";
-import { type CancelCause, hasOpenTask, hasShipped, type Order } from "../../orders/orders.ts";
+import { type CancelCause, hasShipped, type Order } from "../../orders/orders.ts";
 import { creditedLines, invoiceStateOf, isDisputed, readInvoice } from "../../orders/payment.ts";
+import { ask } from "../../queue/ask.ts";
 import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
@@ -80,12 +81,19 @@ async function cancelPart(ctx: StepContext, invoiceId: string, amountRefunded: n
     cancelOf(order, "refunded")
   );
   if (amountRefunded <= explained) return emit(followUps);
-  for (const order of orders) {
-    if (credited.has(order.invoice_line_id) || hasShipped(order) || order.cancel_requested_at) continue;
-    if (await hasOpenTask(ctx.deps.db, "order.cancel", order.id)) continue;
-    followUps.push({ ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") });
-  }
-  return emit(followUps);
+  const unexplained = orders.filter((order) =>
+    !credited.has(order.invoice_line_id) && !hasShipped(order) && !order.cancel_requested_at
+  );
+  return {
+    kind: "done",
+    commit: async (trx) => {
+      for (const order of unexplained) {
+        const question = { ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") };
+        await ask(trx, ctx, question, { about: { order_id: order.id }, evenIfDropped: true });
+      }
+      return followUps;
+    },
+  };
 }
 
 /** Orders that may still ship, or have. A failed one may be mended at the pharmacy and ship. */

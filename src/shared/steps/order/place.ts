@@ -21,10 +21,10 @@ import { Halt } from "../../queue/halt.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
 import { type Commit, defineOwnStep, type StepContext } from "../../queue/step.ts";
+import { wakeTasks } from "../../queue/wake.ts";
 import { paidFillOf } from "../../subscriptions/paid-fill.ts";
 import { standingOf } from "../../subscriptions/standing.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
-import { sql } from "kysely";
 
 /** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
 export const CREATE_SETTLE_SECONDS = 60;
@@ -245,12 +245,7 @@ function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
     await moveOrder(trx, current, state);
     // News came in since the order was read: check again at once.
     if (current.released_at?.getTime() !== order.released_at?.getTime()) {
-      await trx
-        .updateTable("clockwork.tasks")
-        .set({ status: "PENDING", run_after: sql`clockwork.now()` })
-        .where("id", "=", ctx.task.id)
-        .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
-        .execute();
+      await wakeTasks(trx, { ids: [ctx.task.id] }, { alsoWaiting: true });
     }
     return [];
   };

@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import { hasShipped, lockOrder, orderById, replacementOf, STATE_AT_PHARMACY } from "../../orders/orders.ts";
+import { hasTask } from "../../queue/find.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
@@ -49,14 +49,8 @@ export const orderReplace = defineOwnStep("order.replace", {
 });
 
 async function isOwnWork(ctx: StepContext, replacement: number): Promise<boolean> {
-  const made = await ctx.deps.db
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("caused_by", "=", ctx.task.id)
-    .where("step", "=", "order.place")
-    .where(sql<boolean>`data ->> 'order_id' = ${String(replacement)}`)
-    .executeTakeFirst();
-  return made !== undefined;
+  const causedBy = ctx.task.id;
+  return await hasTask(ctx.deps.db, { step: "order.place", about: { order_id: replacement }, causedBy });
 }
 
 /** An order that failed for good may not be cancellable any more: then it stands as it is, failed. */

@@ -1,12 +1,12 @@
-import { sql } from "kysely";
 import type { Database, Trx } from "../../db/database.ts";
 import { markOf } from "../../orders/address.ts";
 import { destinationOf } from "../../orders/destination.ts";
 import { isWithPharmacy, lockOrder, type Order, ORDER_STATES } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
+import { ask } from "../../queue/ask.ts";
 import { reason } from "../../queue/reasons.ts";
-import { defineOwnStep } from "../../queue/step.ts";
-import { insertTasks } from "../../queue/tasks.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
+import { wakeTasks } from "../../queue/wake.ts";
 
 /** A person is asked whether an order goes to where its customer does not live any more. */
 interface Question {
@@ -44,8 +44,9 @@ export const ownerCheckAddress = defineOwnStep("owner.check_address", {
     return {
       kind: "done",
       commit: async (trx) => {
-        for (const question of questions) await ask(trx, ctx.task.id, question);
-        for (const order of settled) await settleQuestion(trx, order);
+        for (const question of questions) await askAbout(trx, ctx, question);
+        // The customer moved back before anybody answered: the question finds nothing to do, and is off the list.
+        await wakeTasks(trx, { step: "order.readdress", about: { order_id: settled.map(({ id }) => id) } });
         return [];
       },
     };
@@ -63,41 +64,17 @@ async function ordersWithPharmacy(db: Database, customerId: number): Promise<Ord
 }
 
 /**
- * Asks about an order and an address once. The question's key says what it is about, so that checks that settle together
- * ask once; a person who let the parcel go there is asked again only about yet another address.
+ * Asks about an order and an address once. A person who let the parcel go there is asked again only about yet another
+ * address.
  */
-async function ask(trx: Trx, taskId: number, { order, mark, code }: Question): Promise<void> {
+async function askAbout(trx: Trx, ctx: StepContext, { order, mark, code }: Question): Promise<void> {
   const current = await lockOrder(trx, order.id);
   if (!isWithPharmacy(current.state) || current.cancel_requested_at) return;
-  const former = await trx.selectFrom("clockwork.tasks").select(["status", "key"])
-    .where("step", "=", "order.readdress")
-    .where("customer_id", "=", order.customer_id)
-    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
-    .execute();
-  const about = `order:${order.id}:${mark}:`;
-  const isAsked = former.some(({ status, key }) =>
-    status !== "DONE" && (status !== "CANCELLED" || key.startsWith(about))
-  );
-  if (isAsked) return;
-  await insertTasks(trx, [{
+  await ask(trx, ctx, {
     step: "order.readdress",
-    key: `${about}${former.length + 1}`,
-    vendor: "pharmacy",
-    data: { order_id: order.id },
-    status: "MANUAL_INTERVENTION",
-    reason: reason(code, { order: order.id, customer: order.customer_id }),
+    data: { order_id: order.id, mark },
+    person: reason(code, { order: order.id, customer: order.customer_id }),
     customerId: order.customer_id,
     invoiceId: order.invoice_id,
-    causedBy: taskId,
-  }]);
-}
-
-/** The customer moved back before anybody answered: the question runs, finds nothing to do, and is off the list. */
-async function settleQuestion(trx: Trx, order: Order): Promise<void> {
-  await trx.updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
-    .where("step", "=", "order.readdress")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where(sql<boolean>`data ->> 'order_id' = ${String(order.id)}`)
-    .execute();
+  }, { about: { order_id: order.id } });
 }
