@@ -2,6 +2,8 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { Database } from "../db/database.ts";
 import type { Log } from "../queue/deps.ts";
+import { UNDER_WAY } from "../queue/find.ts";
+import { openTasks } from "../queue/open.ts";
 import { insertTasks } from "../queue/tasks.ts";
 import { needsCronSecret } from "./cron-secret.ts";
 
@@ -39,13 +41,7 @@ export function makeRenewalsApp({ cronSecret, log, db }: RenewalsAppDeps): Hono 
 }
 
 async function findAll(db: Database): Promise<number | undefined> {
-  const running = await db
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", "renewal.find")
-    .where("status", "in", ["PENDING", "QUEUED"])
-    .orderBy("id")
-    .executeTakeFirst();
+  const [running] = await openTasks(db, { step: "renewal.find", status: UNDER_WAY });
   if (running) return running.id;
   const [id] = await insertTasks(db, [
     { step: "renewal.find", key: `on demand:${crypto.randomUUID()}`, vendor: "stripe", data: {} },

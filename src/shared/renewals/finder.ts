@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Database } from "../db/database.ts";
+import { noneOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 
 /** Refills whose subscription did not turn up in a run are asked about one by one, so many at most a run. */
@@ -17,10 +17,7 @@ export async function missedSince(
     .distinct()
     .where("looked_at", "<", beganAt)
     .where("finding", "<>", "INACTIVE")
-    .where(sql<boolean>`not exists (
-      select from clockwork.tasks
-      where tasks.step = 'renewal.check' and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION')
-        and tasks.data ->> 'subscription_id' = refills.subscription_id)`)
+    .where(noneOpen("renewal.check", "subscription_id", "tracker.refills.subscription_id"))
     .limit(MISSED_AT_ONCE)
     .execute();
   const seen = new Set(seenNow);

@@ -1,9 +1,9 @@
 import type { Database, Trx } from "../db/database.ts";
+import { unlessOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import { isPausedForRenewal, PAUSED_FOR_RENEWAL } from "../subscriptions/standing.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import type { Look } from "./look.ts";
-import { hasOpenRenewalTask } from "./renewals.ts";
 
 /** The renewal that paused a subscription's billing, by what Stripe says; null when none did. */
 export function pausedBy({ metadata }: StripeSubscription): number | null {
@@ -31,8 +31,8 @@ export async function resumeWhatIsCovered(
     );
     if (isPausedForRenewal(subscription) && !isCovered) continue;
     if (!(await isClosed(trx, renewalId))) continue;
-    if (await hasOpenRenewalTask(trx, "renewal.resume_billing", renewalId)) continue;
-    followUps.push({ step: "renewal.resume_billing", data: { renewal_id: renewalId } });
+    const data = { renewal_id: renewalId };
+    followUps.push(...await unlessOpen(trx, { step: "renewal.resume_billing", data }));
   }
   return followUps;
 }

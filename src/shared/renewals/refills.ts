@@ -1,7 +1,12 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import type { FollowUp, Reason } from "../queue/reasons.ts";
 import type { Coverage } from "../prescriptions/coverage.ts";
+import { addNow, type Question } from "../queue/ask.ts";
+import type { FoundTask } from "../queue/find.ts";
+import { openTasks } from "../queue/open.ts";
+import type { Reason } from "../queue/reasons.ts";
+import type { StepContext } from "../queue/step.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { Look } from "./look.ts";
 
 /** Writes down what was seen of each refill: keys, the finding, our own dates. */
@@ -82,24 +87,23 @@ const NEW_SUBSCRIPTION_HOURS = 72;
 /**
  * Refills that nobody could tell about, or that have nothing to be renewed, go to a person: a `renewal.check` that is
  * born in MANUAL_INTERVENTION, one a subscription. Those
- * that ask what is settled run again: they end by themselves, or ask what there is to ask now.
- * @param ownTask the task that looks: its own row is not woken
+ * that ask what is settled run again: they end by themselves, or ask what there is to ask now. The row of the task that
+ * looks is not woken.
  */
 export async function askAboutRefills(
   trx: Trx,
+  ctx: StepContext,
   looks: readonly Look[],
-  now: Date,
-  ownTask: number,
-): Promise<FollowUp[]> {
-  const asked = await openQuestions(trx, looks.map((look) => look.subscriptionId), ownTask);
-  const followUps: FollowUp[] = [];
+): Promise<void> {
+  const asked = await openQuestions(trx, looks.map((look) => look.subscriptionId), ctx.task.id);
+  const questions: Question[] = [];
   const bySubscription = Map.groupBy(looks, (look) => look.subscriptionId);
   for (const [subscriptionId, ofSubscription] of bySubscription) {
-    const why = ofSubscription.map((look) => questionAbout(look, now)).find((one) => one !== null);
+    const why = ofSubscription.map((look) => questionAbout(look, ctx.now())).find((one) => one !== null);
     const open = asked.get(subscriptionId) ?? [];
     if (why && open.length === 0) {
       const customerId = ofSubscription.find((look) => look.customerId !== null)?.customerId;
-      followUps.push({
+      questions.push({
         step: "renewal.check",
         data: { subscription_id: subscriptionId },
         person: why,
@@ -107,9 +111,9 @@ export async function askAboutRefills(
       });
     }
     const settled = open.filter((one) => one.reasonCode !== why?.code);
-    if (settled.length > 0) await wake(trx, settled.map(({ id }) => id));
+    await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
   }
-  return followUps;
+  await addNow(trx, ctx, questions);
 }
 
 /** What a person must be asked about a refill, or null. */
@@ -119,39 +123,17 @@ export function questionAbout(look: Look, now: Date): Reason | null {
   return isNew ? null : look.asks;
 }
 
-interface Question {
-  id: number;
-  reasonCode: string | null;
-}
-
 /** What people are asked about these subscriptions, but for the task's own row. */
 export async function openQuestions(
   db: Database | Trx,
   subscriptionIds: readonly string[],
   ownTask: number,
-): Promise<Map<string, Question[]>> {
-  const subscriptions = [...new Set(subscriptionIds)];
-  const open = new Map<string, Question[]>();
-  if (subscriptions.length === 0) return open;
-  const rows = await db
-    .selectFrom("clockwork.tasks")
-    .select(["id", "reason_code", sql<string>`data ->> 'subscription_id'`.as("subscription_id")])
-    .where("step", "=", "renewal.check")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where("id", "<>", ownTask)
-    .where(sql<boolean>`data ->> 'subscription_id' = any (${subscriptions}::text[])`)
-    .execute();
-  for (const { id, reason_code: reasonCode, subscription_id: subscription } of rows) {
-    open.set(subscription, [...(open.get(subscription) ?? []), { id, reasonCode }]);
-  }
-  return open;
-}
-
-async function wake(trx: Trx, tasks: readonly number[]): Promise<void> {
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()` })
-    .where("id", "in", [...tasks])
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .execute();
+): Promise<Map<string, FoundTask[]>> {
+  const open = await openTasks(db, {
+    step: "renewal.check",
+    about: { subscription_id: subscriptionIds },
+    status: "MANUAL_INTERVENTION",
+    except: ownTask,
+  });
+  return Map.groupBy(open, ({ data }) => String(data["subscription_id"]));
 }

@@ -1,7 +1,10 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { DAY_MS } from "../day.ts";
+import { UNDER_WAY } from "../queue/find.ts";
+import { hasOpenTask } from "../queue/open.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import { type Look, needsRenewal } from "./look.ts";
 
 /** A row of `tracker.renewals`. */
@@ -158,7 +161,8 @@ async function wantsLook(
     look.finding !== "PAUSED_FOR_RENEWAL";
   if (isSame && !isLate && !isOver && !isBilled) return false;
   // A lapse in front of a person is no reason not to look: what was seen may be what the person waits for.
-  return !(await hasOpenRenewalTask(trx, "renewal.advance", renewal.id, { inFrontOfPerson: false }));
+  const about = { renewal_id: renewal.id };
+  return !(await hasOpenTask(trx, { step: "renewal.advance", about, status: UNDER_WAY }));
 }
 
 async function insertRenewal(
@@ -195,35 +199,10 @@ async function insertRenewal(
   return row?.id;
 }
 
-/** True while a task of this step (and fact) is due, at work, or in front of a person for the renewal. */
-export async function hasOpenRenewalTask(
-  db: Trx | Database,
-  step: string,
-  renewalId: number,
-  { fact, inFrontOfPerson = true }: { fact?: string | undefined; inFrontOfPerson?: boolean } = {},
-): Promise<boolean> {
-  const open = await db
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", step)
-    .where("status", "in", [
-      "PENDING",
-      "QUEUED",
-      ...(inFrontOfPerson ? ["MANUAL_INTERVENTION" as const] : []),
-    ])
-    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
-    .$if(fact !== undefined, (query) => query.where(sql<boolean>`data ->> 'fact' = ${fact ?? ""}`))
-    .executeTakeFirst();
-  return open !== undefined;
-}
-
 /** Tasks in front of a person about this renewal run again: what they ask has been settled. */
 export async function wakeRenewalTasks(trx: Trx, renewalId: number): Promise<void> {
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()` })
-    .where("step", "in", ["renewal.advance", "renewal.pause_billing"])
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
-    .execute();
+  await wakeTasks(trx, {
+    step: ["renewal.advance", "renewal.pause_billing"],
+    about: { renewal_id: renewalId },
+  });
 }

@@ -1,20 +1,14 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Trx } from "../../db/database.ts";
 import { releaseOrders } from "../../orders/orders.ts";
+import { hasOpenTask } from "../../queue/open.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { decide, type Decision } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { recordLooks } from "../../renewals/refills.ts";
-import {
-  hasOpenRenewalTask,
-  isOpen,
-  lockRenewal,
-  type Renewal,
-  renewalById,
-  wakeRenewalTasks,
-} from "../../renewals/renewals.ts";
+import { isOpen, lockRenewal, type Renewal, renewalById, wakeRenewalTasks } from "../../renewals/renewals.ts";
 import { endOfCampaign } from "./tell-crm.ts";
 import { isPausedForRenewal } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
@@ -58,15 +52,12 @@ export const renewalAdvance = defineOwnStep("renewal.advance", {
 
 /** One row for a person is enough, however often a lapsed renewal is looked at again. */
 async function isAskedElsewhere(ctx: StepContext, renewalId: number): Promise<boolean> {
-  const asked = await ctx.deps.db
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", "renewal.advance")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where("id", "<>", ctx.task.id)
-    .where(sql<boolean>`data ->> 'renewal_id' = ${String(renewalId)}`)
-    .executeTakeFirst();
-  return asked !== undefined;
+  return await hasOpenTask(ctx.deps.db, {
+    step: "renewal.advance",
+    about: { renewal_id: renewalId },
+    status: "MANUAL_INTERVENTION",
+    except: ctx.task.id,
+  });
 }
 
 async function carryOut(
@@ -146,6 +137,8 @@ async function once(
   followUp: FollowUp<"renewal.pause_billing" | "renewal.tell_crm">,
 ): Promise<FollowUp[]> {
   const { step, data } = followUp;
-  const fact = "fact" in data ? data.fact : undefined;
-  return await hasOpenRenewalTask(trx, step, data.renewal_id, { fact }) ? [] : [followUp];
+  const about = "fact" in data
+    ? { renewal_id: data.renewal_id, fact: data.fact }
+    : { renewal_id: data.renewal_id };
+  return await hasOpenTask(trx, { step, about }) ? [] : [followUp];
 }

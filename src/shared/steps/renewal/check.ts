@@ -41,7 +41,7 @@ export const renewalCheck = defineOwnStep("renewal.check", {
           data.before_next_charge === true,
         );
         followUps.push(...await resumeWhatIsCovered(trx, subscriptions, looks));
-        if (!own) followUps.push(...await askAboutRefills(trx, looks, ctx.now(), ctx.task.id));
+        if (!own) await askAboutRefills(trx, ctx, looks);
         return followUps;
       },
     };

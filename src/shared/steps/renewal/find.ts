@@ -29,7 +29,7 @@ export const renewalFind = defineOwnStep("renewal.find", {
         await recordLooks(trx, looks);
         await retireMissingItems(trx, entries.map(({ id }) => id), looks);
         const followUps = await openRenewals(trx, looks, "renewal.find", ctx.now());
-        followUps.push(...await askAboutRefills(trx, looks, ctx.now(), ctx.task.id));
+        await askAboutRefills(trx, ctx, looks);
         followUps.push(...await resumeWhatIsCovered(trx, entries, looks));
         const runId = data.run_id ??
           await startRun(trx, { work: "renewals", vendor: "stripe", taskId: ctx.task.id });
