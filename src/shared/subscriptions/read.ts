@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
+import { unlessOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
@@ -53,12 +53,6 @@ function noneOfMissing(error: unknown): StripeSubscription[] {
  * written, a patient that was linked). One that is due already looks after this moment, and sees the same.
  */
 export async function lookAtPrescriptions(trx: Trx, customerId: number): Promise<FollowUp[]> {
-  const due = await trx
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", "subscription.look")
-    .where("status", "=", "PENDING")
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .executeTakeFirst();
-  return due ? [] : [{ step: "subscription.look", data: { customer_id: customerId } }];
+  const data = { customer_id: customerId };
+  return await unlessOpen(trx, { step: "subscription.look", data }, "PENDING");
 }

@@ -1,9 +1,12 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import type { TrackerFirstPrescriptionsFinding } from "../db/types.ts";
+import { ask } from "../queue/ask.ts";
+import { findTasks, type FoundTask, hasTask, OPEN } from "../queue/find.ts";
+import { openTasks } from "../queue/open.ts";
 import { type FollowUp, reason, type ReasonCode } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
-import { followUpTasks, insertTasks } from "../queue/tasks.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import { priceToSell } from "../registry/prices.ts";
 import type { Sorted } from "../prescriptions/by-product.ts";
 import type { FirstVerdict } from "../prescriptions/first.ts";
@@ -34,19 +37,9 @@ export async function startEffectOf(
     .executeTakeFirst();
 }
 
-/**
- * Inserts follow-ups within a commit instead of leaving them for its end: looks that settle together then see what each
- * other asked for.
- */
-export async function askNow(trx: Trx, ctx: StepContext, followUps: readonly FollowUp[]): Promise<void> {
-  await insertTasks(trx, followUpTasks(ctx.task, followUps, (step) => ctx.steps.queueOf(step)));
-}
-
 /** False where subscriptions are begun by Checkout alone. */
 export async function hasStarts(trx: Trx): Promise<boolean> {
-  const any = await trx.selectFrom("clockwork.tasks").select("id").where("step", "=", "subscription.start")
-    .limit(1).executeTakeFirst();
-  return any !== undefined;
+  return await hasTask(trx, { step: "subscription.start" });
 }
 
 /** Two looks at one customer settle one after the other, so that the second sees what the first asked for. */
@@ -92,37 +85,19 @@ export async function recordFirst(
     .execute();
 }
 
-/** A task of step subscription.start. */
-interface Start {
-  id: number;
-  status: string;
-  reasonCode: string | null;
-  prescriptionId: string | null;
-  isAnswer: boolean;
+/** Every task that starts, or asked to start, the customer's subscription to the product. */
+export async function startsOf(
+  db: Database | Trx,
+  customerId: number,
+  productId: number,
+): Promise<FoundTask[]> {
+  const about = { customer_id: customerId, product_id: productId };
+  return await findTasks(db, { step: "subscription.start", about });
 }
 
-/** Every task that starts, or asked to start, the customer's subscription to the product. */
-export async function startsOf(db: Database | Trx, customerId: number, productId: number): Promise<Start[]> {
-  const rows = await db
-    .selectFrom("clockwork.tasks")
-    .select([
-      "id",
-      "status",
-      "reason_code",
-      sql<string | null>`data ->> 'prescription_id'`.as("prescription_id"),
-      sql<boolean>`data ? 'despite_earlier'`.as("is_answer"),
-    ])
-    .where("step", "=", "subscription.start")
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .where(sql<boolean>`data ->> 'product_id' = ${String(productId)}`)
-    .execute();
-  return rows.map((row) => ({
-    id: row.id,
-    status: row.status,
-    reasonCode: row.reason_code,
-    prescriptionId: row.prescription_id,
-    isAnswer: row.is_answer,
-  }));
+/** True for a question whether to start although it is not the first prescription, and for its answer. */
+function isAnswer({ data }: FoundTask): boolean {
+  return "despite_earlier" in data;
 }
 
 /** Stops that news of a prescription, or of the registry, may settle. A declined card is not tried again by itself. */
@@ -160,16 +135,19 @@ export async function planStart(
   // One at work may have read the prescriptions before this one was written: only a PENDING one counts.
   const pending = starts.filter(({ status }) => status === "PENDING");
   if (pending.length > 0) {
-    await wake(trx, pending.filter((one) => one.reasonCode === "PRESCRIPTION_NOT_VALID_YET"));
+    const notValidYet = pending.filter((one) => one.reasonCode === "PRESCRIPTION_NOT_VALID_YET");
+    await wakeTasks(trx, { ids: notValidYet.map(({ id }) => id) }, { alsoWaiting: true });
     return [];
   }
   const stopped = starts.filter(({ status }) => status === "MANUAL_INTERVENTION");
   if (stopped.length > 0) {
-    const bySettled = (one: Start) => SETTLED_BY_NEWS.some((code) => code === one.reasonCode);
-    await wake(trx, stopped.filter((one) => !one.isAnswer && bySettled(one)));
+    const settled = stopped.filter((one) =>
+      !isAnswer(one) && SETTLED_BY_NEWS.some((code) => code === one.reasonCode)
+    );
+    await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
     return [];
   }
-  if (starts.some((one) => one.status === "CANCELLED" && one.prescriptionId === prescriptionId)) return [];
+  if (starts.some((one) => one.status === "CANCELLED" && isFor(prescriptionId, one))) return [];
   const { starts_at } = await trx
     .selectFrom("clockwork.settings")
     .select(sql<Date>`clockwork.now() + subscription_wait`.as("starts_at"))
@@ -188,42 +166,36 @@ function toMinute(at: Date): string {
 
 /**
  * Prescriptions for nothing we sell go to a person, each once: a `subscription.look` born in MANUAL_INTERVENTION. Those
- * that ask what is settled run again, and end by themselves.
- * @param ownTask the task that looks: its own row is neither asked anew nor woken
+ * that ask what is settled run again, and end by themselves; the row of the task that looks is not woken.
  */
 export async function askAboutUnknown(
   trx: Trx,
+  ctx: StepContext,
   customerId: number,
   unknown: Sorted["unknown"],
-  ownTask: number,
-): Promise<FollowUp[]> {
-  const rows = await trx
-    .selectFrom("clockwork.tasks")
-    .select(["id", "status", sql<string>`data ->> 'prescription_id'`.as("prescription_id")])
-    .where("step", "=", "subscription.look")
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .where(sql<boolean>`data ? 'prescription_id'`)
-    .where("status", "<>", "DONE")
-    .execute();
-  const asked = new Set(rows.map((row) => row.prescription_id));
-  const open = new Set(unknown.map(({ prescriptionId }) => prescriptionId));
-  await wake(
-    trx,
-    rows.filter((row) =>
-      row.status === "MANUAL_INTERVENTION" && row.id !== ownTask && !open.has(row.prescription_id)
-    ),
-  );
-  return unknown.filter(({ prescriptionId }) => !asked.has(prescriptionId)).map((
-    { prescriptionId, why },
-  ): FollowUp => ({
+): Promise<void> {
+  const questions = await openTasks(trx, {
     step: "subscription.look",
-    data: { customer_id: customerId, prescription_id: prescriptionId },
-    person: reason("PRESCRIPTION_FOR_UNKNOWN_PRODUCT", {
-      prescription: prescriptionId,
-      customer: customerId,
-      why,
-    }),
-  }));
+    about: { customer_id: customerId },
+    has: "prescription_id",
+    status: "MANUAL_INTERVENTION",
+    except: ctx.task.id,
+  });
+  const settled = questions.filter((one) =>
+    !unknown.some(({ prescriptionId }) => isFor(prescriptionId, one))
+  );
+  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
+  for (const { prescriptionId: prescription, why } of unknown) {
+    await ask(trx, ctx, {
+      step: "subscription.look",
+      data: { customer_id: customerId, prescription_id: prescription },
+      person: reason("PRESCRIPTION_FOR_UNKNOWN_PRODUCT", { prescription, customer: customerId, why }),
+    });
+  }
+}
+
+function isFor(prescriptionId: string, { data }: FoundTask): boolean {
+  return data["prescription_id"] === prescriptionId;
 }
 
 /**
@@ -236,9 +208,8 @@ export async function askDespiteEarlier(
 ): Promise<FollowUp[]> {
   const { customerId, productId, prescriptionId, why } = start;
   await lockCustomer(trx, customerId);
-  const asked = (await startsOf(trx, customerId, productId)).filter(({ isAnswer }) => isAnswer);
-  const isOpen = (one: Start) => ["PENDING", "QUEUED", "MANUAL_INTERVENTION"].includes(one.status);
-  if (asked.some((one) => isOpen(one) || one.prescriptionId === prescriptionId)) return [];
+  const asked = (await startsOf(trx, customerId, productId)).filter(isAnswer);
+  if (asked.some((one) => OPEN.includes(one.status) || isFor(prescriptionId, one))) return [];
   return [{
     step: "subscription.start",
     data: {
@@ -265,44 +236,15 @@ export async function settleStops(
   customerId: number,
   productIds: readonly number[],
 ): Promise<void> {
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({
-      status: "PENDING",
-      run_after: sql`clockwork.now()`,
-      attempts: 0,
-      data: sql`data - 'despite_earlier'`,
-    })
-    .where("step", "=", "subscription.start")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .where(sql<boolean>`data ->> 'product_id' = any (${productIds.map(String)}::text[])`)
-    .execute();
+  const about = { customer_id: customerId, product_id: productIds };
+  await wakeTasks(trx, { step: "subscription.start", about }, { without: "despite_earlier" });
 }
 
 /** Starts of the customer that stopped because there was nothing to charge, or what there was declined, run again. */
 export async function retryWithNewCard(trx: Trx, customerId: number): Promise<void> {
-  const stopped = await trx
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", "subscription.start")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where("reason_code", "in", ["NO_PAYMENT_METHOD", "CARD_DECLINED"])
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .execute();
-  await wake(trx, stopped);
-}
-
-async function wake(trx: Trx, tasks: readonly { id: number }[]): Promise<void> {
-  if (tasks.length === 0) return;
-  await trx
-    .updateTable("clockwork.tasks")
-    .set({
-      status: "PENDING",
-      run_after: sql`clockwork.now()`,
-      attempts: sql`case status when 'PENDING' then attempts else 0 end`,
-    })
-    .where("id", "in", tasks.map(({ id }) => id))
-    .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
-    .execute();
+  await wakeTasks(trx, {
+    step: "subscription.start",
+    about: { customer_id: customerId },
+    reasonCode: ["NO_PAYMENT_METHOD", "CARD_DECLINED"],
+  });
 }

@@ -1,10 +1,11 @@
 import type { Trx } from "../../db/database.ts";
 import { customerById } from "../../registry/customers.ts";
+import { addNow } from "../../queue/ask.ts";
 import { reason } from "../../queue/reasons.ts";
 import { readPrescriptions } from "../../prescriptions/by-product.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { judgeFirst } from "../../prescriptions/first.ts";
-import { askAboutUnknown, askNow, lockCustomer, planStart } from "../../subscriptions/starts.ts";
+import { askAboutUnknown, lockCustomer, planStart } from "../../subscriptions/starts.ts";
 
 /**
  * Looks at all of a customer's prescriptions: each product with one that could be filled gets its start, and one for
@@ -23,11 +24,11 @@ export const subscriptionLook = defineOwnStep("subscription.look", {
       for (const [productId, orders] of byProduct) {
         const verdict = judgeFirst(orders, ctx.now(), timeZone, ctx.task.createdAt);
         if (verdict.kind !== "none") {
-          await askNow(trx, ctx, await planStart(trx, customerId, productId, verdict));
+          await addNow(trx, ctx, await planStart(trx, customerId, productId, verdict));
         }
       }
       const others = unknown.filter((one) => one !== own);
-      await askNow(trx, ctx, await askAboutUnknown(trx, customerId, others, ctx.task.id));
+      await askAboutUnknown(trx, ctx, customerId, others);
     };
     if (!own) return { kind: "done", commit };
     const { prescriptionId: prescription, why } = own;

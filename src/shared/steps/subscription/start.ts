@@ -2,6 +2,7 @@ import type { Trx } from "../../db/database.ts";
 import { dayIn } from "../../day.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { priceToSell, productsByKey } from "../../registry/prices.ts";
+import { addNow } from "../../queue/ask.ts";
 import { Halt } from "../../queue/halt.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
 import { readPrescriptions } from "../../prescriptions/by-product.ts";
@@ -11,7 +12,6 @@ import { judgeFirst } from "../../prescriptions/first.ts";
 import { subscriptionsEver } from "../../subscriptions/read.ts";
 import {
   askDespiteEarlier,
-  askNow,
   CREATE_SUBSCRIPTION,
   recordFirst,
   startEffectOf,
@@ -157,7 +157,7 @@ async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: str
         kind: "done",
         commit: async (trx) => {
           const question = { customerId, productId, prescriptionId, why };
-          await askNow(trx, ctx, await askDespiteEarlier(trx, question));
+          await addNow(trx, ctx, await askDespiteEarlier(trx, question));
         },
       });
     }
