@@ -1,9 +1,11 @@
-import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { countPage, startRun } from "../checks/runs.ts";
+import { UNDER_WAY } from "../queue/find.ts";
+import { openTasks } from "../queue/open.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import type { ContactReading } from "./contact.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
@@ -115,11 +117,7 @@ export function beginRun(ctx: StepContext, step: DriftStep, pass: Pass): Outcome
     kind: "done",
     commit: async (trx) => {
       const runId = await startRun(trx, { work: "drift", vendor: pass, taskId: ctx.task.id });
-      await trx.updateTable("clockwork.tasks")
-        .set({ status: "PENDING", run_after: sql<Date>`clockwork.now()`, attempts: 0 })
-        .where("step", "=", step).where("status", "=", "MANUAL_INTERVENTION")
-        .where(sql<boolean>`data ->> 'run_id' is not null`)
-        .execute();
+      await wakeTasks(trx, { step, has: "run_id" });
       return [{ step, data: { run_id: runId, page: 0 } }];
     },
   };
@@ -181,13 +179,12 @@ async function secondLooks(
   // The other pass may be asking for the same customers right now: whoever comes second must see what the first asked for.
   await trx.selectFrom("registry.customers").select("id")
     .where("id", "in", suspects.map(({ customerId }) => customerId)).orderBy("id").forNoKeyUpdate().execute();
-  const customers = suspects.map(({ customerId }) => String(customerId));
-  const waiting = await trx.selectFrom("clockwork.tasks")
-    .select(sql<string>`(data ->> 'customer_id') || ' ' || (data ->> 'fact')`.as("name"))
-    .where("step", "=", "drift.look").where("status", "in", ["PENDING", "QUEUED"])
-    .where(sql<boolean>`data ->> 'customer_id' = any (${customers}::text[])`)
-    .execute();
-  const asked = new Set(waiting.map(({ name }) => name));
+  const waiting = await openTasks(trx, {
+    step: "drift.look",
+    about: { customer_id: suspects.map(({ customerId }) => customerId) },
+    status: UNDER_WAY,
+  });
+  const asked = new Set(waiting.map(({ data }) => `${data["customer_id"]} ${data["fact"]}`));
   const { drift_settle_minutes } = await trx.selectFrom("clockwork.settings").select("drift_settle_minutes")
     .executeTakeFirstOrThrow();
   const runAfter = new Date(ctx.now().getTime() + drift_settle_minutes * 60_000);

@@ -1,7 +1,11 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import { ask } from "../queue/ask.ts";
+import { findTasks, hasTask } from "../queue/find.ts";
+import { openTasks } from "../queue/open.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
-import { insertTasks, reasonText } from "../queue/tasks.ts";
+import type { StepContext } from "../queue/step.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { MirroredFact } from "./owners.ts";
 
 /** Whose fact is asked about, and by which task: its own row does not count. */
@@ -17,49 +21,24 @@ export async function isAsked(
   { customerId, taskId }: About,
   why: Reason,
 ): Promise<boolean> {
-  const row = await db.selectFrom("clockwork.tasks").select("id")
-    .where("customer_id", "=", customerId).where("id", "<>", taskId).where("reason_code", "=", why.code)
-    .where((eb) =>
-      eb.or([
-        eb("status", "=", "MANUAL_INTERVENTION"),
-        eb.and([eb("status", "=", "CANCELLED"), eb("reason", "=", reasonText(why))]),
-      ])
-    )
-    .limit(1).executeTakeFirst();
-  return row !== undefined;
+  const about = { customerId, except: taskId };
+  return await hasTask(db, { ...about, status: "MANUAL_INTERVENTION", reasonCode: why.code }) ||
+    await hasTask(db, { ...about, status: "CANCELLED", reason: why });
 }
 
 /**
  * The question about a fact that drifts again and again, with the likely cause; null while it is not often enough since
- * a person was last asked, somebody is asked already, or enough questions are open.
+ * a person was last asked, or enough questions are open.
  * @param evenIfAsked for the question itself, when it is looked at again
  */
 export async function againQuestion(
   db: Database | Trx,
-  { customerId, fact, taskId }: About,
+  about: About,
   evenIfAsked: boolean,
 ): Promise<Reason | null> {
-  const { rows: [worst] } = await sql<
-    { system: string; attribute: string; times: number; days: number; enough: boolean }
-  >`
-    select drift.system, drift.attribute, count(*)::int as times, settings.drift_again_days as days,
-      (select count(*) from clockwork.tasks
-        where tasks.status = 'MANUAL_INTERVENTION' and tasks.reason_code = 'DRIFTS_AGAIN') >= settings.drift_questions_at_most
-        as enough
-    from tracker.drift
-    cross join clockwork.settings
-    where drift.customer_id = ${customerId} and drift.fact = ${fact}
-      and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
-      and (${evenIfAsked}::boolean or drift.found_at > coalesce((
-        select max(tasks.created_at) from clockwork.tasks
-        where tasks.step = 'drift.look' and tasks.customer_id = ${customerId}
-          and tasks.data ->> 'fact' = ${fact} and tasks.data ? 'again'), '-infinity'))
-    group by drift.system, drift.attribute, settings.only_row
-    having ${evenIfAsked}::boolean or count(*) >= settings.drift_again_times
-    order by count(*) desc, max(drift.id) desc
-    limit 1`.execute(db);
-  if (worst === undefined || (worst.enough && !evenIfAsked)) return null;
-  if (!evenIfAsked && await hasOpenQuestion(db, { customerId, fact, taskId })) return null;
+  const { customerId, fact } = about;
+  const worst = evenIfAsked ? await mostDrifted(db, about, { atLeast: 1 }) : await newlyDrifted(db, about);
+  if (worst === undefined) return null;
   const { system, attribute, times, days } = worst;
   const { rows: [words] } = await sql<{ owner: string; mirror: string; cause: string }>`
     select tracker.system_name(drift.owner) as owner, tracker.system_name(${system}) as mirror,
@@ -72,42 +51,75 @@ export async function againQuestion(
 }
 
 /** Asks the question, where there is one, at once: looks that are settled together must not ask more than is enough. */
-export async function askAgain(trx: Trx, about: About): Promise<void> {
-  const why = await againQuestion(trx, about, false);
-  if (why === null) return;
-  const { customerId, fact, taskId } = about;
-  await insertTasks(trx, [{
-    step: "drift.look",
-    key: `again:${customerId}:${fact}:${taskId}`,
-    vendor: "crm",
-    status: "MANUAL_INTERVENTION",
-    reason: why,
-    data: { customer_id: customerId, fact, again: true },
-    customerId,
-    causedBy: taskId,
-  }]);
+export async function askAgain(trx: Trx, ctx: StepContext, about: About): Promise<void> {
+  const person = await againQuestion(trx, about, false);
+  if (person === null) return;
+  const { customerId, fact } = about;
+  const data = { customer_id: customerId, fact, again: true as const };
+  await ask(trx, ctx, { step: "drift.look", data, person, customerId }, { evenIfDropped: true });
 }
 
-async function hasOpenQuestion(db: Database | Trx, { customerId, fact, taskId }: About): Promise<boolean> {
-  const row = await db.selectFrom("clockwork.tasks").select("id")
-    .where("step", "=", "drift.look").where("customer_id", "=", customerId).where("id", "<>", taskId)
-    .where("status", "in", ["MANUAL_INTERVENTION", "PENDING", "QUEUED"])
-    .where(sql<boolean>`data ->> 'fact' = ${fact} and data ? 'again'`)
-    .limit(1).executeTakeFirst();
-  return row !== undefined;
+interface Drifted {
+  system: string;
+  attribute: string;
+  times: number;
+  /** Within so many days. */
+  days: number;
+  /** So many questions may be open at a time. */
+  questionsAtMost: number;
+}
+
+/** What drifted often enough since a person was last asked, unless enough questions are open. */
+async function newlyDrifted(db: Database | Trx, about: About): Promise<Drifted | undefined> {
+  const { customerId, fact } = about;
+  const asked = await findTasks(db, { step: "drift.look", customerId, about: { fact }, has: "again" });
+  const worst = await mostDrifted(db, about, { since: asked.at(-1)?.createdAt ?? null });
+  if (worst === undefined) return undefined;
+  const open = await openTasks(db, { reasonCode: "DRIFTS_AGAIN", status: "MANUAL_INTERVENTION" });
+  return open.length < worst.questionsAtMost ? worst : undefined;
+}
+
+/** The attribute that drifted most, if that is often enough: `clockwork.settings.drift_again_times`, unless told. */
+async function mostDrifted(
+  db: Database | Trx,
+  { customerId, fact }: About,
+  { since = null, atLeast = null }: { since?: Date | null; atLeast?: number | null },
+): Promise<Drifted | undefined> {
+  // A Date has no microseconds: what drifted in the millisecond of `since` does not count.
+  const { rows: [worst] } = await sql<Drifted>`
+    select drift.system, drift.attribute, count(*)::int as times, settings.drift_again_days as days,
+      settings.drift_questions_at_most as "questionsAtMost"
+    from tracker.drift
+    cross join clockwork.settings
+    where drift.customer_id = ${customerId} and drift.fact = ${fact}
+      and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
+      and date_trunc('milliseconds', drift.found_at) > coalesce(${since}::timestamptz, '-infinity')
+    group by drift.system, drift.attribute, settings.only_row
+    having count(*) >= coalesce(${atLeast}::integer, settings.drift_again_times)
+    order by count(*) desc, max(drift.id) desc
+    limit 1`.execute(db);
+  return worst;
 }
 
 /** Questions about what has not drifted since they were asked, for as long as it counts: they look again, and end. */
 export async function wakeQuietQuestions(trx: Trx): Promise<void> {
-  await sql`
-    update clockwork.tasks set status = 'PENDING', run_after = clockwork.now()
-    from clockwork.settings
-    where tasks.step = 'drift.look' and tasks.status = 'MANUAL_INTERVENTION' and tasks.reason_code = 'DRIFTS_AGAIN'
-      and tasks.updated_at < clockwork.now() - make_interval(days => settings.drift_again_days)
+  const asked = await openTasks(trx, {
+    step: "drift.look",
+    status: "MANUAL_INTERVENTION",
+    reasonCode: "DRIFTS_AGAIN",
+  });
+  if (asked.length === 0) return;
+  const { rows: quiet } = await sql<{ id: number }>`
+    select asked.id
+    from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
+      as asked (id bigint, "customerId" bigint, data jsonb, "updatedAt" timestamptz)
+    cross join clockwork.settings
+    where asked."updatedAt" < clockwork.now() - make_interval(days => settings.drift_again_days)
       and not exists (
         select from tracker.drift
-        where drift.customer_id = tasks.customer_id and drift.fact = tasks.data ->> 'fact'
+        where drift.customer_id = asked."customerId" and drift.fact = asked.data ->> 'fact'
           and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days))`.execute(
     trx,
   );
+  await wakeTasks(trx, { ids: quiet.map(({ id }) => id) });
 }

@@ -1,6 +1,6 @@
-import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
 import type { FollowUp } from "../queue/reasons.ts";
+import { wakeTasks } from "../queue/wake.ts";
 
 /** The steps that set a customer's contact facts. */
 type ContactStep = "owner.propagate_contact" | "owner.propagate_login";
@@ -15,19 +15,7 @@ export async function propagateContact(
   customerId: number,
   step: ContactStep = "owner.propagate_contact",
 ): Promise<FollowUp[]> {
-  const waiting = await trx.updateTable("clockwork.tasks")
-    .set({
-      status: "PENDING",
-      run_after: sql`least(run_after, clockwork.now())`,
-      attempts: sql`case status when 'PENDING' then attempts else 0 end`,
-      reason: null,
-      reason_code: null,
-    })
-    .where("step", "=", step)
-    .where("customer_id", "=", customerId)
-    .where("status", "in", ["PENDING", "MANUAL_INTERVENTION"])
-    .where(sql<boolean>`data ->> 'customer_id' = ${String(customerId)}`)
-    .returning("id")
-    .execute();
-  return waiting.length > 0 ? [] : [{ step, data: { customer_id: customerId } }];
+  const data = { customer_id: customerId };
+  const woken = await wakeTasks(trx, { step, customerId, about: data }, { alsoWaiting: true });
+  return woken.length > 0 ? [] : [{ step, data }];
 }

@@ -52,7 +52,7 @@ export const driftLook = defineOwnStep("drift.look", {
         if (followUps.length === 0 && question?.askedBy) {
           followUps.push(...await propagateContact(trx, customerId, question.askedBy));
         }
-        if (fresh.length > 0 && !again) await askAgain(trx, about);
+        if (fresh.length > 0 && !again) await askAgain(trx, ctx, about);
         return followUps;
       },
     };
