@@ -1,12 +1,12 @@
 import { DAY_MS } from "../day.ts";
-import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { takeIn } from "../ingest/record.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
 import type { DataOf } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { VendorEvent } from "../vendors/contract.ts";
-import { askAboutEndpoint } from "./endpoint.ts";
+import { askAboutEndpoint, type CheckedVendor } from "./endpoint.ts";
 import { countPage, lastWindowEnd, startRun } from "./runs.ts";
 
 /** Webhooks of the last minutes may still be on their way, and a list may lag behind what happened. */
@@ -58,7 +58,7 @@ type CheckStep = "completeness.stripe" | "completeness.health" | "completeness.p
 export interface Feed {
   step: CheckStep;
   /** Its queue, and the source its events are named by. */
-  vendor: "stripe" | "health" | "pharmacy";
+  vendor: CheckedVendor;
   /** How many days back it lists; absent: all of them. */
   keepsDays?: number;
   look(ctx: StepContext, run: Window & { id: number }, place: Place): Promise<Look>;
@@ -89,7 +89,7 @@ export async function checkCompleteness(
       const taken = await takeIn(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);
       const count = { seen, missing: taken.length, repaired: taken.length };
       await countPage(trx, runId, page, count, next === null);
-      if (next === null) return await askAboutEndpoint(trx, feed);
+      if (next === null) return await askAboutEndpoint(trx, feed.vendor);
       const rests = (page + 1) % PAGES_AT_ONCE === 0;
       return [{
         step: feed.step,
@@ -120,7 +120,8 @@ async function begin(ctx: StepContext, { step, vendor, keepsDays, outOfReach }: 
         taskId: ctx.task.id,
         window: { from, until },
       });
-      await wakeOvertaken(trx, step);
+      // Pages of former runs that stopped find out that they are not needed, and end.
+      await wakeTasks(trx, { step, has: "run_id" });
       const lost = lastEnd && lastEnd < from && outOfReach
         ? await outOfReach(trx, { from: lastEnd, until: from })
         : [];
@@ -145,14 +146,4 @@ async function awaiting(
   return run?.window_from && run.window_until
     ? { id: runId, from: run.window_from, until: run.window_until }
     : undefined;
-}
-
-/** Pages of former runs that stopped at a person run again, find out that they are not needed, and end. */
-async function wakeOvertaken(trx: Trx, step: string): Promise<void> {
-  await trx.updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
-    .where("step", "=", step)
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where(sql<boolean>`data ->> 'run_id' is not null`)
-    .execute();
 }

@@ -1,6 +1,11 @@
-import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import { countEvents } from "../queue/history.ts";
+import { openTasks } from "../queue/open.ts";
 import { type FollowUp, type Reason, reason } from "../queue/reasons.ts";
+import type { DataOf } from "../queue/step-data.ts";
+import { wakeTasks } from "../queue/wake.ts";
+
+export type CheckedVendor = DataOf<"completeness.endpoint">["vendor"];
 
 /** Over everything that a vendor sends. */
 const ALL_KINDS = "messages of all kinds";
@@ -25,16 +30,11 @@ interface Limits {
  */
 export async function askAboutEndpoint(
   trx: Trx,
-  { vendor, step }: { vendor: string; step: string },
+  vendor: CheckedVendor,
 ): Promise<FollowUp[]> {
-  const tallies = await tally(trx, vendor, step);
+  const tallies = await tally(trx, vendor);
   const limits = await readLimits(trx);
-  const open = await trx.selectFrom("clockwork.tasks")
-    .select(["id", "status", sql<string>`data ->> 'kind'`.as("kind")])
-    .where("step", "=", "completeness.endpoint")
-    .where("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"])
-    .where(sql<boolean>`data ->> 'vendor' = ${vendor}`)
-    .execute();
+  const open = await openTasks(trx, { step: "completeness.endpoint", about: { vendor } });
   if (open.length === 0) {
     const silent = tallies.find((one) => isSilent(one, limits));
     return silent
@@ -45,55 +45,50 @@ export async function askAboutEndpoint(
       }]
       : [];
   }
-  const settled = open.filter(({ status, kind }) =>
-    status === "MANUAL_INTERVENTION" && isWell(tallies.find((one) => one.kind === kind), limits)
-  );
-  if (settled.length > 0) {
-    await trx.updateTable("clockwork.tasks")
-      .set({ status: "PENDING", run_after: sql`clockwork.now()`, attempts: 0 })
-      .where("id", "in", settled.map(({ id }) => id))
-      .execute();
-  }
+  const settled = open.filter(({ data }) => isWell(tallies.find((one) => one.kind === data["kind"]), limits));
+  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
   return [];
 }
 
 /** What is still to be asked about this kind of messages; null when most of them came. */
-export async function questionAbout(db: Database, vendor: string, kind: string): Promise<Reason | null> {
-  const tallies = await tally(db, vendor, `completeness.${vendor}`);
+export async function questionAbout(
+  db: Database,
+  vendor: CheckedVendor,
+  kind: string,
+): Promise<Reason | null> {
+  const tallies = await tally(db, vendor);
   const found = tallies.find((one) => one.kind === kind);
   if (isWell(found, await readLimits(db))) return null;
   return silence(vendor, found ?? { kind, missing: 0, heard: 0 });
 }
 
 /** Of the vendor's last complete run: over all kinds first, then each. */
-async function tally(db: Database | Trx, vendor: string, step: string): Promise<Tally[]> {
-  const { rows } = await sql<Tally>`
-    with run as (
-      select id, window_from from tracker.check_runs
-      where work = 'completeness' and vendor = ${vendor} and state = 'DONE'
-      order by id desc limit 1
-    ), told as (
-      -- Of Stripe's events each has its type; the others are told by what they are about.
-      select case when ${vendor} = 'stripe' then substr(step, length('stripe.') + 1)
-        else split_part(step, '.', 2) end as kind, is_missing
-      from (
-        select found.step, true as is_missing
-        from run
-        join clockwork.tasks as pages on pages.step = ${step} and pages.data ->> 'run_id' = run.id::text
-        join clockwork.tasks as found on found.caused_by = pages.id and split_part(found.step, '.', 1) = ${vendor}
-        union all
-        select heard.step, false
-        from run
-        join clockwork.tasks as heard on split_part(heard.step, '.', 1) = ${vendor}
-          and heard.caused_by is null and heard.created_at >= run.window_from
-      ) as messages
-    )
-    select coalesce(kind, ${ALL_KINDS}) as kind, count(*) filter (where is_missing)::int as missing,
-      count(*) filter (where not is_missing)::int as heard
-    from told group by rollup (kind)
-    order by grouping(kind) desc, missing desc, kind
-  `.execute(db);
-  return rows;
+async function tally(db: Database | Trx, vendor: CheckedVendor): Promise<Tally[]> {
+  const run = await db.selectFrom("tracker.check_runs").select(["id", "window_from"])
+    .where("work", "=", "completeness").where("vendor", "=", vendor).where("state", "=", "DONE")
+    .orderBy("id", "desc").limit(1).executeTakeFirst();
+  if (!run?.window_from) return [];
+  const all: Tally = { kind: ALL_KINDS, missing: 0, heard: 0 };
+  const kinds = new Map<string, Tally>();
+  const add = (events: ReadonlyMap<string, number>, as: "missing" | "heard") => {
+    for (const [event, times] of events) {
+      const kind = kindOf(vendor, event);
+      const known = kinds.get(kind) ?? { kind, missing: 0, heard: 0 };
+      kinds.set(kind, known);
+      known[as] += times;
+      all[as] += times;
+    }
+  };
+  const step = `completeness.${vendor}` as const;
+  add(await countEvents(db, vendor, { foundBy: { step, about: { run_id: run.id } } }), "missing");
+  add(await countEvents(db, vendor, { since: run.window_from }), "heard");
+  return [all, ...[...kinds.values()].sort((a, b) => b.missing - a.missing || (a.kind < b.kind ? -1 : 1))];
+}
+
+/** Of Stripe's events each has its type; the others are told by what they are about. */
+function kindOf(vendor: string, event: string): string {
+  const [, about = "", ...rest] = event.split(".");
+  return vendor === "stripe" ? [about, ...rest].join(".") : about;
 }
 
 async function readLimits(db: Database | Trx): Promise<Limits> {

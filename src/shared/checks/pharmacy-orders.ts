@@ -1,4 +1,3 @@
-import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
 import {
   isLiveAtPharmacy,
@@ -8,6 +7,7 @@ import {
   type OrderState,
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
+import { findEvents, type FoundTask, UNDER_WAY } from "../queue/find.ts";
 import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
 
 /** The event that would have told of each state. One step handles them all, and reads the order anew. */
@@ -22,13 +22,6 @@ const EVENTS: Record<PharmacyOrderState, string> = {
   canceled: "order.canceled",
   failed: "order.error",
 };
-
-/** Order events under way: what came in is acted on soon, whatever our order says now. */
-interface Heard {
-  orderId: string;
-  isUnderWay: boolean;
-  toldNeedsAttention: boolean;
-}
 
 /**
  * What the pharmacy's orders say and no message told: a state ahead of ours, a second order under our reference, a
@@ -52,11 +45,12 @@ export async function untoldByPharmacy(
     return row?.pharmacy_order_id === id ? [row.id] : [];
   });
   await mark(trx, runId, met);
-  const heard = new Map((await heardOf(trx, ours)).map((one) => [one.orderId, one]));
+  const heard = await heardOf(trx, ours);
   return ours.filter((order) => {
-    const news = heard.get(order.id);
-    if (news?.isUnderWay) return false;
-    if (needsAttention(order) && !news?.toldNeedsAttention) return true;
+    const news = heard.get(order.id) ?? [];
+    // What came in is acted on soon, whatever our order says now.
+    if (news.some(({ status }) => UNDER_WAY.includes(status))) return false;
+    if (needsAttention(order) && !news.some(({ data }) => needsAttention(data))) return true;
     return isUntold(order, byReference.get(order.reference ?? ""));
   }).map((order) => toEvent(order));
 }
@@ -89,15 +83,10 @@ export function goneAtPharmacy(pharmacyOrderId: string, reference: string): Vend
   };
 }
 
-async function heardOf(trx: Trx, orders: readonly PharmacyOrder[]): Promise<Heard[]> {
-  const { rows } = await sql<Heard>`
-    select data ->> 'order_id' as "orderId", bool_or(status in ('PENDING', 'QUEUED')) as "isUnderWay",
-      bool_or(data ->> 'state' = 'needs_attention') is true as "toldNeedsAttention"
-    from clockwork.tasks
-    where step like 'pharmacy.order.%' and data ->> 'order_id' = any (${orders.map(({ id }) => id)}::text[])
-    group by data ->> 'order_id'
-  `.execute(trx);
-  return rows;
+/** The events about these orders that were received, by the pharmacy's id of the order. */
+async function heardOf(trx: Trx, orders: readonly PharmacyOrder[]): Promise<Map<string, FoundTask[]>> {
+  const heard = await findEvents(trx, "pharmacy.order.", { order_id: orders.map(({ id }) => id) });
+  return Map.groupBy(heard, ({ data }) => String(data["order_id"]));
 }
 
 async function mark(trx: Trx, runId: number, orderIds: readonly number[]): Promise<void> {

@@ -1,6 +1,6 @@
-import { sql } from "kysely";
 import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
+import { findEvents, type FoundTask } from "../../queue/find.ts";
 import { defineOwnStep, type StepContext, type StepTable } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
 
@@ -76,15 +76,15 @@ async function lookForDeleted(ctx: StepContext, cursor: string | undefined): Pro
  * the current version is asked for, as a step reads nothing else.
  */
 async function notReceived(trx: Trx, events: readonly VendorEvent[]): Promise<VendorEvent[]> {
-  const versionOf = ({ type, attributes }: VendorEvent) =>
-    [type.split(".")[0], attributes["resource_id"], attributes["version_id"] ?? "gone"].join("/");
-  const { rows } = await sql<{ version: string }>`
-    select distinct split_part(step, '.', 2) || '/' || (data ->> 'resource_id') || '/'
-      || case when step like '%.delete' then 'gone' else data ->> 'version_id' end as version
-    from clockwork.tasks
-    where data ->> 'resource_id' is not null and split_part(step, '.', 1) = 'health'
-      and data ->> 'resource_id' = any (${events.map(({ attributes }) => attributes["resource_id"])}::text[])
-  `.execute(trx);
-  const received = new Set(rows.map(({ version }) => version));
-  return events.filter((event) => !received.has(versionOf(event)));
+  const versionOf = (type: string, attributes: FoundTask["data"]) =>
+    [
+      type.split(".")[0],
+      attributes["resource_id"],
+      type.endsWith(".delete") ? "gone" : attributes["version_id"],
+    ].join("/");
+  const heard = await findEvents(trx, "health.", {
+    resource_id: events.map(({ attributes }) => String(attributes["resource_id"])),
+  });
+  const received = new Set(heard.map(({ step, data }) => versionOf(step.slice("health.".length), data)));
+  return events.filter(({ type, attributes }) => !received.has(versionOf(type, attributes)));
 }

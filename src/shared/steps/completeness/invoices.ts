@@ -1,5 +1,6 @@
 import type { Trx } from "../../db/database.ts";
 import { takeIn } from "../../ingest/record.ts";
+import { findTasks } from "../../queue/find.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import type { VendorEvent } from "../../vendors/contract.ts";
@@ -33,11 +34,13 @@ export const completenessInvoices = defineOwnStep("completeness.invoices", {
 async function neverSeen(trx: Trx, events: readonly VendorEvent[]): Promise<VendorEvent[]> {
   const ids = events.map(invoiceOf);
   if (ids.length === 0) return [];
-  const tasks = await trx.selectFrom("clockwork.tasks").select("invoice_id").distinct()
-    .where("invoice_id", "in", ids).execute();
+  const tasks = await findTasks(trx, { invoiceId: ids });
   const orders = await trx.selectFrom("tracker.orders").select("invoice_id").distinct()
     .where("invoice_id", "in", ids).execute();
-  const seen = new Set([...tasks, ...orders].map((row) => row.invoice_id));
+  const seen = new Set([
+    ...tasks.map(({ invoiceId }) => invoiceId),
+    ...orders.map((order) => order.invoice_id),
+  ]);
   return events.filter((event) => !seen.has(invoiceOf(event)));
 }
 

@@ -1,6 +1,6 @@
-import { sql } from "kysely";
 import { checkCompleteness, type Feed, type Window } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
+import { hasTask } from "../../queue/find.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
@@ -15,17 +15,10 @@ const STRIPE_KEEPS_DAYS = 30 - 1 / 24;
 
 /** Told once, however often the run that finds it has to begin again. */
 async function askAboutGap(trx: Trx, { from, until }: Window): Promise<FollowUp[]> {
-  const told = await trx.selectFrom("clockwork.tasks").select("id")
-    .where("step", "=", "completeness.invoices")
-    .where(sql<boolean>`data ->> 'from' = ${from.toISOString()}`)
-    .executeTakeFirst();
-  if (told) return [];
+  const step = "completeness.invoices";
   const gap = { from: from.toISOString(), until: until.toISOString() };
-  return [{
-    step: "completeness.invoices",
-    data: gap,
-    person: reason("EVENTS_OUT_OF_REACH", { ...gap, days: 30 }),
-  }];
+  if (await hasTask(trx, { step, about: { from: gap.from } })) return [];
+  return [{ step, data: gap, person: reason("EVENTS_OUT_OF_REACH", { ...gap, days: 30 }) }];
 }
 
 /**
