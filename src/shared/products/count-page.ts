@@ -1,8 +1,7 @@
 import { countPage, startRun } from "../checks/runs.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import type { DataOf } from "../queue/step-data.ts";
-import type { Outcome } from "../queue/step.ts";
-import type { TaskInfo } from "../queue/tasks.ts";
+import type { Outcome, StepContext } from "../queue/step.ts";
 import { addCounts, type CountedSystem, type KeyCount } from "./counts.ts";
 import { askAboutKeys } from "./questions.ts";
 
@@ -14,7 +13,7 @@ type CountStep = "product.count_stripe" | "product.count_pharmacy";
  */
 export function countedPage(
   count: { step: CountStep; vendor: "stripe" | "pharmacy"; system: CountedSystem },
-  task: TaskInfo,
+  ctx: StepContext,
   { night, run_id: begun, page = 0 }: DataOf<CountStep>,
   { seen, next, counts }: { seen: number; next: string | null; counts: ReadonlyMap<string, KeyCount> },
 ): Outcome {
@@ -22,11 +21,14 @@ export function countedPage(
   return {
     kind: "done",
     commit: async (trx): Promise<FollowUp[]> => {
-      const runId = begun ?? await startRun(trx, { work: "product_count", vendor, taskId: task.id });
+      const runId = begun ?? await startRun(trx, { work: "product_count", vendor, taskId: ctx.task.id });
       const isLast = next === null;
       if (!(await countPage(trx, runId, page, { seen, missing: 0, repaired: 0 }, isLast))) return [];
       await addCounts(trx, runId, system, counts);
-      if (next === null) return await askAboutKeys(trx, system);
+      if (next === null) {
+        await askAboutKeys(trx, ctx, system);
+        return [];
+      }
       return [{ step, data: { night, run_id: runId, page: page + 1, cursor: next } }];
     },
   };

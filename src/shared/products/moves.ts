@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import { openTasks } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import type { MoveFinding } from "./judge.ts";
 
@@ -180,15 +182,10 @@ async function wasMoved(trx: Trx, key: string): Promise<boolean> {
 
 /** True when a task of the move is in the queue, or waits for a person and now runs again. */
 async function takeUp(trx: Trx, moveId: number): Promise<boolean> {
-  const open = await trx.selectFrom("clockwork.tasks").select(["id", "status"])
-    .where("step", "=", "product.move_subscription")
-    .where(sql<boolean>`data ->> 'move_id' = ${String(moveId)}`)
-    .where("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"])
-    .execute();
+  const open = await openTasks(trx, { step: "product.move_subscription", about: { move_id: moveId } });
   const [first] = open;
   if (first && open.every(({ status }) => status === "MANUAL_INTERVENTION")) {
-    await trx.updateTable("clockwork.tasks").set({ status: "PENDING", run_after: sql`clockwork.now()` })
-      .where("id", "=", first.id).execute();
+    await wakeTasks(trx, { ids: [first.id] });
   }
   return first !== undefined;
 }

@@ -1,6 +1,10 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import { type FollowUp, type Reason, reason } from "../queue/reasons.ts";
+import { ask } from "../queue/ask.ts";
+import { openTasks } from "../queue/open.ts";
+import { type Reason, reason } from "../queue/reasons.ts";
+import type { StepContext } from "../queue/step.ts";
+import { wakeTasks } from "../queue/wake.ts";
 import type { CountedSystem } from "./counts.ts";
 
 interface KeyInUse {
@@ -38,42 +42,32 @@ export async function keysOutOfPlace(
  * MANUAL_INTERVENTION. It is not asked about again while that is open or when a person dropped it, nor while an order
  * or a refill asks the same, nor while its subscribers are being moved. Questions that are settled run again, and end.
  */
-export async function askAboutKeys(trx: Trx, system: CountedSystem): Promise<FollowUp[]> {
+export async function askAboutKeys(trx: Trx, ctx: StepContext, system: CountedSystem): Promise<void> {
   const out = await keysOutOfPlace(trx, system);
   await wakeSettled(trx, system, out.map(({ key }) => key));
-  const followUps: FollowUp[] = [];
+  const unregistered = out.some(({ state }) => state === "unregistered") ? await stoppedForKeys(trx) : [];
   for (const one of out) {
-    const why = questionAboutKey(system, one);
-    if (!why || await isAsked(trx, system, one.key, why) || await isBeingMoved(trx, system, one.key)) {
-      continue;
-    }
-    followUps.push({ step: "product.check_key", data: { system, key: one.key }, person: why });
+    const { key } = one;
+    const person = questionAboutKey(system, one);
+    if (!person || await isBeingMoved(trx, system, key)) continue;
+    // A paid invoice or a refill that met the same key waits for the same repair.
+    if (person.code === "KEY_UNREGISTERED" && unregistered.some((why) => names(why, key))) continue;
+    await ask(trx, ctx, { step: "product.check_key", data: { system, key }, person });
   }
-  return followUps;
 }
 
-async function isAsked(trx: Trx, system: CountedSystem, key: string, why: Reason): Promise<boolean> {
-  const own = await trx.selectFrom("clockwork.tasks").select("id")
-    .where("step", "=", "product.check_key")
-    .where(sql<boolean>`data ->> 'key' = ${key} and data ->> 'system' = ${system}`)
-    .where((eb) =>
-      eb.or([
-        eb("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"]),
-        eb.and([eb("status", "=", "CANCELLED"), eb("reason_code", "=", why.code)]),
-      ])
-    )
-    .executeTakeFirst();
-  if (own) return true;
-  if (why.code !== "KEY_UNREGISTERED") return false;
-  // A paid invoice or a refill that met the same key waits for the same repair.
-  const other = await trx.selectFrom("clockwork.tasks").select("id")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where("reason_code", "in", ["UNKNOWN_PRODUCT", "REFILL_WITHOUT_PRESCRIPTION"])
-    .where(
-      sql<boolean>`strpos(replace(reason, '.', ' ') || ' ', ' ' || replace(${key}, '.', ' ') || ' ') > 0`,
-    )
-    .executeTakeFirst();
-  return other !== undefined;
+/** The sentences of what stopped for a key that is in no product. */
+async function stoppedForKeys(trx: Trx): Promise<string[]> {
+  const stopped = await openTasks(trx, {
+    reasonCode: ["UNKNOWN_PRODUCT", "REFILL_WITHOUT_PRESCRIPTION"],
+    status: "MANUAL_INTERVENTION",
+  });
+  return stopped.flatMap(({ reason }) => reason ?? []);
+}
+
+function names(sentence: string, key: string): boolean {
+  const words = (text: string) => ` ${text.replaceAll(".", " ")} `;
+  return words(sentence).includes(words(key));
 }
 
 async function isBeingMoved(trx: Trx, system: CountedSystem, key: string): Promise<boolean> {
@@ -95,11 +89,11 @@ async function isBeingMoved(trx: Trx, system: CountedSystem, key: string): Promi
 }
 
 async function wakeSettled(trx: Trx, system: CountedSystem, out: readonly string[]): Promise<void> {
-  await trx.updateTable("clockwork.tasks")
-    .set({ status: "PENDING", run_after: sql`clockwork.now()` })
-    .where("step", "=", "product.check_key")
-    .where("status", "=", "MANUAL_INTERVENTION")
-    .where(sql<boolean>`data ->> 'system' = ${system}`)
-    .where(sql<boolean>`data ->> 'key' <> all (${[...out]}::text[])`)
-    .execute();
+  const asked = await openTasks(trx, {
+    step: "product.check_key",
+    about: { system },
+    status: "MANUAL_INTERVENTION",
+  });
+  const settled = asked.filter(({ data }) => !out.some((key) => key === data["key"]));
+  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
 }

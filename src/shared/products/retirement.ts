@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { insertTasks } from "../queue/tasks.ts";
+import { resendTasks } from "../queue/wake.ts";
 
 /** Moves a second unless asked otherwise: at three requests each, a third of what `clockwork.vendors` allows Stripe. */
 export const MOVES_PER_SECOND = 2;
@@ -147,11 +148,7 @@ async function startPass(trx: Trx, { id, pass }: { id: number; pass: number }) {
 async function goOn(trx: Trx, { id, pass }: { id: number; pass: number }, movesPerSecond: number) {
   await trx.updateTable("tracker.price_retirements").set({ moves_per_second: movesPerSecond })
     .where("id", "=", id).execute();
-  const pages = trx.updateTable("clockwork.tasks")
-    .set({ status: "PENDING" })
-    .where("step", "=", "product.retire")
-    .where(sql<boolean>`data ->> 'retirement_id' = ${String(id)} and data ->> 'pass' = ${String(pass)}`);
   // A person may have dropped the page; it is the only one that can go on with the pass.
-  await pages.where("status", "in", ["MANUAL_INTERVENTION", "CANCELLED"]).execute();
+  await resendTasks(trx, { step: "product.retire", about: { retirement_id: id, pass } });
   return { retirementId: id, pass, resumed: true };
 }

@@ -1,11 +1,10 @@
-import { sql } from "kysely";
 import type { Trx } from "../db/database.ts";
 import { identify, lostReference, type Sighting } from "./identify.ts";
 import type { Key } from "./keys.ts";
+import { ask } from "../queue/ask.ts";
 import { type FollowUp, type Reason, Wait } from "../queue/reasons.ts";
-import type { StepCall } from "../queue/step-data.ts";
 import type { StepContext } from "../queue/step.ts";
-import { followUpTasks, insertTasks } from "../queue/tasks.ts";
+import { setCustomer } from "../queue/tasks.ts";
 
 /** The sign-up that makes the row, or news of the other key, may be under way: so long nobody is asked. */
 const NAMED_WITHIN_MS = 10 * 60_000;
@@ -34,12 +33,11 @@ export async function place(
       return { customerId: found.customerId, followUps: [linked(found.customerId)] };
     case "merge":
       await tellWhose(ctx, trx, found.from);
-      await askOnce(
-        ctx,
-        trx,
-        { step: "customer.merge", data: { from: found.from, into: found.into } },
-        found.why,
-      );
+      await ask(trx, ctx, {
+        step: "customer.merge",
+        data: { from: found.from, into: found.into },
+        person: found.why,
+      });
       return { customerId: undefined, followUps: [] };
     case "ask":
       if (found.customerId !== undefined) await tellWhose(ctx, trx, found.customerId);
@@ -55,44 +53,12 @@ export function linked(customerId: number): FollowUp {
 
 /** Without a customer_id, so that a careless resend makes a row too many at worst, and never a wrong link. */
 async function askWhose(ctx: StepContext, trx: Trx, { system, key }: Key, why: Reason): Promise<void> {
-  await askOnce(ctx, trx, { step: "customer.link", data: { system, key, customer_id: null } }, why, {
-    system,
-    key,
-  });
-}
-
-/**
- * Asks a person, unless the same is being asked or somebody dropped just this question before: one whose data has
- * `about` in it. The task is inserted
- * here and not as a follow-up: several tasks settle in one transaction, and the next one must see it.
- */
-async function askOnce(
-  ctx: StepContext,
-  trx: Trx,
-  question: StepCall<"customer.link" | "customer.merge">,
-  why: Reason,
-  about: object = question.data,
-): Promise<void> {
-  const asked = await trx
-    .selectFrom("clockwork.tasks")
-    .select("id")
-    .where("step", "=", question.step)
-    .where(sql<boolean>`data @> ${JSON.stringify(about)}::jsonb`)
-    .where((eb) =>
-      eb.or([
-        eb("status", "in", ["PENDING", "QUEUED", "MANUAL_INTERVENTION"]),
-        eb.and([eb("status", "=", "CANCELLED"), eb("reason_code", "=", why.code)]),
-      ])
-    )
-    .executeTakeFirst();
-  if (asked) return;
-  await insertTasks(trx, followUpTasks(ctx.task, [{ ...question, person: why }], ctx.steps.queueOf));
+  await ask(trx, ctx, { step: "customer.link", data: { system, key, customer_id: null }, person: why });
 }
 
 /** The task's own row was settled a moment ago, when nobody knew whose it is. */
 export async function tellWhose(ctx: StepContext, trx: Trx, customerId: number): Promise<void> {
   if (ctx.task.customerId === customerId) return;
   ctx.about({ customerId });
-  await trx.updateTable("clockwork.tasks").set({ customer_id: customerId }).where("id", "=", ctx.task.id)
-    .execute();
+  await setCustomer(trx, ctx.task.id, customerId);
 }

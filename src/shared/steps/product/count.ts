@@ -9,7 +9,7 @@ export const productCountStripe = defineOwnStep("product.count_stripe", {
     const { entries, next } = await ctx.vendors.stripe.listSubscriptions({ cursor: task.cursor ?? null });
     return countedPage(
       { step: "product.count_stripe", vendor: "stripe", system: "stripe_price" },
-      ctx.task,
+      ctx,
       task,
       { seen: entries.length, next, counts: countPrices(entries) },
     );
@@ -23,7 +23,7 @@ export const productCountPharmacy = defineOwnStep("product.count_pharmacy", {
     const { entries, next } = await ctx.vendors.pharmacy.listTreatments(task.cursor ?? null);
     return countedPage(
       { step: "product.count_pharmacy", vendor: "pharmacy", system: "pharmacy_treatment" },
-      ctx.task,
+      ctx,
       task,
       { seen: entries.length, next, counts: countTreatments(entries) },
     );
