@@ -28,6 +28,7 @@ const judges = (words: string) =>
   ].join("|");
 const PHARMACY_WORDS = `"(${PHARMACY_ORDER_STATES.join("|")})"`;
 
+const outsideQueue = sources.filter(({ path }) => !path.startsWith(`${SHARED}/queue/`));
 export const testFiles = filesUnder("test").filter(({ path }) => path.endsWith(".test.ts"));
 
 export const LINE_RULES: readonly LineRule[] = [
@@ -68,6 +69,18 @@ export const LINE_RULES: readonly LineRule[] = [
     pattern: /\bMath\.random\b|(?<![\w.])set(Timeout|Interval)\(/,
     breaks: ["Math.random()", "setTimeout(a, 1)", "setInterval(a, 1)"],
     keeps: ["deps.sleep(5)", "AbortSignal.timeout(5)"],
+  },
+  {
+    rule: "only queue/ names clockwork.tasks: the others wake, ask and find tasks through it",
+    files: outsideQueue,
+    of: "code",
+    pattern: /\bclockwork\.(tasks|task_history)\b/,
+    breaks: [
+      'await trx.updateTable("clockwork.tasks")',
+      "join clockwork.tasks as pages",
+      "from clockwork.task_history",
+    ],
+    keeps: ["clockwork.settings", "await wakeTasks(trx, { step })"],
   },
   {
     rule: "secrets and signatures are compared by equalsInConstantTime",
