@@ -206,3 +206,9 @@ export async function wakeRenewalTasks(trx: Trx, renewalId: number): Promise<voi
     about: { renewal_id: renewalId },
   });
 }
+
+/** What ends the campaign of a renewal that is closed. */
+export function endOfCampaign({ id, state }: Pick<Renewal, "id" | "state">): FollowUp {
+  const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
+  return { step: "renewal.tell_crm", data: { renewal_id: id, fact } };
+}

@@ -1,7 +1,7 @@
+import { cancelAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { orderById } from "../../orders/orders.ts";
 import { Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import { cancelAtPharmacy } from "./cancel.ts";
 
 /** A second order at the pharmacy with the reference of one that stands: cancelled, or a person is told. */
 export const orderCancelDuplicate = defineOwnStep("order.cancel_duplicate", {

@@ -1,4 +1,10 @@
 import {
+  cancelAtPharmacy,
+  CREATE_SETTLE_SECONDS,
+  createEffectOf,
+  findAtPharmacy,
+} from "../../orders/at-pharmacy.ts";
+import {
   afterCancel,
   claimPharmacyOrder,
   CREATE_ORDER,
@@ -6,16 +12,12 @@ import {
   lockOrder,
   moveOrder,
   type Order,
-  ORDER_STATES,
   orderById,
   requestCancel,
-  STATE_AT_PHARMACY,
 } from "../../orders/orders.ts";
 import { customerById } from "../../registry/customers.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import { VendorError } from "../../vendors/contract.ts";
-import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "./place.ts";
 
 /** The order turned out not to be at the pharmacy, and from now on it never will be. */
 class NeverPlaced extends Error {
@@ -78,56 +80,4 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
     if (error instanceof NeverPlaced) return null;
     throw error;
   }
-}
-
-/**
- * Sees to it that the pharmacy's order is cancelled: done when a read shows it. An order that the pharmacy took up
- * again after a cancel is cancelled anew. Throws what `tooLate` makes when the parcel is on its way.
- */
-export async function cancelAtPharmacy(
-  ctx: StepContext,
-  pharmacyOrderId: string,
-  tooLate: () => Permanent,
-): Promise<void> {
-  const { pharmacy } = ctx.vendors;
-  const isCancelled = async (): Promise<boolean> => {
-    const seen = await pharmacy.getOrder(pharmacyOrderId);
-    if (!seen) return false;
-    const state = STATE_AT_PHARMACY[seen.state];
-    if (ORDER_STATES[state] >= ORDER_STATES.SHIPPED) throw tooLate();
-    return state === "CANCELLED";
-  };
-  if (await isCancelled()) return;
-  try {
-    await ctx.once({
-      vendor: "pharmacy",
-      operation: "cancel order",
-      key: await nextCancelKey(ctx, pharmacyOrderId),
-      settleSeconds: 0,
-      find: async () => (await isCancelled()) ? pharmacyOrderId : null,
-      send: async () => {
-        const answer = await pharmacy.cancelOrder(pharmacyOrderId);
-        if (STATE_AT_PHARMACY[answer.state] !== "CANCELLED") {
-          throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
-        }
-        return answer.id;
-      },
-    });
-  } catch (error) {
-    // Refused: perhaps it is too late, perhaps somebody else cancelled it.
-    if (!(error instanceof VendorError && error.failure === "refused") || !(await isCancelled())) throw error;
-  }
-}
-
-/** The order's id; with a number once a cancel was carried out and the order lives again. */
-async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise<string> {
-  const carriedOut = await ctx.deps.db
-    .selectFrom("clockwork.effects")
-    .select("id")
-    .where("vendor", "=", "pharmacy")
-    .where("operation", "=", "cancel order")
-    .where("reference", "=", pharmacyOrderId)
-    .where("state", "=", "CONFIRMED")
-    .execute();
-  return carriedOut.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${carriedOut.length + 1}`;
 }

@@ -1,3 +1,4 @@
+import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { judgePrescriptions } from "../../prescriptions/judge.ts";
 import { notDueYet } from "../../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
@@ -25,9 +26,6 @@ import { wakeTasks } from "../../queue/wake.ts";
 import { paidFillOf } from "../../subscriptions/paid-fill.ts";
 import { standingOf } from "../../subscriptions/standing.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
-
-/** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
-export const CREATE_SETTLE_SECONDS = 60;
 
 /** What the last look before sending found out. */
 interface Plan {
@@ -92,29 +90,6 @@ export const orderPlace = defineOwnStep("order.place", {
     }
   },
 });
-
-/** What the ledger says of the order's create; undefined when it was never sent, or surely not done. */
-export async function createEffectOf(ctx: StepContext, order: Order) {
-  return await ctx.deps.db
-    .selectFrom("clockwork.effects")
-    .select(["state", "reference"])
-    .where("vendor", "=", "pharmacy")
-    .where("operation", "=", CREATE_ORDER)
-    .where("key", "=", order.reference)
-    .where("state", "<>", "REFUSED")
-    .executeTakeFirst();
-}
-
-/** The oldest order that the pharmacy has under our reference. */
-export async function findAtPharmacy(
-  ctx: StepContext,
-  customer: Customer,
-  order: Order,
-): Promise<string | null> {
-  const patientId = keyOf(customer, "pharmacy_patient_id");
-  const [oldest] = await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference });
-  return oldest?.id ?? null;
-}
 
 /** A refund that comes in while we check sets this; it is read last, after our claim is in the ledger. */
 async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> {

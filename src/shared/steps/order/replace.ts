@@ -1,9 +1,9 @@
+import { cancelAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { hasShipped, lockOrder, orderById, replacementOf, STATE_AT_PHARMACY } from "../../orders/orders.ts";
 import { hasTask } from "../../queue/find.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
-import { cancelAtPharmacy } from "./cancel.ts";
 
 /** A person asked for a replacement: the same paid fill is ordered once more, under the next attempt's reference. */
 export const orderReplace = defineOwnStep("order.replace", {

@@ -8,8 +8,14 @@ import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.
 import { decide, type Decision } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { recordLooks } from "../../renewals/refills.ts";
-import { isOpen, lockRenewal, type Renewal, renewalById, wakeRenewalTasks } from "../../renewals/renewals.ts";
-import { endOfCampaign } from "./tell-crm.ts";
+import {
+  endOfCampaign,
+  isOpen,
+  lockRenewal,
+  type Renewal,
+  renewalById,
+  wakeRenewalTasks,
+} from "../../renewals/renewals.ts";
 import { isPausedForRenewal } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 

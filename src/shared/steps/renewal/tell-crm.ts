@@ -3,13 +3,13 @@ import type { Trx } from "../../db/database.ts";
 import { dayIn } from "../../day.ts";
 import { customerById, keyOf } from "../../registry/customers.ts";
 import { Withheld } from "../../queue/halt.ts";
-import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
+import { Permanent, reason } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { decide } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
-import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
+import { endOfCampaign, isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
 
 type RenewalFact = DataOf<"renewal.tell_crm">["fact"];
 
@@ -101,12 +101,6 @@ async function isPerhapsTold(trx: Trx, key: string): Promise<boolean> {
     .where("vendor", "=", "crm").where("operation", "=", SEND_EVENT).where("key", "=", key)
     .where("state", "=", "INTENT").where("sent_at", "is not", null).executeTakeFirst();
   return sent !== undefined;
-}
-
-/** What ends the campaign of a renewal that is closed. */
-export function endOfCampaign({ id, state }: Pick<Renewal, "id" | "state">): FollowUp {
-  const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
-  return { step: "renewal.tell_crm", data: { renewal_id: id, fact } };
 }
 
 const ASKS_SOMETHING: ReadonlySet<RenewalFact> = new Set([

@@ -1,0 +1,83 @@
+import { type Permanent, Retryable } from "../queue/reasons.ts";
+import type { StepContext } from "../queue/step.ts";
+import { type Customer, keyOf } from "../registry/customers.ts";
+import { VendorError } from "../vendors/contract.ts";
+import { CREATE_ORDER, type Order, ORDER_STATES, STATE_AT_PHARMACY } from "./orders.ts";
+
+/** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
+export const CREATE_SETTLE_SECONDS = 60;
+
+/** What the ledger says of the order's create; undefined when it was never sent, or surely not done. */
+export async function createEffectOf(ctx: StepContext, order: Order) {
+  return await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select(["state", "reference"])
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", CREATE_ORDER)
+    .where("key", "=", order.reference)
+    .where("state", "<>", "REFUSED")
+    .executeTakeFirst();
+}
+
+/** The oldest order that the pharmacy has under our reference. */
+export async function findAtPharmacy(
+  ctx: StepContext,
+  customer: Customer,
+  order: Order,
+): Promise<string | null> {
+  const patientId = keyOf(customer, "pharmacy_patient_id");
+  const [oldest] = await ctx.vendors.pharmacy.findOrders({ patientId, reference: order.reference });
+  return oldest?.id ?? null;
+}
+
+/**
+ * Sees to it that the pharmacy's order is cancelled: done when a read shows it. An order that the pharmacy took up
+ * again after a cancel is cancelled anew. Throws what `tooLate` makes when the parcel is on its way.
+ */
+export async function cancelAtPharmacy(
+  ctx: StepContext,
+  pharmacyOrderId: string,
+  tooLate: () => Permanent,
+): Promise<void> {
+  const { pharmacy } = ctx.vendors;
+  const isCancelled = async (): Promise<boolean> => {
+    const seen = await pharmacy.getOrder(pharmacyOrderId);
+    if (!seen) return false;
+    const state = STATE_AT_PHARMACY[seen.state];
+    if (ORDER_STATES[state] >= ORDER_STATES.SHIPPED) throw tooLate();
+    return state === "CANCELLED";
+  };
+  if (await isCancelled()) return;
+  try {
+    await ctx.once({
+      vendor: "pharmacy",
+      operation: "cancel order",
+      key: await nextCancelKey(ctx, pharmacyOrderId),
+      settleSeconds: 0,
+      find: async () => (await isCancelled()) ? pharmacyOrderId : null,
+      send: async () => {
+        const answer = await pharmacy.cancelOrder(pharmacyOrderId);
+        if (STATE_AT_PHARMACY[answer.state] !== "CANCELLED") {
+          throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+        }
+        return answer.id;
+      },
+    });
+  } catch (error) {
+    // Refused: perhaps it is too late, perhaps somebody else cancelled it.
+    if (!(error instanceof VendorError && error.failure === "refused") || !(await isCancelled())) throw error;
+  }
+}
+
+/** The order's id; with a number once a cancel was carried out and the order lives again. */
+async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise<string> {
+  const carriedOut = await ctx.deps.db
+    .selectFrom("clockwork.effects")
+    .select("id")
+    .where("vendor", "=", "pharmacy")
+    .where("operation", "=", "cancel order")
+    .where("reference", "=", pharmacyOrderId)
+    .where("state", "=", "CONFIRMED")
+    .execute();
+  return carriedOut.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${carriedOut.length + 1}`;
+}
