@@ -113,6 +113,14 @@ describe("arrows between folders", () => {
     expect(known.filter((arrow) => !KNOW_A_VENDOR.some((allowed) => allowed.test(arrow)))).toEqual([]);
   });
 
+  test("RULE: a step imports no other step: what two of them share lies one floor down", () => {
+    const steps = `${SHARED}/steps/`;
+    const across = arrows.filter(([from, to]) =>
+      from.startsWith(steps) && to.startsWith(steps) && from !== `${steps}table.ts`
+    );
+    expect(across.map((arrow) => arrow.join(" -> "))).toEqual([]);
+  });
+
   test("RULE: functions are entry points: they import env.ts and wiring.ts and nothing else", () => {
     const arrows = filesUnder("supabase/functions").flatMap(arrowsOf);
     expect(arrows.length).toBeGreaterThan(0);
@@ -151,6 +159,23 @@ describe("files", () => {
       )
     );
     expect(found).toEqual([]);
+  });
+
+  test("RULE: a step's file says what starts it: events/<role>-….ts or <domain>/….ts", async () => {
+    const files = sources.filter(({ code }) => /= define(Own)?Step\(/.test(code)).map(({ path }) => path);
+    const astray: string[] = [];
+    for (const path of files) {
+      const [folder, file] = relative(`${SHARED}/steps`, path).split("/");
+      const starter = folder === "events" ? file?.split("-")[0] : folder;
+      const exported: unknown[] = Object.values(await import(join(ROOT, path)));
+      const handled = STEPS.filter((step) => exported.includes(step)).flatMap(({ handles }) => handles);
+      expect(handled.length, path).toBeGreaterThan(0);
+      astray.push(
+        ...handled.filter((name) => !name.startsWith(`${starter}.`)).map((name) => `${path}: ${name}`),
+      );
+    }
+    expect(files.length).toBeGreaterThan(30);
+    expect(astray).toEqual([]);
   });
 
   test("RULE: no file of re-exports alone (a barrel)", () => {
@@ -239,10 +264,10 @@ describe("code and database say the same", () => {
   test("RULE: every step is in the table, one file a step", () => {
     const table = readFileSync(join(ROOT, SHARED, "steps/table.ts"), "utf8");
     const defined = sources.filter(({ path, code }) =>
-      path.startsWith(`${SHARED}/steps/`) && /\bdefineStep\(/.test(code)
+      path.startsWith(`${SHARED}/steps/`) && /\bdefine(Own)?Step\(/.test(code)
     )
       .flatMap(({ code }) =>
-        [...code.matchAll(/export const (\w+) = defineStep\(/g)].map(([, name]) => name ?? "")
+        [...code.matchAll(/export const (\w+) = define(?:Own)?Step\(/g)].map(([, name]) => name ?? "")
       );
     expect(defined.length).toBeGreaterThan(5);
     expect(defined.filter((name) => !new RegExp(`^  ${name},$`, "m").test(table))).toEqual([]);

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { Permanent } from "../queue/reasons.ts";
+import type { Commit, Outcome, StepContext } from "../queue/step.ts";
 import { type CustomerKey, lockKeys, systemOf } from "./keys.ts";
 
 export type { CustomerKey } from "./keys.ts";
@@ -48,6 +49,19 @@ export async function customerBy(db: Database | Trx, column: CustomerKey, key: s
     await lockKeys(trx);
     return (await findCustomer(trx, column, key)) !== undefined;
   });
+}
+
+/** The outcome of news about the customer with this key: `commit` acts on it. A key that is nobody's (yet) needs nothing. */
+export async function forCustomer(
+  ctx: StepContext,
+  column: CustomerKey,
+  key: string | null | undefined,
+  commit: (trx: Trx, customerId: number) => ReturnType<Commit>,
+): Promise<Outcome> {
+  const customer = key ? await findCustomer(ctx.deps.db, column, key) : undefined;
+  if (!customer) return { kind: "done" };
+  ctx.about({ customerId: customer.id });
+  return { kind: "done", commit: (trx) => commit(trx, customer.id) };
 }
 
 /** The customer of this number; of one who was merged, the one who stayed. */

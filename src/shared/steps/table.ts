@@ -15,14 +15,17 @@ import { driftCustomers } from "./drift/customers.ts";
 import { driftLogins } from "./drift/logins.ts";
 import { driftLook } from "./drift/look.ts";
 import { invoicePaid } from "./events/stripe-invoice-paid.ts";
-import { chargeRefundedOrDisputed, invoiceVoided } from "./events/stripe-money-back.ts";
+import { chargeRefundedOrDisputed } from "./events/stripe-charge-refunded.ts";
+import { invoiceVoided } from "./events/stripe-invoice-voided.ts";
 import { orderCancelDuplicate } from "./order/cancel-duplicate.ts";
 import { orderCancel } from "./order/cancel.ts";
 import { orderPlace } from "./order/place.ts";
 import { orderReplace } from "./order/replace.ts";
 import { pharmacyOrderEvent } from "./events/pharmacy-order.ts";
-import { profileChanged, stripeCustomerUpdated } from "./events/contact-changed.ts";
-import { invoicePaymentFailed, ownerTellPaymentFailed } from "./events/stripe-invoice-payment-failed.ts";
+import { profileChanged } from "./events/crm-profile-changed.ts";
+import { stripeCustomerUpdated } from "./events/stripe-customer-updated.ts";
+import { invoicePaymentFailed } from "./events/stripe-invoice-payment-failed.ts";
+import { ownerTellPaymentFailed } from "./owner/tell-payment-failed.ts";
 import { orderReaddress } from "./order/readdress.ts";
 import { ownerCheckAddress } from "./owner/check-address.ts";
 import { ownerPropagateContact } from "./owner/propagate-contact.ts";
@@ -30,11 +33,8 @@ import { ownerPropagateLogin } from "./owner/propagate-login.ts";
 import { ownerPropagatePlan } from "./owner/propagate-plan.ts";
 import { invoiceUpcoming } from "./events/stripe-invoice-upcoming.ts";
 import { paymentMethodAttached } from "./events/stripe-payment-method-attached.ts";
-import {
-  prescriptionAtPharmacy,
-  prescriptionUsedUp,
-  prescriptionWritten,
-} from "./events/prescription-written.ts";
+import { prescriptionWritten } from "./events/health-prescription-written.ts";
+import { prescriptionAtPharmacy, prescriptionUsedUp } from "./events/pharmacy-prescription.ts";
 import { productCheckKey } from "./product/check-key.ts";
 import { productCountPharmacy, productCountStripe } from "./product/count.ts";
 import { productMoveSubscription } from "./product/move-subscription.ts";

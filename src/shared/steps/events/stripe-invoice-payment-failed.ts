@@ -1,16 +1,7 @@
-import { pharmacyZone } from "../../queue/settings.ts";
-import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
-import { dayIn } from "../../day.ts";
-import { customerBy, keyOf } from "../../registry/customers.ts";
-import { Withheld } from "../../queue/halt.ts";
-import { type FollowUp, Permanent, type Reason, reason } from "../../queue/reasons.ts";
-import { defineOwnStep, defineStep, type StepContext } from "../../queue/step.ts";
-import { isPaused, standingOf, type SubscriptionState } from "../../subscriptions/standing.ts";
-import type { StripeInvoice } from "../../vendors/stripe/client.ts";
 import { stripeHint } from "../../ingest/hints.ts";
-
-/** The CRM ignores a repeat of an event's id for at least this long. */
-const REPEAT_IGNORED_HOURS = 72;
+import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
+import { type FollowUp, reason } from "../../queue/reasons.ts";
+import { defineStep } from "../../queue/step.ts";
 
 /** A payment failed: the customer's plan is put right in the CRM, and the CRM hears of this try. */
 export const invoicePaymentFailed = defineStep({
@@ -21,99 +12,21 @@ export const invoicePaymentFailed = defineStep({
     ctx.about({ invoiceId });
     const invoice = await readInvoice(ctx.vendors.stripe, invoiceId);
     const { subscriptionId, attemptCount } = invoice;
-    if (!subscriptionId) return { kind: "cancelled", reason: notTold("it was not for a subscription") };
-    const plan: FollowUp = { step: "owner.propagate_plan", data: { subscription_id: subscriptionId } };
-    const tell: FollowUp = {
-      step: "owner.tell_payment_failed",
-      data: { invoice_id: invoiceId, attempt: attemptCount },
-    };
-    const isOver = whySettled(invoice, attemptCount) !== null;
-    return { kind: "done", commit: () => Promise.resolve(isOver ? [plan] : [plan, tell]) };
-  },
-});
-
-/**
- * Tells the CRM of one failed try to charge one invoice, once: which try it was, and the day of the next one. Stripe is
- * asked again right before: nobody who paid, paused or cancelled meanwhile gets mail.
- */
-export const ownerTellPaymentFailed = defineOwnStep("owner.tell_payment_failed", {
-  queue: "crm",
-  async run(ctx, { invoice_id: invoiceId, attempt }) {
-    ctx.about({ invoiceId });
-    const key = `payment_failed:${invoiceId}:${attempt}`;
-    try {
-      const invoice = await readUnsettled(ctx, invoiceId, attempt);
-      if (!invoice.customerId) {
-        throw new Permanent("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: "(none)" });
-      }
-      const customer = await customerBy(ctx.deps.db, "stripe_customer_id", invoice.customerId);
-      ctx.about({ customerId: customer.id });
-      const personId = keyOf(customer, "crm_person_id");
-      const timeZone = await pharmacyZone(ctx.deps.db);
-      let { nextPaymentAttempt } = invoice;
-      await ctx.once({
-        vendor: "crm",
-        operation: "send event",
-        key,
-        settleSeconds: 0,
-        idempotentForSeconds: REPEAT_IGNORED_HOURS * 3600,
-        guard: async () => {
-          ({ nextPaymentAttempt } = await readUnsettled(ctx, invoiceId, attempt));
-        },
-        send: async () => {
-          await ctx.vendors.crm.sendEvent({
-            personId,
-            id: key,
-            // Part of the id, so it stays the same however late this is sent.
-            at: invoice.createdAt,
-            tellAt: ctx.now(),
-            name: "payment_failed",
-            data: {
-              attempt,
-              next_attempt_on: nextPaymentAttempt && dayIn(nextPaymentAttempt, timeZone),
-            },
-          });
-          return null;
-        },
-      });
-    } catch (error) {
-      if (error instanceof Withheld) return { kind: "cancelled", reason: error.why };
-      throw error;
+    if (!subscriptionId) {
+      return {
+        kind: "cancelled",
+        reason: reason("PAYMENT_NOT_TOLD", { why: "it was not for a subscription" }),
+      };
     }
-    return { kind: "done" };
+    const followUps: FollowUp[] = [
+      { step: "owner.propagate_plan", data: { subscription_id: subscriptionId } },
+    ];
+    if (invoiceStateOf(invoice) === "OPEN") {
+      followUps.push({
+        step: "owner.tell_payment_failed",
+        data: { invoice_id: invoiceId, attempt: attemptCount },
+      });
+    }
+    return { kind: "done", commit: () => Promise.resolve(followUps) };
   },
 });
-
-/** Whether a customer hears of a failed charge, when nothing is paused. */
-const IS_TOLD: Record<SubscriptionState, boolean> = {
-  WANTED: true,
-  PAST_DUE: true,
-  UNPAID: true,
-  PAUSED: false,
-  // The first charge of all, and the customer is at the checkout.
-  INCOMPLETE: false,
-  ENDED: false,
-  UNKNOWN: false,
-};
-
-/** The invoice, when this try of it is still the customer's business. */
-async function readUnsettled(ctx: StepContext, invoiceId: string, attempt: number): Promise<StripeInvoice> {
-  const { stripe } = ctx.vendors;
-  const invoice = await readInvoice(stripe, invoiceId);
-  const settled = whySettled(invoice, attempt);
-  if (settled) throw new Withheld(notTold(settled));
-  const subscription = await stripe.getSubscription(invoice.subscriptionId ?? "");
-  const standing = standingOf(subscription);
-  if (isPaused(standing)) throw new Withheld(notTold("the subscription is paused"));
-  if (!IS_TOLD[standing.state]) throw new Withheld(notTold(`the subscription is ${subscription.status}`));
-  return invoice;
-}
-
-function whySettled(invoice: StripeInvoice, attempt: number): string | null {
-  if (invoiceStateOf(invoice) !== "OPEN") return `the invoice is ${invoice.status ?? "settled"} by now`;
-  return invoice.attemptCount === attempt ? null : "it was tried again since";
-}
-
-function notTold(why: string): Reason {
-  return reason("PAYMENT_NOT_TOLD", { why });
-}

@@ -1,7 +1,7 @@
-import { findCustomer } from "../../registry/customers.ts";
-import { defineStep } from "../../queue/step.ts";
-import { retryWithNewCard } from "../../subscriptions/starts.ts";
 import { stripeHint } from "../../ingest/hints.ts";
+import { defineStep } from "../../queue/step.ts";
+import { forCustomer } from "../../registry/customers.ts";
+import { retryWithNewCard } from "../../subscriptions/starts.ts";
 
 /** A customer has another thing to be charged to: a subscription that waits for just that is started now. */
 export const paymentMethodAttached = defineStep({
@@ -10,11 +10,6 @@ export const paymentMethodAttached = defineStep({
   data: stripeHint,
   async run(ctx, { object_id: id }) {
     const stripeCustomerId = await ctx.vendors.stripe.getPaymentMethodCustomer(id);
-    const customer = stripeCustomerId === null
-      ? undefined
-      : await findCustomer(ctx.deps.db, "stripe_customer_id", stripeCustomerId);
-    if (!customer) return { kind: "done" };
-    ctx.about({ customerId: customer.id });
-    return { kind: "done", commit: (trx) => retryWithNewCard(trx, customer.id) };
+    return await forCustomer(ctx, "stripe_customer_id", stripeCustomerId, retryWithNewCard);
   },
 });

@@ -1,0 +1,23 @@
+import { healthHint } from "../../ingest/hints.ts";
+import { releaseOrders } from "../../orders/orders.ts";
+import { defineStep } from "../../queue/step.ts";
+import { forCustomer } from "../../registry/customers.ts";
+import { lookAtPrescriptions } from "../../subscriptions/read.ts";
+
+/**
+ * A prescription was written or changed in the health record: orders that wait are checked now, a renewal is closed or
+ * opened by what it says, and a first one begins a subscription.
+ */
+export const prescriptionWritten = defineStep({
+  handles: ["health.medicationrequest.create", "health.medicationrequest.update"],
+  queue: "internal",
+  data: healthHint,
+  run: (ctx, { patient_id }) =>
+    forCustomer(ctx, "health_patient_id", patient_id, async (trx, customer_id) => {
+      await releaseOrders(trx, { customer_id });
+      return [
+        { step: "renewal.check", data: { customer_id } },
+        ...await lookAtPrescriptions(trx, customer_id),
+      ];
+    }),
+});

@@ -1,0 +1,75 @@
+import type { Trx } from "../../db/database.ts";
+import { cancelAll, cancelOf, ordersToCancel } from "../../orders/money-back.ts";
+import { hasShipped } from "../../orders/orders.ts";
+import { creditedLines, isDisputed, readInvoice } from "../../orders/payment.ts";
+import { ask } from "../../queue/ask.ts";
+import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
+import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { VendorError } from "../../vendors/contract.ts";
+import type { StripeCharge } from "../../vendors/stripe/client.ts";
+import { stripeHint } from "../../ingest/hints.ts";
+
+/**
+ * Money went back, or may: what has not shipped is cancelled, what has goes to a person. A refund that overtakes its
+ * charge finds no order yet; the charge, when it comes, finds the refund.
+ */
+export const chargeRefundedOrDisputed = defineStep({
+  handles: ["stripe.charge.refunded", "stripe.charge.dispute.created"],
+  queue: "stripe",
+  data: stripeHint,
+  async run(ctx, data) {
+    const charge = await readCharge(ctx, await chargeIdOf(ctx, data));
+    const { invoiceId } = charge;
+    if (!invoiceId) return { kind: "done" };
+    ctx.about({ invoiceId });
+    if (isDisputed(charge)) return { kind: "done", commit: (trx) => cancelAll(trx, invoiceId, "disputed") };
+    if (charge.refunded) return { kind: "done", commit: (trx) => cancelAll(trx, invoiceId, "refunded") };
+    if (charge.amountRefunded === 0) return { kind: "done" };
+    return await cancelPart(ctx, invoiceId, charge.amountRefunded);
+  },
+});
+
+/** An event about a dispute names the dispute; the charge is an attribute of it, or asked for. */
+async function chargeIdOf(
+  ctx: StepContext,
+  data: { object_id: string; charge_id?: string | null | undefined },
+): Promise<string> {
+  if (data.object_id.startsWith("ch_") || data.object_id.startsWith("py_")) return data.object_id;
+  return data.charge_id ?? (await ctx.vendors.stripe.getDisputedCharge(data.object_id));
+}
+
+async function readCharge(ctx: StepContext, chargeId: string): Promise<StripeCharge> {
+  try {
+    return await ctx.vendors.stripe.getCharge(chargeId);
+  } catch (error) {
+    if (error instanceof VendorError && error.details.status === 404) {
+      throw new Permanent("CHARGE_NOT_FOUND", { charge: chargeId });
+    }
+    throw error;
+  }
+}
+
+/**
+ * A refund that credit notes explain cancels their lines. What remains of it is for a person to judge, order by order.
+ */
+async function cancelPart(ctx: StepContext, invoiceId: string, amountRefunded: number): Promise<Outcome> {
+  const { stripe } = ctx.vendors;
+  const invoice = await readInvoice(stripe, invoiceId);
+  const credited = await creditedLines(stripe, invoice);
+  const explained = invoice.lines.filter(({ id }) => credited.has(id)).reduce(
+    (sum, { amount }) => sum + amount,
+    0,
+  );
+  const commit = async (trx: Trx) => {
+    const followUps: FollowUp[] = [];
+    for (const order of await ordersToCancel(trx, invoiceId)) {
+      if (credited.has(order.invoice_line_id)) followUps.push(cancelOf(order, "refunded"));
+      else if (amountRefunded > explained && !hasShipped(order) && !order.cancel_requested_at) {
+        const question = { ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") };
+        await ask(trx, ctx, question, { about: { order_id: order.id }, evenIfDropped: true });
+      }
+    }
+    return followUps;
+  };
+  return { kind: "done", commit };
+}

@@ -1,0 +1,12 @@
+import { stripeHint } from "../../ingest/hints.ts";
+import { propagateContact } from "../../owners/propagate.ts";
+import { defineStep } from "../../queue/step.ts";
+import { forCustomer } from "../../registry/customers.ts";
+
+/** Somebody edited a customer at Stripe, or it is the echo of our own write: the owner's values are put back. */
+export const stripeCustomerUpdated = defineStep({
+  handles: ["stripe.customer.updated"],
+  queue: "internal",
+  data: stripeHint,
+  run: (ctx, { object_id }) => forCustomer(ctx, "stripe_customer_id", object_id, propagateContact),
+});
