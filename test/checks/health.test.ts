@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { healthHint } from "../../src/shared/ingest/hints.ts";
+import { healthHint } from "../../src/shared/vendors/hints.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";
 import { liveAtPharmacy, orders, tasksOf } from "../support/act.ts";
 import { makeWorld } from "../support/world.ts";

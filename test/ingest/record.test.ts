@@ -40,11 +40,14 @@ describe("recordWebhook", () => {
 
   test("an event that was parked before its step existed is a repeat, not a second row", async () => {
     const world = await makeWorld();
-    const vendor = saying(() => event("e1", "told", { wanted: "yes" }));
+    const vendor = saying(() => event("e1", "told", { type: "told", secret: "no" }));
     expect(await recordWebhook(world.db, makeStepTable(STEPS), vendor, WEBHOOK)).toBe("parked");
     expect(await recordWebhook(world.db, makeStepTable([...STEPS, told]), vendor, WEBHOOK)).toBe("repeat");
     const rows = await world.db.selectFrom("clockwork.tasks").selectAll().execute();
-    expect(rows).toMatchObject([{ status: "PARKED", data: { wanted: "yes" } }]);
+    expect(rows.map(({ status, data }) => ({ status, data }))).toEqual([{
+      status: "PARKED",
+      data: { type: "told" },
+    }]);
   });
 
   test("one id under two types is two events", async () => {

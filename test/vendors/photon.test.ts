@@ -97,7 +97,6 @@ describe("photonWebhook.read", () => {
         order_id: "ord_test_1",
         reference: "ref-1",
         patient_id: "pat_test_1",
-        patient_reference: "p1",
         time: "2027-03-01T08:59:00.000Z",
         state,
       },
@@ -121,7 +120,6 @@ describe("photonWebhook.read", () => {
         prescription_id: "rx_test_1",
         reference: "fhir-1",
         patient_id: "pat_test_1",
-        patient_reference: "fhir-patient-1",
         time: "2027-03-01T08:59:00.000Z",
       },
     });
@@ -135,7 +133,6 @@ describe("photonWebhook.read", () => {
       order_id: "ord_test_1",
       reference: null,
       patient_id: null,
-      patient_reference: null,
       time: null,
       state: "canceled",
     });

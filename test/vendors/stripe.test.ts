@@ -199,8 +199,11 @@ describe("stripeWebhook.read", () => {
   });
 
   it("leaves out what is absent, null or of another kind", () => {
-    const attributes = about({ id: null, object: "invoice", customer: null, charge: 7, parent: null });
-    expect(Object.keys(attributes).sort()).toEqual(["api_version", "created", "object_type"]);
+    expect(about({ id: null, object: "invoice", customer: null, charge: 7, parent: null })).toEqual({
+      object_type: "invoice",
+      created: expect.any(String),
+      api_version: SNAPSHOT.api_version,
+    });
   });
 
   it("finds anything else unreadable", async () => {

@@ -8,6 +8,7 @@ import {
   STATE_AT_PHARMACY,
 } from "../orders/orders.ts";
 import { findEvents, type FoundTask, UNDER_WAY } from "../queue/find.ts";
+import type { Hint } from "../vendors/hints.ts";
 import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
 
 /** The event that would have told of each state. One step handles them all, and reads the order anew. */
@@ -32,7 +33,7 @@ export async function untoldByPharmacy(
   trx: Trx,
   runId: number,
   seen: readonly PharmacyOrder[],
-): Promise<VendorEvent[]> {
+): Promise<VendorEvent<Hint<"pharmacy">>[]> {
   const ours = seen.filter(({ reference }) => reference !== null && isOurReference(reference));
   if (ours.length === 0) return [];
   const rows = await trx.selectFrom("tracker.orders")
@@ -66,7 +67,7 @@ function isUntold(
   return ORDER_STATES[STATE_AT_PHARMACY[order.state]] > ORDER_STATES[row.state];
 }
 
-function toEvent({ id, reference, patientId, state }: PharmacyOrder): VendorEvent {
+function toEvent({ id, reference, patientId, state }: PharmacyOrder): VendorEvent<Hint<"pharmacy">> {
   return {
     id: `listed:${id}:${state}`,
     type: EVENTS[state],
@@ -75,7 +76,7 @@ function toEvent({ id, reference, patientId, state }: PharmacyOrder): VendorEven
 }
 
 /** An order of ours that the pharmacy says it does not have: the step looks for some hours, then a person must. */
-export function goneAtPharmacy(pharmacyOrderId: string, reference: string): VendorEvent {
+export function goneAtPharmacy(pharmacyOrderId: string, reference: string): VendorEvent<Hint<"pharmacy">> {
   return {
     id: `listed:${pharmacyOrderId}:gone`,
     type: "order.fulfillment",

@@ -10,13 +10,14 @@ import {
   type VendorEvent,
   type WebhookConnector,
 } from "../vendors/contract.ts";
+import { HINTS } from "../vendors/hints.ts";
 import { sha256Hex } from "../vendors/signing.ts";
 import { isStorable } from "./storable.ts";
 
 /** What became of a signed webhook. `repeat`: it was recorded before. */
 export type Recorded = "recorded" | "repeat" | "parked" | "unreadable";
 
-/** Records a webhook whose signature was right: one insert, and nothing of the body but what the step names. */
+/** Records a webhook whose signature was right: one insert, and of the body only a few attributes. */
 export async function recordWebhook(
   db: Database,
   steps: StepTable,
@@ -58,18 +59,15 @@ export async function takeIn(
 /** The task that an event becomes, whichever way it came in. */
 function taskOf(steps: StepTable, source: EventSource, event: VendorEvent): NewTask {
   const name = `${source}.${event.type}` as const;
-  const base = { step: name, key: event.id };
   const step = steps.find(name);
-  if (!step) {
-    return {
-      ...base,
-      vendor: queueOf(source),
-      data: event.attributes,
-      status: "PARKED",
-      reason: reason("UNKNOWN_EVENT", { step: name }),
-    };
-  }
-  return { ...base, vendor: step.queue, data: pick(event.attributes, step.keys) };
+  const base = { step: name, key: event.id, data: pick(event, step?.keys ?? hintedBy(source)) };
+  if (step) return { ...base, vendor: step.queue };
+  return {
+    ...base,
+    vendor: queueOf(source),
+    status: "PARKED",
+    reason: reason("UNKNOWN_EVENT", { step: name }),
+  };
 }
 
 /** For a person: what cannot be read is known by its size and its hash alone. */
@@ -97,9 +95,19 @@ function readStorable(connector: WebhookConnector, webhook: RawWebhook): VendorE
   }
 }
 
-/** Only what the step's schema names gets past the door. */
-function pick(attributes: Record<string, Json>, keys: readonly string[]): Record<string, Json> {
-  return Object.fromEntries(Object.entries(attributes).filter(([key]) => keys.includes(key)));
+/** The attributes that are stored; all others are dropped here. */
+function pick({ attributes }: VendorEvent, keys: readonly string[]): Record<string, Json> {
+  const kept: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined && keys.includes(key)) kept[key] = value;
+  }
+  return kept;
+}
+
+/** The attributes in the source's hint: a step that is written later takes all of them. */
+function hintedBy(source: EventSource): string[] {
+  const [role] = source.split(".");
+  return Object.entries(HINTS).flatMap(([name, { shape }]) => name === role ? Object.keys(shape) : []);
 }
 
 /** The queue an event is counted under: its vendor's, or `internal` for a vendor without a role. */

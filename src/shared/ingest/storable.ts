@@ -1,4 +1,4 @@
-import type { Json, VendorEvent } from "../vendors/contract.ts";
+import type { Attributes, Json, VendorEvent } from "../vendors/contract.ts";
 
 /** Longer than any vendor's id, reference or time; far below the 2,704 bytes that a row of an index may have. */
 const MAX_TEXT_LENGTH = 300;
@@ -21,7 +21,7 @@ export function isStorable(event: VendorEvent): boolean {
     isStorableValue(event.attributes);
 }
 
-function isStorableValue(value: Json): boolean {
+function isStorableValue(value: Json | Attributes | undefined): boolean {
   if (typeof value === "string") return isStorableText(value);
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;

@@ -44,7 +44,7 @@ const countPage = z.strictObject({
   cursor: z.string().optional(),
 });
 
-/** The data of each step of ours, by its name: ids, states and times. An event's is in `ingest/hints.ts`. */
+/** The data of each step of ours, by its name: ids, states and times. An event's is in `vendors/hints.ts`. */
 export const STEP_DATA = {
   "order.place": z.strictObject({
     order_id: id,

@@ -6,6 +6,8 @@ import type { Day } from "../day.ts";
  * that offers the same interface.
  */
 
+import type { Hint } from "./hints.ts";
+
 /** The roles a vendor can play. Also the names of the queues (`clockwork.vendors.vendor`). */
 export type Role = "stripe" | "health" | "pharmacy" | "crm" | "login";
 
@@ -28,16 +30,18 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
  * What a webhook says, reduced to what may be kept: ids, states and times.
  * A medical fact (drug, dose, address, name, free text) must never be put in `attributes`.
  */
-export interface VendorEvent {
+export interface VendorEvent<Kept extends Attributes = Attributes> {
   /** The dedupe key: the vendor's event id, or what stands in for it where there is none. */
   id: string;
   /** The event type in lower case with dots, e.g. `invoice.paid`, `order.fulfillment`. */
   type: string;
-  attributes: Record<string, Json>;
+  /** A connector's are typed by its source's entry in `HINTS`. */
+  attributes: Kept;
 }
+export type Attributes = Readonly<Record<string, Json | undefined>>;
 
 /** The inbound side of a vendor. */
-export interface WebhookConnector {
+export interface WebhookConnector<Kept extends Attributes = Attributes> {
   /** What the names of its events begin with. */
   source: EventSource;
   /** The answer to a signed body that cannot be read: 400, or 200 where a 4xx would make the vendor drop or stall. */
@@ -48,7 +52,7 @@ export interface WebhookConnector {
    */
   verify(webhook: RawWebhook, secrets: readonly string[], now: Date): Promise<boolean>;
   /** Throws {@link UnreadableEvent} for a signed body that is not an event of this vendor. */
-  read(webhook: RawWebhook): VendorEvent;
+  read(webhook: RawWebhook): VendorEvent<Kept>;
 }
 
 /** A signed body that is not JSON, not the vendor's shape, or has no id to know it by. */
@@ -185,9 +189,9 @@ export interface HealthRecord {
     since: Date;
     until: Date;
     cursor: string | null;
-  }): Promise<Page<VendorEvent>>;
+  }): Promise<Page<VendorEvent<Hint<"health">>>>;
   /** Of these patients (at most 100), the ones that were deleted, as `patient.delete` events. One that never was is not. */
-  listDeletedPatients(patientIds: readonly string[]): Promise<VendorEvent[]>;
+  listDeletedPatients(patientIds: readonly string[]): Promise<VendorEvent<Hint<"health">>[]>;
 }
 
 /** Where an order stands, for every pharmacy. In order of progress; the last three end it. */

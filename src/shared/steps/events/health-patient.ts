@@ -4,7 +4,7 @@ import { referencesOf } from "../../registry/references.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { HealthPatient } from "../../vendors/contract.ts";
-import { healthHint } from "../../ingest/hints.ts";
+import { healthHint } from "../../vendors/hints.ts";
 import { place, tellWhose, waitForNamed } from "../../registry/place.ts";
 import { replacedBy, standingPatient } from "../../registry/patients.ts";
 

@@ -1,4 +1,4 @@
-import { healthHint } from "../../ingest/hints.ts";
+import { healthHint } from "../../vendors/hints.ts";
 import { releaseOrders } from "../../orders/orders.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";

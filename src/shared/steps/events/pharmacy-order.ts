@@ -26,7 +26,7 @@ import { confirmAsSeen } from "../../queue/effects.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineStep, type StepContext } from "../../queue/step.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/contract.ts";
-import { pharmacyOrderHint } from "../../ingest/hints.ts";
+import { pharmacyOrderHint } from "../../vendors/hints.ts";
 
 /**
  * The pharmacy tells of an order: it is read anew, and our order and its parcel move forward to where it stands.

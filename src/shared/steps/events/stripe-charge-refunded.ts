@@ -7,7 +7,7 @@ import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeCharge } from "../../vendors/stripe/client.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 
 /**
  * Money went back, or may: what has not shipped is cancelled, what has goes to a person. A refund that overtakes its

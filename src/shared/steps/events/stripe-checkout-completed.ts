@@ -1,7 +1,7 @@
 import { holderOf, type Key } from "../../registry/keys.ts";
 import { readReference, type Reference, referencesIn } from "../../registry/references.ts";
 import { defineStep, type StepContext } from "../../queue/step.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { place, waitForNamed } from "../../registry/place.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { referencesIn } from "../../registry/references.ts";
 import { defineStep } from "../../queue/step.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { place, waitForNamed } from "../../registry/place.ts";
 
 /** A customer at Stripe: their metadata says whose it is; one that names nobody and shares no email is a new customer. */

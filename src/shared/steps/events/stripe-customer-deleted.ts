@@ -3,7 +3,7 @@ import { releaseOrders } from "../../orders/orders.ts";
 import { lockKeys, retireKey } from "../../registry/keys.ts";
 import { type FollowUp, Retryable } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { tellWhose } from "../../registry/place.ts";
 
 /** A customer is no more at Stripe: the key becomes a former one, and what it paid for is looked at. */

@@ -1,4 +1,4 @@
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { propagateContact } from "../../owners/propagate.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";

@@ -7,7 +7,7 @@ import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { defineStep } from "../../queue/step.ts";
 import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 
 /** An invoice was paid: one order per fill that its subscription lines pay for. */
 export const invoicePaid = defineStep({

@@ -1,4 +1,4 @@
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";

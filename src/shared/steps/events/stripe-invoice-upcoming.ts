@@ -1,6 +1,6 @@
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { HINTS } from "../../vendors/hints.ts";
 
 /**
  * Stripe will charge in a few days: a refill that will have no valid prescription then opens its renewal at once. Such an
@@ -9,7 +9,7 @@ import { stripeHint } from "../../ingest/hints.ts";
 export const invoiceUpcoming = defineStep({
   handles: ["stripe.invoice.upcoming"],
   queue: "internal",
-  data: stripeHint.partial({ object_id: true }),
+  data: HINTS.stripe,
   run(_ctx, { subscription_id }) {
     const followUps: FollowUp[] = subscription_id
       ? [{ step: "renewal.check", data: { subscription_id, before_next_charge: true, ask_pharmacy: true } }]

@@ -1,4 +1,4 @@
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { cancelAll } from "../../orders/money-back.ts";
 import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
 import { defineStep } from "../../queue/step.ts";

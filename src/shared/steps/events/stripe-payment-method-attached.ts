@@ -1,4 +1,4 @@
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
 import { retryWithNewCard } from "../../subscriptions/starts.ts";

@@ -2,7 +2,7 @@ import type { FollowUp } from "../../queue/reasons.ts";
 import { releaseOrders } from "../../orders/orders.ts";
 import { hasStarts } from "../../subscriptions/starts.ts";
 import { defineStep } from "../../queue/step.ts";
-import { stripeHint } from "../../ingest/hints.ts";
+import { stripeHint } from "../../vendors/hints.ts";
 
 /**
  * A subscription began, changed or ended: its orders that wait are checked now, against what Stripe says then, and so is

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Hint } from "../hints.ts";
 import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
@@ -51,7 +52,7 @@ const event = z.union([reportingEvent, ownEvent]);
  * Events: `<object_type>.<metric>` with `{ person_id, at, cio_id? }`, and `profile.changed` with
  * `{ person_id, cio_id }`. Never an email or a phone.
  */
-export const customerioWebhook: WebhookConnector = {
+export const customerioWebhook: WebhookConnector<Hint<"crm">> = {
   source: "crm",
   // Any error makes Customer.io hold back every later event until this one succeeds.
   unreadableStatus: 200,
@@ -78,7 +79,7 @@ async function verify(
   return signed;
 }
 
-function read({ body }: RawWebhook): VendorEvent {
+function read({ body }: RawWebhook): VendorEvent<Hint<"crm">> {
   const parsed = readJson(body, event);
   if (!EVENT_ID.test(parsed.event_id)) throw new UnreadableEvent("no usable event id");
   const type = ("type" in parsed ? parsed.type : `${parsed.object_type}.${parsed.metric}`).toLowerCase();

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Json } from "../contract.ts";
+import type { Hint } from "../hints.ts";
 import { FHIR_ID, patientIdOf } from "./fhir.ts";
 
 /** A resource as far as a change of it is told: which one, which version, when, and whose. */
@@ -17,7 +17,7 @@ export const changedSchema = z.object({
 export type Changed = z.output<typeof changedSchema>;
 
 /** One reduction for both ways a change can come: what is caught up on equals what the webhook would have recorded. */
-export function changeAttributes({ resourceType, id, meta, subject }: Changed): Record<string, Json> {
+export function changeAttributes({ resourceType, id, meta, subject }: Changed): Hint<"health"> {
   return {
     resource_type: resourceType,
     resource_id: id,
@@ -28,7 +28,7 @@ export function changeAttributes({ resourceType, id, meta, subject }: Changed): 
 }
 
 /** A resource that is gone tells nothing but its name. */
-export function deletedAttributes(resourceType: string, id: string): Record<string, Json> {
+export function deletedAttributes(resourceType: string, id: string): Hint<"health"> {
   return {
     resource_type: resourceType,
     resource_id: id,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Hint } from "../hints.ts";
 import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
@@ -23,7 +24,12 @@ const DELETED_RESOURCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/;
  *
  * 200 for what cannot be read: Medplum switches a subscription off after failures in a row.
  */
-export const medplumWebhook: WebhookConnector = { source: "health", unreadableStatus: 200, verify, read };
+export const medplumWebhook: WebhookConnector<Hint<"health">> = {
+  source: "health",
+  unreadableStatus: 200,
+  verify,
+  read,
+};
 
 async function verify({ body, headers }: RawWebhook, secrets: readonly string[]): Promise<boolean> {
   const given = headers.get("x-signature");
@@ -37,7 +43,7 @@ async function verify({ body, headers }: RawWebhook, secrets: readonly string[])
   return genuine;
 }
 
-function read({ body, headers }: RawWebhook): VendorEvent {
+function read({ body, headers }: RawWebhook): VendorEvent<Hint<"health">> {
   const interaction = interactionSchema.safeParse(headers.get("x-medplum-interaction") ?? "update");
   if (!interaction.success) throw new UnreadableEvent("an interaction that is none");
   const subscription = subscriptionOf(headers);
@@ -54,7 +60,7 @@ function read({ body, headers }: RawWebhook): VendorEvent {
   };
 }
 
-function readDelete(subscription: string, headers: Headers): VendorEvent {
+function readDelete(subscription: string, headers: Headers): VendorEvent<Hint<"health">> {
   const [, type, id] = DELETED_RESOURCE.exec(headers.get("x-medplum-deleted-resource") ?? "") ?? [];
   if (type === undefined || id === undefined) throw new UnreadableEvent("a delete that names no resource");
   return {

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type Json, type RawWebhook, UnreadableEvent, type WebhookConnector } from "../contract.ts";
+import type { Hint } from "../hints.ts";
+import { type RawWebhook, UnreadableEvent, type WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
 import { eventState } from "./states.ts";
@@ -13,7 +14,7 @@ const id = z.string().min(1).max(255);
 const data = z.object({
   id: id.nullish(),
   externalId: id.nullish(),
-  patient: z.object({ id: id.nullish(), externalId: id.nullish() }).nullish(),
+  patient: z.object({ id: id.nullish() }).nullish(),
   fulfillment: z.object({ state: z.string().nullish() }).nullish(),
 });
 
@@ -36,7 +37,7 @@ const body = z.union([event, z.tuple([event]).transform(([only]) => only)]);
  * replay guard. A 4xx makes Photon drop an event for good, hence 200 for one that cannot be read.
  * Source: Photon docs, network/webhooks and network/webhooks/events.
  */
-export const photonWebhook: WebhookConnector = {
+export const photonWebhook: WebhookConnector<Hint<"pharmacy">> = {
   source: "pharmacy",
   unreadableStatus: 200,
 
@@ -66,13 +67,11 @@ function eventType(wire: string): string {
   return type;
 }
 
-function attributesOf(type: string, photonEvent: PhotonEvent): Record<string, Json> {
+function attributesOf(type: string, photonEvent: PhotonEvent): Hint<"pharmacy"> {
   const { subject, time, data } = photonEvent;
   const common = {
     reference: data?.externalId ?? null,
     patient_id: data?.patient?.id ?? null,
-    // The health record's id of the patient, as it was given to Photon.
-    patient_reference: data?.patient?.externalId ?? null,
     time,
   };
   if (type.startsWith("order.")) {

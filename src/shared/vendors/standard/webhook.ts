@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Hint } from "../hints.ts";
 import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
 import { readJson } from "../json.ts";
 import { equalsInConstantTime, fromBase64, hmacSha256, toBase64 } from "../signing.ts";
@@ -21,7 +22,7 @@ const EVENT_ID = /^[\x20-\x7e]{1,256}$/;
  *
  * @param source names the vendor: lower-case letters, digits, `_` and `-`. Throws RangeError otherwise.
  */
-export function makeStandardWebhook(source: string): WebhookConnector {
+export function makeStandardWebhook(source: string): WebhookConnector<Hint<"standard">> {
   if (!/^[a-z0-9_-]{1,50}$/.test(source)) throw new RangeError("not a name of a source");
   return { source: `standard.${source}`, unreadableStatus: 400, verify, read };
 }
@@ -53,7 +54,7 @@ const event = z.unknown().transform((body) => {
 });
 const instant = z.iso.datetime({ offset: true });
 
-function read({ body, headers }: RawWebhook): VendorEvent {
+function read({ body, headers }: RawWebhook): VendorEvent<Hint<"standard">> {
   const parsed = readJson(body, event);
   const id = header(headers, "id");
   if (!EVENT_ID.test(id)) throw new UnreadableEvent("no usable webhook id");

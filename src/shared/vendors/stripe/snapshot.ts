@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Json, VendorEvent } from "../contract.ts";
+import type { VendorEvent } from "../contract.ts";
+import type { Hint } from "../hints.ts";
 
 /** The last second a `Date` can tell. */
 const MAX_EPOCH_SECONDS = 8.64e12;
@@ -33,12 +34,12 @@ export const snapshotSchema = z.object({
 });
 
 /** One reduction for both ways an event can come: what is caught up on equals what the webhook would have recorded. */
-export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent {
+export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent<Hint<"stripe">> {
   const { object } = event.data;
   return {
     id: event.id,
     type: event.type,
-    attributes: present({
+    attributes: {
       object_id: object.id,
       object_type: object.object,
       created: new Date(event.created * 1000).toISOString(),
@@ -48,7 +49,7 @@ export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEven
       charge_id: object.charge,
       subscription_id: object.subscription ?? object.parent?.subscription_details.subscription,
       ...ownId(object.object, object.id),
-    }),
+    },
   };
 }
 
@@ -57,11 +58,4 @@ const NAMED_IDS = ["customer", "invoice", "charge", "subscription"];
 /** An invoice's own id is also the `invoice_id`, and so on: a thin event tells no other. */
 export function ownId(type: string | undefined, id: string | undefined): Record<string, string> {
   return type !== undefined && id !== undefined && NAMED_IDS.includes(type) ? { [`${type}_id`]: id } : {};
-}
-
-/** Without what is absent. */
-export function present(attributes: Record<string, Json | undefined>): Record<string, Json> {
-  const kept: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) kept[name] = value;
-  return kept;
 }

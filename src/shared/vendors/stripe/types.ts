@@ -1,4 +1,5 @@
 import type { Page, VendorEvent } from "../contract.ts";
+import type { Hint } from "../hints.ts";
 
 /** What Clockwork reads and does at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
 export interface StripeClient {
@@ -67,12 +68,14 @@ export interface StripeClient {
     since: Date;
     until: Date;
     cursor: string | null;
-  }): Promise<Page<VendorEvent>>;
+  }): Promise<Page<VendorEvent<Hint<"stripe">>>>;
   /**
    * Invoices that were paid in a window (both ends belong to it), however long ago, as `invoice.paid` events with an id of
    * their own: for a time whose events Stripe does not list any more. Pages may be empty and still have a next one.
    */
-  listPaidInvoices(query: { since: Date; until: Date; cursor: string | null }): Promise<Page<VendorEvent>>;
+  listPaidInvoices(
+    query: { since: Date; until: Date; cursor: string | null },
+  ): Promise<Page<VendorEvent<Hint<"stripe">>>>;
 }
 
 export interface StripeCustomer {

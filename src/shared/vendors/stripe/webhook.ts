@@ -1,20 +1,20 @@
 import Stripe from "stripe";
 import { z } from "zod";
 import type { RawWebhook, VendorEvent, WebhookConnector } from "../contract.ts";
+import type { Hint } from "../hints.ts";
 import { readJson } from "../json.ts";
 import { hmacSha256, toHex } from "../signing.ts";
-import { ownId, present, readSnapshot, snapshotSchema } from "./snapshot.ts";
+import { ownId, readSnapshot, snapshotSchema } from "./snapshot.ts";
 
 /** Stripe's own default. Each retry is signed anew, so an old timestamp is never a late retry. */
 const TOLERANCE_SECONDS = 300;
 
 /**
  * Stripe's webhooks, snapshot events and thin ones ("v2.core.event"), from either kind of event destination.
- * Attributes: `object_id`, `object_type`, `created` (ISO), and where known `customer_id`, `invoice_id`,
- * `charge_id`, `subscription_id`, `api_version`. The snapshot and the thin event of one change get the same
+ * The snapshot and the thin event of one change get the same
  * id and type, so that both destinations may be on during a move from one to the other.
  */
-export const stripeWebhook: WebhookConnector = {
+export const stripeWebhook: WebhookConnector<Hint<"stripe">> = {
   source: "stripe",
   unreadableStatus: 400,
 
@@ -27,7 +27,7 @@ export const stripeWebhook: WebhookConnector = {
     return false;
   },
 
-  read(webhook: RawWebhook): VendorEvent {
+  read(webhook: RawWebhook): VendorEvent<Hint<"stripe">> {
     const event = readJson(webhook.body, eventSchema);
     return event.object === "event" ? readSnapshot(event) : readThin(event);
   },
@@ -85,16 +85,16 @@ const thinSchema = z.object({
 
 const eventSchema = z.discriminatedUnion("object", [snapshotSchema, thinSchema]);
 
-function readThin(event: z.output<typeof thinSchema>): VendorEvent {
+function readThin(event: z.output<typeof thinSchema>): VendorEvent<Hint<"stripe">> {
   const object = event.related_object ?? undefined;
   return {
     id: event.snapshot_event ?? event.id,
     type: event.type.replace(/^v1\./, ""),
-    attributes: present({
+    attributes: {
       object_id: object?.id,
       object_type: object?.type,
       created: new Date(event.created).toISOString(),
       ...ownId(object?.type, object?.id),
-    }),
+    },
   };
 }
