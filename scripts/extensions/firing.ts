@@ -103,14 +103,15 @@ export async function checkFiring(
   await report.check("the drain runs the charge and the order to DONE", async () => {
     const ask = () =>
       pool.query<{ step: string; status: string }>(
-        "select step, status from clockwork.tasks where step in ('stripe.invoice.paid', 'order.place') order by id",
+        "select step, status from clockwork.tasks where step in ('stripe.invoice.paid', 'order.make', 'order.place') order by id",
       );
     const isDone = ({ rows }: pg.QueryResult) =>
-      rows.length === 2 && rows.every(({ status }) => status === "DONE");
+      rows.length === 3 && rows.every(({ status }) => status === "DONE");
     // The order follows from the charge: it may be a later tick's.
     const { rows } = await until(report, "the order", ask, isDone);
     same(rows.map(({ step, status }) => `${step} ${status}`), [
       "stripe.invoice.paid DONE",
+      "order.make DONE",
       "order.place DONE",
     ]);
     return rows.map(({ step }) => step).join(", ");

@@ -206,7 +206,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     },
   );
 
-  test("what Stripe lists no more is told to a person once; a resend takes the invoices paid in that time in", async () => {
+  test("what Stripe lists no more is told to a person once; a resend makes the orders of the invoices paid in that time", async () => {
     const { world, person } = await withCustomer();
     const { invoiceId: shipped } = world.clinic.subscribe(person, "price_pen_month");
     await world.settle();
@@ -241,18 +241,16 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     expect(await asked()).toHaveLength(1);
     await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
     await world.settle();
-    const paid = await tasksOf(world, "stripe.invoice.paid");
-    expect(
-      paid.filter(({ caused_by }) => caused_by !== null).map((
-        { invoice_id, status },
-      ) => [invoice_id, status]),
-    )
+    const made = await tasksOf(world, "order.make");
+    const parents = new Set((await asked()).map(({ id }) => id));
+    const found = made.filter(({ caused_by }) => parents.has(caused_by ?? 0));
+    expect(found.map(({ invoice_id, status }) => [invoice_id, status]))
       .toEqual(expect.arrayContaining([[unseen.invoiceId, "DONE"]]));
-    expect(paid.filter(({ caused_by }) => caused_by !== null)).toHaveLength(2);
+    expect(found).toHaveLength(2);
     expect((await orders(world)).map(({ invoice_id }) => invoice_id)).toEqual([shipped, unseen.invoiceId]);
     // Resent again: all of them were seen.
     await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
     await world.settle();
-    expect(await tasksOf(world, "stripe.invoice.paid")).toHaveLength(paid.length);
+    expect(await tasksOf(world, "order.make")).toHaveLength(made.length);
   });
 });

@@ -75,7 +75,7 @@ const stripe: Sender = {
     row: {
       step: "stripe.invoice.paid",
       key: `evt_${id}`,
-      vendor: "stripe",
+      vendor: "internal",
       status: "PENDING",
       data: {
         object_id: `in_${id}`,
@@ -97,6 +97,7 @@ const stripe: Sender = {
       row: {
         ...known.row,
         step: "stripe.product.created",
+        vendor: "stripe",
         status: "PARKED",
         data: {
           object_id: "prod_7",

@@ -231,7 +231,7 @@ describe("keys out of place", () => {
     world.clinic.subscribe(person, "price_pen_month");
     await world.settle();
     const [order] = await stopped(world);
-    expect(order).toMatchObject({ step: "stripe.invoice.paid", reason_code: "UNKNOWN_PRODUCT" });
+    expect(order).toMatchObject({ step: "order.make", reason_code: "UNKNOWN_PRODUCT" });
     await counted(world);
     expect(await stopped(world)).toHaveLength(1);
     await setStatus(world.db, order?.id ?? 0, "CANCELLED");

@@ -189,7 +189,7 @@ describe("outages and the queue", () => {
       .execute(world.db);
     expect(stopped).toEqual([]);
     const { rows: paid } =
-      await sql`select 1 from clockwork.tasks where step = 'stripe.invoice.paid' and status = 'DONE'`.execute(
+      await sql`select 1 from clockwork.tasks where step = 'order.make' and status = 'DONE'`.execute(
         world.db,
       );
     expect(paid).toHaveLength(people.length);

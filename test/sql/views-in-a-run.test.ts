@@ -38,6 +38,7 @@ test("the timeline tells a whole charge in order, from the payment to the door",
   const id = order.id;
   const milestones = [
     "stripe: came in: stripe.invoice.paid",
+    "clockwork: follows: order.make",
     `order: order ${id} paid for, fill 1`,
     `pharmacy: create order ${order.pharmacy_order_id} done`,
     `order: order ${id} placed`,
@@ -75,7 +76,7 @@ test("an unknown product stops, says what to do, and the repair is told", async 
     already_done_outside: "nothing",
     customer: person.email,
     invoice_id: invoiceId,
-    step: "stripe.invoice.paid",
+    step: "order.make",
   }]);
   await sql`
     insert into registry.product_keys (system, key, product_id, fills_per_charge)
@@ -88,7 +89,7 @@ test("an unknown product stops, says what to do, and the repair is told", async 
     row,
   ) => String(row["what"]));
   expect(story).toContain(
-    `table editor: task ${stopped[0]?.["task_id"]} (stripe.invoice.paid) from MANUAL_INTERVENTION to PENDING`,
+    `table editor: task ${stopped[0]?.["task_id"]} (order.make) from MANUAL_INTERVENTION to PENDING`,
   );
   expect(story.some((line) => line.startsWith("create order "))).toBe(true);
 });

@@ -27,9 +27,17 @@ describe("invoice.paid", () => {
       fill_number: 1,
       attempt: 1,
     });
+    const [make, ...others] = await tasksOf(world, "order.make");
+    expect(others).toEqual([]);
+    expect(make).toMatchObject({
+      status: "DONE",
+      caused_by: (await tasksOf(world, "stripe.invoice.paid"))[0]?.id,
+      invoice_id: invoiceId,
+      customer_id: person.customerId,
+    });
     const places = await tasksOf(world, "order.place");
     expect(places.map((task) => [task.status, task.caused_by, task.invoice_id])).toEqual([
-      ["DONE", (await tasksOf(world, "stripe.invoice.paid"))[0]?.id, invoiceId],
+      ["DONE", make?.id, invoiceId],
       ["PENDING", expect.any(Number), invoiceId],
       ["PENDING", expect.any(Number), invoiceId],
     ]);
@@ -64,7 +72,7 @@ describe("invoice.paid", () => {
     await world.settle();
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({
-      step: "stripe.invoice.paid",
+      step: "order.make",
       reason: "No product has the stripe_price price_pen_month.",
     });
     const { id } = await world.db.selectFrom("registry.products").select("id").where(
@@ -108,7 +116,7 @@ describe("invoice.paid", () => {
     world.clinic.subscribe(person, "price_pen_month");
     await world.settle();
     expect(await orders(world)).toEqual([]);
-    expect(await tasksOf(world, "stripe.invoice.paid")).toMatchObject([{ status: "DONE" }]);
+    expect(await tasksOf(world, "order.make")).toMatchObject([{ status: "DONE" }]);
   });
 
   test("a refund that overtakes its charge: nothing ships", async () => {
@@ -118,7 +126,7 @@ describe("invoice.paid", () => {
     world.vendors.stripe.refund(chargeId ?? "");
     world.vendors.stripe.outbox.faults.shuffled = true;
     await world.settle();
-    expect(await tasksOf(world, "stripe.invoice.paid")).toMatchObject([{
+    expect(await tasksOf(world, "order.make")).toMatchObject([{
       status: "CANCELLED",
       reason_code: "CHARGE_REFUNDED",
     }]);
@@ -140,7 +148,7 @@ describe("invoice.paid", () => {
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
     await world.settle();
     const open = world.vendors.stripe.failPayment(subscriptionId);
-    const id = await addTask(world.db, "stripe.invoice.paid", { object_id: open.id }, "stripe");
+    const id = await addTask(world.db, "order.make", { invoice_id: open.id }, "stripe");
     await world.settle();
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "NOT_YET_VISIBLE" });
     world.vendors.stripe.payInvoice(open.id);
@@ -149,6 +157,31 @@ describe("invoice.paid", () => {
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
     expect(await orders(world)).toHaveLength(2);
   });
+});
+
+test("orders are made again for another reason: a person's row does it, and two at once make one set", async () => {
+  await world.clinic.openShop();
+  world.clinic.prescribe(person, "price_morning_quarter");
+  await world.settle();
+  world.vendors.stripe.outbox.faults.dropped = 1;
+  const { invoiceId } = world.clinic.subscribe(person, "price_morning_quarter");
+  await world.settle();
+  expect(await orders(world)).toEqual([]);
+  for (let i = 0; i < 2; i++) await addTask(world.db, "order.make", { invoice_id: invoiceId }, "stripe");
+  await Promise.all([world.drain(), world.drain()]);
+  await world.settle();
+  const made = await orders(world);
+  expect(made.map(({ invoice_id, fill_number }) => [invoice_id, fill_number])).toEqual([
+    [invoiceId, 1],
+    [invoiceId, 2],
+    [invoiceId, 3],
+  ]);
+  await addTask(world.db, "order.make", { invoice_id: invoiceId }, "stripe");
+  await world.settle();
+  expect(await orders(world)).toEqual(made);
+  expect((await tasksOf(world, "order.make")).map(({ status }) => status)).toEqual(["DONE", "DONE", "DONE"]);
+  expect(await tasksOf(world, "order.place")).toHaveLength(3);
+  expect(liveAtPharmacy(world)).toHaveLength(1);
 });
 
 test("the fills of a period are spread evenly over it", () => {

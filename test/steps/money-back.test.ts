@@ -222,7 +222,7 @@ describe("disputes and voids", () => {
   test("after a dispute that was won, a resent charge ships again", async () => {
     const dispute = world.vendors.stripe.dispute(paid.chargeId);
     await world.settle();
-    const [task] = await tasksOf(world, "stripe.invoice.paid");
+    const [task] = await tasksOf(world, "order.make");
     expect(task).toMatchObject({ status: "CANCELLED", reason_code: "CHARGE_DISPUTED" });
     world.vendors.stripe.closeDispute(dispute.id, "won");
     await setStatus(world.db, task?.id ?? 0, "PENDING");

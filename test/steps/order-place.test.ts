@@ -52,7 +52,7 @@ describe("placing an order", () => {
     world.clinic.prescribe(person, "price_morning_month");
     await pay();
     await world.pass({ days: 45 });
-    for (const step of ["stripe.invoice.paid", "order.place", "order.tell_crm"]) {
+    for (const step of ["stripe.invoice.paid", "order.make", "order.place", "order.tell_crm"]) {
       for (const task of await tasksOf(world, step)) await setStatus(world.db, task.id, "PENDING");
       await world.settle();
     }

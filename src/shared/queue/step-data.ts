@@ -46,6 +46,7 @@ const countPage = z.strictObject({
 
 /** The data of each step of ours, by its name: ids, states and times. An event's is in `vendors/hints.ts`. */
 export const STEP_DATA = {
+  "order.make": z.strictObject({ invoice_id: z.string() }),
   "order.place": z.strictObject({
     order_id: id,
     /** A person's word that the fill ships although the subscription has ended. */

@@ -19,6 +19,7 @@ import { chargeRefundedOrDisputed } from "./events/stripe-charge-refunded.ts";
 import { invoiceVoided } from "./events/stripe-invoice-voided.ts";
 import { orderCancelDuplicate } from "./order/cancel-duplicate.ts";
 import { orderCancel } from "./order/cancel.ts";
+import { orderMake } from "./order/make.ts";
 import { orderPlace } from "./order/place.ts";
 import { orderReplace } from "./order/replace.ts";
 import { pharmacyOrderEvent } from "./events/pharmacy-order.ts";
@@ -63,6 +64,7 @@ export const STEPS: readonly Step[] = [
   prescriptionUsedUp,
   invoiceUpcoming,
   subscriptionChanged,
+  orderMake,
   orderPlace,
   orderCancel,
   orderCancelDuplicate,

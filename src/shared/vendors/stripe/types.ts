@@ -70,12 +70,10 @@ export interface StripeClient {
     cursor: string | null;
   }): Promise<Page<VendorEvent<Hint<"stripe">>>>;
   /**
-   * Invoices that were paid in a window (both ends belong to it), however long ago, as `invoice.paid` events with an id of
-   * their own: for a time whose events Stripe does not list any more. Pages may be empty and still have a next one.
+   * The ids of the invoices that were paid in a window (both ends belong to it), however long ago: for a time whose events
+   * Stripe does not list any more. Pages may be empty and still have a next one.
    */
-  listPaidInvoices(
-    query: { since: Date; until: Date; cursor: string | null },
-  ): Promise<Page<VendorEvent<Hint<"stripe">>>>;
+  listPaidInvoices(query: { since: Date; until: Date; cursor: string | null }): Promise<Page<string>>;
 }
 
 export interface StripeCustomer {

@@ -1,0 +1,83 @@
+import { fillDays, notBefore } from "../../orders/fills.ts";
+import { correctProduct, releaseOrders } from "../../orders/orders.ts";
+import { invoiceStateOf, readInvoice, whyNotPaid } from "../../orders/payment.ts";
+import { customerBy } from "../../registry/customers.ts";
+import { type PricedProduct, productByPrice } from "../../registry/products.ts";
+import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
+import { pharmacyZone } from "../../queue/settings.ts";
+import { defineOwnStep } from "../../queue/step.ts";
+import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
+
+/**
+ * Makes the orders of a paid invoice: one for each fill that its subscription lines pay for. Asked for when the invoice is
+ * paid, and whenever orders may be missing: those that exist stay as they are.
+ */
+export const orderMake = defineOwnStep("order.make", {
+  queue: "stripe",
+  async run(ctx, { invoice_id: invoiceId }) {
+    ctx.about({ invoiceId });
+    const { stripe } = ctx.vendors;
+    const invoice = await readInvoice(stripe, invoiceId);
+    const state = invoiceStateOf(invoice);
+    // The message came before the state it tells of could be read.
+    if (state === "OPEN" || state === "DRAFT") {
+      throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
+    }
+    const why = await whyNotPaid(stripe, invoice);
+    if (why) return { kind: "cancelled", reason: why };
+    const lines = invoice.lines.filter((line) =>
+      line.isSubscriptionLine && !line.proration && (line.quantity ?? 0) > 0
+    );
+    if (lines.length === 0) return { kind: "done" };
+    if (!invoice.customerId) {
+      throw new Permanent("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: "(none)" });
+    }
+    const customer = await customerBy(ctx.deps.db, "stripe_customer_id", invoice.customerId);
+    ctx.about({ customerId: customer.id });
+    const paidFor: { line: StripeInvoiceLine; subscriptionId: string; product: PricedProduct }[] = [];
+    for (const line of lines) {
+      const subscriptionId = line.subscriptionId ?? invoice.subscriptionId;
+      if (!line.priceId || !subscriptionId) {
+        throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "(none)" });
+      }
+      paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
+    }
+    const timeZone = await pharmacyZone(ctx.deps.db);
+    return {
+      kind: "done",
+      commit: async (trx) => {
+        const followUps: FollowUp[] = [];
+        for (const { line, subscriptionId, product } of paidFor) {
+          const days = fillDays(line, product.fillsPerCharge * (line.quantity ?? 0));
+          if (days.length === 0) continue;
+          const orders = await trx
+            .insertInto("tracker.orders")
+            .values(days.map((fillOn, index) => ({
+              customer_id: customer.id,
+              product_id: product.productId,
+              invoice_id: invoiceId,
+              invoice_line_id: line.id,
+              subscription_id: subscriptionId,
+              fill_number: index + 1,
+              fill_on: fillOn,
+            })))
+            .onConflict((conflict) => conflict.constraint("one_order_per_paid_fill_and_attempt").doNothing())
+            .returning(["id", "fill_on"])
+            .execute();
+          // A resend after the registry was set right: what has not been placed is filled with the right product.
+          if (await correctProduct(trx, line.id, product.productId)) {
+            await releaseOrders(trx, { customer_id: customer.id });
+          }
+          for (const order of orders) {
+            followUps.push({
+              step: "order.place",
+              data: { order_id: order.id },
+              ...notBefore(order.fill_on, ctx.now(), timeZone),
+            });
+          }
+        }
+        return followUps;
+      },
+    };
+  },
+});
