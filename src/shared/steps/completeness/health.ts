@@ -1,8 +1,8 @@
 import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
-import { findEvents, type FoundTask } from "../../queue/find.ts";
+import { findEvents } from "../../queue/find.ts";
 import { defineOwnStep, type StepContext, type StepTable } from "../../queue/step.ts";
-import type { VendorEvent } from "../../vendors/contract.ts";
+import type { Attributes, VendorEvent } from "../../vendors/contract.ts";
 
 const DELETED_PATIENTS = "patient.delete";
 
@@ -76,7 +76,7 @@ async function lookForDeleted(ctx: StepContext, cursor: string | undefined): Pro
  * the current version is asked for, as a step reads nothing else.
  */
 async function notReceived(trx: Trx, events: readonly VendorEvent[]): Promise<VendorEvent[]> {
-  const versionOf = (type: string, attributes: FoundTask["data"]) =>
+  const versionOf = (type: string, attributes: Attributes) =>
     [
       type.split(".")[0],
       attributes["resource_id"],
