@@ -323,7 +323,7 @@ describe("removal", () => {
     ["delete from clockwork.tasks where id = -1", "clockwork.tasks"],
     ["delete from clockwork.tasks", "clockwork.tasks"],
     ["truncate clockwork.tasks cascade", "clockwork.tasks"],
-    ["truncate registry.customers cascade", "clockwork.tasks"],
+    ["truncate registry.customers cascade", "registry.former_keys"],
     ["truncate clockwork.vendors cascade", "clockwork.vendors"],
   ])("%s is refused", async (statement, table) => {
     await taskIn(sql.person, "PENDING");
