@@ -12,7 +12,7 @@ create extension "uuid-ossp" with schema extensions;
 -- clockwork ---------------------------------------------------------------------------------
 
 create schema clockwork;
-comment on schema clockwork is 'The queue people see (tasks), what was done outside (effects), who changed what (task_history), and the vendors.';
+comment on schema clockwork is 'The queue that people see (tasks), its history (task_history), the acts outside (effects), and the vendors.';
 
 create type clockwork.task_status as enum ('PENDING', 'QUEUED', 'DONE', 'MANUAL_INTERVENTION', 'PARKED', 'CANCELLED');
 
@@ -43,20 +43,20 @@ alter table clockwork.effects enable row level security;
 CREATE INDEX effects_reference ON clockwork.effects USING btree (reference);
 CREATE INDEX effects_task ON clockwork.effects USING btree (task_id);
 CREATE TRIGGER guard_effect BEFORE UPDATE ON clockwork.effects FOR EACH ROW EXECUTE FUNCTION clockwork.guard_effect();
-CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They keep a thing from being done twice.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They keep a thing from being done twice.');
-comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
-comment on column clockwork.effects.vendor is 'At whom it was done (clockwork.vendors).';
-comment on column clockwork.effects.operation is 'What was done, e.g. create order.';
-comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
-comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
-comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They prevent that an act is done twice.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.effects FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They prevent that an act is done twice.');
+comment on table clockwork.effects is 'The acts of Clockwork at vendors, each done once by its business key.';
+comment on column clockwork.effects.vendor is 'The vendor of the act (clockwork.vendors).';
+comment on column clockwork.effects.operation is 'The act in words, such as create order.';
+comment on column clockwork.effects.key is 'The key in our business, such as the order''s reference. Unique with vendor and operation.';
+comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done, and never sent again. REFUSED: surely not done.';
+comment on column clockwork.effects.reference is 'The vendor''s id of the result.';
 comment on column clockwork.effects.task_id is 'The task that did it last.';
-comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
-comment on column clockwork.effects.sent_at is 'When it was last sent.';
-comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
-comment on column clockwork.effects.settled_at is 'When its outcome was known.';
-comment on column clockwork.effects.refusals is 'How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.';
+comment on column clockwork.effects.attempt is 'The number of claims. A claim that only checked whether it was done counts too.';
+comment on column clockwork.effects.sent_at is 'When the act was last sent.';
+comment on column clockwork.effects.leased_until is 'Until this moment only the run with the claim may send.';
+comment on column clockwork.effects.settled_at is 'When the outcome became known.';
+comment on column clockwork.effects.refusals is 'How often the vendor refused. The number is part of the idempotency key, where the vendor has such keys, so that a resend is a new request.';
 
 create table clockwork.nightly_work (
   step text not null,
@@ -69,13 +69,13 @@ create table clockwork.nightly_work (
 );
 alter table clockwork.nightly_work enable row level security;
 CREATE INDEX nightly_work_vendor ON clockwork.nightly_work USING btree (vendor);
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.nightly_work FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To skip work untick is_on.');
-comment on table clockwork.nightly_work is 'What is done every night: each row becomes one task a night.';
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.nightly_work FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To skip work, untick is_on.');
+comment on table clockwork.nightly_work is 'The work of every night. Each row becomes one task a night.';
 comment on column clockwork.nightly_work.step is 'The step of the task.';
 comment on column clockwork.nightly_work.vendor is 'The queue of the task (clockwork.vendors).';
 comment on column clockwork.nightly_work.at is 'The hour in the pharmacy''s time zone (clockwork.settings).';
-comment on column clockwork.nightly_work.is_on is 'Untick to skip it from the next night on.';
-comment on column clockwork.nightly_work.what is 'What it does, in plain words.';
+comment on column clockwork.nightly_work.is_on is 'Untick this cell to skip the work from the next night on.';
+comment on column clockwork.nightly_work.what is 'The work, in plain words.';
 
 create table clockwork.reasons (
   code text not null,
@@ -85,12 +85,12 @@ create table clockwork.reasons (
   constraint reasons_pkey PRIMARY KEY (code)
 );
 alter table clockwork.reasons enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name them.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name them.');
-comment on table clockwork.reasons is 'Every reason a task can give, in plain words.';
-comment on column clockwork.reasons.sentence is 'What is wrong. {name} is filled in from the task.';
-comment on column clockwork.reasons.repair is 'The usual way to set it right.';
-comment on column clockwork.reasons.on_resend is 'What setting the task to PENDING will do.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name these reasons.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.reasons FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Tasks name these reasons.');
+comment on table clockwork.reasons is 'Every reason that a task can give, in plain words.';
+comment on column clockwork.reasons.sentence is 'The fault, in plain words. The task''s details fill each {name}.';
+comment on column clockwork.reasons.repair is 'The usual repair.';
+comment on column clockwork.reasons.on_resend is 'The result of setting the task to PENDING.';
 
 create table clockwork.settings (
   only_row boolean not null default true,
@@ -124,22 +124,22 @@ alter table clockwork.settings enable row level security;
 CREATE TRIGGER guard_settings BEFORE INSERT OR UPDATE OF pharmacy_time_zone ON clockwork.settings FOR EACH ROW EXECUTE FUNCTION clockwork.guard_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.settings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Everything reads this row.');
-comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
+comment on table clockwork.settings is 'One row: the settings for the whole of Clockwork.';
 comment on column clockwork.settings.maintenance is 'While true no task is run. Webhooks are still recorded.';
-comment on column clockwork.settings.ship_within is 'A placed order that has not shipped after this long is in ops.delayed_shipments.';
-comment on column clockwork.settings.deliver_within is 'A shipped order that has not been delivered after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.ship_within is 'An order that has not shipped this long after it was placed is in ops.delayed_shipments.';
+comment on column clockwork.settings.deliver_within is 'An order that has not been delivered this long after it shipped is in ops.delayed_shipments.';
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
-comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
-comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
-comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.';
-comment on column clockwork.settings.drift_settle_minutes is 'What differs is looked at again so long after, for the news of it may be on its way.';
-comment on column clockwork.settings.drift_again_times is 'A fact of a customer that drifted so often goes to a person…';
-comment on column clockwork.settings.drift_again_days is '… when it was within so many days.';
-comment on column clockwork.settings.drift_questions_at_most is 'So many open questions at most about facts that drift again and again. The rest is in ops.drift.';
-comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
-comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
-comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
-comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
+comment on column clockwork.settings.clock_offset is 'Local stack only: the difference between its clock and the real time.';
+comment on column clockwork.settings.remind_days_before is 'A customer who was asked to renew is reminded so many days before the due day.';
+comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never show it to anybody. A new one makes the causes in ops.drift wrong for two weeks.';
+comment on column clockwork.settings.drift_settle_minutes is 'A mirror that differs is compared again after so many minutes, because the event of the change may still be on its way.';
+comment on column clockwork.settings.drift_again_times is 'A person is asked about a fact of a customer that drifted so often within drift_again_days.';
+comment on column clockwork.settings.drift_again_days is 'The days over which drift_again_times counts.';
+comment on column clockwork.settings.drift_questions_at_most is 'The most questions that may be open about facts that drift again and again. The rest is in ops.drift.';
+comment on column clockwork.settings.subscription_wait is 'A first prescription waits so long before its subscription is started. A Checkout or a correction by the prescriber may come first.';
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check records nothing from before, because that work was done by others.';
+comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when this share of a night''s messages, or more, was missing.';
+comment on column clockwork.settings.endpoint_silent_at_least is 'A person is asked about a webhook endpoint only when at least so many messages were missing.';
 
 create table clockwork.task_history (
   id bigint not null generated always as identity,
@@ -155,10 +155,10 @@ create table clockwork.task_history (
 );
 alter table clockwork.task_history enable row level security;
 CREATE INDEX task_history_task ON clockwork.task_history USING btree (task_id, id);
-CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of who did what.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of who did what.');
-comment on table clockwork.task_history is 'Every change of a task: who, when, before and after.';
-comment on column clockwork.task_history.actor is 'clockwork:<part> for machinery; table editor for a person (Studio does not say who).';
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of every change.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_history FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of every change.');
+comment on table clockwork.task_history is 'Every change of a task: its author, its time, and the columns before and after.';
+comment on column clockwork.task_history.actor is 'clockwork:<part> for the machinery, table editor for a person. Studio gives no person''s name.';
 comment on column clockwork.task_history.before is 'The changed columns before.';
 comment on column clockwork.task_history.after is 'The same columns after.';
 
@@ -171,9 +171,9 @@ create table clockwork.task_moves (
   constraint task_moves_pkey PRIMARY KEY (from_status, to_status)
 );
 alter table clockwork.task_moves enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can move.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can move.');
-comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can change its status.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.task_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no task can change its status.');
+comment on table clockwork.task_moves is 'The only changes of status that a task allows, for a person and for the machinery.';
 
 create table clockwork.tasks (
   id bigint not null generated always as identity,
@@ -226,24 +226,24 @@ CREATE INDEX tasks_reason_code ON clockwork.tasks USING btree (reason_code);
 CREATE INDEX tasks_stopped ON clockwork.tasks USING btree (created_at) WHERE (status = 'MANUAL_INTERVENTION'::clockwork.task_status);
 CREATE TRIGGER guard_task BEFORE UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.guard_task();
 CREATE TRIGGER record_task_change AFTER UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.record_task_change();
-CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
-comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
-comment on column clockwork.tasks.id is 'The number to say on the phone.';
-comment on column clockwork.tasks.status is 'PENDING: asks to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: a person is needed, see reason. PARKED: nothing handles it. CANCELLED.';
-comment on column clockwork.tasks.step is 'What is done: an event (stripe.invoice.paid) or a step of ours (order.place).';
-comment on column clockwork.tasks.reason is 'Why it stopped or waits, in plain words.';
-comment on column clockwork.tasks.customer_id is 'The customer it is about (registry.customers), once known.';
-comment on column clockwork.tasks.data is 'The ids the step works from. Editable while status is MANUAL_INTERVENTION.';
-comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. Set it to an earlier one to run it sooner.';
-comment on column clockwork.tasks.attempts is 'Tries that failed or finished since it was last set to PENDING by a person. Waits are not counted.';
-comment on column clockwork.tasks.invoice_id is 'The Stripe invoice whose story it belongs to, once known.';
-comment on column clockwork.tasks.vendor is 'Whose queue it is in (clockwork.vendors).';
-comment on column clockwork.tasks.key is 'Unique with step: the vendor''s event id, or <task that caused it>:<n>.';
-comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for what a person added.';
-comment on column clockwork.tasks.reason_code is 'The reason''s code in clockwork.reasons.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
+comment on table clockwork.tasks is 'All work. To run a task again, set status to PENDING. To cancel it, set status to CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.id is 'The number of the task, to say on the phone.';
+comment on column clockwork.tasks.status is 'PENDING: waits to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: needs a person, see reason. PARKED: has no step. CANCELLED.';
+comment on column clockwork.tasks.step is 'The step that runs: one for an event (stripe.invoice.paid), or one of ours (order.place).';
+comment on column clockwork.tasks.reason is 'The cause for which it stopped or waits, in plain words.';
+comment on column clockwork.tasks.customer_id is 'The customer of the task (registry.customers), once known.';
+comment on column clockwork.tasks.data is 'The ids from which the step works. Edit them only while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. To run it sooner, set an earlier moment.';
+comment on column clockwork.tasks.attempts is 'The tries that failed or finished since a person last set status to PENDING. Waits are not counted.';
+comment on column clockwork.tasks.invoice_id is 'The Stripe invoice of the task''s story, once known.';
+comment on column clockwork.tasks.vendor is 'The queue of the task (clockwork.vendors).';
+comment on column clockwork.tasks.key is 'The vendor''s event id, or <task that caused it>:<n>. Unique with step.';
+comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for a task that a person added.';
+comment on column clockwork.tasks.reason_code is 'The code of the reason (clockwork.reasons).';
 comment on column clockwork.tasks.job_id is 'The pg-boss job that runs it now.';
-comment on column clockwork.tasks.done_at is 'When its work was done.';
+comment on column clockwork.tasks.done_at is 'When the work was done.';
 
 create table clockwork.vendors (
   vendor text not null,
@@ -269,23 +269,23 @@ create table clockwork.vendors (
 );
 alter table clockwork.vendors enable row level security;
 CREATE TRIGGER guard_vendor BEFORE INSERT OR UPDATE ON clockwork.vendors FOR EACH ROW EXECUTE FUNCTION clockwork.guard_vendor();
-CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work, set paused_until.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.vendors FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To hold a vendor''s work, set paused_until.');
 CREATE TRIGGER wake_paused_tasks AFTER UPDATE OF paused_until ON clockwork.vendors FOR EACH ROW WHEN ((((new.paused_until IS NULL) AND (old.paused_until IS NOT NULL)) OR (new.paused_until < old.paused_until))) EXECUTE FUNCTION clockwork.wake_paused_tasks();
-comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
+comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason. To go on, clear paused_until.';
 comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, login (Supabase Auth), or internal (work that calls nobody).';
-comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
-comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain words.';
-comment on column clockwork.vendors.rate_per_second is 'Requests a second at most. Keep it below the vendor''s limit.';
-comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
-comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
-comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';
-comment on column clockwork.vendors.retry_delay_max_seconds is 'No wait is longer than this.';
-comment on column clockwork.vendors.failures_in_a_row is 'Calls without an answer since the last success.';
-comment on column clockwork.vendors.last_success_at is 'The last call it answered.';
-comment on column clockwork.vendors.last_failure_at is 'The last call it did not answer, or asked us to slow down.';
-comment on column clockwork.vendors.leased_by is 'The drain that works this queue now.';
-comment on column clockwork.vendors.leased_until is 'When that drain''s hold ends by itself.';
+comment on column clockwork.vendors.paused_until is 'No task of this queue runs before this moment. The vendor''s Retry-After, failures in a row, or a person sets it.';
+comment on column clockwork.vendors.paused_reason is 'The cause of the pause, in plain words.';
+comment on column clockwork.vendors.rate_per_second is 'The most requests a second. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.concurrency is 'The most tasks of this queue that run at once.';
+comment on column clockwork.vendors.retry_limit is 'The tries after the first one, before a task stops for a person. 20 tries take about 7 hours.';
+comment on column clockwork.vendors.retry_delay_seconds is 'The wait before the second try. Each further wait is twice as long.';
+comment on column clockwork.vendors.retry_delay_max_seconds is 'The longest wait between two tries.';
+comment on column clockwork.vendors.failures_in_a_row is 'Failed calls since the last success.';
+comment on column clockwork.vendors.last_success_at is 'When the vendor last replied to a call.';
+comment on column clockwork.vendors.last_failure_at is 'When the vendor last did not reply, or asked us to slow down.';
+comment on column clockwork.vendors.leased_by is 'The drain that works on this queue now.';
+comment on column clockwork.vendors.leased_until is 'When that drain''s lease ends by itself.';
 
 CREATE OR REPLACE FUNCTION clockwork.actor()
  RETURNS text
@@ -297,7 +297,7 @@ begin
   return coalesce(nullif(current_setting('clockwork.actor', true), ''), 'table editor');
 end
 $function$;
-comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
+comment on function clockwork.actor() is 'The author of the current change: clockwork:<part> for the machinery, otherwise a person.';
 
 CREATE OR REPLACE FUNCTION clockwork.call_function(name text)
  RETURNS bigint
@@ -337,7 +337,7 @@ AS $function$
   )
   select count(*) from gone
 $function$;
-comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
+comment on function clockwork.clean_cron_log() is 'Keeps the last week of pg_cron''s log, which pg_cron itself never cleans.';
 
 CREATE OR REPLACE FUNCTION clockwork.guard_effect()
  RETURNS trigger
@@ -346,13 +346,13 @@ CREATE OR REPLACE FUNCTION clockwork.guard_effect()
 AS $function$
 begin
   if old.state = 'CONFIRMED' and new.state <> 'CONFIRMED' then
-    raise exception 'Effect % is CONFIRMED: it was done outside and cannot be undone here.', old.id
+    raise exception 'Effect % is CONFIRMED. It was done outside and cannot be undone here.', old.id
       using errcode = 'check_violation';
   end if;
   if old.state = 'CONFIRMED' and (new.vendor, new.operation, new.key, new.reference, new.settled_at)
     is distinct from (old.vendor, old.operation, old.key, old.reference, old.settled_at)
   then
-    raise exception 'Effect % is CONFIRMED: what was done outside stays as it is recorded.', old.id
+    raise exception 'Effect % is CONFIRMED. Its record stays as it is.', old.id
       using errcode = 'check_violation';
   end if;
   return new;
@@ -366,7 +366,7 @@ CREATE OR REPLACE FUNCTION clockwork.guard_settings()
 AS $function$
 begin
   if not exists (select from pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
-    raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
+    raise exception 'There is no time zone %. A time zone that exists is America/New_York.', new.pharmacy_time_zone
       using errcode = 'check_violation';
   end if;
   return new;
@@ -399,11 +399,11 @@ begin
 
   if is_person then
     if new.data is distinct from old.data and old.status <> 'MANUAL_INTERVENTION' then
-      raise exception 'data of task % can be edited only while its status is MANUAL_INTERVENTION; it is %.', old.id, old.status
+      raise exception 'data of task % can be edited only while status is MANUAL_INTERVENTION. It is %.', old.id, old.status
         using errcode = 'check_violation';
     end if;
     if new.run_after is distinct from old.run_after and old.status <> 'PENDING' then
-      raise exception 'run_after of task % can be edited only while its status is PENDING; it is %.', old.id, old.status
+      raise exception 'run_after of task % can be edited only while status is PENDING. It is %.', old.id, old.status
         using errcode = 'check_violation';
     end if;
     if (new.id, new.step, new.key, new.vendor, new.caused_by, new.customer_id, new.invoice_id, new.reason, new.reason_code,
@@ -412,7 +412,7 @@ begin
        (old.id, old.step, old.key, old.vendor, old.caused_by, old.customer_id, old.invoice_id, old.reason, old.reason_code,
         old.attempts, old.job_id, old.created_at, old.updated_at, old.done_at)
     then
-      raise exception 'Of task % only status, data and run_after can be edited; the rest is kept by the machinery.', old.id
+      raise exception 'Only status, data and run_after of task % can be edited. The machinery keeps the rest.', old.id
         using errcode = 'check_violation';
     end if;
     if new.status <> old.status then
@@ -461,7 +461,7 @@ begin
   end;
 end
 $function$;
-comment on function clockwork.now() is 'The time. Everything in Clockwork reads this, so that the local stack can move it.';
+comment on function clockwork.now() is 'The time. Everything in Clockwork reads this clock, so that the local stack can shift it.';
 
 CREATE OR REPLACE FUNCTION clockwork.reason_text(code text, details jsonb)
  RETURNS text
@@ -479,7 +479,7 @@ begin
   return regexp_replace(result, '\{[a-z0-9_]+\}', '-', 'g');
 end
 $function$;
-comment on function clockwork.reason_text(text,jsonb) is 'A reason''s sentence with its details filled in; null for a code that is not in the catalogue.';
+comment on function clockwork.reason_text(text,jsonb) is 'A reason''s sentence with its details filled in. Null for a code that is not in the catalogue.';
 
 CREATE OR REPLACE FUNCTION clockwork.record_task_change()
  RETURNS trigger
@@ -541,7 +541,7 @@ begin
   return started;
 end
 $function$;
-comment on function clockwork.start_due_renewals() is 'Makes a task of every renewal whose next_on has come. Run by pg_cron every few minutes.';
+comment on function clockwork.start_due_renewals() is 'Makes a task for every renewal whose next_on has come. pg_cron runs it every few minutes.';
 
 CREATE OR REPLACE FUNCTION clockwork.start_nightly_work()
  RETURNS bigint
@@ -562,7 +562,7 @@ begin
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
 
-  -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
+  -- Work that still waits the next night (its vendor is paused, for example) becomes a question to a person, one a work.
   insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
   select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
     jsonb_build_object('night', late.day),
@@ -583,7 +583,7 @@ begin
   return started;
 end
 $function$;
-comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Work of an earlier night that still waits is for a person. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Asks a person about work of an earlier night that still waits. pg_cron runs it every few minutes.';
 
 CREATE OR REPLACE FUNCTION clockwork.tick()
  RETURNS bigint
@@ -602,7 +602,7 @@ begin
   return null;
 end
 $function$;
-comment on function clockwork.tick() is 'Calls the drain when there is work. Run by pg_cron.';
+comment on function clockwork.tick() is 'Calls the drain when there is work. pg_cron runs it.';
 
 CREATE OR REPLACE FUNCTION clockwork.wake_paused_tasks()
  RETURNS trigger
@@ -623,7 +623,7 @@ $function$;
 -- ops ---------------------------------------------------------------------------------------
 
 create schema ops;
-comment on schema ops is 'Views for people: what is stuck, what is waiting, and the story behind it.';
+comment on schema ops is 'Views for people: stuck work, waiting work, and the story behind each.';
 
 create view ops.checks with (security_invoker=on) as -- work text, vendor text, state text, finished boolean, window_from timestamp with time zone, window_until timestamp with time zone, seen integer, missing integer, repaired integer, unlinked integer, started_at timestamp with time zone, ended_at timestamp with time zone, task_id bigint, run_id bigint
  WITH recent AS (
@@ -643,7 +643,7 @@ create view ops.checks with (security_invoker=on) as -- work text, vendor text, 
             check_runs.unlinked,
             row_number() OVER (PARTITION BY check_runs.work, check_runs.vendor ORDER BY check_runs.id DESC) AS nth
            FROM tracker.check_runs
-        ), held AS (
+        ), current_page AS (
          SELECT recent.id AS run_id,
             page.task_id,
             page.status,
@@ -676,13 +676,13 @@ create view ops.checks with (security_invoker=on) as -- work text, vendor text, 
  SELECT recent.work,
     recent.vendor,
         CASE
-            WHEN recent.state = 'DONE'::text AND recent.missing = 0 THEN 'finished: nothing was amiss'::text
-            WHEN recent.state = 'DONE'::text AND recent.repaired >= recent.missing THEN 'finished: what was amiss is put right'::text
-            WHEN recent.state = 'DONE'::text THEN format('finished: %s still to be put right'::text, recent.missing - recent.repaired)
-            WHEN recent.state = 'UNFINISHED'::text THEN 'not finished: the next run began before it came to its end'::text
-            WHEN held.task_id IS NULL THEN format('stopped after %s pages: the task of the next one was dropped'::text, recent.pages)
-            WHEN held.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN format('stopped after %s pages: %s'::text, recent.pages, held.reason)
-            WHEN held.reason IS NOT NULL THEN format('held up after %s pages: %s'::text, recent.pages, held.reason)
+            WHEN recent.state = 'DONE'::text AND recent.missing = 0 THEN 'finished: nothing was wrong'::text
+            WHEN recent.state = 'DONE'::text AND recent.repaired >= recent.missing THEN 'finished: everything wrong is repaired'::text
+            WHEN recent.state = 'DONE'::text THEN format('finished: %s still to be repaired'::text, recent.missing - recent.repaired)
+            WHEN recent.state = 'UNFINISHED'::text THEN 'not finished: the next run began before its end'::text
+            WHEN current_page.task_id IS NULL THEN format('ended after %s pages: the task of the next page was cancelled'::text, recent.pages)
+            WHEN current_page.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN format('stopped after %s pages: %s'::text, recent.pages, current_page.reason)
+            WHEN current_page.reason IS NOT NULL THEN format('waiting after %s pages: %s'::text, recent.pages, current_page.reason)
             ELSE format('running: %s pages so far'::text, recent.pages)
         END AS state,
     recent.state = 'DONE'::text AS finished,
@@ -694,10 +694,10 @@ create view ops.checks with (security_invoker=on) as -- work text, vendor text, 
     recent.unlinked,
     recent.started_at,
     recent.ended_at,
-    held.task_id,
+    current_page.task_id,
     recent.id AS run_id
    FROM recent
-     LEFT JOIN held ON held.run_id = recent.id
+     LEFT JOIN current_page ON current_page.run_id = recent.id
   WHERE recent.nth <= 14
 UNION ALL
  SELECT COALESCE(known.work, split_part(tasks.step, '.'::text, 1)) AS work,
@@ -728,15 +728,15 @@ UNION ALL
            FROM tracker.check_runs
           WHERE check_runs.task_id = tasks.id))
   ORDER BY 1, 2, 11 DESC;
-comment on view ops.checks is 'The nightly checks, the last 14 runs of each. Only a finished run is a success.';
-comment on column ops.checks.work is 'completeness (is there news that we never received), drift (does every mirror show what the owner says) or product_count (what is in use).';
-comment on column ops.checks.vendor is 'Whose side is gone through.';
-comment on column ops.checks.state is 'How it went, in plain words.';
-comment on column ops.checks.seen is 'What it looked at: events, orders, or facts of customers.';
-comment on column ops.checks.missing is 'Of those, what we had never received, or what differed from its owner.';
-comment on column ops.checks.repaired is 'Of those, what is put right or taken up by now.';
-comment on column ops.checks.unlinked is 'Whom it met and could compare with nothing.';
-comment on column ops.checks.task_id is 'The task that holds a run which is not finished (clockwork.tasks).';
+comment on view ops.checks is 'The last 14 runs of each nightly check. Only a finished run is a success.';
+comment on column ops.checks.work is 'completeness (events that never reached us), drift (mirrors that differ from their owner), product_count (keys in use) or renewals (the look at all refills).';
+comment on column ops.checks.vendor is 'The vendor that the run goes through.';
+comment on column ops.checks.state is 'The state of the run, in plain words.';
+comment on column ops.checks.seen is 'The number of events, orders or facts of customers that the run went through.';
+comment on column ops.checks.missing is 'The number of those that we had never received, or that differed from their owner.';
+comment on column ops.checks.repaired is 'The number of those that are repaired or recorded by now.';
+comment on column ops.checks.unlinked is 'The number of records without a comparison.';
+comment on column ops.checks.task_id is 'The task of the current page, if the run is not finished (clockwork.tasks).';
 
 create view ops.delayed_shipments with (security_invoker=on) as -- order_id bigint, problem text, late_by interval, customer text, state text, reference text, pharmacy_order_id text, tracking text, placed_at timestamp with time zone, shipped_at timestamp with time zone, customer_id bigint, invoice_id text
  SELECT orders.id AS order_id,
@@ -768,7 +768,7 @@ create view ops.delayed_shipments with (security_invoker=on) as -- order_id bigi
           WHERE shipments.order_id = orders.id) parcels
   WHERE (orders.state = ANY (ARRAY['PLACED'::text, 'FILLING'::text, 'SHIPPED'::text, 'OUT_FOR_DELIVERY'::text])) AND late.due < clockwork.now()
   ORDER BY late.due;
-comment on view ops.delayed_shipments is 'Orders past the limits in clockwork.settings (ship_within, deliver_within), worst first.';
+comment on view ops.delayed_shipments is 'Orders later than the limits in clockwork.settings (ship_within, deliver_within). The most delayed come first.';
 
 create view ops.drift with (security_invoker=on) as -- customer text, fact text, owner text, mirror text, found_at timestamp with time zone, repaired_at timestamp with time zone, times_in_30_days bigint, likely_cause text, task_id bigint, customer_id bigint, run_id bigint
  SELECT customers.email AS customer,
@@ -806,15 +806,15 @@ create view ops.drift with (security_invoker=on) as -- customer text, fact text,
           WHERE tasks.customer_id = latest.customer_id AND tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status AND (tasks.step = ANY (ARRAY['drift.look'::text, 'owner.propagate_'::text || latest.fact]))) asked ON true
   WHERE latest.nth = 1
   ORDER BY (latest.repaired_at IS NOT NULL), latest.found_at DESC;
-comment on view ops.drift is 'Facts whose mirror did not show what the owner says: first what is not put right yet, then the newest of the last 30 days.';
-comment on column ops.drift.fact is 'What it is called there.';
-comment on column ops.drift.owner is 'Whose word counts.';
-comment on column ops.drift.mirror is 'Where something else was shown.';
-comment on column ops.drift.found_at is 'When it was last found.';
-comment on column ops.drift.repaired_at is 'When it was seen to be right again. Empty: not yet.';
-comment on column ops.drift.likely_cause is 'As far as the record tells.';
-comment on column ops.drift.task_id is 'The task that waits for a person because of it, if there is one.';
-comment on column ops.drift.run_id is 'The run of ops.checks that saw it.';
+comment on view ops.drift is 'Mirrors that differed from the owner of a fact. Those without a repair come first, then the newest of the last 30 days.';
+comment on column ops.drift.fact is 'The name of the fact in the mirror.';
+comment on column ops.drift.owner is 'The system whose value counts.';
+comment on column ops.drift.mirror is 'The system that showed another value.';
+comment on column ops.drift.found_at is 'When the drift was last found.';
+comment on column ops.drift.repaired_at is 'When the mirror was found to be right again. Empty: not yet.';
+comment on column ops.drift.likely_cause is 'The likely cause, by the record.';
+comment on column ops.drift.task_id is 'The task that asks a person about it, if there is one.';
+comment on column ops.drift.run_id is 'The last run of ops.checks that found it.';
 
 create view ops.manual_intervention with (security_invoker=on) as -- task_id bigint, reason text, repair text, already_done_outside text, on_resend text, age interval, customer text, step text, data jsonb, attempts integer, customer_id bigint, invoice_id text, reason_code text
  SELECT tasks.id AS task_id,
@@ -846,10 +846,10 @@ create view ops.manual_intervention with (security_invoker=on) as -- task_id big
           WHERE effects.state <> 'REFUSED'::text AND (doers.id = tasks.id OR doers.invoice_id = tasks.invoice_id)) done_outside
   WHERE tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status
   ORDER BY stopped.since;
-comment on view ops.manual_intervention is 'What needs a person, oldest first. Repair it, then set the task''s status in clockwork.tasks.';
-comment on column ops.manual_intervention.already_done_outside is 'What was already done at the vendors in this story. It is never done twice.';
-comment on column ops.manual_intervention.on_resend is 'What setting the task''s status to PENDING will do.';
-comment on column ops.manual_intervention.age is 'How long it has needed a person.';
+comment on view ops.manual_intervention is 'Tasks that need a person, oldest first. Make the repair, then set the task''s status in clockwork.tasks.';
+comment on column ops.manual_intervention.already_done_outside is 'The effects at vendors so far in this story. None of them is done twice.';
+comment on column ops.manual_intervention.on_resend is 'The result of setting the task''s status to PENDING.';
+comment on column ops.manual_intervention.age is 'The time since the task stopped.';
 
 create view ops.prescribed_without_subscription with (security_invoker=on) as -- customer text, product text, why text, since timestamp with time zone, task_id bigint, prescription_id text, customer_id bigint, product_id bigint
  SELECT customers.email AS customer,
@@ -857,10 +857,10 @@ create view ops.prescribed_without_subscription with (security_invoker=on) as --
         CASE
             WHEN start.status = 'MANUAL_INTERVENTION'::clockwork.task_status THEN start.reason
             WHEN start.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status]) THEN COALESCE(start.reason, 'Its subscription is being started.'::text)
-            WHEN firsts.finding = 'NO_PRICE'::text THEN 'The customer chose no price and the product has no default, so nothing is started. As it should be where the product is sold by Checkout.'::text
-            WHEN firsts.finding = 'ENDED'::text THEN 'The prescription ended before a subscription began.'::text
-            WHEN start.status = 'CANCELLED'::clockwork.task_status THEN 'A person decided to leave it.'::text
-            ELSE 'Nothing is at it. To look again add a task with the step subscription.look.'::text
+            WHEN firsts.finding = 'NO_PRICE'::text THEN 'The customer chose no price and the product has no default, so nothing is started. That is right for a product that is sold by Checkout.'::text
+            WHEN firsts.finding = 'ENDED'::text THEN 'The prescription ended before a subscription started.'::text
+            WHEN start.status = 'CANCELLED'::clockwork.task_status THEN 'A person decided against a subscription.'::text
+            ELSE 'No task is under way. For a new look, add a task with the step subscription.look.'::text
         END AS why,
     firsts.looked_at AS since,
         CASE
@@ -884,10 +884,10 @@ create view ops.prescribed_without_subscription with (security_invoker=on) as --
            FROM tracker.refills
           WHERE refills.customer_id = firsts.customer_id AND refills.product_id = firsts.product_id))
   ORDER BY firsts.looked_at;
-comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and why. A prescription on file does not mean that the customer wants it filled.';
-comment on column ops.prescribed_without_subscription.why is 'In plain words.';
-comment on column ops.prescribed_without_subscription.since is 'When it was looked at last.';
-comment on column ops.prescribed_without_subscription.task_id is 'The task that starts it or asks about it, if there is one.';
+comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and the cause. A prescription on file does not mean that the customer wants it filled.';
+comment on column ops.prescribed_without_subscription.why is 'The cause, in plain words.';
+comment on column ops.prescribed_without_subscription.since is 'When the last look was.';
+comment on column ops.prescribed_without_subscription.task_id is 'The task that starts the subscription or asks about it, if there is one.';
 
 create view ops.prescription_issues with (security_invoker=on) as -- issue text, what text, customer text, product text, since timestamp with time zone, task_id bigint, order_id bigint, subscription_id text, customer_id bigint, product_id bigint
  SELECT issues.issue,
@@ -943,7 +943,7 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
           WHERE refills.other_refills > 0 AND (refills.finding <> ALL (ARRAY['INACTIVE'::text, 'PAUSED'::text, 'ENDING'::text]))
         UNION ALL
          SELECT 'two prescriptions'::text,
-            format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.'::text, refills.other_prescriptions) AS format,
+            format('%s more active prescription(s) for the same product. The one that expires first is used first. If the others are a mistake, have them ended.'::text, refills.other_prescriptions) AS format,
             refills.looked_at,
             NULL::bigint,
             NULL::bigint,
@@ -974,9 +974,9 @@ create view ops.prescription_issues with (security_invoker=on) as -- issue text,
      LEFT JOIN registry.customers ON customers.id = issues.customer_id
      LEFT JOIN registry.products ON products.id = issues.product_id
   ORDER BY issues.since;
-comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, orders that wait.';
-comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
-comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
+comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, or an order that waits.';
+comment on column ops.prescription_issues.since is 'When the last look was. For an order, when it was paid for.';
+comment on column ops.prescription_issues.task_id is 'The task that waits for the repair, if there is one.';
 
 create view ops.price_moves with (security_invoker=on) as -- from_price text, to_price text, subscription_id text, customer text, state text, why text, paused boolean, billing_date_before timestamp with time zone, billing_date_after timestamp with time zone, settled_at timestamp with time zone, task_id bigint, finding text, retirement_id bigint, move_id bigint
  SELECT price_retirements.from_price,
@@ -990,7 +990,7 @@ create view ops.price_moves with (security_invoker=on) as -- from_price text, to
             ELSE 'left as it is'::text
         END AS state,
         CASE
-            WHEN price_moves.state = 'WAITING'::text THEN COALESCE(task.reason, 'Its turn comes.'::text)
+            WHEN price_moves.state = 'WAITING'::text THEN COALESCE(task.reason, 'It waits for its turn.'::text)
             ELSE move_findings.meaning
         END AS why,
     price_moves.paused_before AS paused,
@@ -1014,13 +1014,13 @@ create view ops.price_moves with (security_invoker=on) as -- from_price text, to
          LIMIT 1) task ON true
      LEFT JOIN registry.customers ON customers.id = task.customer_id
   ORDER BY price_moves.id;
-comment on view ops.price_moves is 'Every subscription of a retired price: moved to the supported one, or why not.';
-comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).';
-comment on column ops.price_moves.why is 'Why it is not moved, or what it waits for.';
-comment on column ops.price_moves.paused is 'Whether it was paused when it was moved. It still is.';
+comment on view ops.price_moves is 'Every subscription of a retired price: moved to the price that replaces it, or not moved and the cause.';
+comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person cancelled its task).';
+comment on column ops.price_moves.why is 'The cause for which it is not moved or waits.';
+comment on column ops.price_moves.paused is 'True if it was paused before the move. It still is.';
 comment on column ops.price_moves.billing_date_before is 'The next billing date right before the move.';
-comment on column ops.price_moves.billing_date_after is 'The next billing date after it: the same, unless a period came to its end meanwhile.';
-comment on column ops.price_moves.task_id is 'The task that moves it.';
+comment on column ops.price_moves.billing_date_after is 'The next billing date after the move. It is the same, unless a period ended meanwhile.';
+comment on column ops.price_moves.task_id is 'The task of the move.';
 
 create view ops.product_frequency with (security_invoker=on) as -- product text, system registry.key_system, key text, state text, in_use integer, paused integer, change_7_nights integer, change_30_nights integer, what_to_do text, replaced_by text, counted_at timestamp with time zone, product_id bigint
  WITH last_runs AS (
@@ -1107,9 +1107,9 @@ create view ops.product_frequency with (security_invoker=on) as -- product text,
     change_30_nights,
         CASE
             WHEN in_use IS NULL THEN 'Not counted yet. It is counted every night.'::text
-            WHEN state = 'unregistered'::text AND system = 'stripe_price'::registry.key_system THEN 'Add it to registry.product_keys: until then nothing that is paid for under it can ship.'::text
+            WHEN state = 'unregistered'::text AND system = 'stripe_price'::registry.key_system THEN 'Add it to registry.product_keys. Until then, no fill that is paid for under it can ship.'::text
             WHEN state = 'unregistered'::text THEN 'Add it to registry.product_keys, if the company ships it.'::text
-            WHEN state = 'retired'::text AND (in_use + paused) = 0 THEN 'Nothing: nobody uses it any more.'::text
+            WHEN state = 'retired'::text AND (in_use + paused) = 0 THEN 'Nothing. Nobody uses it any more.'::text
             WHEN state = 'retired'::text AND system = 'stripe_price'::registry.key_system THEN format('Move its subscribers: npm run product:retire -- %s %s'::text, key, COALESCE(replaced_by, '<the price that replaces it>'::text))
             WHEN state = 'retired'::text THEN format('Have new prescriptions written under %s. Those on file are still filled.'::text, COALESCE(replaced_by, 'the one that replaces it'::text))
             WHEN (in_use + paused) = 0 THEN 'Nobody uses it. If it is no longer offered, set its status to retired.'::text
@@ -1124,15 +1124,15 @@ create view ops.product_frequency with (security_invoker=on) as -- product text,
             WHEN 'unregistered'::text THEN 0
             ELSE 1
         END), product, system, in_use DESC NULLS LAST, key;
-comment on view ops.product_frequency is 'What is really in use at Stripe and at the pharmacy, as last counted. First what no product has.';
+comment on view ops.product_frequency is 'The use of each key at Stripe and at the pharmacy, by the last count. Keys without a product come first.';
 comment on column ops.product_frequency.product is 'Empty: no product has the key.';
 comment on column ops.product_frequency.system is 'stripe_price (subscriptions) or pharmacy_treatment (active prescriptions).';
 comment on column ops.product_frequency.state is 'registered, unregistered (in no product), or retired (the key, or its product).';
-comment on column ops.product_frequency.in_use is 'Subscriptions that are charged, or active prescriptions. Empty: not counted yet.';
-comment on column ops.product_frequency.paused is 'Subscriptions that are paused.';
+comment on column ops.product_frequency.in_use is 'The number of subscriptions that are charged, or of active prescriptions. Empty: not counted yet.';
+comment on column ops.product_frequency.paused is 'The number of subscriptions that are paused.';
 comment on column ops.product_frequency.change_7_nights is 'More or fewer in use than 7 nights before. Empty: not counted then.';
 comment on column ops.product_frequency.change_30_nights is 'More or fewer in use than 30 nights before. Empty: not counted then.';
-comment on column ops.product_frequency.what_to_do is 'In plain words.';
+comment on column ops.product_frequency.what_to_do is 'The usual repair, in plain words.';
 comment on column ops.product_frequency.counted_at is 'When the last whole count ended.';
 
 create view ops.renewals with (security_invoker=on) as -- customer text, product text, in_renewal text, why text, covered_until date, customer_is_asked_on date, contacted_at timestamp with time zone, reminders integer, lapsed_at timestamp with time zone, billing_paused_at timestamp with time zone, looked_at timestamp with time zone, finding text, renewal_id bigint, subscription_id text, customer_id bigint, product_id bigint, last_fill_on date, fillable_until date, drug_runs_out_on date, other_refills integer
@@ -1144,18 +1144,18 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
         END AS in_renewal,
         CASE
             WHEN renewals.state = 'SCHEDULED'::text AND refills.finding = 'PAUSED'::text THEN 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'::text
-            WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and paused since; nothing is sent until it is resumed.'::text, renewals.contacted_at::date)
-            WHEN renewals.id IS NOT NULL AND refills.finding = 'UNKNOWN_STATUS'::text THEN findings.meaning || ' Nothing is sent until a person has settled it.'::text
-            WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one the refills end on %s; the customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
-            WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
-            WHEN renewals.state = 'LAPSED'::text THEN format('Not renewed by %s.%s A person sees to it.'::text, renewals.due_on::date,
+            WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.'::text, renewals.contacted_at::date)
+            WHEN renewals.id IS NOT NULL AND refills.finding = 'UNKNOWN_STATUS'::text THEN findings.meaning || ' Nothing is sent until a person has resolved it.'::text
+            WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one, the refills end on %s. The customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
+            WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription, the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
+            WHEN renewals.state = 'LAPSED'::text THEN format('It was not renewed by %s.%s A person is asked.'::text, renewals.due_on::date,
             CASE
                 WHEN renewals.billing_paused_at IS NOT NULL THEN ' Billing is paused.'::text
                 ELSE ''::text
             END)
-            WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s; the customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
-            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person stopped its renewal on %s; it opens again on that day, unless a new one is written.'::text, findings.meaning, refills.due_on::date, stopped.at::date)
-            WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s; its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
+            WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s. The customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
+            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person cancelled its renewal on %s. The renewal opens again on its due day, unless a new prescription is written.'::text, findings.meaning, refills.due_on::date, stopped.at::date)
+            WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s. Its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
             WHEN refills.finding = 'UNCLEAR'::text THEN findings.meaning || COALESCE((' The subscription is active, but '::text || refills.what) || '.'::text, ''::text)
             ELSE findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
         END AS why,
@@ -1186,16 +1186,16 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
           WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id AND former.prescription_id = refills.prescription_id AND former.closed_because = 'closed by a person'::text) stopped ON true
   WHERE refills.finding <> 'INACTIVE'::text
   ORDER BY refills.due_on NULLS FIRST;
-comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
-comment on column ops.renewals.in_renewal is 'no, or where its renewal stands: scheduled, contacted, lapsed.';
-comment on column ops.renewals.why is 'In plain words.';
+comment on view ops.renewals is 'Every active refill, with the cause for its renewal or for none. Refills without a due day come first, then the earliest.';
+comment on column ops.renewals.in_renewal is 'The state of its renewal: scheduled, contacted or lapsed. no: it has none.';
+comment on column ops.renewals.why is 'The cause, in plain words.';
 comment on column ops.renewals.covered_until is 'The first day without a fill.';
-comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
-comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
-comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
-comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
-comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
-comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
+comment on column ops.renewals.customer_is_asked_on is 'When the campaign begins or began.';
+comment on column ops.renewals.looked_at is 'When Stripe and the health record were last read.';
+comment on column ops.renewals.last_fill_on is 'The first of three dates: the last remaining fill is used.';
+comment on column ops.renewals.fillable_until is 'The second date: the last day on which the prescription may be filled, in the pharmacy''s zone.';
+comment on column ops.renewals.drug_runs_out_on is 'The third date: the drug of the last fill is used up. The earliest end of the three is covered_until.';
+comment on column ops.renewals.other_refills is 'The number of further refills of the customer for the same product.';
 
 create view ops.timeline with (security_invoker=on) as -- at timestamp with time zone, system text, what text, customer text, task_id bigint, order_id bigint, customer_id bigint, invoice_id text
  SELECT story.at,
@@ -1240,7 +1240,7 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
          SELECT task_history.changed_at,
             task_history.id,
             'clockwork'::text,
-            ((tasks.step || ': '::text) || task_history.to_status) || COALESCE('. '::text || told.reason, ''::text),
+            ((tasks.step || ': '::text) || task_history.to_status) || COALESCE('. '::text || latest.reason, ''::text),
             tasks.id,
             NULL::bigint,
             tasks.customer_id,
@@ -1251,7 +1251,7 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
                    FROM clockwork.task_history earlier
                   WHERE earlier.task_id = task_history.task_id AND earlier.id <= task_history.id AND earlier.after ? 'reason'::text
                   ORDER BY earlier.id DESC
-                 LIMIT 1) told ON true
+                 LIMIT 1) latest ON true
           WHERE task_history.actor ~~ 'clockwork:%'::text AND ((task_history.to_status <> ALL (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status])) OR (task_history.after ->> 'reason'::text) IS NOT NULL)
         UNION ALL
          SELECT task_history.changed_at,
@@ -1339,17 +1339,17 @@ create view ops.vendors with (security_invoker=on) as -- vendor text, state text
            FROM clockwork.tasks
           WHERE tasks.vendor = vendors.vendor AND (tasks.status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status]))) depth
   ORDER BY vendors.vendor;
-comment on view ops.vendors is 'Each vendor at a glance: is it heard from, does it answer, is it paused and why, how much work waits.';
-comment on column ops.vendors.last_heard_at is 'The last webhook.';
-comment on column ops.vendors.last_success_at is 'The last call it answered.';
-comment on column ops.vendors.due is 'Tasks that should run now.';
-comment on column ops.vendors.later is 'Tasks that wait for their moment.';
-comment on column ops.vendors.oldest_due_for is 'How long the oldest due task has waited. Minutes here mean that the drain does not run.';
+comment on view ops.vendors is 'Each vendor at a glance: its last webhook, its replies, its pause with the cause, and the waiting work.';
+comment on column ops.vendors.last_heard_at is 'When its last webhook came.';
+comment on column ops.vendors.last_success_at is 'When the vendor last replied to a call.';
+comment on column ops.vendors.due is 'The number of tasks that should run now.';
+comment on column ops.vendors.later is 'The number of tasks that wait for their moment.';
+comment on column ops.vendors.oldest_due_for is 'The waiting time of the oldest due task. Minutes here mean that the drain does not run.';
 
 create view ops.waiting with (security_invoker=on) as -- task_id bigint, why text, tries integer, next_try timestamp with time zone, age interval, customer text, step text, vendor text, status clockwork.task_status, customer_id bigint, invoice_id text
  SELECT tasks.id AS task_id,
         CASE
-            WHEN tasks.status = 'QUEUED'::clockwork.task_status THEN COALESCE(tasks.reason, 'A drain has it; if that one died, it comes back by itself.'::text)
+            WHEN tasks.status = 'QUEUED'::clockwork.task_status THEN COALESCE(tasks.reason, 'A drain has it. If that drain died, the task comes back by itself.'::text)
             WHEN tasks.run_after <= clockwork.now() AND settings.maintenance THEN 'Maintenance is on.'::text
             WHEN tasks.run_after <= clockwork.now() AND vendors.paused_until > clockwork.now() THEN format('%s is paused: %s'::text, vendors.vendor, vendors.paused_reason)
             ELSE tasks.reason
@@ -1376,12 +1376,12 @@ create view ops.waiting with (security_invoker=on) as -- task_id bigint, why tex
             WHEN tasks.status = 'PENDING'::clockwork.task_status THEN GREATEST(tasks.run_after, vendors.paused_until)
             ELSE tasks.run_after
         END);
-comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
+comment on view ops.waiting is 'Tasks that are retried, wait for their day, or meet a pause or maintenance: the cause, the tries, and the next try.';
 
 -- registry ----------------------------------------------------------------------------------
 
 create schema registry;
-comment on schema registry is 'Who and what: customers and products with the keys each system knows them by. No vendor''s facts.';
+comment on schema registry is 'Customers and products, with the keys by which each system knows them. No vendor''s facts.';
 
 create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm');
 
@@ -1429,8 +1429,8 @@ UNION ALL
     former_keys.why
    FROM registry.former_keys
      JOIN registry.customers ON customers.id = former_keys.customer_id;
-comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Look here for whose an id is.';
-comment on column registry.customer_keys.customer_id is 'Whose it is. A merged customer''s keys lead to the one who stayed.';
+comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Find an id''s customer here.';
+comment on column registry.customer_keys.customer_id is 'The customer of the key (registry.customers). A merged customer''s keys lead to the row that stayed.';
 comment on column registry.customer_keys.system is 'stripe, health, pharmacy, crm or login.';
 comment on column registry.customer_keys.key is 'The id in that system.';
 comment on column registry.customer_keys.why is 'Empty for a live key; merged, deleted or replaced for a former one.';
@@ -1464,14 +1464,14 @@ CREATE TRIGGER look_at_linked_patient AFTER INSERT ON registry.customers FOR EAC
 CREATE TRIGGER look_at_relinked_patient AFTER UPDATE OF health_patient_id ON registry.customers FOR EACH ROW WHEN (((new.health_patient_id IS NOT NULL) AND (new.health_patient_id IS DISTINCT FROM old.health_patient_id))) EXECUTE FUNCTION registry.look_at_linked_patient();
 CREATE TRIGGER wake_tasks_of_changed AFTER UPDATE ON registry.customers REFERENCING OLD TABLE AS before NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION registry.wake_tasks();
 CREATE TRIGGER wake_tasks_of_new AFTER INSERT ON registry.customers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION registry.wake_tasks();
-comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
-comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
+comment on table registry.customers is 'A row per customer: the key of each system. Addresses, prescriptions and payments stay with their owners.';
+comment on column registry.customers.email is 'The email by which people recognise the customer. It is a clue for linking keys, and never a proof. Its owner is the CRM.';
 comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
 comment on column registry.customers.health_patient_id is 'Health record: the id of the FHIR Patient.';
 comment on column registry.customers.pharmacy_patient_id is 'Pharmacy: pat_…';
 comment on column registry.customers.crm_person_id is 'CRM: the person''s id.';
 comment on column registry.customers.login_user_id is 'Supabase Auth: the user''s id.';
-comment on column registry.customers.merged_into is 'Set when this row turned out to be the same person as another: that row has all the keys.';
+comment on column registry.customers.merged_into is 'The row of the same person that has all the keys now (registry.customers). Set by a merge.';
 
 create table registry.former_keys (
   id bigint not null generated always as identity,
@@ -1490,12 +1490,12 @@ alter table registry.former_keys enable row level security;
 CREATE INDEX former_keys_customer ON registry.former_keys USING btree (customer_id);
 CREATE TRIGGER guard_former_key BEFORE INSERT OR UPDATE ON registry.former_keys FOR EACH ROW EXECUTE FUNCTION registry.guard_former_key();
 CREATE TRIGGER lock_keys_first BEFORE INSERT OR DELETE OR UPDATE ON registry.former_keys FOR EACH STATEMENT EXECUTE FUNCTION registry.lock_keys_first();
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON registry.former_keys FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Late news would no longer find its customer.');
-comment on table registry.former_keys is 'Keys by which a system knew a customer once. Late news that names one still finds its customer.';
-comment on column registry.former_keys.customer_id is 'Whose key it was (registry.customers).';
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON registry.former_keys FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Late events would no longer find their customer.');
+comment on table registry.former_keys is 'Former keys of customers. A late event that names one still finds its customer.';
+comment on column registry.former_keys.customer_id is 'The customer of the former key (registry.customers).';
 comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm or login.';
 comment on column registry.former_keys.key is 'The id in that system.';
-comment on column registry.former_keys.why is 'merged (two became one there), deleted (there), or replaced (by a person here).';
+comment on column registry.former_keys.why is 'merged (two records became one there), deleted (there), or replaced (by a person here).';
 
 create table registry.price_choices (
   customer_id bigint not null,
@@ -1514,12 +1514,12 @@ CREATE INDEX price_choices_price ON registry.price_choices USING btree (system, 
 CREATE INDEX price_choices_product ON registry.price_choices USING btree (product_id);
 CREATE TRIGGER look_at_changed_choice AFTER UPDATE OF price ON registry.price_choices FOR EACH ROW WHEN ((new.price IS DISTINCT FROM old.price)) EXECUTE FUNCTION registry.look_at_chosen_price();
 CREATE TRIGGER look_at_chosen_price AFTER INSERT ON registry.price_choices FOR EACH ROW EXECUTE FUNCTION registry.look_at_chosen_price();
-comment on table registry.price_choices is 'Which price a customer chose for a product at sign-up: their first prescription begins a subscription at it. It changes no subscription that exists.';
-comment on column registry.price_choices.customer_id is 'Who chose (registry.customers).';
-comment on column registry.price_choices.product_id is 'For which product (registry.products).';
-comment on column registry.price_choices.price is 'Stripe: price_…, one of that product in registry.product_keys.';
-comment on column registry.price_choices.system is 'Always stripe_price: it ties the price to registry.product_keys.';
-comment on column registry.price_choices.chosen_at is 'When it was chosen last.';
+comment on table registry.price_choices is 'The price that a customer chose for a product at sign-up. Their first prescription starts a subscription at it. It changes no subscription that exists.';
+comment on column registry.price_choices.customer_id is 'The customer who chose (registry.customers).';
+comment on column registry.price_choices.product_id is 'The product of the price (registry.products).';
+comment on column registry.price_choices.price is 'Stripe: price_…, a price of that product in registry.product_keys.';
+comment on column registry.price_choices.system is 'Always stripe_price. It ties the price to registry.product_keys.';
+comment on column registry.price_choices.chosen_at is 'When the customer last chose.';
 
 create table registry.product_keys (
   system registry.key_system not null,
@@ -1547,14 +1547,14 @@ CREATE INDEX product_keys_product ON registry.product_keys USING btree (product_
 CREATE INDEX product_keys_replaced_by ON registry.product_keys USING btree (system, replaced_by);
 CREATE TRIGGER guard_replaced_key BEFORE INSERT OR UPDATE OF replaced_by, product_id, key, system ON registry.product_keys FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_key();
 CREATE TRIGGER guard_replacing_key BEFORE UPDATE OF product_id ON registry.product_keys FOR EACH ROW WHEN ((new.product_id <> old.product_id)) EXECUTE FUNCTION registry.guard_replacing_key();
-comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
-comment on column registry.product_keys.system is 'Whose id the key is.';
-comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
-comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
-comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
-comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. What is paid for under it still ships.';
-comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.';
-comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.';
+comment on table registry.product_keys is 'The product of each Stripe price, RxNorm code, pharmacy treatment and CRM key.';
+comment on column registry.product_keys.system is 'The system whose id the key is: stripe_price, rxnorm, pharmacy_treatment or crm.';
+comment on column registry.product_keys.key is 'The id in that system: price_…, an RxNorm code, a treatment id.';
+comment on column registry.product_keys.product_id is 'The product of the key (registry.products).';
+comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills that one charge of one unit pays for. 0 if nothing is shipped for it.';
+comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. Fills that are paid for under it still ship.';
+comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. For Stripe prices, npm run product:retire sets it and moves the subscribers.';
+comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With a default, each first prescription from now on starts a subscription by itself. A product without one is sold by Checkout only.';
 
 create table registry.products (
   id bigint not null generated always as identity,
@@ -1573,11 +1573,11 @@ create table registry.products (
 alter table registry.products enable row level security;
 CREATE INDEX products_replaced_by ON registry.products USING btree (replaced_by);
 CREATE TRIGGER guard_replaced_product BEFORE INSERT OR UPDATE OF replaced_by ON registry.products FOR EACH ROW WHEN ((new.replaced_by IS NOT NULL)) EXECUTE FUNCTION registry.guard_replaced_product();
-comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
-comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
-comment on column registry.products.status is 'active, or retired: no longer sold. Those who are subscribed to it are still served.';
-comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
-comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.';
+comment on table registry.products is 'The products of the company. Their keys in the other systems are in product_keys.';
+comment on column registry.products.name is 'Our own name for the product. It is never sent to Stripe or the CRM.';
+comment on column registry.products.status is 'active, or retired: no longer sold. Its subscribers still get their refills.';
+comment on column registry.products.renewal_lead_days is 'The lead time: the days between the first mail of a renewal and the due day.';
+comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it, because another medicine needs another prescription.';
 
 CREATE OR REPLACE FUNCTION registry.choose_price(customer bigint, price text)
  RETURNS registry.price_choices
@@ -1594,7 +1594,7 @@ begin
     raise exception 'No product has the stripe_price %.', choose_price.price using errcode = 'foreign_key_violation';
   end if;
   if chosen.fills_per_charge = 0 then
-    raise exception 'The stripe_price % pays for no fills, so no prescription can begin with it.', choose_price.price
+    raise exception 'The stripe_price % pays for no fills, so no prescription can start a subscription at it.', choose_price.price
       using errcode = 'check_violation';
   end if;
   insert into registry.price_choices (customer_id, product_id, price)
@@ -1604,7 +1604,7 @@ begin
   return result;
 end
 $function$;
-comment on function registry.choose_price(bigint,text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
+comment on function registry.choose_price(bigint,text) is 'Records the Stripe price that a customer chose, for the company''s sign-up. A later choice for the same product replaces it.';
 
 CREATE OR REPLACE FUNCTION registry.colliding_renewal(from_customer bigint, into_customer bigint)
  RETURNS bigint
@@ -1618,7 +1618,7 @@ AS $function$
     and (stays.closed_at is null or (stays.prescription_id = moves.prescription_id and stays.cycle = moves.cycle))
   limit 1
 $function$;
-comment on function registry.colliding_renewal(bigint,bigint) is 'A product whose open renewal of the first customer has no place beside the second''s; null where none stands in the way of a merge.';
+comment on function registry.colliding_renewal(bigint,bigint) is 'A product for which the first customer''s open renewal collides with one of the second. Null if none prevents a merge.';
 
 CREATE OR REPLACE FUNCTION registry.customer_of(system text, key text)
  RETURNS bigint
@@ -1628,10 +1628,10 @@ CREATE OR REPLACE FUNCTION registry.customer_of(system text, key text)
 AS $function$
   select customer_keys.customer_id from registry.customer_keys
   where customer_keys.system = customer_of.system and customer_keys.key = customer_of.key
-  -- A former key that was given to the same customer again is both.
+  -- A former key of a customer that is live again is in both.
   order by (customer_keys.why is not null) limit 1
 $function$;
-comment on function registry.customer_of(text,text) is 'The customer whom a system (stripe, health, pharmacy, crm, login) knows by this key, or did once; null for nobody.';
+comment on function registry.customer_of(text,text) is 'The customer of a live or former key of a system (stripe, health, pharmacy, crm, login). Null for nobody.';
 
 CREATE OR REPLACE FUNCTION registry.follow_merge()
  RETURNS trigger
@@ -1673,7 +1673,7 @@ begin
   where coalesce(customers.merged_into, customers.id) <> new.id
   limit 1;
   if found then
-    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If it was never theirs, delete its row in registry.former_keys first.',
+    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If that is wrong, delete its row in registry.former_keys first.',
       former.key, former.system, former.customer_id, new.id
       using errcode = 'check_violation';
   end if;
@@ -1711,7 +1711,7 @@ declare
 begin
   while next_key is not null loop
     if next_key = new.key then
-      raise exception 'The % % would replace itself in the end: follow replaced_by from % on.', new.system, new.key, new.replaced_by
+      raise exception 'The % % would replace itself in the end. Follow replaced_by from % on.', new.system, new.key, new.replaced_by
         using errcode = 'check_violation';
     end if;
     select product_keys.product_id, product_keys.replaced_by into next_product, next_key
@@ -1720,7 +1720,7 @@ begin
     for update;
     exit when not found;
     if next_product <> new.product_id then
-      raise exception 'The % % cannot be replaced by a key of another product: another medicine needs another prescription.', new.system, new.key
+      raise exception 'The % % cannot be replaced by a key of another product, because another medicine needs another prescription.', new.system, new.key
         using errcode = 'check_violation';
     end if;
   end loop;
@@ -1738,7 +1738,7 @@ declare
 begin
   while next_id is not null loop
     if next_id = new.id then
-      raise exception 'The product % would replace itself in the end: follow replaced_by from % on.', new.id, new.replaced_by
+      raise exception 'The product % would replace itself in the end. Follow replaced_by from % on.', new.id, new.replaced_by
         using errcode = 'check_violation';
     end if;
     select products.replaced_by into next_id from registry.products where products.id = next_id for update;
@@ -1758,7 +1758,7 @@ begin
     select from registry.product_keys
     where product_keys.system = new.system and product_keys.replaced_by = new.key and product_keys.product_id <> new.product_id
   ) then
-    raise exception 'The % % replaces a key of its product, so it cannot be moved to another product.', new.system, new.key
+    raise exception 'The % % replaces a key of its product, so it cannot get another product.', new.system, new.key
       using errcode = 'check_violation';
   end if;
   return new;
@@ -1772,7 +1772,7 @@ CREATE OR REPLACE FUNCTION registry.lock_keys()
 AS $function$
   select pg_advisory_xact_lock(hashtextextended('registry.customers', 0))
 $function$;
-comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
+comment on function registry.lock_keys() is 'Until the end of the transaction, nobody else changes a customer''s keys. Every change takes this lock by itself. Take it before reading keys.';
 
 CREATE OR REPLACE FUNCTION registry.lock_keys_first()
  RETURNS trigger
@@ -1825,7 +1825,7 @@ begin
   perform registry.lock_keys();
   perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
   select customers.* into strict moves from registry.customers where customers.id = from_customer;
-  -- What both have must have been given up before: a key is not dropped in silence.
+  -- A key that both have must be given up before, because a merge drops no key in silence.
   if exists (
     select from registry.customers as stays
     where stays.id = into_customer and (
@@ -1853,13 +1853,13 @@ begin
   update registry.former_keys set customer_id = into_customer where former_keys.customer_id = from_customer;
   update tracker.orders set customer_id = into_customer where orders.customer_id = from_customer;
   update tracker.refills set customer_id = into_customer where refills.customer_id = from_customer;
-  -- A closed one of the same prescription and cycle stays behind: it is history.
+  -- A closed renewal of the same prescription and cycle stays behind as history.
   update tracker.renewals set customer_id = into_customer
   where renewals.customer_id = from_customer and not exists (
     select from tracker.renewals as stays
     where stays.customer_id = into_customer and stays.product_id = renewals.product_id
       and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
-  -- What the other row says of the same product is newer or was chosen by them: it stays.
+  -- The second row's own choice for the same product stays. So does its first prescription.
   update registry.price_choices set customer_id = into_customer
   where price_choices.customer_id = from_customer and not exists (
     select from registry.price_choices as stays
@@ -1870,18 +1870,18 @@ begin
     select from tracker.first_prescriptions as stays
     where stays.customer_id = into_customer and stays.product_id = first_prescriptions.product_id);
   delete from tracker.first_prescriptions where first_prescriptions.customer_id = from_customer;
-  -- A mirror that was seen to differ is another one's now, and is looked at anew.
+  -- A mirror that differed now belongs to the other customer, and gets a new look.
   update tracker.drift set repaired_at = clockwork.now() where drift.customer_id = from_customer and drift.repaired_at is null;
   update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
   delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
-  -- Those that somebody has in hand are left: they follow by themselves where it matters.
+  -- Tasks that are locked are left. They follow by themselves where it matters.
   perform set_config('clockwork.actor', 'clockwork:registry', true);
   update clockwork.tasks set customer_id = into_customer
   where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
   perform set_config('clockwork.actor', coalesce(actor, ''), true);
 end
 $function$;
-comment on function registry.merge_rows(bigint,bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
+comment on function registry.merge_rows(bigint,bigint) is 'Merges one customer into another. Add a task customer.merge instead of calling this. That task reads the owners first.';
 
 CREATE OR REPLACE FUNCTION registry.register_customer(email text DEFAULT NULL::text, stripe_customer_id text DEFAULT NULL::text, health_patient_id text DEFAULT NULL::text, pharmacy_patient_id text DEFAULT NULL::text, crm_person_id text DEFAULT NULL::text, login_user_id uuid DEFAULT NULL::uuid)
  RETURNS bigint
@@ -1897,20 +1897,20 @@ declare
     'login', register_customer.login_user_id::text));
   address text := nullif(btrim(register_customer.email), '');
   holders bigint[];
-  told text;
-  held registry.customers;
+  known_keys text;
+  existing registry.customers;
   new_keys jsonb;
   clash record;
 begin
   if given = '{}' then
-    raise exception 'A customer needs at least one key of a system: an email alone proves nothing.'
+    raise exception 'A customer needs at least one key of a system. An email alone proves nothing.'
       using errcode = 'check_violation';
   end if;
   perform registry.lock_keys();
 
   select array_agg(distinct known.customer_id),
     string_agg(format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
-  into holders, told
+  into holders, known_keys
   from (
     select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
     from jsonb_each_text(given) as keys
@@ -1918,7 +1918,7 @@ begin
   where known.customer_id is not null;
 
   if cardinality(holders) = 2 then
-    -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
+    -- A row that was made of this Stripe customer alone has no other key. The sign-up says that it is the other customer.
     perform registry.merge_rows(made.id, other.id)
     from registry.customers as made
     join registry.customers as other on other.id = any (holders) and other.id <> made.id
@@ -1933,38 +1933,38 @@ begin
     end if;
   end if;
   if cardinality(holders) > 1 then
-    raise exception 'These keys lead to more than one customer: %.', told
+    raise exception 'These keys lead to more than one customer: %.', known_keys
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
   end if;
 
   if holders is null then
     insert into registry.customers (email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id)
     values (address, given ->> 'stripe', given ->> 'health', given ->> 'pharmacy', given ->> 'crm', (given ->> 'login')::uuid)
-    returning * into held;
-    return held.id;
+    returning * into existing;
+    return existing.id;
   end if;
 
-  select customers.* into strict held from registry.customers where customers.id = holders[1];
-  -- What the row does not know yet; a key that it had once is no news.
+  select customers.* into strict existing from registry.customers where customers.id = holders[1];
+  -- The keys that the row does not have yet. A former key of it is not new.
   select coalesce(jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
   from jsonb_each_text(given) as keys
   where registry.customer_of(keys.key, keys.value) is null;
 
   select keys.system, keys.has, new_keys ->> keys.system as gets into clash
-  from (values ('stripe', held.stripe_customer_id), ('health', held.health_patient_id), ('pharmacy', held.pharmacy_patient_id),
-    ('crm', held.crm_person_id), ('login', held.login_user_id::text)) as keys (system, has)
+  from (values ('stripe', existing.stripe_customer_id), ('health', existing.health_patient_id), ('pharmacy', existing.pharmacy_patient_id),
+    ('crm', existing.crm_person_id), ('login', existing.login_user_id::text)) as keys (system, has)
   where keys.has is not null and new_keys ? keys.system
   limit 1;
   if found then
-    raise exception 'Customer % has the % key %, so % cannot be it too (%).', held.id, clash.system, clash.has, clash.gets, told
+    raise exception 'Customer % has the % key %, so % cannot be it too (%).', existing.id, clash.system, clash.has, clash.gets, known_keys
       using errcode = 'check_violation';
   end if;
 
   if new_keys <> '{}' and not exists (
     select from registry.customer_keys
-    where customer_keys.customer_id = held.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
+    where customer_keys.customer_id = existing.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
   then
-    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', held.id, told
+    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', existing.id, known_keys
       using errcode = 'check_violation', hint = 'If it is the same person, add a task with the step customer.link.';
   end if;
 
@@ -1975,12 +1975,12 @@ begin
     pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, new_keys ->> 'pharmacy'),
     crm_person_id = coalesce(customers.crm_person_id, new_keys ->> 'crm'),
     login_user_id = coalesce(customers.login_user_id, (new_keys ->> 'login')::uuid)
-  where customers.id = held.id
+  where customers.id = existing.id
     and (new_keys <> '{}' or (customers.email is null and address is not null));
-  return held.id;
+  return existing.id;
 end
 $function$;
-comment on function registry.register_customer(text,text,text,text,text,uuid) is 'Makes a customer known by whatever keys there are, and returns the row''s number. Called again with more keys it adds them; the same call twice is the same as once. Keys that contradict each other are refused.';
+comment on function registry.register_customer(text,text,text,text,text,uuid) is 'Makes a customer known by the given keys, and returns the row''s number. A later call adds its keys. The same call twice is the same as once. Keys that contradict each other are refused.';
 
 CREATE OR REPLACE FUNCTION registry.wake_tasks()
  RETURNS trigger
@@ -1992,7 +1992,7 @@ declare
   is_new boolean := tg_op = 'INSERT';
   keys jsonb;
 begin
-  -- The usual case costs one look at a small index.
+  -- The usual case costs one query of a small index.
   if not exists (
     select from clockwork.tasks
     where tasks.status = 'MANUAL_INTERVENTION'
@@ -2003,7 +2003,7 @@ begin
   if is_new then
     select jsonb_agg(to_jsonb(added)) into keys from added;
   else
-    -- Of each row only what it did not have before.
+    -- The new values of each row only.
     select jsonb_agg(to_jsonb(added) - array(
       select had.key from jsonb_each(to_jsonb(before)) as had
       where had.key <> 'id' and had.value = to_jsonb(added) -> had.key))
@@ -2033,7 +2033,7 @@ begin
       jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
     or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
       jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
-    -- A question whose key has got its place: it ends by itself.
+    -- A question about a key that now has a customer ends by itself.
     or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
   perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
@@ -2043,7 +2043,7 @@ $function$;
 -- tracker -----------------------------------------------------------------------------------
 
 create schema tracker;
-comment on schema tracker is 'Where each thing stands: orders and shipments. Keys, states and dates of our own process.';
+comment on schema tracker is 'The state of each order, parcel, refill, renewal and check. Keys, states and dates of our own process.';
 
 create table tracker.check_marks (
   run_id bigint not null,
@@ -2054,7 +2054,7 @@ create table tracker.check_marks (
 );
 alter table tracker.check_marks enable row level security;
 CREATE INDEX check_marks_order ON tracker.check_marks USING btree (order_id);
-comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones; the others are asked about one by one. Emptied when a run ends.';
+comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones. The run reads each other order by itself. The rows are deleted when the run ends.';
 comment on column tracker.check_marks.run_id is 'The run (tracker.check_runs).';
 comment on column tracker.check_marks.order_id is 'The order (tracker.orders).';
 
@@ -2087,18 +2087,18 @@ alter table tracker.check_runs enable row level security;
 CREATE INDEX check_runs_task ON tracker.check_runs USING btree (task_id);
 CREATE INDEX check_runs_vendor ON tracker.check_runs USING btree (vendor);
 CREATE UNIQUE INDEX one_check_runs_at_a_time ON tracker.check_runs USING btree (work, vendor) WHERE (state = 'RUNNING'::text);
-comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
+comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success. UNFINISHED means that the next run began before its end.';
 comment on column tracker.check_runs.work is 'completeness, drift, product_count, or renewals (the look at all refills).';
-comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
+comment on column tracker.check_runs.vendor is 'The vendor that the run went through (clockwork.vendors).';
 comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
-comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
-comment on column tracker.check_runs.window_until is 'Up to when it asked what happened.';
-comment on column tracker.check_runs.pages is 'Pages that were gone through.';
-comment on column tracker.check_runs.seen is 'What it looked at: events, orders, or facts of customers.';
-comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
-comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
-comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
-comment on column tracker.check_runs.unlinked is 'Whom it met and could compare with nothing: in nobody''s row of the registry, or without a key of the other side.';
+comment on column tracker.check_runs.window_from is 'The start of the time whose events the run listed. Empty for a run that compared states.';
+comment on column tracker.check_runs.window_until is 'The end of the time whose events the run listed.';
+comment on column tracker.check_runs.pages is 'The number of pages that the run went through.';
+comment on column tracker.check_runs.seen is 'The number of events, orders or facts of customers that the run went through.';
+comment on column tracker.check_runs.missing is 'The number of those that we had never received, or that differed from their owner.';
+comment on column tracker.check_runs.repaired is 'The number of those that were repaired or recorded.';
+comment on column tracker.check_runs.task_id is 'The task of the first page (clockwork.tasks).';
+comment on column tracker.check_runs.unlinked is 'The number of records without a comparison: in no row of the registry, or without a key of the other side.';
 
 create table tracker.drift (
   id bigint not null generated always as identity,
@@ -2133,22 +2133,22 @@ CREATE INDEX drift_mirror ON tracker.drift USING btree (customer_id, fact, syste
 CREATE INDEX drift_run ON tracker.drift USING btree (run_id);
 CREATE INDEX drift_task ON tracker.drift USING btree (task_id);
 CREATE UNIQUE INDEX one_open_drift_per_mirror ON tracker.drift USING btree (customer_id, system, attribute) WHERE (repaired_at IS NULL);
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of what drifted.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of what drifted.');
-comment on table tracker.drift is 'A row each time a mirror did not show what the owner of the fact says. Read ops.drift instead.';
-comment on column tracker.drift.customer_id is 'Whose fact it is (registry.customers).';
-comment on column tracker.drift.fact is 'Which fact: plan or contact.';
-comment on column tracker.drift.owner is 'Who owns it: stripe, health or crm.';
-comment on column tracker.drift.system is 'Where it is mirrored: stripe, crm, registry or login.';
-comment on column tracker.drift.attribute is 'What it is called there.';
-comment on column tracker.drift.owner_hash is 'A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.';
-comment on column tracker.drift.mirror_hash is 'A keyed hash of what the mirror showed.';
-comment on column tracker.drift.looks is 'How many runs saw it before it was put right.';
-comment on column tracker.drift.found_at is 'When it was found.';
-comment on column tracker.drift.changed_at is 'Since when these very two values were seen.';
-comment on column tracker.drift.repaired_at is 'When the mirror was seen to show the owner''s value again.';
-comment on column tracker.drift.run_id is 'The last run that saw it (tracker.check_runs). Empty when it was looked at on demand.';
-comment on column tracker.drift.task_id is 'The task that found it (clockwork.tasks).';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of every drift.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.drift FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the record of every drift.');
+comment on table tracker.drift is 'A row for each time that a mirror differed from the owner of a fact. Read ops.drift instead.';
+comment on column tracker.drift.customer_id is 'The customer of the fact (registry.customers).';
+comment on column tracker.drift.fact is 'The fact: plan or contact.';
+comment on column tracker.drift.owner is 'The owner of the fact: stripe, health or crm.';
+comment on column tracker.drift.system is 'The system with the mirror: stripe, crm, registry or login.';
+comment on column tracker.drift.attribute is 'The name of the fact in that system.';
+comment on column tracker.drift.owner_hash is 'A keyed hash of the owner''s value. Equal values of one customer and attribute have equal hashes.';
+comment on column tracker.drift.mirror_hash is 'A keyed hash of the mirror''s value.';
+comment on column tracker.drift.looks is 'The number of looks that found it before its repair.';
+comment on column tracker.drift.found_at is 'When the drift was found.';
+comment on column tracker.drift.changed_at is 'When these two values were first found together.';
+comment on column tracker.drift.repaired_at is 'When the mirror was found to show the owner''s value again.';
+comment on column tracker.drift.run_id is 'The last run that found the drift (tracker.check_runs). Empty after a look on demand.';
+comment on column tracker.drift.task_id is 'The task that found the drift (clockwork.tasks).';
 
 create table tracker.drift_looks (
   customer_id bigint not null,
@@ -2162,9 +2162,9 @@ create table tracker.drift_looks (
 alter table tracker.drift_looks enable row level security;
 CREATE INDEX drift_looks_run ON tracker.drift_looks USING btree (run_id);
 CREATE INDEX drift_looks_vendor ON tracker.drift_looks USING btree (vendor);
-comment on table tracker.drift_looks is 'In which run a customer turned up last at a vendor. Who did not turn up in the newest one is looked at by themselves.';
-comment on column tracker.drift_looks.customer_id is 'Who (registry.customers).';
-comment on column tracker.drift_looks.vendor is 'Where (clockwork.vendors).';
+comment on table tracker.drift_looks is 'The last run in which a customer was met at a vendor. A customer whom the newest run did not meet gets a look of their own.';
+comment on column tracker.drift_looks.customer_id is 'The customer (registry.customers).';
+comment on column tracker.drift_looks.vendor is 'The vendor (clockwork.vendors).';
 comment on column tracker.drift_looks.run_id is 'The run (tracker.check_runs).';
 
 create table tracker.first_prescriptions (
@@ -2182,13 +2182,13 @@ create table tracker.first_prescriptions (
 );
 alter table tracker.first_prescriptions enable row level security;
 CREATE INDEX first_prescriptions_product ON tracker.first_prescriptions USING btree (product_id);
-comment on table tracker.first_prescriptions is 'A row per customer and product that was prescribed: did a subscription begin? Read ops.prescribed_without_subscription instead.';
-comment on column tracker.first_prescriptions.customer_id is 'Who has the prescription (registry.customers).';
-comment on column tracker.first_prescriptions.product_id is 'What it is for (registry.products).';
-comment on column tracker.first_prescriptions.finding is 'NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.';
-comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest that was looked at last.';
-comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the one that was started or found.';
-comment on column tracker.first_prescriptions.looked_at is 'When it was looked at last.';
+comment on table tracker.first_prescriptions is 'A row per customer and prescribed product: did a subscription start? Read ops.prescribed_without_subscription instead.';
+comment on column tracker.first_prescriptions.customer_id is 'The customer with the prescription (registry.customers).';
+comment on column tracker.first_prescriptions.product_id is 'The product of the prescription (registry.products).';
+comment on column tracker.first_prescriptions.finding is 'NO_PRICE: there is no price to start at. STARTING: a task starts it. STARTED: started by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before a start.';
+comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest of the last look.';
+comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the subscription that was started or found.';
+comment on column tracker.first_prescriptions.looked_at is 'When the last look was.';
 
 create table tracker.move_findings (
   finding text not null,
@@ -2196,10 +2196,10 @@ create table tracker.move_findings (
   constraint move_findings_pkey PRIMARY KEY (finding)
 );
 alter table tracker.move_findings enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name them.');
-comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words.';
-comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name these findings.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.move_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Moves name these findings.');
+comment on table tracker.move_findings is 'The causes for which a subscription is not moved to another price, in plain words.';
+comment on column tracker.move_findings.meaning is 'The cause, and the usual repair.';
 
 create table tracker.order_states (
   state text not null,
@@ -2208,9 +2208,9 @@ create table tracker.order_states (
   constraint order_states_pkey PRIMARY KEY (state)
 );
 alter table tracker.order_states enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders stand in them.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders stand in them.');
-comment on table tracker.order_states is 'The states of an order. It only ever moves to a higher rank (or between states of rank 10).';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders name these states.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.order_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Orders name these states.');
+comment on table tracker.order_states is 'The states of an order. Its rank never falls. Between states of rank 10 an order may go back and forth.';
 
 create table tracker.orders (
   id bigint not null generated always as identity,
@@ -2253,28 +2253,28 @@ CREATE INDEX orders_product ON tracker.orders USING btree (product_id);
 CREATE INDEX orders_state ON tracker.orders USING btree (state);
 CREATE TRIGGER follow_merge BEFORE INSERT ON tracker.orders FOR EACH ROW EXECUTE FUNCTION registry.follow_merge();
 CREATE TRIGGER guard_order BEFORE UPDATE ON tracker.orders FOR EACH ROW EXECUTE FUNCTION tracker.guard_order();
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
-comment on table tracker.orders is 'A row per fill that was paid for (and per replacement). Changed by the machinery only.';
-comment on column tracker.orders.state is 'See tracker.order_states.';
-comment on column tracker.orders.customer_id is 'Whose order it is (registry.customers).';
-comment on column tracker.orders.product_id is 'What is filled (registry.products).';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order, add a task with the step order.cancel.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.orders FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel an order, add a task with the step order.cancel.');
+comment on table tracker.orders is 'A row per paid fill, and one per replacement. Only the machinery changes it.';
+comment on column tracker.orders.state is 'The state of the order (tracker.order_states).';
+comment on column tracker.orders.customer_id is 'The customer of the order (registry.customers).';
+comment on column tracker.orders.product_id is 'The product of the fill (registry.products).';
 comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
 comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
 comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
-comment on column tracker.orders.fill_number is 'Which of the fills that the invoice line pays for.';
-comment on column tracker.orders.attempt is '1; higher for a replacement.';
-comment on column tracker.orders.reference is 'What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.';
-comment on column tracker.orders.fill_on is 'Not placed before.';
-comment on column tracker.orders.prescription_id is 'The health record''s id of the prescription it was placed under.';
-comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first one that is known stays.';
-comment on column tracker.orders.released_at is 'When something last happened that may end its wait.';
-comment on column tracker.orders.cancel_requested_at is 'From here on it must not ship.';
-comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed: placed anew, to another address.';
-comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
-comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
-comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
-comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
+comment on column tracker.orders.fill_number is 'The number of the fill among those that the invoice line pays for.';
+comment on column tracker.orders.attempt is '1 for the first order of the fill, higher for a replacement.';
+comment on column tracker.orders.reference is 'The reference by which the pharmacy knows the order: <invoice line>:<fill>:<attempt>.';
+comment on column tracker.orders.fill_on is 'The day of the fill. The order is not placed before it.';
+comment on column tracker.orders.prescription_id is 'The health record''s id of the prescription under which the order was placed.';
+comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first known id stays.';
+comment on column tracker.orders.released_at is 'The last moment at which something happened that may end the order''s wait.';
+comment on column tracker.orders.cancel_requested_at is 'From this moment on the order must not ship.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed (replaced by an order to another address).';
+comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as Clockwork knows.';
+comment on column tracker.orders.shipped_at is 'When the parcel left the pharmacy, as far as Clockwork knows.';
+comment on column tracker.orders.delivered_at is 'When the parcel arrived, as far as Clockwork knows.';
+comment on column tracker.orders.ended_at is 'When the order was cancelled, failed or came back.';
 
 create table tracker.price_moves (
   id bigint not null generated always as identity,
@@ -2305,19 +2305,19 @@ alter table tracker.price_moves enable row level security;
 CREATE INDEX price_moves_finding ON tracker.price_moves USING btree (finding);
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('They are the report of the move.');
-comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or why not. ops.price_moves shows them with their tasks.';
-comment on column tracker.price_moves.retirement_id is 'From which price to which (tracker.price_retirements).';
+comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or not moved and the cause. ops.price_moves shows them with their tasks.';
+comment on column tracker.price_moves.retirement_id is 'The two prices of the move (tracker.price_retirements).';
 comment on column tracker.price_moves.subscription_id is 'Stripe: sub_…';
 comment on column tracker.price_moves.subscription_item_id is 'Stripe: si_…';
 comment on column tracker.price_moves.state is 'WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).';
-comment on column tracker.price_moves.finding is 'Why it is not moved (tracker.move_findings).';
-comment on column tracker.price_moves.times is 'How often it is moved. It rises when somebody moved it back and the command is run again.';
-comment on column tracker.price_moves.refusals is 'How often Stripe refused it. Each try after one is a new request to Stripe.';
-comment on column tracker.price_moves.anchor_before is 'What its billing dates were counted from, right before the move.';
+comment on column tracker.price_moves.finding is 'The cause for which it is not moved (tracker.move_findings).';
+comment on column tracker.price_moves.times is 'The number of the move. It rises if somebody moved it back and the command is run again.';
+comment on column tracker.price_moves.refusals is 'The number of refusals by Stripe. Each try after a refusal is a new request to Stripe.';
+comment on column tracker.price_moves.anchor_before is 'The anchor of its billing dates right before the move.';
 comment on column tracker.price_moves.due_before is 'The next billing date right before the move.';
 comment on column tracker.price_moves.paused_before is 'Whether it was paused right before the move.';
-comment on column tracker.price_moves.due_after is 'The next billing date after it.';
-comment on column tracker.price_moves.settled_at is 'When it was moved, or found not to be.';
+comment on column tracker.price_moves.due_after is 'The next billing date after the move.';
+comment on column tracker.price_moves.settled_at is 'When it was moved, or when the cause against a move was found.';
 
 create table tracker.price_retirements (
   id bigint not null generated always as identity,
@@ -2339,18 +2339,18 @@ create table tracker.price_retirements (
 );
 alter table tracker.price_retirements enable row level security;
 CREATE UNIQUE INDEX one_listing_of_a_price_at_a_time ON tracker.price_retirements USING btree (from_price) WHERE (listed_at IS NULL);
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
-comment on table tracker.price_retirements is 'A row per retired Stripe price and the one its subscribers are moved to. Running the command again makes a new pass over whoever is left.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end a retirement, change replaced_by in registry.product_keys.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.price_retirements FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end a retirement, change replaced_by in registry.product_keys.');
+comment on table tracker.price_retirements is 'A row per retired Stripe price and the price that replaces it. Each further run of the command makes a new pass over the remaining subscribers.';
 comment on column tracker.price_retirements.from_price is 'The retired price.';
-comment on column tracker.price_retirements.to_price is 'The supported price.';
-comment on column tracker.price_retirements.pass is 'How often its subscribers were gone through.';
-comment on column tracker.price_retirements.page is 'Pages of this pass that were gone through.';
-comment on column tracker.price_retirements.listed_at is 'When this pass had gone through all. Empty while it is under way.';
-comment on column tracker.price_retirements.at_most is 'So many subscriptions at most in this pass. Empty: all.';
-comment on column tracker.price_retirements.queued is 'Subscriptions of this pass that were put in the queue.';
-comment on column tracker.price_retirements.moves_per_second is 'How fast they are moved.';
-comment on column tracker.price_retirements.next_move_at is 'When the next one''s turn is.';
+comment on column tracker.price_retirements.to_price is 'The price that replaces it.';
+comment on column tracker.price_retirements.pass is 'The number of the current pass over its subscribers.';
+comment on column tracker.price_retirements.page is 'The number of pages read in this pass.';
+comment on column tracker.price_retirements.listed_at is 'When this pass had read all pages. Empty while it is under way.';
+comment on column tracker.price_retirements.at_most is 'The most subscriptions in this pass. Empty: all.';
+comment on column tracker.price_retirements.queued is 'The number of subscriptions that this pass put into the queue.';
+comment on column tracker.price_retirements.moves_per_second is 'The number of moves a second.';
+comment on column tracker.price_retirements.next_move_at is 'When the next subscription is moved.';
 
 create table tracker.product_counts (
   run_id bigint not null,
@@ -2365,7 +2365,7 @@ create table tracker.product_counts (
 );
 alter table tracker.product_counts enable row level security;
 CREATE INDEX product_counts_key ON tracker.product_counts USING btree (system, key);
-comment on table tracker.product_counts is 'How often each key was in use on a night. ops.product_frequency shows the last whole count.';
+comment on table tracker.product_counts is 'The use of each key by night. ops.product_frequency shows the last whole count.';
 comment on column tracker.product_counts.run_id is 'The night''s run (tracker.check_runs).';
 comment on column tracker.product_counts.system is 'stripe_price or pharmacy_treatment.';
 comment on column tracker.product_counts.key is 'The price or the treatment, registered or not.';
@@ -2379,9 +2379,9 @@ create table tracker.refill_findings (
   constraint refill_findings_pkey PRIMARY KEY (finding)
 );
 alter table tracker.refill_findings enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name them.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name them.');
-comment on table tracker.refill_findings is 'What the finder can say of a refill.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name these findings.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.refill_findings FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Refills name these findings.');
+comment on table tracker.refill_findings is 'The findings of a look at a refill.';
 
 create table tracker.refills (
   subscription_item_id text not null,
@@ -2411,22 +2411,22 @@ CREATE INDEX refills_customer ON tracker.refills USING btree (customer_id);
 CREATE INDEX refills_finding ON tracker.refills USING btree (finding);
 CREATE INDEX refills_product ON tracker.refills USING btree (product_id);
 CREATE INDEX refills_subscription ON tracker.refills USING btree (subscription_id);
-comment on table tracker.refills is 'A row per active refill, as it was when somebody last looked: what was found, and our own dates. Read ops.renewals instead.';
+comment on table tracker.refills is 'A row per active refill: the finding of the last look at it, and our own dates. Read ops.renewals instead.';
 comment on column tracker.refills.subscription_item_id is 'Stripe: si_…';
 comment on column tracker.refills.subscription_id is 'Stripe: sub_…';
-comment on column tracker.refills.customer_id is 'Whose refill it is (registry.customers).';
-comment on column tracker.refills.product_id is 'What is refilled (registry.products).';
-comment on column tracker.refills.prescription_id is 'The prescription that covers it longest, or the last that did (health record).';
-comment on column tracker.refills.finding is 'See tracker.refill_findings.';
-comment on column tracker.refills.what is 'What is missing, where something is.';
-comment on column tracker.refills.other_prescriptions is 'Further active prescriptions for the same product.';
-comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
+comment on column tracker.refills.customer_id is 'The customer of the refill (registry.customers).';
+comment on column tracker.refills.product_id is 'The product of the refill (registry.products).';
+comment on column tracker.refills.prescription_id is 'The prescription that covers the refill longest, or the last one that did (health record).';
+comment on column tracker.refills.finding is 'The finding of the last look (tracker.refill_findings).';
+comment on column tracker.refills.what is 'The thing that is missing or unclear, if there is one.';
+comment on column tracker.refills.other_prescriptions is 'The number of further active prescriptions for the same product.';
+comment on column tracker.refills.due_on is 'The first day without a fill. The prescription must be renewed before it.';
 comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
-comment on column tracker.refills.looked_at is 'When the owners were asked.';
-comment on column tracker.refills.last_fill_on is 'The day on which the last fill that is left will be used, or was.';
-comment on column tracker.refills.fillable_until is 'The last moment at which one may be filled, as worked out from what the health record said at looked_at.';
+comment on column tracker.refills.looked_at is 'When the owners were last read.';
+comment on column tracker.refills.last_fill_on is 'The day on which the last remaining fill will be used, or was used.';
+comment on column tracker.refills.fillable_until is 'The last moment at which the prescription may be filled, by the health record as of looked_at.';
 comment on column tracker.refills.runs_out_on is 'When the drug of the last fill is used up.';
-comment on column tracker.refills.other_refills is 'Further active refills of the customer for the same product. They use the same fills.';
+comment on column tracker.refills.other_refills is 'The number of further active refills of the customer for the same product. They use the same fills.';
 
 create table tracker.renewal_moves (
   from_state text not null,
@@ -2437,9 +2437,9 @@ create table tracker.renewal_moves (
 );
 alter table tracker.renewal_moves enable row level security;
 CREATE INDEX renewal_moves_to ON tracker.renewal_moves USING btree (to_state);
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can move.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can move.');
-comment on table tracker.renewal_moves is 'The only moves a renewal may make.';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can change its state.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_moves FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Without them no renewal can change its state.');
+comment on table tracker.renewal_moves is 'The only changes of state that a renewal allows.';
 
 create table tracker.renewal_states (
   state text not null,
@@ -2448,8 +2448,8 @@ create table tracker.renewal_states (
   constraint renewal_states_pkey PRIMARY KEY (state)
 );
 alter table tracker.renewal_states enable row level security;
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals stand in them.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals stand in them.');
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals name these states.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewal_states FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('Renewals name these states.');
 comment on table tracker.renewal_states is 'The states of a renewal.';
 
 create table tracker.renewals (
@@ -2500,28 +2500,28 @@ CREATE INDEX renewals_subscription ON tracker.renewals USING btree (subscription
 CREATE TRIGGER follow_merge BEFORE INSERT ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION registry.follow_merge();
 CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewals FOR EACH ROW WHEN (((new.closed_at IS NOT NULL) AND (old.closed_at IS NULL))) EXECUTE FUNCTION tracker.follow_up_closed_renewal();
 CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
-CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To stop one set its state to CANCELLED.');
-comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed: since when, until when, and what was done. To stop one, set state to CANCELLED.';
-comment on column tracker.renewals.state is 'See tracker.renewal_states.';
-comment on column tracker.renewals.customer_id is 'Who is to renew (registry.customers).';
-comment on column tracker.renewals.product_id is 'For which product (registry.products).';
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, set its state to CANCELLED.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, set its state to CANCELLED.');
+comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed, with its dates and mails. To end a renewal, set state to CANCELLED.';
+comment on column tracker.renewals.state is 'The state of the renewal (tracker.renewal_states).';
+comment on column tracker.renewals.customer_id is 'The customer who is to renew (registry.customers).';
+comment on column tracker.renewals.product_id is 'The product of the renewal (registry.products).';
 comment on column tracker.renewals.subscription_id is 'The Stripe subscription that wants the refills.';
-comment on column tracker.renewals.subscription_item_id is 'Its item.';
+comment on column tracker.renewals.subscription_item_id is 'The item of that subscription.';
 comment on column tracker.renewals.prescription_id is 'The prescription that ends (health record).';
-comment on column tracker.renewals.cycle is '1; higher when the same prescription comes due again.';
-comment on column tracker.renewals.cause is 'EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.';
-comment on column tracker.renewals.opened_by is 'The step that opened it.';
+comment on column tracker.renewals.cycle is '1 for the first renewal of the prescription, higher when it becomes due again.';
+comment on column tracker.renewals.cause is 'EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT or EXPIRED.';
+comment on column tracker.renewals.opened_by is 'The step that opened the renewal.';
 comment on column tracker.renewals.due_on is 'The first day without a fill.';
-comment on column tracker.renewals.start_on is 'When the customer is asked.';
-comment on column tracker.renewals.next_on is 'When it is looked at next.';
-comment on column tracker.renewals.reminders is 'Reminders sent.';
+comment on column tracker.renewals.start_on is 'When the customer is asked to renew.';
+comment on column tracker.renewals.next_on is 'When the renewal is next checked.';
+comment on column tracker.renewals.reminders is 'The number of reminders sent.';
 comment on column tracker.renewals.contacted_at is 'When the customer was asked to renew.';
-comment on column tracker.renewals.lapsed_at is 'When it was due and not renewed.';
+comment on column tracker.renewals.lapsed_at is 'When the renewal lapsed.';
 comment on column tracker.renewals.billing_paused_at is 'When billing was paused because nothing can ship.';
 comment on column tracker.renewals.billing_resumed_at is 'When billing went on.';
-comment on column tracker.renewals.closed_at is 'When it was renewed or cancelled.';
-comment on column tracker.renewals.closed_because is 'Why it is closed, in plain words.';
+comment on column tracker.renewals.closed_at is 'When the renewal was closed: renewed or cancelled.';
+comment on column tracker.renewals.closed_because is 'The cause for which it was closed, in plain words.';
 
 create table tracker.shipments (
   id bigint not null generated always as identity,
@@ -2542,7 +2542,7 @@ CREATE TRIGGER guard_shipment BEFORE UPDATE ON tracker.shipments FOR EACH ROW EX
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.shipments FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('');
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
-comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED. It only goes forward.';
 
 CREATE OR REPLACE FUNCTION tracker.drift_cause(customer_id bigint, fact text, system text, attribute text)
  RETURNS text
@@ -2559,42 +2559,42 @@ AS $function$
     where drift.customer_id = drift_cause.customer_id and drift.fact = drift_cause.fact
       and drift.system = drift_cause.system and drift.attribute = drift_cause.attribute
       and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
-  ), told as (
+  ), counts as (
     select count(*) as found, count(owner_before) as again,
-      count(*) filter (where owner_hash <> owner_before) as owner_moved,
+      count(*) filter (where owner_hash <> owner_before) as owner_changed,
       count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
       min(found_at) as since, max(found_at) as until, max(owner) as owner
     from times
-  ), news as (
-    -- A propagation that an event of the owner began.
-    select count(*) as heard
-    from told
+  ), events_came as (
+    -- The propagations that an event of the owner began.
+    select count(*) as number
+    from counts
     join clockwork.tasks on tasks.customer_id = drift_cause.customer_id
       and tasks.step = 'owner.propagate_' || drift_cause.fact
-      and tasks.created_at between told.since and told.until
+      and tasks.created_at between counts.since and counts.until
     join clockwork.tasks as causes on causes.id = tasks.caused_by
-      and split_part(causes.step, '.', 1) = told.owner
+      and split_part(causes.step, '.', 1) = counts.owner
   ), named as (
-    select tracker.system_name(told.owner) as owner, tracker.system_name(drift_cause.system) as mirror from told
+    select tracker.system_name(counts.owner) as owner, tracker.system_name(drift_cause.system) as mirror from counts
   )
   select case
-    when told.found = 0 then 'It did not drift again lately.'
-    when told.again = 0 then format(
-      'Seen once lately: an event of %s that did not come, or an edit in %s.', named.owner, named.mirror)
-    when told.owner_moved = 0 and told.came_back = told.again then format(
-      'Something else writes to %s: the value of %s was put there %s times, and each time the same other value came back.',
-      named.mirror, named.owner, told.again)
-    when told.owner_moved = 0 then format(
-      'Somebody or something edits %s: what %s says stayed the same, and other values turned up there %s times.',
-      named.mirror, named.owner, told.found)
-    when told.owner_moved = told.again and news.heard = 0 then format(
-      'Events of %s do not reach us: what it says changed %s times, and none was heard of.', named.owner, told.again)
+    when counts.found = 0 then 'It did not drift again lately.'
+    when counts.again = 0 then format(
+      'It drifted once lately: an event of %s did not come, or somebody edited %s.', named.owner, named.mirror)
+    when counts.owner_changed = 0 and counts.came_back = counts.again then format(
+      'Something else writes to %s. The value of %s was put there %s times, and the same other value came back each time.',
+      named.mirror, named.owner, counts.again)
+    when counts.owner_changed = 0 then format(
+      'Somebody or something edits %s. The value of %s stayed the same, and other values turned up in the mirror %s times.',
+      named.mirror, named.owner, counts.found)
+    when counts.owner_changed = counts.again and events_came.number = 0 then format(
+      'Events of %s do not reach us. Its value changed %s times, and no event came.', named.owner, counts.again)
     else format(
-      'Either events of %s do not all reach us, or something else writes to %s: both changed.', named.owner, named.mirror)
+      'Some events of %s do not reach us, or something else writes to %s. Both values changed.', named.owner, named.mirror)
   end
-  from told, news, named
+  from counts, events_came, named
 $function$;
-comment on function tracker.drift_cause(bigint,text,text,text) is 'Why a mirror of a customer drifts, as far as the record tells, in words.';
+comment on function tracker.drift_cause(bigint,text,text,text) is 'The likely cause of a mirror''s drift, by the record, in plain words.';
 
 CREATE OR REPLACE FUNCTION tracker.follow_up_closed_renewal()
  RETURNS trigger
@@ -2623,11 +2623,11 @@ declare
   new_rank integer := (select order_states.rank from tracker.order_states where order_states.state = new.state);
 begin
   if new_rank < old_rank or (new_rank = old_rank and new.state <> old.state and new_rank <> 10) then
-    raise exception 'Order % is %: orders only move forward, never back to %.', old.id, old.state, new.state
+    raise exception 'Order % is %. Orders only go forward, never back to %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
   if old.pharmacy_order_id is not null and new.pharmacy_order_id is distinct from old.pharmacy_order_id then
-    raise exception 'Order % is the pharmacy''s order %; that never changes.', old.id, old.pharmacy_order_id
+    raise exception 'Order % is the pharmacy''s order %. That never changes.', old.id, old.pharmacy_order_id
       using errcode = 'check_violation';
   end if;
   if new.state <> old.state then
@@ -2663,11 +2663,11 @@ begin
     or (new.customer_id <> old.customer_id and not exists (
       select from registry.customers where customers.id = old.customer_id and customers.merged_into = new.customer_id))
   then
-    raise exception 'Renewal % is about one prescription of one customer; that never changes.', old.id
+    raise exception 'Renewal % is about one prescription of one customer. That never changes.', old.id
       using errcode = 'check_violation';
   end if;
   if old.contacted_at is not null and new.contacted_at is distinct from old.contacted_at then
-    raise exception 'The customer of renewal % was asked already; that stays.', old.id
+    raise exception 'The customer of renewal % was already asked. That stays.', old.id
       using errcode = 'check_violation';
   end if;
   if new.state in ('RENEWED', 'CANCELLED') then
@@ -2688,7 +2688,7 @@ begin
   if (select order_states.rank from tracker.order_states where order_states.state = new.state)
     < (select order_states.rank from tracker.order_states where order_states.state = old.state)
   then
-    raise exception 'Parcel % is %: parcels only move forward, never back to %.', old.id, old.state, new.state
+    raise exception 'Parcel % is %. Parcels only go forward, never back to %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
   return new;
@@ -2705,7 +2705,7 @@ AS $function$
     when 'stripe' then 'Stripe' when 'crm' then 'the CRM' when 'health' then 'the health record'
     when 'registry' then 'the registry' when 'login' then 'the login' else system_name.system end
 $function$;
-comment on function tracker.system_name(text) is 'A system as people call it.';
+comment on function tracker.system_name(text) is 'The name of a system as people call it.';
 
 select cron.schedule('clockwork-clean-cron-log', '17 3 * * *', 'select clockwork.clean_cron_log()');
 select cron.schedule('clockwork-due-renewals', '*/5 * * * *', 'select clockwork.start_due_renewals()');
@@ -2715,139 +2715,139 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- The rows that the migrations put in.
 
 -- rows of clockwork.nightly_work
--- {"step":"completeness.health","vendor":"health","at":"01:00:00","is_on":true,"what":"Lists what changed in the health record and takes up what never reached us."}
--- {"step":"completeness.pharmacy","vendor":"pharmacy","at":"01:00:00","is_on":true,"what":"Compares the pharmacy's open orders with ours and takes up what never reached us."}
--- {"step":"completeness.stripe","vendor":"stripe","at":"01:00:00","is_on":true,"what":"Lists what happened at Stripe and takes up what never reached us."}
--- {"step":"drift.customers","vendor":"stripe","at":"04:00:00","is_on":true,"what":"Compares what Stripe, the CRM and the registry show of each customer with the owner of each fact."}
+-- {"step":"completeness.health","vendor":"health","at":"01:00:00","is_on":true,"what":"Lists the changes in the health record and records those that never reached us."}
+-- {"step":"completeness.pharmacy","vendor":"pharmacy","at":"01:00:00","is_on":true,"what":"Compares the pharmacy's open orders with ours and records the events that never reached us."}
+-- {"step":"completeness.stripe","vendor":"stripe","at":"01:00:00","is_on":true,"what":"Lists the events at Stripe and records those that never reached us."}
+-- {"step":"drift.customers","vendor":"stripe","at":"04:00:00","is_on":true,"what":"Compares each customer's facts at Stripe, in the CRM and in the registry with the owner of each fact."}
 -- {"step":"drift.logins","vendor":"login","at":"04:15:00","is_on":true,"what":"Compares the email of each login with the CRM."}
--- {"step":"product.count_pharmacy","vendor":"pharmacy","at":"03:30:00","is_on":true,"what":"Counts how many active prescriptions use each treatment at the pharmacy."}
--- {"step":"product.count_stripe","vendor":"stripe","at":"03:30:00","is_on":true,"what":"Counts how many subscriptions use each Stripe price."}
--- {"step":"renewal.find","vendor":"stripe","at":"02:00:00","is_on":true,"what":"Looks at every active refill: until when does a prescription cover it?"}
+-- {"step":"product.count_pharmacy","vendor":"pharmacy","at":"03:30:00","is_on":true,"what":"Counts the active prescriptions that use each treatment at the pharmacy."}
+-- {"step":"product.count_stripe","vendor":"stripe","at":"03:30:00","is_on":true,"what":"Counts the subscriptions that use each Stripe price."}
+-- {"step":"renewal.find","vendor":"stripe","at":"02:00:00","is_on":true,"what":"Looks at every active refill for the end of its cover."}
 
 -- rows of clockwork.reasons
--- {"code":"ADDRESS_CHANGED","sentence":"Order {order} was placed before the address of customer {customer} changed, and the pharmacy would still send it to the former one.","repair":"Set status to PENDING to have it placed anew to the address in the health record, or to CANCELLED if the parcel may go to the former one.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and places it anew, once."}
--- {"code":"ADDRESS_INCOMPLETE","sentence":"The address of customer {customer} in the health record is no longer complete, and the pharmacy would send order {order} to the former one.","repair":"Have the address completed in the health record, then set status to PENDING. Set it to CANCELLED if the parcel may go to the former one.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and places it anew, once."}
--- {"code":"ALREADY_MERGED","sentence":"Customer {from} was merged into customer {into} already.","repair":"Nothing to do, if that is right.","on_resend":"Looks again."}
--- {"code":"ALREADY_SHIPPED","sentence":"Order {order} should be cancelled ({cause}), but it has already shipped.","repair":"Decide with the customer, then set status to CANCELLED.","on_resend":"Looks at the order again; a shipped parcel cannot be called back."}
--- {"code":"BILLING_NOT_PAUSED","sentence":"Subscription {subscription} has lapsed without a prescription, but bills other products too, so billing was not paused.","repair":"At Stripe take the product out of the subscription or give the money back; then set status to CANCELLED.","on_resend":"Looks again, and pauses billing if the subscription bills this product alone."}
--- {"code":"CARD_DECLINED","sentence":"The first charge for product {product} of customer {customer} was declined (code {code}). No subscription was made and nothing was charged.","repair":"Ask the customer for another card, with which it is tried by itself. After a call to the bank set status to PENDING; or to CANCELLED if the customer does not want the product.","on_resend":"Looks at Stripe and the prescription again, and tries the charge once more."}
--- {"code":"CHANGE_UNDER_WAY","sentence":"News of it may still be on its way, so it is looked at again later.","repair":"Nothing to do.","on_resend":"Looks now."}
--- {"code":"CHARGE_DISPUTED","sentence":"The charge is disputed, so nothing is shipped for it.","repair":"Nothing to do. If the dispute is won, set status to PENDING.","on_resend":"Asks Stripe again; ships only if the dispute is over."}
--- {"code":"CHARGE_NOT_FOUND","sentence":"Stripe does not know the charge {charge}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Asks Stripe again."}
--- {"code":"CHARGE_REFUNDED","sentence":"The charge was refunded, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Asks Stripe again; ships only if the refund is gone."}
--- {"code":"CHECK_OVERTAKEN","sentence":"A later check went on from where the last complete one ended, so this page of an earlier one is not needed.","repair":"Nothing to do.","on_resend":"Looks whether its check is still under way."}
--- {"code":"CRM_EMAIL_MISSING","sentence":"The CRM has no email for customer {customer}, who has one elsewhere.","repair":"Give the person their email in the CRM. That runs this again by itself.","on_resend":"Reads the CRM again. An empty email is never copied anywhere."}
--- {"code":"CRM_PERSON_UNKNOWN","sentence":"The CRM has no person {person} (customer {customer}).","repair":"Correct crm_person_id in registry.customers, or have the person made in the CRM; then set status to PENDING.","on_resend":"Reads the owner and writes again."}
--- {"code":"CRM_PERSON_UNREACHABLE","sentence":"The CRM has neither an email nor a phone of person {person} (customer {customer}), so nobody is reached.","repair":"Have an email or a phone put into the CRM, then set status to PENDING. Or call the customer another way, and set it to CANCELLED.","on_resend":"Reads the person in the CRM again, and writes."}
--- {"code":"CUSTOMERS_ARE_ONE","sentence":"The health record says that customers {from} and {into} are one person ({old} was replaced by {new}).","repair":"Check it, then set status to PENDING. If they are not, have the health record put right and set status to CANCELLED.","on_resend":"Moves every key, order and renewal of the first to the second."}
--- {"code":"CUSTOMER_HAS_ANOTHER_KEY","sentence":"{what} leads to customer {customer}, who has another one there: {other}.","repair":"If it replaces the other one, put the number into customer_id in data and add \"replace\": true. If it is somebody else, put their number there; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id, if that customer has no other or data says to replace it; where customer_id is null, makes a new customer."}
--- {"code":"CUSTOMER_NOT_THERE","sentence":"There is no customer {customer}.","repair":"Correct the number in data, then set status to PENDING.","on_resend":"Looks for the customer again."}
--- {"code":"CUSTOMER_ON_HOLD","sentence":"The customer paused the subscription, so nothing is sent.","repair":"Nothing to do: it goes on when the customer resumes.","on_resend":"Asks Stripe now."}
--- {"code":"DRAIN_DIED","sentence":"The work was cut off on its last try.","repair":"Set status to PENDING. If it happens again, ask engineering.","on_resend":"Runs the step again. What is already confirmed is not sent again."}
--- {"code":"DRIFTS_AGAIN","sentence":"{attribute} of customer {customer} differed from {owner} in {mirror} {times} times within {days} days. Likely cause: {cause}.","repair":"Find what writes there, or why events do not come (ops.vendors, ops.drift); every night it is put right meanwhile. Then set status to PENDING.","on_resend":"Looks again: if all is right this is done, if not it is put right and this stays."}
--- {"code":"DUPLICATE_SHIPPED","sentence":"The pharmacy shipped a second order {pharmacy_order} for order {order}.","repair":"Tell the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Looks at the second order again."}
--- {"code":"EFFECT_HELD","sentence":"Another run is doing this right now: {operation}.","repair":"Nothing to do.","on_resend":"Looks whether it was done."}
--- {"code":"EFFECT_SETTLING","sentence":"{vendor} did not say whether it was done: {operation}. We ask again after a moment.","repair":"Nothing to do.","on_resend":"Asks the vendor whether it was done."}
--- {"code":"EMAIL_IS_NO_PROOF","sentence":"{what} is in no row. Its email is that of customer {customers}, which proves nothing: families share one.","repair":"Find out whose it is. If it is one of them, put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
--- {"code":"ENDPOINT_SILENT","sentence":"{missing} of {total} messages of {vendor} ({kind}) never reached us; the nightly check found and took them up.","repair":"Look at the webhook endpoint in the vendor's dashboard: is it switched on and subscribed to {kind}, is its address right, is its signing secret the one of our environment? This closes by itself after a night in which most messages came.","on_resend":"Looks whether most messages came since."}
--- {"code":"EVENTS_OUT_OF_REACH","sentence":"Clockwork did not hear what happened at Stripe between {from} and {until}, and Stripe lists only its last {days} days.","repair":"Look in Stripe's dashboard for refunds and disputes of that time, and act on them there and with the customers. Then set status to PENDING for the invoices that were paid, or to CANCELLED if all of them are settled.","on_resend":"Goes through the invoices paid in that time. Each that Clockwork has never seen becomes an order, unless its money was given back; what needs no order any more must be refunded before."}
--- {"code":"FACT_IS_PAST","sentence":"The order has moved past {fact}, so the CRM is told what came after it instead.","repair":"Nothing to do.","on_resend":"Looks at the order again."}
--- {"code":"FACT_IS_TOO_OLD","sentence":"The CRM was never told {fact}: it is over 72 hours old, and the CRM starts nothing for so old an event.","repair":"If the customer should know, tell them another way.","on_resend":"Looks at its age again; it is not told."}
--- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}, but its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set status to PENDING.","on_resend":"Looks at the subscription again. No other one is started."}
--- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record answers about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record; if that fails too, ask its vendor. It closes by itself when an answer comes.","on_resend":"Asks the health record again."}
--- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set status to PENDING.","on_resend":"Asks the health record again."}
--- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set status to PENDING.","on_resend":"Runs the step again. What is already confirmed is not sent again."}
--- {"code":"INVALID_DATA","sentence":"The data of this task is not what its step needs: {problem}.","repair":"Correct data, then set status to PENDING.","on_resend":"Runs the step with the corrected data."}
--- {"code":"INVOICE_NOT_FOUND","sentence":"Stripe does not know the invoice {invoice}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Asks Stripe again."}
--- {"code":"INVOICE_NOT_PAID","sentence":"The invoice {invoice} is {status} at Stripe, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Asks Stripe again."}
--- {"code":"KEY_AND_REFERENCE_DIFFER","sentence":"{what} is in the row of customer {customer}, but names customer {other}.","repair":"If they are one person, add a task with the step customer.merge. If the key is in the wrong row, move it in registry.customers. Then set status to CANCELLED.","on_resend":"Nothing, while the key is in a row."}
--- {"code":"KEY_CAME_BACK","sentence":"{what} was a key of customer {customer} once ({why}), and is in use again.","repair":"If it is that customer's again, put the number into customer_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Links the key to customer_id; a key of somebody's past never makes a new customer."}
--- {"code":"KEY_IS_ANOTHERS","sentence":"{what} belongs to customer {customer}.","repair":"If that is right, set status to CANCELLED. If it is in the wrong row, move it in registry.customers, then set status to PENDING.","on_resend":"Looks again whose it is."}
--- {"code":"KEY_IS_GONE","sentence":"{what} is there no more, so it is nobody's.","repair":"Nothing to do.","on_resend":"Asks again whether it is there."}
--- {"code":"KEY_RETIRED_IN_USE","sentence":"The {system} {key} is retired, but was still in use {used} times when last counted.","repair":"For a Stripe price run npm run product:retire with it and the price that replaces it; for a treatment have new prescriptions written under the new one. Then set status to PENDING. To leave it as it is, set status to CANCELLED: what is paid for still ships.","on_resend":"Looks at the registry and at the last count again."}
--- {"code":"KEY_UNREGISTERED","sentence":"No product has the {system} {key}, though it was in use {used} times when last counted.","repair":"Add it to registry.product_keys, then set status to PENDING. If it is nothing that the company ships, set status to CANCELLED: it is not asked about again.","on_resend":"Looks at the registry and at the last count again."}
--- {"code":"LOGIN_CHANGE_REFUSED","sentence":"Supabase Auth did not ask customer {customer} whether the login's email may change (code {code}).","repair":"Look the user up in the Supabase dashboard (Authentication) and settle it there, or ask the customer to change the email in the app. Then set status to PENDING.","on_resend":"Compares the login with the CRM again, and has Supabase Auth ask the customer if they still differ."}
--- {"code":"LOGIN_CONFIRMATION_OFF","sentence":"Supabase Auth takes a new email without asking whoever has it, so no login's email is changed.","repair":"In the Supabase dashboard turn on \"Confirm email\" (Authentication, Providers, Email). Then set status to PENDING.","on_resend":"Looks at the setting again, then has Supabase Auth ask the customer."}
--- {"code":"LOGIN_EMAILS_SWAPPED","sentence":"The logins of customers {customer} and {other} (perhaps with others between them) each have the email that the next one is to get, so Supabase Auth can begin with none.","repair":"Agree with customer {customer} on another address for the time being, put it into the CRM, and have them confirm it. Then the others move by themselves; put the right address back into the CRM after that.","on_resend":"Looks whether one of them has moved."}
--- {"code":"LOGIN_EMAIL_NOT_FREE","sentence":"Customer {customer} is to get an email that another login (customer: {other}) still has. It waits until that one has moved to its new address.","repair":"Nothing to do: the other customer was asked to confirm.","on_resend":"Looks whether the email is free."}
--- {"code":"LOGIN_EMAIL_TAKEN","sentence":"The email that the CRM gives customer {customer} belongs to another login (customer: {other}).","repair":"Find out whose address it is and correct the email in the CRM; that runs this again by itself. If the other login is nobody's, delete it in the Supabase dashboard (Authentication) and set status to PENDING.","on_resend":"Looks whether the email is free."}
--- {"code":"LOGIN_MAIL_LIMIT","sentence":"Supabase Auth sends no more mails for now. The customer is asked a little later whether the login's email may change.","repair":"Usually nothing. If it lasts: raise the limit of emails in the Supabase dashboard (Authentication, Rate Limits).","on_resend":"Has Supabase Auth ask the customer now."}
--- {"code":"LOGIN_NEEDS_CUSTOMER","sentence":"The login of customer {customer} is protected by a second factor, so only they can change its email.","repair":"Ask the customer to sign in and to change the login's email to the one in the CRM. Then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
--- {"code":"LOGIN_NOT_CONFIRMED","sentence":"Supabase Auth asked customer {customer} {times} times by mail whether the login's email may change, and nobody answered.","repair":"Ask the customer whether the email in the CRM is right and correct it there; that runs this again by itself. If it is right: have them change the login's email in the app, then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
--- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers, or empty it if the login was deleted. Then set status to PENDING.","on_resend":"Looks the login up again."}
--- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} are both known in {system}: as {one} and {other}.","repair":"Stripe, health record: merge or delete one of the two there, then set status to PENDING. Pharmacy, crm, login: to give up the key of the first, add \"give_up\": [\"pharmacy\"] (or crm, login) to data, then set status to PENDING.","on_resend":"Asks the owners again, and merges the two when nothing stands in the way."}
--- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"Set the state of one of them to CANCELLED in tracker.renewals, then set status to PENDING.","on_resend":"Merges the two when nothing stands in the way."}
--- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set status to PENDING.","on_resend":"Reads the key again and goes on."}
--- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}, but afterwards {what} was not as before.","repair":"Look at the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set status to CANCELLED. Otherwise set it right at Stripe and tell engineering.","on_resend":"Looks at the subscription again; it is not moved a second time."}
--- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not come to its end.","repair":"Look in ops.waiting for what it waits for, and in ops.vendors for a vendor that is paused or fails. It goes on by itself, and each night begins anew; once one came to its end, set this to CANCELLED.","on_resend":"Does the work anew, now."}
--- {"code":"NOT_DUE_YET","sentence":"This fill is due on {day}.","repair":"Nothing to do.","on_resend":"Looks whether the day has come."}
--- {"code":"NOT_OURS","sentence":"The pharmacy order {order} was not made by Clockwork.","repair":"Nothing to do.","on_resend":"Looks at the pharmacy order again."}
--- {"code":"NOT_THE_FIRST_PRESCRIPTION","sentence":"Customer {customer} has a valid prescription {prescription} for product {product} and never had a subscription for it, but {why}.","repair":"Ask the customer. Set status to PENDING to start the subscription and charge for it, or to CANCELLED to leave it.","on_resend":"Looks at Stripe and the prescription again, and starts the subscription, once."}
--- {"code":"NOT_YET_VISIBLE","sentence":"{vendor} does not show what its own message says.","repair":"While it is retried: nothing. Once it stopped: look the matter up in the vendor's own dashboard, then set status to PENDING, or to CANCELLED if there is nothing to it.","on_resend":"Looks again."}
--- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one: the subscription is then started by itself. Set status to PENDING to look now, or to CANCELLED if the customer does not want the product.","on_resend":"Looks at Stripe and the prescription again, and starts the subscription, once."}
--- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set status to PENDING.","on_resend":"Reads the address again and goes on."}
--- {"code":"NO_VALID_PRESCRIPTION","sentence":"No valid prescription for this product: {why}. The order waits.","repair":"Get a prescription written. The order goes on by itself.","on_resend":"Checks the prescriptions now."}
--- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was replaced by order {replacement} already.","repair":"If that parcel is lost too, put {replacement} into order_id in data and set status to PENDING. Otherwise set it to CANCELLED.","on_resend":"Looks at the order again."}
--- {"code":"ORDER_CALLED_OFF","sentence":"Order {order} was called off before it was placed, because {why}.","repair":"Nothing to do. If it should ship after all (a dispute was won), add a task with the step order.replace and {\"order_id\": {order}} as its data.","on_resend":"Looks at the order again; it stays called off."}
--- {"code":"ORDER_NOT_FOUND","sentence":"There is no order {order}.","repair":"Correct order_id in data, then set status to PENDING.","on_resend":"Looks for the order again."}
--- {"code":"ORDER_STILL_LIVE","sentence":"Order {order} is {state}, so it is not replaced.","repair":"Wait until it ended. If the parcel is lost, add \"lost\": true to data and set status to PENDING.","on_resend":"Looks at the order again."}
--- {"code":"OUTCOME_UNKNOWN","sentence":"{vendor} never said whether it was done, and cannot be asked: {operation}.","repair":"Look it up in the vendor's dashboard. If it was not done, set status to PENDING.","on_resend":"Does it again."}
--- {"code":"PARCEL_RETURNED","sentence":"The parcel of order {order} came back.","repair":"Check the address with the customer. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
--- {"code":"PARTIAL_REFUND","sentence":"Part of the charge was refunded, and Stripe does not say for which line.","repair":"Set status to PENDING to cancel this order, or to CANCELLED to let it ship.","on_resend":"Cancels this order at the pharmacy."}
--- {"code":"PATIENT_MERGE_UNCLEAR","sentence":"The health record says that {what} was replaced, but not clearly by whom: {problem}.","repair":"Have the patient's record put right in the health record; news of it settles this. If this task is still here then, set status to CANCELLED.","on_resend":"Asks the health record again."}
--- {"code":"PATIENT_OF_NOBODY","sentence":"{what} is in no row and names no customer.","repair":"Find out whose it is and put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING. If it is no customer of ours, set status to CANCELLED: it is not asked again.","on_resend":"Links the patient to customer_id; where that is null, makes a new customer."}
--- {"code":"PAYMENT_NOT_TOLD","sentence":"The customer is not told that a payment failed, because {why}.","repair":"Nothing to do.","on_resend":"Asks Stripe again."}
--- {"code":"PHARMACY_CANCELLED","sentence":"The pharmacy cancelled order {order}; we had not asked for it.","repair":"Call the pharmacy. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
--- {"code":"PHARMACY_FAILED","sentence":"The pharmacy could not fill order {order}.","repair":"Call the pharmacy. Set status to PENDING for a replacement, or to CANCELLED after a refund.","on_resend":"Places a replacement order, once."}
--- {"code":"PHARMACY_NEEDS_ATTENTION","sentence":"The pharmacy holds order {order} and waits for an answer.","repair":"Look at the order in the pharmacy's portal and settle it there. Then set status to PENDING.","on_resend":"Looks at the pharmacy order again."}
--- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","sentence":"Prescription {prescription} of customer {customer} is for none of our products: {why}.","repair":"Open it in the health record. If we sell it, add its RxNorm code to registry.product_keys and set status to PENDING. If not, set status to CANCELLED.","on_resend":"Looks at the customer's prescriptions again, and starts what there is to start."}
--- {"code":"PRESCRIPTION_NOT_AT_PHARMACY","sentence":"The prescription is on file, but the pharmacy does not have it with a fill left. The order waits.","repair":"Usually nothing. After a day: ask the prescriber to send it to the pharmacy.","on_resend":"Asks the pharmacy now."}
--- {"code":"PRESCRIPTION_NOT_VALID_YET","sentence":"Prescription {prescription} is valid from {day} on; the subscription is started then.","repair":"Nothing to do.","on_resend":"Looks whether the day has come."}
--- {"code":"PRESCRIPTION_UNCLEAR","sentence":"A prescription is on file, but {what} is missing or unclear, so it cannot count as valid.","repair":"Have the prescription completed in the health record, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
--- {"code":"PRICE_NOT_SOLD","sentence":"Stripe no longer sells at the price {price}, so nobody can be moved to it.","repair":"Activate the price at Stripe, then set status to PENDING.","on_resend":"Asks Stripe again and goes on."}
+-- {"code":"ADDRESS_CHANGED","sentence":"The address of customer {customer} changed after order {order} was placed. The pharmacy would still send the parcel to the former address.","repair":"To replace the order with one to the address in the health record, set status to PENDING. If the parcel may go to the former address, set status to CANCELLED.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
+-- {"code":"ADDRESS_INCOMPLETE","sentence":"The address of customer {customer} in the health record is no longer complete. The pharmacy would send order {order} to the former address.","repair":"Have the address completed in the health record, then set status to PENDING. If the parcel may go to the former address, set status to CANCELLED.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
+-- {"code":"ALREADY_MERGED","sentence":"Customer {from} was already merged into customer {into}.","repair":"If that is right, there is nothing to do.","on_resend":"Checks the two customers again."}
+-- {"code":"ALREADY_SHIPPED","sentence":"Order {order} should be cancelled ({cause}), but it has already shipped.","repair":"Decide with the customer, then set status to CANCELLED.","on_resend":"Reads the order again. A shipped parcel cannot be called back."}
+-- {"code":"BILLING_NOT_PAUSED","sentence":"Subscription {subscription} has lapsed without a prescription. It bills other products too, so billing was not paused.","repair":"At Stripe, take the product out of the subscription or refund it. Then set status to CANCELLED.","on_resend":"Reads the subscription again, and pauses billing if it bills this product alone."}
+-- {"code":"CARD_DECLINED","sentence":"The first charge for product {product} of customer {customer} was declined (code {code}). No subscription was made and nothing was charged.","repair":"Ask the customer for another card. The charge is then tried again by itself. After a call to the bank, set status to PENDING. If the customer does not want the product, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and tries the charge once more."}
+-- {"code":"CHANGE_UNDER_WAY","sentence":"The event of this change may still be on its way, so the values are compared again later.","repair":"Nothing to do.","on_resend":"Compares the values now."}
+-- {"code":"CHARGE_DISPUTED","sentence":"The charge is disputed, so nothing is shipped for it.","repair":"Nothing to do. If the dispute is won, set status to PENDING.","on_resend":"Reads the charge at Stripe again. Ships only if the dispute is over."}
+-- {"code":"CHARGE_NOT_FOUND","sentence":"Stripe does not know the charge {charge}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Reads the charge at Stripe again."}
+-- {"code":"CHARGE_REFUNDED","sentence":"The charge was refunded, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Reads the charge at Stripe again. Ships only if the refund is gone."}
+-- {"code":"CHECK_OVERTAKEN","sentence":"A later check went on from the end of the last complete one. This page of an earlier check is not needed.","repair":"Nothing to do.","on_resend":"Checks whether the earlier check is still under way."}
+-- {"code":"CRM_EMAIL_MISSING","sentence":"The CRM has no email for customer {customer}, who has one elsewhere.","repair":"Put the person's email into the CRM. That runs this again by itself.","on_resend":"Reads the CRM again. An empty email is never copied anywhere."}
+-- {"code":"CRM_PERSON_UNKNOWN","sentence":"The CRM has no person {person} (customer {customer}).","repair":"Correct crm_person_id in registry.customers, or have the person made in the CRM. Then set status to PENDING.","on_resend":"Reads the owner again, then writes."}
+-- {"code":"CRM_PERSON_UNREACHABLE","sentence":"The CRM has no email and no phone of person {person}, so it cannot reach customer {customer}.","repair":"Have an email or a phone put into the CRM, then set status to PENDING. Or reach the customer in another way, and set status to CANCELLED.","on_resend":"Reads the person in the CRM again, then tells the CRM."}
+-- {"code":"CUSTOMERS_ARE_ONE","sentence":"The health record says that customers {from} and {into} are one person ({old} was replaced by {new}).","repair":"If that is right, set status to PENDING. If not, have the health record corrected and set status to CANCELLED.","on_resend":"Merges the first customer into the second, with every key, order and renewal."}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","sentence":"{what} leads to customer {customer}, who has another key in that system: {other}.","repair":"If it replaces the other key, put the customer's number into customer_id in data and add \"replace\": true. If it belongs to somebody else, put their number there. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id, if that customer has no other key or data says to replace it. A null customer_id makes a new customer."}
+-- {"code":"CUSTOMER_NOT_THERE","sentence":"The registry has no customer {customer}.","repair":"Correct the number in data, then set status to PENDING.","on_resend":"Searches for the customer again."}
+-- {"code":"CUSTOMER_ON_HOLD","sentence":"The customer paused the subscription, so nothing is sent.","repair":"Nothing to do. The mails go on when the customer resumes.","on_resend":"Reads the subscription at Stripe now."}
+-- {"code":"DRAIN_DIED","sentence":"The work was cut off on its last try.","repair":"Set status to PENDING. If it happens again, ask engineering.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
+-- {"code":"DRIFTS_AGAIN","sentence":"{attribute} of customer {customer} differed from {owner} in {mirror} {times} times within {days} days. Likely cause: {cause}.","repair":"Find out which program or person writes to the mirror, or why events do not come (ops.vendors, ops.drift). The mirror is repaired every night meanwhile. Then set status to PENDING.","on_resend":"Compares them again. If they agree, this is done. If not, the mirror is repaired and this stays."}
+-- {"code":"DUPLICATE_SHIPPED","sentence":"The pharmacy shipped a second order {pharmacy_order} for order {order}.","repair":"Inform the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Reads the second order again."}
+-- {"code":"EFFECT_HELD","sentence":"Another run is doing this right now: {operation}.","repair":"Nothing to do.","on_resend":"Checks whether it was done."}
+-- {"code":"EFFECT_SETTLING","sentence":"{vendor} did not say whether it was done: {operation}. Clockwork checks again after a moment.","repair":"Nothing to do.","on_resend":"Checks at the vendor whether it was done."}
+-- {"code":"EMAIL_IS_NO_PROOF","sentence":"{what} is in no row of registry.customers. Its email is that of customer {customers}. That proves nothing, because families share one.","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"ENDPOINT_SILENT","sentence":"{missing} of {total} messages of {vendor} ({kind}) never reached us. The nightly check found and recorded them.","repair":"Open the webhook endpoint in the vendor's dashboard. Check that it is switched on, subscribed to these messages, and has the right address. Check that its signing secret is the one of our environment. This closes by itself after a night in which most messages came.","on_resend":"Checks whether most messages have come since."}
+-- {"code":"EVENTS_OUT_OF_REACH","sentence":"Clockwork did not hear of the events at Stripe between {from} and {until}. Stripe lists only its last {days} days.","repair":"Search Stripe's dashboard for refunds and disputes of that time. Act on them there and with the customers. To have the paid invoices read, set status to PENDING. If all of them are resolved, set status to CANCELLED.","on_resend":"Reads the invoices paid in that time. Each invoice that is new to Clockwork becomes an order, unless its money was given back. Refund beforehand each invoice that needs no order any more."}
+-- {"code":"FACT_IS_PAST","sentence":"The order has gone beyond {fact}, so the CRM is told the later fact instead.","repair":"Nothing to do.","on_resend":"Reads the order again."}
+-- {"code":"FACT_IS_TOO_OLD","sentence":"The CRM was not told {fact}, because it is over 72 hours old. The CRM starts nothing for so old an event.","repair":"If the customer should know, inform them in another way.","on_resend":"Checks its age again. The CRM is not told."}
+-- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}. Its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set status to PENDING.","on_resend":"Reads the subscription again. No other one is started."}
+-- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record replies about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record. If that fails too, ask its vendor. This closes by itself when a reply comes.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set status to PENDING.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set status to PENDING.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
+-- {"code":"INVALID_DATA","sentence":"The data of this task does not fit its step: {problem}.","repair":"Correct data, then set status to PENDING.","on_resend":"Runs the step with the corrected data."}
+-- {"code":"INVOICE_NOT_FOUND","sentence":"Stripe does not know the invoice {invoice}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Reads the invoice at Stripe again."}
+-- {"code":"INVOICE_NOT_PAID","sentence":"The invoice {invoice} is {status} at Stripe, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Reads the invoice at Stripe again."}
+-- {"code":"KEY_AND_REFERENCE_DIFFER","sentence":"{what} is in the row of customer {customer}, but names customer {other}.","repair":"If they are one person, add a task with the step customer.merge. If the key is in the wrong row, put it into the right row of registry.customers. Then set status to CANCELLED.","on_resend":"Does nothing while the key is in a row."}
+-- {"code":"KEY_CAME_BACK","sentence":"{what} is in use again. It is a former key of customer {customer} ({why}).","repair":"If it belongs to that customer again, put the number into customer_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Links the key to customer_id. A former key never makes a new customer."}
+-- {"code":"KEY_IS_ANOTHERS","sentence":"{what} belongs to customer {customer}.","repair":"If that is right, set status to CANCELLED. If it is in the wrong row, put it into the right row of registry.customers, then set status to PENDING.","on_resend":"Checks again which customer has the key."}
+-- {"code":"KEY_IS_GONE","sentence":"{what} no longer exists, so it belongs to nobody.","repair":"Nothing to do.","on_resend":"Checks again whether it exists."}
+-- {"code":"KEY_RETIRED_IN_USE","sentence":"The {system} {key} is retired, but was still in use {used} times at the last count.","repair":"For a Stripe price, run npm run product:retire with it and the price that replaces it. For a treatment, have new prescriptions written under the new one. Then set status to PENDING. To leave it as it is, set status to CANCELLED. Paid fills still ship.","on_resend":"Reads the registry and the last count again."}
+-- {"code":"KEY_UNREGISTERED","sentence":"No product has the {system} {key}, which was in use {used} times at the last count.","repair":"Add it to registry.product_keys, then set status to PENDING. If it is nothing that the company ships, set status to CANCELLED. It is then not asked about again.","on_resend":"Reads the registry and the last count again."}
+-- {"code":"LOGIN_CHANGE_REFUSED","sentence":"Supabase Auth did not ask customer {customer} to confirm the login's new email (code {code}).","repair":"Open the user in the Supabase dashboard (Authentication) and resolve it there. Or ask the customer to change the email in the app. Then set status to PENDING.","on_resend":"Compares the login with the CRM again. If they still differ, has Supabase Auth ask the customer."}
+-- {"code":"LOGIN_CONFIRMATION_OFF","sentence":"Supabase Auth takes a new email without a confirmation by mail, so no login's email is changed.","repair":"In the Supabase dashboard, turn on \"Confirm email\" (Authentication, Providers, Email). Then set status to PENDING.","on_resend":"Reads the setting again, then has Supabase Auth ask the customer."}
+-- {"code":"LOGIN_EMAILS_SWAPPED","sentence":"The logins of customers {customer} and {other} each wait for the other's email. Further logins may be between them. Supabase Auth can change none of them first.","repair":"Agree with one of the customers on another address for the time being. Put it into the CRM, and have the customer confirm it. The other logins then change by themselves. After that, put the right address back into the CRM.","on_resend":"Checks whether one of the logins has changed."}
+-- {"code":"LOGIN_EMAIL_NOT_FREE","sentence":"The new email of customer {customer} still belongs to another login (customer: {other}). The change waits until that login has its own new email.","repair":"Nothing to do. The other customer was asked to confirm.","on_resend":"Checks whether the email is free."}
+-- {"code":"LOGIN_EMAIL_TAKEN","sentence":"The email that the CRM gives customer {customer} belongs to another login (customer: {other}).","repair":"Find out which of the two customers the address belongs to, and correct the email in the CRM. That runs this again by itself. If the other login belongs to nobody, delete it in the Supabase dashboard (Authentication) and set status to PENDING.","on_resend":"Checks whether the email is free."}
+-- {"code":"LOGIN_MAIL_LIMIT","sentence":"Supabase Auth sends no more mails for now. It asks the customer to confirm the login's new email a little later.","repair":"Usually nothing. If it lasts, raise the limit of emails in the Supabase dashboard (Authentication, Rate Limits).","on_resend":"Has Supabase Auth ask the customer now."}
+-- {"code":"LOGIN_NEEDS_CUSTOMER","sentence":"A second factor protects the login of customer {customer}, so only they can change its email.","repair":"Ask the customer to sign in and to change the login's email to the one in the CRM. Then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_NOT_CONFIRMED","sentence":"Supabase Auth asked customer {customer} {times} times by mail to confirm the login's new email. Nobody confirmed it.","repair":"Ask the customer whether the email in the CRM is right. If it is wrong, correct it in the CRM. That runs this again by itself. If it is right, have the customer change the login's email in the app, then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers. If the login was deleted, empty that cell. Then set status to PENDING.","on_resend":"Reads the login again."}
+-- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} both have a key in {system}: {one} and {other}.","repair":"For Stripe or the health record, merge or delete one of the two there. For the pharmacy, crm or login, give up the first customer's key: add \"give_up\": [\"pharmacy\"] (or crm, login) to data. Then set status to PENDING.","on_resend":"Reads the owners again, and merges the two if nothing prevents it."}
+-- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"In tracker.renewals, set state of one of them to CANCELLED. Then set status of this task to PENDING.","on_resend":"Merges the two if nothing prevents it."}
+-- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set status to PENDING.","on_resend":"Reads the key again, then goes on."}
+-- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}. Afterwards this was not as before: {what}.","repair":"Read the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set status to CANCELLED. Otherwise correct it at Stripe and inform engineering.","on_resend":"Reads the subscription again. It is not moved a second time."}
+-- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not ended.","repair":"Find its task in ops.waiting. Find in ops.vendors a vendor that is paused or fails. The work goes on by itself, and each night begins anew. Once it has ended in one night, set status to CANCELLED.","on_resend":"Does the work anew, now."}
+-- {"code":"NOT_DUE_YET","sentence":"This order waits until {day}, the day of its fill.","repair":"Nothing to do.","on_resend":"Checks whether that day has come."}
+-- {"code":"NOT_OURS","sentence":"Clockwork did not make the pharmacy order {order}.","repair":"Nothing to do.","on_resend":"Reads the pharmacy order again."}
+-- {"code":"NOT_THE_FIRST_PRESCRIPTION","sentence":"Customer {customer} has a valid prescription {prescription} for product {product}, but never had a subscription for it. None was started, because {why}.","repair":"Ask the customer. To start the subscription and charge for it, set status to PENDING. To leave it, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NOT_YET_VISIBLE","sentence":"{vendor} does not yet show the change that its own message reports.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the change in the vendor's own dashboard, then set status to PENDING. If there is nothing to it, set status to CANCELLED.","on_resend":"Reads the vendor again."}
+-- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one. The subscription is then started by itself. To try now, set status to PENDING. If the customer does not want the product, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set status to PENDING.","on_resend":"Reads the address again, then goes on."}
+-- {"code":"NO_VALID_PRESCRIPTION","sentence":"The customer has no valid prescription for this product: {why}. The order waits.","repair":"Have a prescription written. The order then goes on by itself.","on_resend":"Checks the prescriptions now."}
+-- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was already replaced by order {replacement}.","repair":"If that parcel is lost too, put the replacement's number into order_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Reads the order again."}
+-- {"code":"ORDER_CALLED_OFF","sentence":"Order {order} was cancelled before it was placed, because {why}.","repair":"Nothing to do. If it should ship after all (a won dispute), add a task with the step order.replace and {\"order_id\": <its number>} as data.","on_resend":"Reads the order again. It stays cancelled."}
+-- {"code":"ORDER_NOT_FOUND","sentence":"The table tracker.orders has no order {order}.","repair":"Correct order_id in data, then set status to PENDING.","on_resend":"Searches for the order again."}
+-- {"code":"ORDER_STILL_LIVE","sentence":"Order {order} is {state}, so it is not replaced.","repair":"Wait until the order has ended. If the parcel is lost, add \"lost\": true to data and set status to PENDING.","on_resend":"Reads the order again."}
+-- {"code":"OUTCOME_UNKNOWN","sentence":"{vendor} never said whether it was done, and cannot be asked: {operation}.","repair":"Search for it in the vendor's dashboard. If it was not done, set status to PENDING.","on_resend":"Does it again."}
+-- {"code":"PARCEL_RETURNED","sentence":"The parcel of order {order} came back.","repair":"Check the address with the customer. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
+-- {"code":"PARTIAL_REFUND","sentence":"Part of the charge was refunded. Stripe does not name the invoice line.","repair":"To cancel this order, set status to PENDING. To let it ship, set status to CANCELLED.","on_resend":"Cancels this order at the pharmacy."}
+-- {"code":"PATIENT_MERGE_UNCLEAR","sentence":"The health record says that {what} was replaced. Its replacement is unclear: {problem}.","repair":"Have the patient corrected in the health record. The event of that correction ends this. If this task is still here after that, set status to CANCELLED.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"PATIENT_OF_NOBODY","sentence":"{what} is in no row of registry.customers and names no customer.","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING. If it is no customer of ours, set status to CANCELLED. It is then not asked about again.","on_resend":"Links the patient to customer_id. A null customer_id makes a new customer."}
+-- {"code":"PAYMENT_NOT_TOLD","sentence":"The CRM is not told of the failed payment, because {why}.","repair":"Nothing to do.","on_resend":"Reads the invoice and the subscription at Stripe again."}
+-- {"code":"PHARMACY_CANCELLED","sentence":"The pharmacy cancelled order {order} without our request.","repair":"Call the pharmacy. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_FAILED","sentence":"The pharmacy could not fill order {order}.","repair":"Call the pharmacy. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_NEEDS_ATTENTION","sentence":"The pharmacy keeps order {order} back until somebody replies.","repair":"Open the order in the pharmacy's portal and resolve it there. Then set status to PENDING.","on_resend":"Reads the pharmacy order again."}
+-- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","sentence":"Prescription {prescription} of customer {customer} is for none of our products: {why}.","repair":"Open it in the health record. If we sell it, add its RxNorm code to registry.product_keys and set status to PENDING. If not, set status to CANCELLED.","on_resend":"Reads the customer's prescriptions again, and starts the subscriptions that follow from them."}
+-- {"code":"PRESCRIPTION_NOT_AT_PHARMACY","sentence":"The prescription is on file, but the pharmacy does not have it with a fill left. The order waits.","repair":"Usually nothing. After a day, ask the prescriber to send it to the pharmacy.","on_resend":"Reads the prescriptions at the pharmacy now."}
+-- {"code":"PRESCRIPTION_NOT_VALID_YET","sentence":"Prescription {prescription} is valid from {day} on. The subscription is started then.","repair":"Nothing to do.","on_resend":"Checks whether that day has come."}
+-- {"code":"PRESCRIPTION_UNCLEAR","sentence":"The prescription on file does not count as valid, because {what} is missing or unclear.","repair":"Have the prescription completed in the health record, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
+-- {"code":"PRICE_NOT_SOLD","sentence":"Stripe no longer sells at the price {price}, so no subscription can be moved to it.","repair":"Activate the price at Stripe, then set status to PENDING.","on_resend":"Reads the price at Stripe again, then goes on."}
 -- {"code":"PRODUCT_HAS_NO_CODE","sentence":"Product {product} has no rxnorm key, so no prescription can be for it.","repair":"Add its RxNorm codes to registry.product_keys, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
--- {"code":"PRODUCT_NOT_SOLD","sentence":"Customer {customer} has a first prescription for product {product}, which is retired in registry.products, so no subscription was started.","repair":"If it is sold after all, set the product to active and this task to PENDING. Otherwise have another product prescribed and set this task to CANCELLED.","on_resend":"Looks again, and starts the subscription if the product is sold."}
--- {"code":"REFERENCES_DIFFER","sentence":"{what} leads to more than one customer: {customers}.","repair":"If they are one person, add a task with the step customer.merge. If not, put the right number into customer_id in data. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
--- {"code":"REFERENCE_LEADS_NOWHERE","sentence":"{what} names a customer who is not here ({reference}).","repair":"Find out whose it is and put that number into customer_id in data; to make a new customer leave it null. Then set status to PENDING.","on_resend":"Links the key to customer_id; where that is null, makes a new customer."}
--- {"code":"REFILL_DATES_UNKNOWN","sentence":"Nobody can tell when the prescription behind subscription {subscription} must be renewed: {what} is missing or unclear.","repair":"Have prescription {prescription} completed in the health record. That closes this by itself.","on_resend":"Looks at the prescription again."}
--- {"code":"REFILL_TWICE","sentence":"Customer {customer} pays twice for the same product: by subscription {other} and by subscription {subscription}.","repair":"Ask the customer, and end one of them at Stripe: that closes this by itself. If both are wanted, make them one with a quantity of 2.","on_resend":"Looks at the subscriptions again."}
--- {"code":"REFILL_UNCLEAR","sentence":"Subscription {subscription} is active, but {what}, so nobody can tell what it refills, or when.","repair":"Correct the subscription at Stripe (or its price), or end it. Both close this by themselves.","on_resend":"Looks at the subscription again."}
--- {"code":"REFILL_WITHOUT_PRESCRIPTION","sentence":"Subscription {subscription} is active, but {why}.","repair":"Have a prescription written for the product, or end the subscription at Stripe. Both close this by themselves.","on_resend":"Looks at the prescriptions again."}
--- {"code":"RENEWAL_LAPSED","sentence":"The prescription behind subscription {subscription} was not renewed in time.","repair":"Talk to the customer and the prescriber. A new prescription closes this by itself; the end of the subscription does too.","on_resend":"Looks again whether it was renewed."}
--- {"code":"RENEWAL_NOT_NEEDED","sentence":"The renewal is over, or the subscription no longer active, so the customer is not written to.","repair":"Nothing to do.","on_resend":"Looks again."}
--- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Tell the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Looks at the order again."}
--- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, by which the registry knows customer {customer}.","repair":"Correct stripe_customer_id in registry.customers, or empty it if the customer was deleted at Stripe on purpose; then set status to PENDING.","on_resend":"Looks again."}
--- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and give its money back. Then set status to PENDING.","on_resend":"Looks again whether there are two."}
--- {"code":"SUBSCRIPTION_NOT_ACTIVE","sentence":"The subscription is {status} at Stripe, though this fill is paid for.","repair":"Refund it at Stripe; or, to ship all the same, add \"ship_despite_subscription\": true to data and set status to PENDING.","on_resend":"Asks Stripe again; ships only if the subscription is active or data says to."}
--- {"code":"SUBSCRIPTION_PAUSED","sentence":"The customer paused the subscription. The order waits.","repair":"Nothing to do: it ships when the customer resumes.","on_resend":"Asks Stripe now."}
--- {"code":"SUBSCRIPTION_STARTS_LATER","sentence":"A first prescription of product {product}: its subscription is started at {time}, unless there is one by then.","repair":"Nothing to do. To prevent it, set status to CANCELLED.","on_resend":"Looks at Stripe and the prescription now, and starts it, once."}
--- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which nothing here understands.","repair":"Ask engineering what it means for refills.","on_resend":"Asks Stripe again."}
--- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set status to PENDING.","on_resend":"Looks the customer up again and goes on."}
--- {"code":"UNKNOWN_EVENT","sentence":"No step handles {step} yet.","repair":"Nothing to do, unless this event should do something: then ask engineering for a step.","on_resend":"Runs the step, once there is one."}
--- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy tells of an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering: the database may have been restored to an earlier moment.","on_resend":"Looks for the order again."}
--- {"code":"UNKNOWN_PRODUCT","sentence":"No product has the {system} {key}.","repair":"Add the key to registry.product_keys, then set status to PENDING.","on_resend":"Looks the product up again and goes on."}
--- {"code":"UNKNOWN_STEP","sentence":"No step is called {step}.","repair":"If the name was mistyped, cancel this task and add one with the right name. Otherwise ask engineering.","on_resend":"Runs the step, once there is one."}
--- {"code":"UNREADABLE_EVENT","sentence":"{source} sent a signed message that cannot be read ({bytes} bytes, SHA-256 {sha256}).","repair":"Ask engineering to compare it with the vendor's own delivery log, then set this task to CANCELLED.","on_resend":"Nothing: the message was not kept."}
+-- {"code":"PRODUCT_NOT_SOLD","sentence":"Customer {customer} has a first prescription for product {product}. That product is retired in registry.products, so no subscription was started.","repair":"If it is sold after all, set status of the product to active and status of this task to PENDING. Otherwise have another product prescribed and set status of this task to CANCELLED.","on_resend":"Checks again, and starts the subscription if the product is sold."}
+-- {"code":"REFERENCES_DIFFER","sentence":"{what} leads to more than one customer: {customers}.","repair":"If they are one person, add a task with the step customer.merge. If not, put the right number into customer_id in data. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"REFERENCE_LEADS_NOWHERE","sentence":"{what} names a customer that registry.customers does not have ({reference}).","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"REFILL_DATES_UNKNOWN","sentence":"The due day of subscription {subscription} is unknown. In prescription {prescription}, {what} is missing or unclear.","repair":"Have the prescription completed in the health record. That closes this by itself.","on_resend":"Reads the prescription again."}
+-- {"code":"REFILL_TWICE","sentence":"Customer {customer} pays twice for the same product: by subscription {other} and by subscription {subscription}.","repair":"Ask the customer, and end one of them at Stripe. That closes this by itself. If both are wanted, make them one with a quantity of 2.","on_resend":"Reads the subscriptions again."}
+-- {"code":"REFILL_UNCLEAR","sentence":"Subscription {subscription} is active, but {what}. Its refills or their days are unknown.","repair":"Correct the subscription (or its price) at Stripe, or end it. Each of them closes this by itself.","on_resend":"Reads the subscription again."}
+-- {"code":"REFILL_WITHOUT_PRESCRIPTION","sentence":"Subscription {subscription} is active, but {why}.","repair":"Have a prescription written for the product, or end the subscription at Stripe. Each of them closes this by itself.","on_resend":"Reads the prescriptions again."}
+-- {"code":"RENEWAL_LAPSED","sentence":"The prescription behind subscription {subscription} was not renewed in time.","repair":"Talk to the customer and the prescriber. A new prescription closes this by itself. The end of the subscription closes it too.","on_resend":"Checks again whether it was renewed."}
+-- {"code":"RENEWAL_NOT_NEEDED","sentence":"The renewal is over or the subscription is no longer active, so the customer gets no mail.","repair":"Nothing to do.","on_resend":"Checks the renewal again."}
+-- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Inform the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Reads the order again."}
+-- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, the stripe_customer_id of customer {customer}.","repair":"Correct stripe_customer_id in registry.customers. If the customer was deleted at Stripe on purpose, empty that cell. Then set status to PENDING.","on_resend":"Reads the customer at Stripe again."}
+-- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and refund it. Then set status to PENDING.","on_resend":"Checks again whether there are two."}
+-- {"code":"SUBSCRIPTION_NOT_ACTIVE","sentence":"The subscription is {status} at Stripe, though this fill is paid for.","repair":"Refund the fill at Stripe. Or, to ship it all the same, add \"ship_despite_subscription\": true to data and set status to PENDING.","on_resend":"Reads the subscription at Stripe again. Ships only if it is active or data says to."}
+-- {"code":"SUBSCRIPTION_PAUSED","sentence":"The customer paused the subscription. The order waits.","repair":"Nothing to do. The order ships when the customer resumes.","on_resend":"Reads the subscription at Stripe now."}
+-- {"code":"SUBSCRIPTION_STARTS_LATER","sentence":"The subscription for a first prescription of product {product} is started at {time}, unless there is one by then.","repair":"Nothing to do. To prevent the start, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription now, and starts the subscription, once."}
+-- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which Clockwork does not know.","repair":"Ask engineering about the meaning of this status for refills.","on_resend":"Reads the subscription at Stripe again."}
+-- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set status to PENDING.","on_resend":"Searches for the customer again, then goes on."}
+-- {"code":"UNKNOWN_EVENT","sentence":"No step handles {step} yet.","repair":"Nothing to do. If this event should start something, ask engineering for a step.","on_resend":"Runs the step, once there is one."}
+-- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy has an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering. The database may have been restored to an earlier moment.","on_resend":"Searches for the order again."}
+-- {"code":"UNKNOWN_PRODUCT","sentence":"No product has the {system} {key}.","repair":"Add the key to registry.product_keys, then set status to PENDING.","on_resend":"Searches for the product again, then goes on."}
+-- {"code":"UNKNOWN_STEP","sentence":"No step is called {step}.","repair":"If the name was mistyped, set status to CANCELLED and add a task with the right name. Otherwise ask engineering.","on_resend":"Runs the step, once there is one."}
+-- {"code":"UNREADABLE_EVENT","sentence":"{source} sent a signed message that cannot be read ({bytes} bytes, SHA-256 {sha256}).","repair":"Ask engineering to compare it with the vendor's own delivery log. Then set status to CANCELLED.","on_resend":"Does nothing, because the message was not kept."}
 -- {"code":"VENDOR_PAUSED","sentence":"{vendor} is paused.","repair":"Nothing to do. To go on at once, clear paused_until in clockwork.vendors.","on_resend":"Waits for the pause to end."}
--- {"code":"VENDOR_REFUSED","sentence":"{vendor} refused: {operation} (status {status}, code {code}).","repair":"Look the matter up in the vendor's own dashboard, settle it, then set status to PENDING.","on_resend":"Asks the vendor again. What is already confirmed is not sent again."}
--- {"code":"VENDOR_UNANSWERED","sentence":"{vendor} did not answer: {operation}.","repair":"While it is retried: nothing. Once it stopped: check the vendor's status page, then set status to PENDING.","on_resend":"Asks the vendor whether it was done, and does it only if it was not."}
+-- {"code":"VENDOR_REFUSED","sentence":"{vendor} refused: {operation} (status {status}, code {code}).","repair":"Find the cause in the vendor's own dashboard and resolve it there. Then set status to PENDING.","on_resend":"Sends the request again. A confirmed effect is not sent again."}
+-- {"code":"VENDOR_UNANSWERED","sentence":"{vendor} did not reply: {operation}.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the vendor's status page, then set status to PENDING.","on_resend":"Checks at the vendor whether it was done, and does it only if it was not."}
 
 -- rows of clockwork.settings
 -- {"only_row":true,"maintenance":false,"ship_within":"3 days","deliver_within":"7 days","pharmacy_time_zone":"America/New_York","clock_offset":"00:00:00","remind_days_before":[14,5],"drift_secret":"<drawn>","drift_settle_minutes":15,"drift_again_times":3,"drift_again_days":14,"drift_questions_at_most":20,"subscription_wait":"00:15:00","began_at":"<moment>","endpoint_silent_share":0.6,"endpoint_silent_at_least":5}
 
 -- rows of clockwork.task_moves
 -- {"from_status":"CANCELLED","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it after all"}
--- {"from_status":"DONE","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it again; what was done outside is not done twice"}
--- {"from_status":"MANUAL_INTERVENTION","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"DONE","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it again; no effect is done twice"}
+-- {"from_status":"MANUAL_INTERVENTION","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"cancel it"}
 -- {"from_status":"MANUAL_INTERVENTION","to_status":"PENDING","by_person":true,"by_machinery":true,"meaning":"run it again"}
--- {"from_status":"PARKED","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"PARKED","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"cancel it"}
 -- {"from_status":"PARKED","to_status":"PENDING","by_person":true,"by_machinery":false,"meaning":"run it, now that a step exists"}
--- {"from_status":"PENDING","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"drop it"}
+-- {"from_status":"PENDING","to_status":"CANCELLED","by_person":true,"by_machinery":false,"meaning":"cancel it"}
 -- {"from_status":"PENDING","to_status":"QUEUED","by_person":false,"by_machinery":true,"meaning":"the drain takes it"}
--- {"from_status":"QUEUED","to_status":"CANCELLED","by_person":true,"by_machinery":true,"meaning":"drop it"}
+-- {"from_status":"QUEUED","to_status":"CANCELLED","by_person":true,"by_machinery":true,"meaning":"cancel it"}
 -- {"from_status":"QUEUED","to_status":"DONE","by_person":false,"by_machinery":true,"meaning":"its work is done"}
 -- {"from_status":"QUEUED","to_status":"MANUAL_INTERVENTION","by_person":false,"by_machinery":true,"meaning":"a person is needed"}
--- {"from_status":"QUEUED","to_status":"PARKED","by_person":false,"by_machinery":true,"meaning":"nothing handles it"}
+-- {"from_status":"QUEUED","to_status":"PARKED","by_person":false,"by_machinery":true,"meaning":"it has no step"}
 -- {"from_status":"QUEUED","to_status":"PENDING","by_person":true,"by_machinery":true,"meaning":"give up the current try and start over"}
 
 -- rows of clockwork.vendors
@@ -2860,30 +2860,30 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 
 -- rows of tracker.move_findings
 -- {"finding":"CALLED_OFF","meaning":"The old price is no longer marked as replaced by the new one (registry.product_keys)."}
--- {"finding":"ELSEWHERE","meaning":"It has neither price any more."}
+-- {"finding":"ELSEWHERE","meaning":"It has neither of the two prices any more."}
 -- {"finding":"ENDED","meaning":"The subscription has ended."}
--- {"finding":"FREE_TO_PAID","meaning":"The old price is free and the new one is not. Stripe would charge at once: agree it with the customer, then change it at Stripe."}
--- {"finding":"INCOMPLETE","meaning":"Its first payment was never made, so Stripe lets nothing be changed. It ends by itself within a day."}
+-- {"finding":"FREE_TO_PAID","meaning":"The old price is free and the new one is not. Stripe would charge at once. Agree it with the customer, then change it at Stripe."}
+-- {"finding":"INCOMPLETE","meaning":"Its first payment was never made, so Stripe allows no change. It ends by itself within a day."}
 -- {"finding":"METERED","meaning":"It is charged by use and not by quantity. Change it at Stripe."}
--- {"finding":"MOVED_BACK","meaning":"It was moved, and somebody moved it back at Stripe. Run the command again to move it once more."}
+-- {"finding":"MOVED_BACK","meaning":"It was moved, and somebody moved it back at Stripe. To move it once more, run the command again."}
 -- {"finding":"OTHER_CURRENCY","meaning":"The new price is in another currency. The customer needs a new subscription."}
--- {"finding":"OTHER_INTERVAL","meaning":"The new price is charged in another rhythm. Stripe would charge at once and move the billing date: agree it with the customer, then change it at Stripe."}
+-- {"finding":"OTHER_INTERVAL","meaning":"The new price has another interval. Stripe would charge at once and change the billing date. Agree it with the customer, then change it at Stripe."}
 -- {"finding":"OTHER_ITEMS","meaning":"It pays for something else too. Change it at Stripe."}
--- {"finding":"PENDING_UPDATE","meaning":"A change at Stripe waits for its payment. Run the command again once it is settled."}
--- {"finding":"PRICE_TWICE","meaning":"It has the old price twice, or both prices. Put it in order at Stripe."}
+-- {"finding":"PENDING_UPDATE","meaning":"A change at Stripe waits for its payment. Run the command again after that payment."}
+-- {"finding":"PRICE_TWICE","meaning":"It has the old price twice, or both prices. Correct it at Stripe."}
 -- {"finding":"SCHEDULED","meaning":"A schedule at Stripe decides its price. Change the schedule at Stripe."}
--- {"finding":"UNKNOWN_STATUS","meaning":"It has a status that nothing here understands. Ask engineering."}
+-- {"finding":"UNKNOWN_STATUS","meaning":"It has a status that Clockwork does not know. Ask engineering."}
 
 -- rows of tracker.order_states
--- {"state":"AWAITING_PRESCRIPTION","rank":10,"meaning":"paid for, but there is no valid prescription; checked again and again"}
--- {"state":"AWAITING_SUBSCRIPTION","rank":10,"meaning":"paid for, but the customer paused; ships when the customer resumes"}
+-- {"state":"AWAITING_PRESCRIPTION","rank":10,"meaning":"paid for, but there is no valid prescription; it is checked again and again"}
+-- {"state":"AWAITING_SUBSCRIPTION","rank":10,"meaning":"paid for, but the customer paused; it ships when the customer resumes"}
 -- {"state":"CANCELLED","rank":35,"meaning":"cancelled; nothing ships"}
 -- {"state":"DELIVERED","rank":50,"meaning":"arrived"}
 -- {"state":"FAILED","rank":33,"meaning":"the pharmacy could not fill it"}
 -- {"state":"FILLING","rank":30,"meaning":"the pharmacy is filling it"}
 -- {"state":"OUT_FOR_DELIVERY","rank":45,"meaning":"arrives today"}
 -- {"state":"PLACED","rank":20,"meaning":"the pharmacy has the order"}
--- {"state":"READY","rank":10,"meaning":"paid for; will be placed when its day has come"}
+-- {"state":"READY","rank":10,"meaning":"paid for; it is placed when its day has come"}
 -- {"state":"RETURNED","rank":60,"meaning":"came back"}
 -- {"state":"SHIPPED","rank":40,"meaning":"on its way"}
 
@@ -2898,11 +2898,11 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"finding":"NO_PRESCRIPTION","is_issue":true,"meaning":"There is no active prescription on file."}
 -- {"finding":"PAUSED","is_issue":false,"meaning":"The customer paused it."}
 -- {"finding":"PAUSED_FOR_RENEWAL","is_issue":true,"meaning":"The prescription lapsed, so billing is paused until it is renewed."}
--- {"finding":"RUNS_OUT","is_issue":false,"meaning":"Its prescription's fills will be used up soon."}
--- {"finding":"UNCLEAR","is_issue":true,"meaning":"It cannot be told what it refills, or when."}
+-- {"finding":"RUNS_OUT","is_issue":false,"meaning":"The fills of its prescription will be used up soon."}
+-- {"finding":"UNCLEAR","is_issue":true,"meaning":"Its refills or their days are unknown."}
 -- {"finding":"UNKNOWN_CUSTOMER","is_issue":true,"meaning":"Its customer is not in the registry, or has no patient in the health record."}
--- {"finding":"UNKNOWN_PRODUCT","is_issue":true,"meaning":"Its price is in no product."}
--- {"finding":"UNKNOWN_STATUS","is_issue":true,"meaning":"Stripe gives it a status that nothing here understands."}
+-- {"finding":"UNKNOWN_PRODUCT","is_issue":true,"meaning":"Its price belongs to no product."}
+-- {"finding":"UNKNOWN_STATUS","is_issue":true,"meaning":"Stripe gives it a status that Clockwork does not know."}
 -- {"finding":"WRONG_PRODUCT","is_issue":true,"meaning":"There are prescriptions on file, but none for this product."}
 
 -- rows of tracker.renewal_moves
@@ -2917,8 +2917,8 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"from_state":"SCHEDULED","to_state":"RENEWED"}
 
 -- rows of tracker.renewal_states
--- {"state":"CANCELLED","is_open":false,"meaning":"the customer ended the subscription, or it is no longer due"}
+-- {"state":"CANCELLED","is_open":false,"meaning":"the customer ended the subscription, or the renewal is no longer due"}
 -- {"state":"CONTACTED","is_open":true,"meaning":"the customer was asked; reminders follow"}
--- {"state":"LAPSED","is_open":true,"meaning":"not renewed in time: a person sees to it, and billing is paused"}
+-- {"state":"LAPSED","is_open":true,"meaning":"not renewed in time: a person is asked, and billing is paused"}
 -- {"state":"RENEWED","is_open":false,"meaning":"a new prescription covers the refill"}
 -- {"state":"SCHEDULED","is_open":true,"meaning":"the customer will be asked to renew on start_on"}

@@ -21,7 +21,7 @@ Look at
 
 Repair (in the table editor: edit the one cell)
   update clockwork.tasks set status = 'PENDING' where id = …;     run it again; nothing is done twice outside
-  update clockwork.tasks set status = 'CANCELLED' where id = …;   drop it
+  update clockwork.tasks set status = 'CANCELLED' where id = …;   cancel it
 
 Send a webhook (as the pharmacy; nothing handles this one, so it is kept as PARKED)
   . ${file}; body='{"id":"hello-1","type":"photon:store:opened","data":{}}'

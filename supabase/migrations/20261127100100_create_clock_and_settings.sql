@@ -1,9 +1,9 @@
--- Purpose: the one clock that all SQL reads, the name of whoever makes a change, the guard that keeps rows from being
---   removed, and one row of settings.
+-- Purpose: the one clock that all SQL reads, the author of each change, the guard against removals, and one row of
+--   settings.
 -- Touches: clockwork.now(), clockwork.actor(), clockwork.refuse_removal(), clockwork.settings.
--- Watch: clock_offset is read only on a server that was started with `clockwork.local = on`; a hosted project ignores it.
---   An SQL function with a search_path of its own is never inlined and is planned at each call; PL/pgSQL is planned once
---   a connection, and every statement of the machinery calls the first two.
+-- Watch: only a server that was started with `clockwork.local = on` reads clock_offset. A hosted project ignores it.
+--   The first two functions are PL/pgSQL because every statement of the machinery calls them. PL/pgSQL is planned once a
+--   connection. An SQL function with a search_path of its own is never inlined, and is planned at each call.
 
 create function clockwork.now() returns timestamptz
 language plpgsql stable set search_path = ''
@@ -16,9 +16,9 @@ begin
   end;
 end
 $$;
-comment on function clockwork.now() is 'The time. Everything in Clockwork reads this, so that the local stack can move it.';
+comment on function clockwork.now() is 'The time. Everything in Clockwork reads this clock, so that the local stack can shift it.';
 
--- Machinery names itself with set_config('clockwork.actor', 'clockwork:<part>', true); Studio gives no person's name.
+-- The machinery names itself with set_config('clockwork.actor', 'clockwork:<part>', true). Studio gives no person's name.
 create function clockwork.actor() returns text
 language plpgsql stable set search_path = ''
 as $$
@@ -26,9 +26,9 @@ begin
   return coalesce(nullif(current_setting('clockwork.actor', true), ''), 'table editor');
 end
 $$;
-comment on function clockwork.actor() is 'Who makes the current change: clockwork:<part> for machinery, otherwise a person.';
+comment on function clockwork.actor() is 'The author of the current change: clockwork:<part> for the machinery, otherwise a person.';
 
--- Its argument is what to do instead, in a sentence.
+-- Its argument is a sentence that names another way.
 create function clockwork.refuse_removal() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -69,29 +69,29 @@ create table clockwork.settings (
 );
 alter table clockwork.settings enable row level security;
 
-comment on table clockwork.settings is 'One row: what people may set for the whole of Clockwork.';
+comment on table clockwork.settings is 'One row: the settings for the whole of Clockwork.';
 comment on column clockwork.settings.maintenance is 'While true no task is run. Webhooks are still recorded.';
-comment on column clockwork.settings.ship_within is 'A placed order that has not shipped after this long is in ops.delayed_shipments.';
-comment on column clockwork.settings.deliver_within is 'A shipped order that has not been delivered after this long is in ops.delayed_shipments.';
+comment on column clockwork.settings.ship_within is 'An order that has not shipped this long after it was placed is in ops.delayed_shipments.';
+comment on column clockwork.settings.deliver_within is 'An order that has not been delivered this long after it shipped is in ops.delayed_shipments.';
 comment on column clockwork.settings.pharmacy_time_zone is 'The zone in which a prescription''s last day ends.';
-comment on column clockwork.settings.clock_offset is 'Local stack only: how far the clock is moved.';
-comment on column clockwork.settings.remind_days_before is 'Days before a prescription''s due day on which a customer who was asked to renew is reminded.';
-comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.';
-comment on column clockwork.settings.drift_settle_minutes is 'What differs is looked at again so long after, for the news of it may be on its way.';
-comment on column clockwork.settings.drift_again_times is 'A fact of a customer that drifted so often goes to a person…';
-comment on column clockwork.settings.drift_again_days is '… when it was within so many days.';
-comment on column clockwork.settings.drift_questions_at_most is 'So many open questions at most about facts that drift again and again. The rest is in ops.drift.';
-comment on column clockwork.settings.subscription_wait is 'So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber''s correction, comes first.';
-comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.';
-comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when at least this share of its messages was missing in a night.';
-comment on column clockwork.settings.endpoint_silent_at_least is 'And at least so many were.';
+comment on column clockwork.settings.clock_offset is 'Local stack only: the difference between its clock and the real time.';
+comment on column clockwork.settings.remind_days_before is 'A customer who was asked to renew is reminded so many days before the due day.';
+comment on column clockwork.settings.drift_secret is 'The key of the hashes in tracker.drift. Never show it to anybody. A new one makes the causes in ops.drift wrong for two weeks.';
+comment on column clockwork.settings.drift_settle_minutes is 'A mirror that differs is compared again after so many minutes, because the event of the change may still be on its way.';
+comment on column clockwork.settings.drift_again_times is 'A person is asked about a fact of a customer that drifted so often within drift_again_days.';
+comment on column clockwork.settings.drift_again_days is 'The days over which drift_again_times counts.';
+comment on column clockwork.settings.drift_questions_at_most is 'The most questions that may be open about facts that drift again and again. The rest is in ops.drift.';
+comment on column clockwork.settings.subscription_wait is 'A first prescription waits so long before its subscription is started. A Checkout or a correction by the prescriber may come first.';
+comment on column clockwork.settings.began_at is 'When Clockwork took over. The first completeness check records nothing from before, because that work was done by others.';
+comment on column clockwork.settings.endpoint_silent_share is 'A person is asked about a vendor''s webhook endpoint when this share of a night''s messages, or more, was missing.';
+comment on column clockwork.settings.endpoint_silent_at_least is 'A person is asked about a webhook endpoint only when at least so many messages were missing.';
 
 create function clockwork.guard_settings() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
   if not exists (select from pg_timezone_names where pg_timezone_names.name = new.pharmacy_time_zone) then
-    raise exception 'There is no time zone %. One that exists is America/New_York.', new.pharmacy_time_zone
+    raise exception 'There is no time zone %. A time zone that exists is America/New_York.', new.pharmacy_time_zone
       using errcode = 'check_violation';
   end if;
   return new;
@@ -104,5 +104,5 @@ create trigger refuse_delete before delete on clockwork.settings
 create trigger refuse_truncate before truncate on clockwork.settings
   for each statement execute function clockwork.refuse_removal('Everything reads this row.');
 
--- clockwork.now() has no offset to read before this row is there.
+-- clockwork.now() has no offset to read before this row exists.
 insert into clockwork.settings (began_at) values (now());

@@ -1,6 +1,6 @@
--- Purpose: a row per queue: how fast we may go, whether it is paused, and who is working on it.
+-- Purpose: a row per queue: its rate, its pause, and the drain that works on it.
 -- Touches: clockwork.vendors.
--- Watch: a pause that ends early wakes the tasks that met it; that trigger is beside clockwork.tasks.
+-- Watch: a pause that ends early wakes the tasks that met it. That trigger is beside clockwork.tasks.
 
 create table clockwork.vendors (
   vendor text primary key,
@@ -25,22 +25,22 @@ create table clockwork.vendors (
 );
 alter table clockwork.vendors enable row level security;
 
-comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason; clear paused_until to go on.';
+comment on table clockwork.vendors is 'A row per queue. To hold a vendor''s work, set paused_until and paused_reason. To go on, clear paused_until.';
 comment on column clockwork.vendors.vendor is 'stripe, health (the health record), pharmacy, crm, login (Supabase Auth), or internal (work that calls nobody).';
-comment on column clockwork.vendors.paused_until is 'No task of this queue runs before. Set by the vendor''s Retry-After, by failures in a row, or by a person.';
-comment on column clockwork.vendors.paused_reason is 'Why it is paused, in plain words.';
-comment on column clockwork.vendors.rate_per_second is 'Requests a second at most. Keep it below the vendor''s limit.';
-comment on column clockwork.vendors.concurrency is 'Tasks of this queue run at once.';
-comment on column clockwork.vendors.retry_limit is 'Tries after the first before a task goes to a person: 20 are about 7 hours.';
-comment on column clockwork.vendors.retry_delay_seconds is 'The first wait; it doubles each time.';
-comment on column clockwork.vendors.retry_delay_max_seconds is 'No wait is longer than this.';
-comment on column clockwork.vendors.failures_in_a_row is 'Calls without an answer since the last success.';
-comment on column clockwork.vendors.last_success_at is 'The last call it answered.';
-comment on column clockwork.vendors.last_failure_at is 'The last call it did not answer, or asked us to slow down.';
-comment on column clockwork.vendors.leased_by is 'The drain that works this queue now.';
-comment on column clockwork.vendors.leased_until is 'When that drain''s hold ends by itself.';
+comment on column clockwork.vendors.paused_until is 'No task of this queue runs before this moment. The vendor''s Retry-After, failures in a row, or a person sets it.';
+comment on column clockwork.vendors.paused_reason is 'The cause of the pause, in plain words.';
+comment on column clockwork.vendors.rate_per_second is 'The most requests a second. Keep it below the vendor''s limit.';
+comment on column clockwork.vendors.concurrency is 'The most tasks of this queue that run at once.';
+comment on column clockwork.vendors.retry_limit is 'The tries after the first one, before a task stops for a person. 20 tries take about 7 hours.';
+comment on column clockwork.vendors.retry_delay_seconds is 'The wait before the second try. Each further wait is twice as long.';
+comment on column clockwork.vendors.retry_delay_max_seconds is 'The longest wait between two tries.';
+comment on column clockwork.vendors.failures_in_a_row is 'Failed calls since the last success.';
+comment on column clockwork.vendors.last_success_at is 'When the vendor last replied to a call.';
+comment on column clockwork.vendors.last_failure_at is 'When the vendor last did not reply, or asked us to slow down.';
+comment on column clockwork.vendors.leased_by is 'The drain that works on this queue now.';
+comment on column clockwork.vendors.leased_until is 'When that drain''s lease ends by itself.';
 
--- A pause is set and ended by editing one cell.
+-- A person sets and ends a pause by editing one cell.
 create function clockwork.guard_vendor() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -56,9 +56,9 @@ $$;
 create trigger guard_vendor before insert or update on clockwork.vendors
   for each row execute function clockwork.guard_vendor();
 create trigger refuse_delete before delete on clockwork.vendors
-  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work, set paused_until.');
 create trigger refuse_truncate before truncate on clockwork.vendors
-  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work set paused_until.');
+  for each statement execute function clockwork.refuse_removal('To hold a vendor''s work, set paused_until.');
 
 insert into clockwork.vendors (vendor, rate_per_second, concurrency) values
   ('stripe', 20, 8),

@@ -1,7 +1,7 @@
--- Purpose: what the company sells, and the keys by which each system knows it. Nothing else about it is kept.
+-- Purpose: the products of the company, and the keys by which each system knows them. Nothing else about them is kept.
 -- Touches: registry.products, registry.product_keys.
--- Watch: retired means no new subscriptions. What is paid for under a retired key still ships, and its prescriptions
---   still count.
+-- Watch: retired means no new subscriptions. Fills that are paid for under a retired key still ship, and its
+--   prescriptions still count.
 
 create type registry.product_status as enum ('active', 'retired');
 create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm');
@@ -20,14 +20,14 @@ create table registry.products (
 alter table registry.products enable row level security;
 create index products_replaced_by on registry.products (replaced_by);
 
-comment on table registry.products is 'What the company sells. Its keys in the other systems are in product_keys.';
-comment on column registry.products.name is 'Our own name for it. Never sent to Stripe or the CRM.';
-comment on column registry.products.status is 'active, or retired: no longer sold. Those who are subscribed to it are still served.';
-comment on column registry.products.renewal_lead_days is 'How many days before a prescription is used up or expires the customer is asked to renew it.';
-comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.';
+comment on table registry.products is 'The products of the company. Their keys in the other systems are in product_keys.';
+comment on column registry.products.name is 'Our own name for the product. It is never sent to Stripe or the CRM.';
+comment on column registry.products.status is 'active, or retired: no longer sold. Its subscribers still get their refills.';
+comment on column registry.products.renewal_lead_days is 'The lead time: the days between the first mail of a renewal and the due day.';
+comment on column registry.products.replaced_by is 'The product that is sold in its place (registry.products). Nobody is moved to it, because another medicine needs another prescription.';
 
--- Each guard of replaced_by walks on from what replaces the row, and locks what it comes by, so that two edits at once
--- cannot close a circle.
+-- Each guard of replaced_by follows the chain of replacements and locks each row of it. Two edits at once cannot close a
+-- circle.
 create function registry.guard_replaced_product() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -36,7 +36,7 @@ declare
 begin
   while next_id is not null loop
     if next_id = new.id then
-      raise exception 'The product % would replace itself in the end: follow replaced_by from % on.', new.id, new.replaced_by
+      raise exception 'The product % would replace itself in the end. Follow replaced_by from % on.', new.id, new.replaced_by
         using errcode = 'check_violation';
     end if;
     select products.replaced_by into next_id from registry.products where products.id = next_id for update;
@@ -75,14 +75,14 @@ create index product_keys_product on registry.product_keys (product_id);
 create index product_keys_replaced_by on registry.product_keys (system, replaced_by);
 create unique index one_default_price_a_product on registry.product_keys (product_id) where is_default;
 
-comment on table registry.product_keys is 'Which product a Stripe price, an RxNorm code or a pharmacy treatment stands for.';
-comment on column registry.product_keys.system is 'Whose id the key is.';
-comment on column registry.product_keys.key is 'The other system''s id: price_…, an RxNorm code, a treatment id.';
-comment on column registry.product_keys.product_id is 'The product it stands for (registry.products).';
-comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.';
-comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. What is paid for under it still ships.';
-comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.';
-comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.';
+comment on table registry.product_keys is 'The product of each Stripe price, RxNorm code, pharmacy treatment and CRM key.';
+comment on column registry.product_keys.system is 'The system whose id the key is: stripe_price, rxnorm, pharmacy_treatment or crm.';
+comment on column registry.product_keys.key is 'The id in that system: price_…, an RxNorm code, a treatment id.';
+comment on column registry.product_keys.product_id is 'The product of the key (registry.products).';
+comment on column registry.product_keys.fills_per_charge is 'Stripe prices only: the fills that one charge of one unit pays for. 0 if nothing is shipped for it.';
+comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. Fills that are paid for under it still ship.';
+comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. For Stripe prices, npm run product:retire sets it and moves the subscribers.';
+comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With a default, each first prescription from now on starts a subscription by itself. A product without one is sold by Checkout only.';
 
 create function registry.guard_replaced_key() returns trigger
 language plpgsql set search_path = ''
@@ -93,7 +93,7 @@ declare
 begin
   while next_key is not null loop
     if next_key = new.key then
-      raise exception 'The % % would replace itself in the end: follow replaced_by from % on.', new.system, new.key, new.replaced_by
+      raise exception 'The % % would replace itself in the end. Follow replaced_by from % on.', new.system, new.key, new.replaced_by
         using errcode = 'check_violation';
     end if;
     select product_keys.product_id, product_keys.replaced_by into next_product, next_key
@@ -102,7 +102,7 @@ begin
     for update;
     exit when not found;
     if next_product <> new.product_id then
-      raise exception 'The % % cannot be replaced by a key of another product: another medicine needs another prescription.', new.system, new.key
+      raise exception 'The % % cannot be replaced by a key of another product, because another medicine needs another prescription.', new.system, new.key
         using errcode = 'check_violation';
     end if;
   end loop;
@@ -113,7 +113,7 @@ create trigger guard_replaced_key before insert or update of replaced_by, produc
   for each row when (new.replaced_by is not null)
   execute function registry.guard_replaced_key();
 
--- The key that replaces another one cannot move to another product either.
+-- The key that replaces another one cannot get another product either.
 create function registry.guard_replacing_key() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -122,7 +122,7 @@ begin
     select from registry.product_keys
     where product_keys.system = new.system and product_keys.replaced_by = new.key and product_keys.product_id <> new.product_id
   ) then
-    raise exception 'The % % replaces a key of its product, so it cannot be moved to another product.', new.system, new.key
+    raise exception 'The % % replaces a key of its product, so it cannot get another product.', new.system, new.key
       using errcode = 'check_violation';
   end if;
   return new;

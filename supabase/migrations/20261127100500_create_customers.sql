@@ -1,9 +1,9 @@
--- Purpose: the keys by which each system knows a customer, live and former, and how the company's own sign-up makes a
---   customer known. One key leads to one customer, whoever writes it.
+-- Purpose: the keys by which each system knows a customer, live and former. The company's own sign-up makes a customer
+--   known by a function. One key leads to one customer.
 -- Touches: registry.customers, registry.former_keys, registry.customer_keys, registry.lock_keys(), registry.customer_of(),
 --   registry.register_customer().
--- Watch: whoever changes keys holds one lock until the end of the transaction, so keep such transactions short.
---   A former key still leads to its customer, so that late news of it is nobody else's. An email never finds a customer.
+-- Watch: each change of keys locks all of them until the end of the transaction, so keep such transactions short.
+--   A former key still leads to its customer, so that its late events find that customer. An email never finds one.
 
 create table registry.customers (
   id bigint generated always as identity primary key,
@@ -23,14 +23,14 @@ alter table registry.customers enable row level security;
 create index customers_merged_into on registry.customers (merged_into);
 create index customers_email on registry.customers (lower(email));
 
-comment on table registry.customers is 'A row per customer: the keys of each system. Addresses, prescriptions and payments live with their owners.';
-comment on column registry.customers.email is 'For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.';
+comment on table registry.customers is 'A row per customer: the key of each system. Addresses, prescriptions and payments stay with their owners.';
+comment on column registry.customers.email is 'The email by which people recognise the customer. It is a clue for linking keys, and never a proof. Its owner is the CRM.';
 comment on column registry.customers.stripe_customer_id is 'Stripe: cus_…';
 comment on column registry.customers.health_patient_id is 'Health record: the id of the FHIR Patient.';
 comment on column registry.customers.pharmacy_patient_id is 'Pharmacy: pat_…';
 comment on column registry.customers.crm_person_id is 'CRM: the person''s id.';
 comment on column registry.customers.login_user_id is 'Supabase Auth: the user''s id.';
-comment on column registry.customers.merged_into is 'Set when this row turned out to be the same person as another: that row has all the keys.';
+comment on column registry.customers.merged_into is 'The row of the same person that has all the keys now (registry.customers). Set by a merge.';
 
 create table registry.former_keys (
   id bigint generated always as identity primary key,
@@ -46,23 +46,23 @@ create table registry.former_keys (
 alter table registry.former_keys enable row level security;
 create index former_keys_customer on registry.former_keys (customer_id);
 
-comment on table registry.former_keys is 'Keys by which a system knew a customer once. Late news that names one still finds its customer.';
-comment on column registry.former_keys.customer_id is 'Whose key it was (registry.customers).';
+comment on table registry.former_keys is 'Former keys of customers. A late event that names one still finds its customer.';
+comment on column registry.former_keys.customer_id is 'The customer of the former key (registry.customers).';
 comment on column registry.former_keys.system is 'stripe, health, pharmacy, crm or login.';
 comment on column registry.former_keys.key is 'The id in that system.';
-comment on column registry.former_keys.why is 'merged (two became one there), deleted (there), or replaced (by a person here).';
+comment on column registry.former_keys.why is 'merged (two records became one there), deleted (there), or replaced (by a person here).';
 
 create trigger refuse_truncate before truncate on registry.former_keys
-  for each statement execute function clockwork.refuse_removal('Late news would no longer find its customer.');
+  for each statement execute function clockwork.refuse_removal('Late events would no longer find their customer.');
 
--- A plain insert into two tables has no unique constraint over both, and a look before it sees no row that is being
--- written: the lock is what makes "nobody has this key" true until the end.
+-- No unique constraint spans two tables, and a query before an insert sees no row that is being written. The lock keeps
+-- "nobody has this key" true until the end.
 create function registry.lock_keys() returns void
 language sql volatile set search_path = ''
 as $$
   select pg_advisory_xact_lock(hashtextextended('registry.customers', 0))
 $$;
-comment on function registry.lock_keys() is 'From here to the end of the transaction nobody else changes a customer''s keys. Taken by itself at every change; take it before looking.';
+comment on function registry.lock_keys() is 'Until the end of the transaction, nobody else changes a customer''s keys. Every change takes this lock by itself. Take it before reading keys.';
 
 create function registry.lock_keys_first() returns trigger
 language plpgsql set search_path = ''
@@ -72,7 +72,7 @@ begin
   return null;
 end
 $$;
--- By statement, so that it is taken before any row is locked: two who lock in another order would wait for each other.
+-- By statement, so that it is taken before any row is locked. Locks in another order would be a deadlock.
 create trigger lock_keys_first
   before insert or update of stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id, merged_into
   on registry.customers for each statement execute function registry.lock_keys_first();
@@ -98,8 +98,8 @@ union all
 select coalesce(customers.merged_into, customers.id), former_keys.system, former_keys.key, former_keys.why
 from registry.former_keys join registry.customers on customers.id = former_keys.customer_id;
 
-comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Look here for whose an id is.';
-comment on column registry.customer_keys.customer_id is 'Whose it is. A merged customer''s keys lead to the one who stayed.';
+comment on view registry.customer_keys is 'Every key that leads to a customer, live or former. Find an id''s customer here.';
+comment on column registry.customer_keys.customer_id is 'The customer of the key (registry.customers). A merged customer''s keys lead to the row that stayed.';
 comment on column registry.customer_keys.system is 'stripe, health, pharmacy, crm or login.';
 comment on column registry.customer_keys.key is 'The id in that system.';
 comment on column registry.customer_keys.why is 'Empty for a live key; merged, deleted or replaced for a former one.';
@@ -109,10 +109,10 @@ language sql stable set search_path = ''
 as $$
   select customer_keys.customer_id from registry.customer_keys
   where customer_keys.system = customer_of.system and customer_keys.key = customer_of.key
-  -- A former key that was given to the same customer again is both.
+  -- A former key of a customer that is live again is in both.
   order by (customer_keys.why is not null) limit 1
 $$;
-comment on function registry.customer_of(text, text) is 'The customer whom a system (stripe, health, pharmacy, crm, login) knows by this key, or did once; null for nobody.';
+comment on function registry.customer_of(text, text) is 'The customer of a live or former key of a system (stripe, health, pharmacy, crm, login). Null for nobody.';
 
 create function registry.guard_customer() returns trigger
 language plpgsql set search_path = ''
@@ -138,7 +138,7 @@ begin
   where coalesce(customers.merged_into, customers.id) <> new.id
   limit 1;
   if found then
-    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If it was never theirs, delete its row in registry.former_keys first.',
+    raise exception '% is a former % key of customer %, so it cannot be one of customer %. If that is wrong, delete its row in registry.former_keys first.',
       former.key, former.system, former.customer_id, new.id
       using errcode = 'check_violation';
   end if;
@@ -168,8 +168,8 @@ $$;
 create trigger guard_former_key before insert or update on registry.former_keys
   for each row execute function registry.guard_former_key();
 
--- What contradicts itself is refused with a sentence; nothing is written then. One thing is no contradiction: Stripe's
--- news of a new customer may be faster than the sign-up that tells whose it is.
+-- Keys that contradict each other are refused with a sentence, and nothing is written. One case is no contradiction:
+-- Stripe's event of a new customer may be faster than the sign-up that names the customer.
 create function registry.register_customer(
   email text default null,
   stripe_customer_id text default null,
@@ -189,20 +189,20 @@ declare
     'login', register_customer.login_user_id::text));
   address text := nullif(btrim(register_customer.email), '');
   holders bigint[];
-  told text;
-  held registry.customers;
+  known_keys text;
+  existing registry.customers;
   new_keys jsonb;
   clash record;
 begin
   if given = '{}' then
-    raise exception 'A customer needs at least one key of a system: an email alone proves nothing.'
+    raise exception 'A customer needs at least one key of a system. An email alone proves nothing.'
       using errcode = 'check_violation';
   end if;
   perform registry.lock_keys();
 
   select array_agg(distinct known.customer_id),
     string_agg(format('%s %s is customer %s', known.system, known.key, known.customer_id), ', ' order by known.system)
-  into holders, told
+  into holders, known_keys
   from (
     select keys.key as system, keys.value as key, registry.customer_of(keys.key, keys.value) as customer_id
     from jsonb_each_text(given) as keys
@@ -210,7 +210,7 @@ begin
   where known.customer_id is not null;
 
   if cardinality(holders) = 2 then
-    -- A row made of this very Stripe customer alone knows nothing else: it is the other one's, by the sign-up's word.
+    -- A row that was made of this Stripe customer alone has no other key. The sign-up says that it is the other customer.
     perform registry.merge_rows(made.id, other.id)
     from registry.customers as made
     join registry.customers as other on other.id = any (holders) and other.id <> made.id
@@ -225,38 +225,38 @@ begin
     end if;
   end if;
   if cardinality(holders) > 1 then
-    raise exception 'These keys lead to more than one customer: %.', told
+    raise exception 'These keys lead to more than one customer: %.', known_keys
       using errcode = 'check_violation', hint = 'If they are one person, add a task with the step customer.merge.';
   end if;
 
   if holders is null then
     insert into registry.customers (email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id)
     values (address, given ->> 'stripe', given ->> 'health', given ->> 'pharmacy', given ->> 'crm', (given ->> 'login')::uuid)
-    returning * into held;
-    return held.id;
+    returning * into existing;
+    return existing.id;
   end if;
 
-  select customers.* into strict held from registry.customers where customers.id = holders[1];
-  -- What the row does not know yet; a key that it had once is no news.
+  select customers.* into strict existing from registry.customers where customers.id = holders[1];
+  -- The keys that the row does not have yet. A former key of it is not new.
   select coalesce(jsonb_object_agg(keys.key, keys.value), '{}') into new_keys
   from jsonb_each_text(given) as keys
   where registry.customer_of(keys.key, keys.value) is null;
 
   select keys.system, keys.has, new_keys ->> keys.system as gets into clash
-  from (values ('stripe', held.stripe_customer_id), ('health', held.health_patient_id), ('pharmacy', held.pharmacy_patient_id),
-    ('crm', held.crm_person_id), ('login', held.login_user_id::text)) as keys (system, has)
+  from (values ('stripe', existing.stripe_customer_id), ('health', existing.health_patient_id), ('pharmacy', existing.pharmacy_patient_id),
+    ('crm', existing.crm_person_id), ('login', existing.login_user_id::text)) as keys (system, has)
   where keys.has is not null and new_keys ? keys.system
   limit 1;
   if found then
-    raise exception 'Customer % has the % key %, so % cannot be it too (%).', held.id, clash.system, clash.has, clash.gets, told
+    raise exception 'Customer % has the % key %, so % cannot be it too (%).', existing.id, clash.system, clash.has, clash.gets, known_keys
       using errcode = 'check_violation';
   end if;
 
   if new_keys <> '{}' and not exists (
     select from registry.customer_keys
-    where customer_keys.customer_id = held.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
+    where customer_keys.customer_id = existing.id and customer_keys.why is null and given ->> customer_keys.system = customer_keys.key)
   then
-    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', held.id, told
+    raise exception 'Only a former key leads to customer % (%), so nothing can be added to that customer by it.', existing.id, known_keys
       using errcode = 'check_violation', hint = 'If it is the same person, add a task with the step customer.link.';
   end if;
 
@@ -267,9 +267,9 @@ begin
     pharmacy_patient_id = coalesce(customers.pharmacy_patient_id, new_keys ->> 'pharmacy'),
     crm_person_id = coalesce(customers.crm_person_id, new_keys ->> 'crm'),
     login_user_id = coalesce(customers.login_user_id, (new_keys ->> 'login')::uuid)
-  where customers.id = held.id
+  where customers.id = existing.id
     and (new_keys <> '{}' or (customers.email is null and address is not null));
-  return held.id;
+  return existing.id;
 end
 $$;
-comment on function registry.register_customer(text, text, text, text, text, uuid) is 'Makes a customer known by whatever keys there are, and returns the row''s number. Called again with more keys it adds them; the same call twice is the same as once. Keys that contradict each other are refused.';
+comment on function registry.register_customer(text, text, text, text, text, uuid) is 'Makes a customer known by the given keys, and returns the row''s number. A later call adds its keys. The same call twice is the same as once. Keys that contradict each other are refused.';

@@ -1,6 +1,7 @@
--- Purpose: the queue that people see, the moves it allows, the history of every change, and what wakes a task.
+-- Purpose: the queue that people see, the changes of status that it allows, the history of every change, and the triggers
+--   that wake tasks.
 -- Touches: clockwork.tasks, clockwork.task_moves, clockwork.task_history; triggers on clockwork.vendors, registry.customers.
--- Watch: what may move where is data in task_moves; the trigger only enforces it.
+-- Watch: the allowed changes of status are data in task_moves. The trigger only enforces them.
 
 create type clockwork.task_status as enum
   ('PENDING', 'QUEUED', 'DONE', 'MANUAL_INTERVENTION', 'PARKED', 'CANCELLED');
@@ -42,10 +43,10 @@ create index tasks_invoice on clockwork.tasks (invoice_id);
 create index tasks_caused_by on clockwork.tasks (caused_by);
 create index tasks_reason_code on clockwork.tasks (reason_code);
 
--- Each attribute of data by which tasks are looked up has its index here and nowhere else: (attribute, step), over the
--- statuses that somebody asks about. Postgres takes `data ->> 'order_id' = any (…)` for proof that it is not null.
--- No index for what is asked of steps with few tasks (kind, vendor, from, into, pass, retirement_id), nor for what is
--- asked only beside a customer (fact, product_id).
+-- Each attribute of data by which queries find tasks has its index here and nowhere else. It is over (attribute, step),
+-- for the statuses that the queries name. Postgres takes `data ->> 'order_id' = any (…)` for proof that it is not null.
+-- Attributes of steps with few tasks have no index (kind, vendor, from, into, pass, retirement_id). Nor have attributes
+-- that are asked for only beside a customer (fact, product_id).
 create index tasks_by_order on clockwork.tasks ((data ->> 'order_id'), step)
   where data ->> 'order_id' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
 create index tasks_by_renewal on clockwork.tasks ((data ->> 'renewal_id'), step)
@@ -58,29 +59,29 @@ create index tasks_by_key on clockwork.tasks ((data ->> 'key'), step)
   where data ->> 'key' is not null and status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED');
 create index tasks_by_move on clockwork.tasks ((data ->> 'move_id'), step) where data ->> 'move_id' is not null;
 create index tasks_by_run on clockwork.tasks ((data ->> 'run_id'), step) where data ->> 'run_id' is not null;
--- Which version of a resource was received, and what was heard of an order at the pharmacy.
+-- The versions of a resource that were received, and the events of an order at the pharmacy.
 create index tasks_by_resource on clockwork.tasks ((data ->> 'resource_id'), step) where data ->> 'resource_id' is not null;
 create index tasks_by_pharmacy_order on clockwork.tasks ((data ->> 'order_id')) where step like 'pharmacy.order.%';
--- Whether a first prescription was ever looked at or its subscription started.
+-- The looks at a first prescription, and the starts of its subscription.
 create index tasks_by_first_prescription on clockwork.tasks ((data ->> 'customer_id'), step)
   where step in ('subscription.look', 'subscription.start');
 
-comment on table clockwork.tasks is 'All work. To run a task again set status to PENDING; to drop it set CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
-comment on column clockwork.tasks.id is 'The number to say on the phone.';
-comment on column clockwork.tasks.status is 'PENDING: asks to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: a person is needed, see reason. PARKED: nothing handles it. CANCELLED.';
-comment on column clockwork.tasks.step is 'What is done: an event (stripe.invoice.paid) or a step of ours (order.place).';
-comment on column clockwork.tasks.reason is 'Why it stopped or waits, in plain words.';
-comment on column clockwork.tasks.customer_id is 'The customer it is about (registry.customers), once known.';
-comment on column clockwork.tasks.data is 'The ids the step works from. Editable while status is MANUAL_INTERVENTION.';
-comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. Set it to an earlier one to run it sooner.';
-comment on column clockwork.tasks.attempts is 'Tries that failed or finished since it was last set to PENDING by a person. Waits are not counted.';
-comment on column clockwork.tasks.invoice_id is 'The Stripe invoice whose story it belongs to, once known.';
-comment on column clockwork.tasks.vendor is 'Whose queue it is in (clockwork.vendors).';
-comment on column clockwork.tasks.key is 'Unique with step: the vendor''s event id, or <task that caused it>:<n>.';
-comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for what a person added.';
-comment on column clockwork.tasks.reason_code is 'The reason''s code in clockwork.reasons.';
+comment on table clockwork.tasks is 'All work. To run a task again, set status to PENDING. To cancel it, set status to CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.id is 'The number of the task, to say on the phone.';
+comment on column clockwork.tasks.status is 'PENDING: waits to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: needs a person, see reason. PARKED: has no step. CANCELLED.';
+comment on column clockwork.tasks.step is 'The step that runs: one for an event (stripe.invoice.paid), or one of ours (order.place).';
+comment on column clockwork.tasks.reason is 'The cause for which it stopped or waits, in plain words.';
+comment on column clockwork.tasks.customer_id is 'The customer of the task (registry.customers), once known.';
+comment on column clockwork.tasks.data is 'The ids from which the step works. Edit them only while status is MANUAL_INTERVENTION.';
+comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. To run it sooner, set an earlier moment.';
+comment on column clockwork.tasks.attempts is 'The tries that failed or finished since a person last set status to PENDING. Waits are not counted.';
+comment on column clockwork.tasks.invoice_id is 'The Stripe invoice of the task''s story, once known.';
+comment on column clockwork.tasks.vendor is 'The queue of the task (clockwork.vendors).';
+comment on column clockwork.tasks.key is 'The vendor''s event id, or <task that caused it>:<n>. Unique with step.';
+comment on column clockwork.tasks.caused_by is 'The task that asked for this one. Empty for an event from outside and for a task that a person added.';
+comment on column clockwork.tasks.reason_code is 'The code of the reason (clockwork.reasons).';
 comment on column clockwork.tasks.job_id is 'The pg-boss job that runs it now.';
-comment on column clockwork.tasks.done_at is 'When its work was done.';
+comment on column clockwork.tasks.done_at is 'When the work was done.';
 
 create table clockwork.task_moves (
   from_status clockwork.task_status not null,
@@ -92,26 +93,26 @@ create table clockwork.task_moves (
 );
 alter table clockwork.task_moves enable row level security;
 
-comment on table clockwork.task_moves is 'The only moves a task''s status may make, and who may make them.';
+comment on table clockwork.task_moves is 'The only changes of status that a task allows, for a person and for the machinery.';
 
 create trigger refuse_delete before delete on clockwork.task_moves
-  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
+  for each statement execute function clockwork.refuse_removal('Without them no task can change its status.');
 create trigger refuse_truncate before truncate on clockwork.task_moves
-  for each statement execute function clockwork.refuse_removal('Without them no task can move.');
+  for each statement execute function clockwork.refuse_removal('Without them no task can change its status.');
 
 insert into clockwork.task_moves (from_status, to_status, by_person, by_machinery, meaning) values
   ('PENDING', 'QUEUED', false, true, 'the drain takes it'),
-  ('PENDING', 'CANCELLED', true, false, 'drop it'),
+  ('PENDING', 'CANCELLED', true, false, 'cancel it'),
   ('QUEUED', 'DONE', false, true, 'its work is done'),
   ('QUEUED', 'PENDING', true, true, 'give up the current try and start over'),
   ('QUEUED', 'MANUAL_INTERVENTION', false, true, 'a person is needed'),
-  ('QUEUED', 'PARKED', false, true, 'nothing handles it'),
-  ('QUEUED', 'CANCELLED', true, true, 'drop it'),
+  ('QUEUED', 'PARKED', false, true, 'it has no step'),
+  ('QUEUED', 'CANCELLED', true, true, 'cancel it'),
   ('MANUAL_INTERVENTION', 'PENDING', true, true, 'run it again'),
-  ('MANUAL_INTERVENTION', 'CANCELLED', true, false, 'drop it'),
+  ('MANUAL_INTERVENTION', 'CANCELLED', true, false, 'cancel it'),
   ('PARKED', 'PENDING', true, false, 'run it, now that a step exists'),
-  ('PARKED', 'CANCELLED', true, false, 'drop it'),
-  ('DONE', 'PENDING', true, false, 'run it again; what was done outside is not done twice'),
+  ('PARKED', 'CANCELLED', true, false, 'cancel it'),
+  ('DONE', 'PENDING', true, false, 'run it again; no effect is done twice'),
   ('CANCELLED', 'PENDING', true, false, 'run it after all');
 
 create table clockwork.task_history (
@@ -127,17 +128,17 @@ create table clockwork.task_history (
 alter table clockwork.task_history enable row level security;
 create index task_history_task on clockwork.task_history (task_id, id);
 
-comment on table clockwork.task_history is 'Every change of a task: who, when, before and after.';
-comment on column clockwork.task_history.actor is 'clockwork:<part> for machinery; table editor for a person (Studio does not say who).';
+comment on table clockwork.task_history is 'Every change of a task: its author, its time, and the columns before and after.';
+comment on column clockwork.task_history.actor is 'clockwork:<part> for the machinery, table editor for a person. Studio gives no person''s name.';
 comment on column clockwork.task_history.before is 'The changed columns before.';
 comment on column clockwork.task_history.after is 'The same columns after.';
 
 create trigger refuse_change before update or delete on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
+  for each statement execute function clockwork.refuse_removal('They are the record of every change.');
 create trigger refuse_truncate before truncate on clockwork.task_history
-  for each statement execute function clockwork.refuse_removal('They are the record of who did what.');
+  for each statement execute function clockwork.refuse_removal('They are the record of every change.');
 
--- What a person or the machinery may change, and the tidying that a move brings with it.
+-- The changes that a person or the machinery may make, and the tidying that a change of status brings with it.
 create function clockwork.guard_task() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -162,11 +163,11 @@ begin
 
   if is_person then
     if new.data is distinct from old.data and old.status <> 'MANUAL_INTERVENTION' then
-      raise exception 'data of task % can be edited only while its status is MANUAL_INTERVENTION; it is %.', old.id, old.status
+      raise exception 'data of task % can be edited only while status is MANUAL_INTERVENTION. It is %.', old.id, old.status
         using errcode = 'check_violation';
     end if;
     if new.run_after is distinct from old.run_after and old.status <> 'PENDING' then
-      raise exception 'run_after of task % can be edited only while its status is PENDING; it is %.', old.id, old.status
+      raise exception 'run_after of task % can be edited only while status is PENDING. It is %.', old.id, old.status
         using errcode = 'check_violation';
     end if;
     if (new.id, new.step, new.key, new.vendor, new.caused_by, new.customer_id, new.invoice_id, new.reason, new.reason_code,
@@ -175,7 +176,7 @@ begin
        (old.id, old.step, old.key, old.vendor, old.caused_by, old.customer_id, old.invoice_id, old.reason, old.reason_code,
         old.attempts, old.job_id, old.created_at, old.updated_at, old.done_at)
     then
-      raise exception 'Of task % only status, data and run_after can be edited; the rest is kept by the machinery.', old.id
+      raise exception 'Only status, data and run_after of task % can be edited. The machinery keeps the rest.', old.id
         using errcode = 'check_violation';
     end if;
     if new.status <> old.status then
@@ -219,11 +220,11 @@ $$;
 create trigger record_task_change after update on clockwork.tasks
   for each row execute function clockwork.record_task_change();
 create trigger refuse_delete before delete on clockwork.tasks
-  for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
+  for each statement execute function clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
 create trigger refuse_truncate before truncate on clockwork.tasks
-  for each statement execute function clockwork.refuse_removal('To drop a task set its status to CANCELLED.');
+  for each statement execute function clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
 
--- Whoever ends a vendor's pause early wants its work to go on: what met the pause does not wait for its old end.
+-- A pause that a person ends early wakes the tasks that met it, so that they do not wait for its old end.
 create function clockwork.wake_paused_tasks() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -241,8 +242,8 @@ create trigger wake_paused_tasks after update of paused_until on clockwork.vendo
   for each row when (new.paused_until is null and old.paused_until is not null or new.paused_until < old.paused_until)
   execute function clockwork.wake_paused_tasks();
 
--- What stopped for a key that nobody had goes on when somebody has it, whoever wrote it: a step, the sign-up, or a person
--- in the table editor. News comes in any order: a first charge is often heard before its customer is.
+-- A task that stopped for an unknown key goes on when a row has the key. A step, the sign-up or a person may write it.
+-- Events come in any order: a first charge often comes before its customer.
 create function registry.wake_tasks() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -251,7 +252,7 @@ declare
   is_new boolean := tg_op = 'INSERT';
   keys jsonb;
 begin
-  -- The usual case costs one look at a small index.
+  -- The usual case costs one query of a small index.
   if not exists (
     select from clockwork.tasks
     where tasks.status = 'MANUAL_INTERVENTION'
@@ -262,7 +263,7 @@ begin
   if is_new then
     select jsonb_agg(to_jsonb(added)) into keys from added;
   else
-    -- Of each row only what it did not have before.
+    -- The new values of each row only.
     select jsonb_agg(to_jsonb(added) - array(
       select had.key from jsonb_each(to_jsonb(before)) as had
       where had.key <> 'id' and had.value = to_jsonb(added) -> had.key))
@@ -292,7 +293,7 @@ begin
       jsonb_build_object('column', fresh.column_name, 'key', fresh.key)))
     or (tasks.reason_code = 'MISSING_CUSTOMER_KEY' and tasks.reason = clockwork.reason_text('MISSING_CUSTOMER_KEY',
       jsonb_build_object('column', fresh.column_name, 'customer', fresh.id)))
-    -- A question whose key has got its place: it ends by itself.
+    -- A question about a key that now has a customer ends by itself.
     or (tasks.step = 'customer.link' and tasks.data ->> 'system' = fresh.system and tasks.data ->> 'key' = fresh.key));
   perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;

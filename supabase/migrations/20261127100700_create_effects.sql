@@ -1,6 +1,6 @@
--- Purpose: what was done outside, once: the ledger that survives every retry and resend.
+-- Purpose: the ledger of acts outside, each done once. It survives every retry and resend.
 -- Touches: clockwork.effects.
--- Watch: CONFIRMED is never left. INTENT means that it may or may not have been done.
+-- Watch: a CONFIRMED effect stays CONFIRMED. An INTENT may or may not have been done.
 
 create table clockwork.effects (
   id bigint generated always as identity primary key,
@@ -26,31 +26,31 @@ alter table clockwork.effects enable row level security;
 create index effects_reference on clockwork.effects (reference);
 create index effects_task on clockwork.effects (task_id);
 
-comment on table clockwork.effects is 'What Clockwork did at a vendor, each thing once by its business key.';
-comment on column clockwork.effects.vendor is 'At whom it was done (clockwork.vendors).';
-comment on column clockwork.effects.operation is 'What was done, e.g. create order.';
-comment on column clockwork.effects.key is 'What the thing is in our business, e.g. the order''s reference. Unique with vendor and operation.';
-comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.';
-comment on column clockwork.effects.reference is 'The vendor''s id for what was made.';
+comment on table clockwork.effects is 'The acts of Clockwork at vendors, each done once by its business key.';
+comment on column clockwork.effects.vendor is 'The vendor of the act (clockwork.vendors).';
+comment on column clockwork.effects.operation is 'The act in words, such as create order.';
+comment on column clockwork.effects.key is 'The key in our business, such as the order''s reference. Unique with vendor and operation.';
+comment on column clockwork.effects.state is 'INTENT: sent, outcome not known yet. CONFIRMED: done, and never sent again. REFUSED: surely not done.';
+comment on column clockwork.effects.reference is 'The vendor''s id of the result.';
 comment on column clockwork.effects.task_id is 'The task that did it last.';
-comment on column clockwork.effects.attempt is 'How often it was taken up. Looking whether it was done counts too.';
-comment on column clockwork.effects.sent_at is 'When it was last sent.';
-comment on column clockwork.effects.leased_until is 'Until then only the run that holds it may send.';
-comment on column clockwork.effects.settled_at is 'When its outcome was known.';
-comment on column clockwork.effects.refusals is 'How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.';
+comment on column clockwork.effects.attempt is 'The number of claims. A claim that only checked whether it was done counts too.';
+comment on column clockwork.effects.sent_at is 'When the act was last sent.';
+comment on column clockwork.effects.leased_until is 'Until this moment only the run with the claim may send.';
+comment on column clockwork.effects.settled_at is 'When the outcome became known.';
+comment on column clockwork.effects.refusals is 'How often the vendor refused. The number is part of the idempotency key, where the vendor has such keys, so that a resend is a new request.';
 
 create function clockwork.guard_effect() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
   if old.state = 'CONFIRMED' and new.state <> 'CONFIRMED' then
-    raise exception 'Effect % is CONFIRMED: it was done outside and cannot be undone here.', old.id
+    raise exception 'Effect % is CONFIRMED. It was done outside and cannot be undone here.', old.id
       using errcode = 'check_violation';
   end if;
   if old.state = 'CONFIRMED' and (new.vendor, new.operation, new.key, new.reference, new.settled_at)
     is distinct from (old.vendor, old.operation, old.key, old.reference, old.settled_at)
   then
-    raise exception 'Effect % is CONFIRMED: what was done outside stays as it is recorded.', old.id
+    raise exception 'Effect % is CONFIRMED. Its record stays as it is.', old.id
       using errcode = 'check_violation';
   end if;
   return new;
@@ -59,6 +59,6 @@ $$;
 create trigger guard_effect before update on clockwork.effects
   for each row execute function clockwork.guard_effect();
 create trigger refuse_delete before delete on clockwork.effects
-  for each statement execute function clockwork.refuse_removal('They keep a thing from being done twice.');
+  for each statement execute function clockwork.refuse_removal('They prevent that an act is done twice.');
 create trigger refuse_truncate before truncate on clockwork.effects
-  for each statement execute function clockwork.refuse_removal('They keep a thing from being done twice.');
+  for each statement execute function clockwork.refuse_removal('They prevent that an act is done twice.');

@@ -1,7 +1,7 @@
 -- Purpose: pg-boss's own schema, version 43 (pg-boss 12.35.0), as its `getConstructionPlans` prints it.
--- Touches: pgboss.*; nothing of ours reads or writes it but through pg-boss.
--- Watch: the plan's BEGIN and COMMIT are left out because `supabase db push` runs each file in one transaction.
---   A new pg-boss version brings a migration plan of its own: a new file, never an edit of this one.
+-- Touches: pgboss.*, which Clockwork reads and writes through pg-boss only.
+-- Watch: the plan's BEGIN and COMMIT are left out, because `supabase db push` runs each file in one transaction.
+--   A new pg-boss version brings a migration plan of its own. It becomes a new file, never an edit of this one.
 
 CREATE SCHEMA IF NOT EXISTS pgboss;
 

@@ -1,7 +1,7 @@
--- Purpose: where each paid fill and its parcel stand.
+-- Purpose: the state of each paid fill and of its parcel.
 -- Touches: tracker.order_states, tracker.orders, tracker.shipments.
--- Watch: an order only moves to a higher rank; late and repeated events change nothing. Whoever moves a readdressed order
---   to CANCELLED asks for its replacement in the same transaction.
+-- Watch: an order's rank never falls, so late and repeated events change nothing. The transaction that sets a readdressed
+--   order to CANCELLED also asks for its replacement.
 
 create table tracker.order_states (
   state text primary key,
@@ -10,17 +10,17 @@ create table tracker.order_states (
 );
 alter table tracker.order_states enable row level security;
 
-comment on table tracker.order_states is 'The states of an order. It only ever moves to a higher rank (or between states of rank 10).';
+comment on table tracker.order_states is 'The states of an order. Its rank never falls. Between states of rank 10 an order may go back and forth.';
 
 create trigger refuse_delete before delete on tracker.order_states
-  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
+  for each statement execute function clockwork.refuse_removal('Orders name these states.');
 create trigger refuse_truncate before truncate on tracker.order_states
-  for each statement execute function clockwork.refuse_removal('Orders stand in them.');
+  for each statement execute function clockwork.refuse_removal('Orders name these states.');
 
 insert into tracker.order_states (state, rank, meaning) values
-  ('READY', 10, 'paid for; will be placed when its day has come'),
-  ('AWAITING_PRESCRIPTION', 10, 'paid for, but there is no valid prescription; checked again and again'),
-  ('AWAITING_SUBSCRIPTION', 10, 'paid for, but the customer paused; ships when the customer resumes'),
+  ('READY', 10, 'paid for; it is placed when its day has come'),
+  ('AWAITING_PRESCRIPTION', 10, 'paid for, but there is no valid prescription; it is checked again and again'),
+  ('AWAITING_SUBSCRIPTION', 10, 'paid for, but the customer paused; it ships when the customer resumes'),
   ('PLACED', 20, 'the pharmacy has the order'),
   ('FILLING', 30, 'the pharmacy is filling it'),
   ('FAILED', 33, 'the pharmacy could not fill it'),
@@ -64,26 +64,26 @@ create index orders_customer on tracker.orders (customer_id);
 create index orders_product on tracker.orders (product_id);
 create index orders_state on tracker.orders (state);
 
-comment on table tracker.orders is 'A row per fill that was paid for (and per replacement). Changed by the machinery only.';
-comment on column tracker.orders.state is 'See tracker.order_states.';
-comment on column tracker.orders.customer_id is 'Whose order it is (registry.customers).';
-comment on column tracker.orders.product_id is 'What is filled (registry.products).';
+comment on table tracker.orders is 'A row per paid fill, and one per replacement. Only the machinery changes it.';
+comment on column tracker.orders.state is 'The state of the order (tracker.order_states).';
+comment on column tracker.orders.customer_id is 'The customer of the order (registry.customers).';
+comment on column tracker.orders.product_id is 'The product of the fill (registry.products).';
 comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
 comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
 comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
-comment on column tracker.orders.fill_number is 'Which of the fills that the invoice line pays for.';
-comment on column tracker.orders.attempt is '1; higher for a replacement.';
-comment on column tracker.orders.reference is 'What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.';
-comment on column tracker.orders.fill_on is 'Not placed before.';
-comment on column tracker.orders.prescription_id is 'The health record''s id of the prescription it was placed under.';
-comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first one that is known stays.';
-comment on column tracker.orders.released_at is 'When something last happened that may end its wait.';
-comment on column tracker.orders.cancel_requested_at is 'From here on it must not ship.';
-comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed: placed anew, to another address.';
-comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as we know.';
-comment on column tracker.orders.shipped_at is 'When it left the pharmacy, as far as we know.';
-comment on column tracker.orders.delivered_at is 'When it arrived, as far as we know.';
-comment on column tracker.orders.ended_at is 'When it was cancelled, failed or came back.';
+comment on column tracker.orders.fill_number is 'The number of the fill among those that the invoice line pays for.';
+comment on column tracker.orders.attempt is '1 for the first order of the fill, higher for a replacement.';
+comment on column tracker.orders.reference is 'The reference by which the pharmacy knows the order: <invoice line>:<fill>:<attempt>.';
+comment on column tracker.orders.fill_on is 'The day of the fill. The order is not placed before it.';
+comment on column tracker.orders.prescription_id is 'The health record''s id of the prescription under which the order was placed.';
+comment on column tracker.orders.pharmacy_order_id is 'The pharmacy''s id of the order. The first known id stays.';
+comment on column tracker.orders.released_at is 'The last moment at which something happened that may end the order''s wait.';
+comment on column tracker.orders.cancel_requested_at is 'From this moment on the order must not ship.';
+comment on column tracker.orders.cancel_cause is 'refunded, disputed, voided, person, or readdressed (replaced by an order to another address).';
+comment on column tracker.orders.placed_at is 'When the pharmacy had the order, as far as Clockwork knows.';
+comment on column tracker.orders.shipped_at is 'When the parcel left the pharmacy, as far as Clockwork knows.';
+comment on column tracker.orders.delivered_at is 'When the parcel arrived, as far as Clockwork knows.';
+comment on column tracker.orders.ended_at is 'When the order was cancelled, failed or came back.';
 
 create function tracker.guard_order() returns trigger
 language plpgsql set search_path = ''
@@ -93,11 +93,11 @@ declare
   new_rank integer := (select order_states.rank from tracker.order_states where order_states.state = new.state);
 begin
   if new_rank < old_rank or (new_rank = old_rank and new.state <> old.state and new_rank <> 10) then
-    raise exception 'Order % is %: orders only move forward, never back to %.', old.id, old.state, new.state
+    raise exception 'Order % is %. Orders only go forward, never back to %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
   if old.pharmacy_order_id is not null and new.pharmacy_order_id is distinct from old.pharmacy_order_id then
-    raise exception 'Order % is the pharmacy''s order %; that never changes.', old.id, old.pharmacy_order_id
+    raise exception 'Order % is the pharmacy''s order %. That never changes.', old.id, old.pharmacy_order_id
       using errcode = 'check_violation';
   end if;
   if new.state <> old.state then
@@ -118,9 +118,9 @@ $$;
 create trigger guard_order before update on tracker.orders
   for each row execute function tracker.guard_order();
 create trigger refuse_delete before delete on tracker.orders
-  for each statement execute function clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
+  for each statement execute function clockwork.refuse_removal('To cancel an order, add a task with the step order.cancel.');
 create trigger refuse_truncate before truncate on tracker.orders
-  for each statement execute function clockwork.refuse_removal('To cancel an order add a task with the step order.cancel.');
+  for each statement execute function clockwork.refuse_removal('To cancel an order, add a task with the step order.cancel.');
 
 create table tracker.shipments (
   id bigint generated always as identity primary key,
@@ -137,7 +137,7 @@ create table tracker.shipments (
 alter table tracker.shipments enable row level security;
 
 comment on table tracker.shipments is 'A row per parcel, as the pharmacy reports it.';
-comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.';
+comment on column tracker.shipments.state is 'SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED. It only goes forward.';
 
 create function tracker.guard_shipment() returns trigger
 language plpgsql set search_path = ''
@@ -146,7 +146,7 @@ begin
   if (select order_states.rank from tracker.order_states where order_states.state = new.state)
     < (select order_states.rank from tracker.order_states where order_states.state = old.state)
   then
-    raise exception 'Parcel % is %: parcels only move forward, never back to %.', old.id, old.state, new.state
+    raise exception 'Parcel % is %. Parcels only go forward, never back to %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
   return new;

@@ -1,8 +1,8 @@
--- Purpose: what was last seen of each active refill, and what became of each customer's first prescription of a product,
---   so that nothing started is not nothing seen.
+-- Purpose: the last look at each active refill, and at each customer's first prescription of a product. A first
+--   prescription that started nothing has a row too.
 -- Touches: tracker.refill_findings, tracker.refills, tracker.first_prescriptions.
--- Watch: keys, findings and forecasts of our own, as of looked_at. What a prescription says is the health record's and
---   read anew each time; what a subscription does is Stripe's.
+-- Watch: keys, findings and forecasts of our own, as of looked_at. The health record owns prescriptions and Stripe owns
+--   subscriptions. Both are read anew each time.
 
 create table tracker.refill_findings (
   finding text primary key,
@@ -11,17 +11,17 @@ create table tracker.refill_findings (
 );
 alter table tracker.refill_findings enable row level security;
 
-comment on table tracker.refill_findings is 'What the finder can say of a refill.';
+comment on table tracker.refill_findings is 'The findings of a look at a refill.';
 
 create trigger refuse_delete before delete on tracker.refill_findings
-  for each statement execute function clockwork.refuse_removal('Refills name them.');
+  for each statement execute function clockwork.refuse_removal('Refills name these findings.');
 create trigger refuse_truncate before truncate on tracker.refill_findings
-  for each statement execute function clockwork.refuse_removal('Refills name them.');
+  for each statement execute function clockwork.refuse_removal('Refills name these findings.');
 
 insert into tracker.refill_findings (finding, is_issue, meaning) values
   ('COVERED', false, 'A valid prescription covers it.'),
   ('EXPIRES', false, 'Its prescription expires soon.'),
-  ('RUNS_OUT', false, 'Its prescription''s fills will be used up soon.'),
+  ('RUNS_OUT', false, 'The fills of its prescription will be used up soon.'),
   ('NO_FILLS_LEFT', true, 'Its prescription has zero fills left.'),
   ('EXPIRED', true, 'Its prescription has expired.'),
   ('NO_PRESCRIPTION', true, 'There is no active prescription on file.'),
@@ -31,9 +31,9 @@ insert into tracker.refill_findings (finding, is_issue, meaning) values
   ('PAUSED_FOR_RENEWAL', true, 'The prescription lapsed, so billing is paused until it is renewed.'),
   ('ENDING', false, 'The customer cancelled it; it ends with the period that is paid for.'),
   ('INACTIVE', false, 'It is not active at Stripe.'),
-  ('UNKNOWN_STATUS', true, 'Stripe gives it a status that nothing here understands.'),
-  ('UNCLEAR', true, 'It cannot be told what it refills, or when.'),
-  ('UNKNOWN_PRODUCT', true, 'Its price is in no product.'),
+  ('UNKNOWN_STATUS', true, 'Stripe gives it a status that Clockwork does not know.'),
+  ('UNCLEAR', true, 'Its refills or their days are unknown.'),
+  ('UNKNOWN_PRODUCT', true, 'Its price belongs to no product.'),
   ('UNKNOWN_CUSTOMER', true, 'Its customer is not in the registry, or has no patient in the health record.');
 
 create table tracker.refills (
@@ -61,22 +61,22 @@ create index refills_customer on tracker.refills (customer_id);
 create index refills_product on tracker.refills (product_id);
 create index refills_finding on tracker.refills (finding);
 
-comment on table tracker.refills is 'A row per active refill, as it was when somebody last looked: what was found, and our own dates. Read ops.renewals instead.';
+comment on table tracker.refills is 'A row per active refill: the finding of the last look at it, and our own dates. Read ops.renewals instead.';
 comment on column tracker.refills.subscription_item_id is 'Stripe: si_…';
 comment on column tracker.refills.subscription_id is 'Stripe: sub_…';
-comment on column tracker.refills.customer_id is 'Whose refill it is (registry.customers).';
-comment on column tracker.refills.product_id is 'What is refilled (registry.products).';
-comment on column tracker.refills.prescription_id is 'The prescription that covers it longest, or the last that did (health record).';
-comment on column tracker.refills.finding is 'See tracker.refill_findings.';
-comment on column tracker.refills.what is 'What is missing, where something is.';
-comment on column tracker.refills.other_prescriptions is 'Further active prescriptions for the same product.';
-comment on column tracker.refills.due_on is 'The first day without a fill: the prescription must be renewed before.';
+comment on column tracker.refills.customer_id is 'The customer of the refill (registry.customers).';
+comment on column tracker.refills.product_id is 'The product of the refill (registry.products).';
+comment on column tracker.refills.prescription_id is 'The prescription that covers the refill longest, or the last one that did (health record).';
+comment on column tracker.refills.finding is 'The finding of the last look (tracker.refill_findings).';
+comment on column tracker.refills.what is 'The thing that is missing or unclear, if there is one.';
+comment on column tracker.refills.other_prescriptions is 'The number of further active prescriptions for the same product.';
+comment on column tracker.refills.due_on is 'The first day without a fill. The prescription must be renewed before it.';
 comment on column tracker.refills.start_on is 'When the customer is asked to renew: due_on less the product''s lead time.';
-comment on column tracker.refills.looked_at is 'When the owners were asked.';
-comment on column tracker.refills.last_fill_on is 'The day on which the last fill that is left will be used, or was.';
-comment on column tracker.refills.fillable_until is 'The last moment at which one may be filled, as worked out from what the health record said at looked_at.';
+comment on column tracker.refills.looked_at is 'When the owners were last read.';
+comment on column tracker.refills.last_fill_on is 'The day on which the last remaining fill will be used, or was used.';
+comment on column tracker.refills.fillable_until is 'The last moment at which the prescription may be filled, by the health record as of looked_at.';
 comment on column tracker.refills.runs_out_on is 'When the drug of the last fill is used up.';
-comment on column tracker.refills.other_refills is 'Further active refills of the customer for the same product. They use the same fills.';
+comment on column tracker.refills.other_refills is 'The number of further active refills of the customer for the same product. They use the same fills.';
 
 create table tracker.first_prescriptions (
   customer_id bigint not null references registry.customers (id),
@@ -94,10 +94,10 @@ create table tracker.first_prescriptions (
 alter table tracker.first_prescriptions enable row level security;
 create index first_prescriptions_product on tracker.first_prescriptions (product_id);
 
-comment on table tracker.first_prescriptions is 'A row per customer and product that was prescribed: did a subscription begin? Read ops.prescribed_without_subscription instead.';
-comment on column tracker.first_prescriptions.customer_id is 'Who has the prescription (registry.customers).';
-comment on column tracker.first_prescriptions.product_id is 'What it is for (registry.products).';
-comment on column tracker.first_prescriptions.finding is 'NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.';
-comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest that was looked at last.';
-comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the one that was started or found.';
-comment on column tracker.first_prescriptions.looked_at is 'When it was looked at last.';
+comment on table tracker.first_prescriptions is 'A row per customer and prescribed product: did a subscription start? Read ops.prescribed_without_subscription instead.';
+comment on column tracker.first_prescriptions.customer_id is 'The customer with the prescription (registry.customers).';
+comment on column tracker.first_prescriptions.product_id is 'The product of the prescription (registry.products).';
+comment on column tracker.first_prescriptions.finding is 'NO_PRICE: there is no price to start at. STARTING: a task starts it. STARTED: started by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before a start.';
+comment on column tracker.first_prescriptions.prescription_id is 'Health record: the MedicationRequest of the last look.';
+comment on column tracker.first_prescriptions.subscription_id is 'Stripe: sub_…, the subscription that was started or found.';
+comment on column tracker.first_prescriptions.looked_at is 'When the last look was.';

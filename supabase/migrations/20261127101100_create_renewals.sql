@@ -1,7 +1,7 @@
--- Purpose: where each renewal stands, and what starts it when its day has come.
+-- Purpose: the state of each renewal, and the function that makes its task when its day has come.
 -- Touches: tracker.renewal_states, tracker.renewal_moves, tracker.renewals, clockwork.start_due_renewals().
--- Watch: keys and our own dates only. A renewal that a person stops ends its campaign too; billing that a lapse paused
---   stays paused, for nothing can ship yet.
+-- Watch: keys and our own dates only. A renewal that a person cancels ends its campaign too. Billing that a lapse paused
+--   stays paused, because nothing can ship yet.
 
 create table tracker.renewal_states (
   state text primary key,
@@ -13,16 +13,16 @@ alter table tracker.renewal_states enable row level security;
 comment on table tracker.renewal_states is 'The states of a renewal.';
 
 create trigger refuse_delete before delete on tracker.renewal_states
-  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
+  for each statement execute function clockwork.refuse_removal('Renewals name these states.');
 create trigger refuse_truncate before truncate on tracker.renewal_states
-  for each statement execute function clockwork.refuse_removal('Renewals stand in them.');
+  for each statement execute function clockwork.refuse_removal('Renewals name these states.');
 
 insert into tracker.renewal_states (state, is_open, meaning) values
   ('SCHEDULED', true, 'the customer will be asked to renew on start_on'),
   ('CONTACTED', true, 'the customer was asked; reminders follow'),
-  ('LAPSED', true, 'not renewed in time: a person sees to it, and billing is paused'),
+  ('LAPSED', true, 'not renewed in time: a person is asked, and billing is paused'),
   ('RENEWED', false, 'a new prescription covers the refill'),
-  ('CANCELLED', false, 'the customer ended the subscription, or it is no longer due');
+  ('CANCELLED', false, 'the customer ended the subscription, or the renewal is no longer due');
 
 create table tracker.renewal_moves (
   from_state text not null references tracker.renewal_states (state),
@@ -32,12 +32,12 @@ create table tracker.renewal_moves (
 alter table tracker.renewal_moves enable row level security;
 create index renewal_moves_to on tracker.renewal_moves (to_state);
 
-comment on table tracker.renewal_moves is 'The only moves a renewal may make.';
+comment on table tracker.renewal_moves is 'The only changes of state that a renewal allows.';
 
 create trigger refuse_delete before delete on tracker.renewal_moves
-  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
+  for each statement execute function clockwork.refuse_removal('Without them no renewal can change its state.');
 create trigger refuse_truncate before truncate on tracker.renewal_moves
-  for each statement execute function clockwork.refuse_removal('Without them no renewal can move.');
+  for each statement execute function clockwork.refuse_removal('Without them no renewal can change its state.');
 
 insert into tracker.renewal_moves (from_state, to_state) values
   ('SCHEDULED', 'CONTACTED'), ('SCHEDULED', 'LAPSED'), ('SCHEDULED', 'RENEWED'), ('SCHEDULED', 'CANCELLED'),
@@ -84,31 +84,31 @@ alter table tracker.renewals enable row level security;
 create unique index one_open_renewal_per_customer_and_product on tracker.renewals (customer_id, product_id)
   where closed_at is null;
 create index renewals_due on tracker.renewals (next_on) where closed_at is null;
--- The finder looks up the open renewals of a page's items, among all that ever were.
+-- The step renewal.find reads the open renewals of a page's items, among all renewals ever.
 create index renewals_open_item on tracker.renewals (subscription_item_id) where closed_at is null;
 create index renewals_product on tracker.renewals (product_id);
 create index renewals_subscription on tracker.renewals (subscription_id);
 
-comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed: since when, until when, and what was done. To stop one, set state to CANCELLED.';
-comment on column tracker.renewals.state is 'See tracker.renewal_states.';
-comment on column tracker.renewals.customer_id is 'Who is to renew (registry.customers).';
-comment on column tracker.renewals.product_id is 'For which product (registry.products).';
+comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed, with its dates and mails. To end a renewal, set state to CANCELLED.';
+comment on column tracker.renewals.state is 'The state of the renewal (tracker.renewal_states).';
+comment on column tracker.renewals.customer_id is 'The customer who is to renew (registry.customers).';
+comment on column tracker.renewals.product_id is 'The product of the renewal (registry.products).';
 comment on column tracker.renewals.subscription_id is 'The Stripe subscription that wants the refills.';
-comment on column tracker.renewals.subscription_item_id is 'Its item.';
+comment on column tracker.renewals.subscription_item_id is 'The item of that subscription.';
 comment on column tracker.renewals.prescription_id is 'The prescription that ends (health record).';
-comment on column tracker.renewals.cycle is '1; higher when the same prescription comes due again.';
-comment on column tracker.renewals.cause is 'EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.';
-comment on column tracker.renewals.opened_by is 'The step that opened it.';
+comment on column tracker.renewals.cycle is '1 for the first renewal of the prescription, higher when it becomes due again.';
+comment on column tracker.renewals.cause is 'EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT or EXPIRED.';
+comment on column tracker.renewals.opened_by is 'The step that opened the renewal.';
 comment on column tracker.renewals.due_on is 'The first day without a fill.';
-comment on column tracker.renewals.start_on is 'When the customer is asked.';
-comment on column tracker.renewals.next_on is 'When it is looked at next.';
-comment on column tracker.renewals.reminders is 'Reminders sent.';
+comment on column tracker.renewals.start_on is 'When the customer is asked to renew.';
+comment on column tracker.renewals.next_on is 'When the renewal is next checked.';
+comment on column tracker.renewals.reminders is 'The number of reminders sent.';
 comment on column tracker.renewals.contacted_at is 'When the customer was asked to renew.';
-comment on column tracker.renewals.lapsed_at is 'When it was due and not renewed.';
+comment on column tracker.renewals.lapsed_at is 'When the renewal lapsed.';
 comment on column tracker.renewals.billing_paused_at is 'When billing was paused because nothing can ship.';
 comment on column tracker.renewals.billing_resumed_at is 'When billing went on.';
-comment on column tracker.renewals.closed_at is 'When it was renewed or cancelled.';
-comment on column tracker.renewals.closed_because is 'Why it is closed, in plain words.';
+comment on column tracker.renewals.closed_at is 'When the renewal was closed: renewed or cancelled.';
+comment on column tracker.renewals.closed_because is 'The cause for which it was closed, in plain words.';
 
 create function tracker.guard_renewal() returns trigger
 language plpgsql set search_path = ''
@@ -125,11 +125,11 @@ begin
     or (new.customer_id <> old.customer_id and not exists (
       select from registry.customers where customers.id = old.customer_id and customers.merged_into = new.customer_id))
   then
-    raise exception 'Renewal % is about one prescription of one customer; that never changes.', old.id
+    raise exception 'Renewal % is about one prescription of one customer. That never changes.', old.id
       using errcode = 'check_violation';
   end if;
   if old.contacted_at is not null and new.contacted_at is distinct from old.contacted_at then
-    raise exception 'The customer of renewal % was asked already; that stays.', old.id
+    raise exception 'The customer of renewal % was already asked. That stays.', old.id
       using errcode = 'check_violation';
   end if;
   if new.state in ('RENEWED', 'CANCELLED') then
@@ -143,11 +143,11 @@ $$;
 create trigger guard_renewal before update on tracker.renewals
   for each row execute function tracker.guard_renewal();
 create trigger refuse_delete before delete on tracker.renewals
-  for each statement execute function clockwork.refuse_removal('To stop one set its state to CANCELLED.');
+  for each statement execute function clockwork.refuse_removal('To end one, set its state to CANCELLED.');
 create trigger refuse_truncate before truncate on tracker.renewals
-  for each statement execute function clockwork.refuse_removal('To stop one set its state to CANCELLED.');
+  for each statement execute function clockwork.refuse_removal('To end one, set its state to CANCELLED.');
 
--- Machinery makes this task itself.
+-- The machinery makes this task itself.
 create function tracker.follow_up_closed_renewal() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -166,8 +166,8 @@ create trigger follow_up_closed_renewal after update of state on tracker.renewal
   for each row when (new.closed_at is not null and old.closed_at is null)
   execute function tracker.follow_up_closed_renewal();
 
--- A renewal whose task a person dropped, or whose next day was not moved, is taken up again the next day; one that
--- stopped at a person (other than by lapsing, which is looked at every day) waits for that person.
+-- A renewal gets a new task the next day if a person cancelled its task or if next_on stayed the same. A renewal whose
+-- task stopped waits for a person. A lapsed one does not wait: it is checked every day.
 create function clockwork.start_due_renewals() returns bigint
 language plpgsql set search_path = ''
 as $$
@@ -192,4 +192,4 @@ begin
   return started;
 end
 $$;
-comment on function clockwork.start_due_renewals() is 'Makes a task of every renewal whose next_on has come. Run by pg_cron every few minutes.';
+comment on function clockwork.start_due_renewals() is 'Makes a task for every renewal whose next_on has come. pg_cron runs it every few minutes.';

@@ -1,9 +1,9 @@
--- Purpose: which price a first prescription begins with (the customer's choice, else the product's default), and the
---   subscribers of a retired Stripe price on their way to the supported one.
+-- Purpose: the price at which a first prescription starts a subscription: the customer's choice, else the product's
+--   default. The moves of subscriptions from a retired Stripe price to the one that replaces it.
 -- Touches: registry.price_choices, registry.choose_price(), tracker.move_findings, tracker.price_retirements,
 --   tracker.price_moves; triggers on registry.customers.
--- Watch: a product without a default price, for a customer without a choice, starts nothing: it is sold by Checkout only.
---   Moves are made and resumed by npm run product:retire; what was done at Stripe is in clockwork.effects (move price).
+-- Watch: a product without a default price, for a customer without a choice, starts nothing. It is sold by Checkout only.
+--   npm run product:retire makes and resumes moves. Their effects at Stripe are in clockwork.effects (move price).
 
 create table registry.price_choices (
   customer_id bigint not null references registry.customers (id),
@@ -20,12 +20,12 @@ alter table registry.price_choices enable row level security;
 create index price_choices_product on registry.price_choices (product_id);
 create index price_choices_price on registry.price_choices (system, price, product_id);
 
-comment on table registry.price_choices is 'Which price a customer chose for a product at sign-up: their first prescription begins a subscription at it. It changes no subscription that exists.';
-comment on column registry.price_choices.customer_id is 'Who chose (registry.customers).';
-comment on column registry.price_choices.product_id is 'For which product (registry.products).';
-comment on column registry.price_choices.price is 'Stripe: price_…, one of that product in registry.product_keys.';
-comment on column registry.price_choices.system is 'Always stripe_price: it ties the price to registry.product_keys.';
-comment on column registry.price_choices.chosen_at is 'When it was chosen last.';
+comment on table registry.price_choices is 'The price that a customer chose for a product at sign-up. Their first prescription starts a subscription at it. It changes no subscription that exists.';
+comment on column registry.price_choices.customer_id is 'The customer who chose (registry.customers).';
+comment on column registry.price_choices.product_id is 'The product of the price (registry.products).';
+comment on column registry.price_choices.price is 'Stripe: price_…, a price of that product in registry.product_keys.';
+comment on column registry.price_choices.system is 'Always stripe_price. It ties the price to registry.product_keys.';
+comment on column registry.price_choices.chosen_at is 'When the customer last chose.';
 
 create function registry.choose_price(customer bigint, price text) returns registry.price_choices
 language plpgsql set search_path = ''
@@ -40,7 +40,7 @@ begin
     raise exception 'No product has the stripe_price %.', choose_price.price using errcode = 'foreign_key_violation';
   end if;
   if chosen.fills_per_charge = 0 then
-    raise exception 'The stripe_price % pays for no fills, so no prescription can begin with it.', choose_price.price
+    raise exception 'The stripe_price % pays for no fills, so no prescription can start a subscription at it.', choose_price.price
       using errcode = 'check_violation';
   end if;
   insert into registry.price_choices (customer_id, product_id, price)
@@ -50,10 +50,10 @@ begin
   return result;
 end
 $$;
-comment on function registry.choose_price(bigint, text) is 'For the company''s sign-up: the customer chose this Stripe price for its product. A later choice replaces it.';
+comment on function registry.choose_price(bigint, text) is 'Records the Stripe price that a customer chose, for the company''s sign-up. A later choice for the same product replaces it.';
 
--- Each asks for the customer's prescriptions to be looked at (step subscription.look). One that is there already may
--- have read the row as it was before, so there is no looking whether one is.
+-- Each trigger adds a task for a look at the customer's prescriptions (step subscription.look). A task that is under way
+-- may have read the former row, so a new one is added all the same.
 create function registry.look_at_linked_patient() returns trigger
 language plpgsql set search_path = ''
 as $$
@@ -67,7 +67,7 @@ begin
   return null;
 end
 $$;
--- A prescription that came before the customer was linked is not forgotten, whoever links them.
+-- A prescription may come before its patient is linked to a customer. It is looked at when that happens.
 create trigger look_at_linked_patient after insert on registry.customers
   for each row when (new.health_patient_id is not null)
   execute function registry.look_at_linked_patient();
@@ -96,28 +96,28 @@ create table tracker.move_findings (
 );
 alter table tracker.move_findings enable row level security;
 
-comment on table tracker.move_findings is 'Why a subscription is not moved to another price, in plain words.';
-comment on column tracker.move_findings.meaning is 'What is the matter, and what can be done.';
+comment on table tracker.move_findings is 'The causes for which a subscription is not moved to another price, in plain words.';
+comment on column tracker.move_findings.meaning is 'The cause, and the usual repair.';
 
 create trigger refuse_delete before delete on tracker.move_findings
-  for each statement execute function clockwork.refuse_removal('Moves name them.');
+  for each statement execute function clockwork.refuse_removal('Moves name these findings.');
 create trigger refuse_truncate before truncate on tracker.move_findings
-  for each statement execute function clockwork.refuse_removal('Moves name them.');
+  for each statement execute function clockwork.refuse_removal('Moves name these findings.');
 
 insert into tracker.move_findings (finding, meaning) values
-  ('OTHER_INTERVAL', 'The new price is charged in another rhythm. Stripe would charge at once and move the billing date: agree it with the customer, then change it at Stripe.'),
+  ('OTHER_INTERVAL', 'The new price has another interval. Stripe would charge at once and change the billing date. Agree it with the customer, then change it at Stripe.'),
   ('OTHER_CURRENCY', 'The new price is in another currency. The customer needs a new subscription.'),
-  ('FREE_TO_PAID', 'The old price is free and the new one is not. Stripe would charge at once: agree it with the customer, then change it at Stripe.'),
+  ('FREE_TO_PAID', 'The old price is free and the new one is not. Stripe would charge at once. Agree it with the customer, then change it at Stripe.'),
   ('ENDED', 'The subscription has ended.'),
-  ('INCOMPLETE', 'Its first payment was never made, so Stripe lets nothing be changed. It ends by itself within a day.'),
-  ('UNKNOWN_STATUS', 'It has a status that nothing here understands. Ask engineering.'),
+  ('INCOMPLETE', 'Its first payment was never made, so Stripe allows no change. It ends by itself within a day.'),
+  ('UNKNOWN_STATUS', 'It has a status that Clockwork does not know. Ask engineering.'),
   ('SCHEDULED', 'A schedule at Stripe decides its price. Change the schedule at Stripe.'),
-  ('PENDING_UPDATE', 'A change at Stripe waits for its payment. Run the command again once it is settled.'),
-  ('PRICE_TWICE', 'It has the old price twice, or both prices. Put it in order at Stripe.'),
+  ('PENDING_UPDATE', 'A change at Stripe waits for its payment. Run the command again after that payment.'),
+  ('PRICE_TWICE', 'It has the old price twice, or both prices. Correct it at Stripe.'),
   ('OTHER_ITEMS', 'It pays for something else too. Change it at Stripe.'),
   ('METERED', 'It is charged by use and not by quantity. Change it at Stripe.'),
-  ('ELSEWHERE', 'It has neither price any more.'),
-  ('MOVED_BACK', 'It was moved, and somebody moved it back at Stripe. Run the command again to move it once more.'),
+  ('ELSEWHERE', 'It has neither of the two prices any more.'),
+  ('MOVED_BACK', 'It was moved, and somebody moved it back at Stripe. To move it once more, run the command again.'),
   ('CALLED_OFF', 'The old price is no longer marked as replaced by the new one (registry.product_keys).');
 
 create table tracker.price_retirements (
@@ -140,21 +140,21 @@ create table tracker.price_retirements (
 alter table tracker.price_retirements enable row level security;
 create unique index one_listing_of_a_price_at_a_time on tracker.price_retirements (from_price) where listed_at is null;
 
-comment on table tracker.price_retirements is 'A row per retired Stripe price and the one its subscribers are moved to. Running the command again makes a new pass over whoever is left.';
+comment on table tracker.price_retirements is 'A row per retired Stripe price and the price that replaces it. Each further run of the command makes a new pass over the remaining subscribers.';
 comment on column tracker.price_retirements.from_price is 'The retired price.';
-comment on column tracker.price_retirements.to_price is 'The supported price.';
-comment on column tracker.price_retirements.pass is 'How often its subscribers were gone through.';
-comment on column tracker.price_retirements.page is 'Pages of this pass that were gone through.';
-comment on column tracker.price_retirements.listed_at is 'When this pass had gone through all. Empty while it is under way.';
-comment on column tracker.price_retirements.at_most is 'So many subscriptions at most in this pass. Empty: all.';
-comment on column tracker.price_retirements.queued is 'Subscriptions of this pass that were put in the queue.';
-comment on column tracker.price_retirements.moves_per_second is 'How fast they are moved.';
-comment on column tracker.price_retirements.next_move_at is 'When the next one''s turn is.';
+comment on column tracker.price_retirements.to_price is 'The price that replaces it.';
+comment on column tracker.price_retirements.pass is 'The number of the current pass over its subscribers.';
+comment on column tracker.price_retirements.page is 'The number of pages read in this pass.';
+comment on column tracker.price_retirements.listed_at is 'When this pass had read all pages. Empty while it is under way.';
+comment on column tracker.price_retirements.at_most is 'The most subscriptions in this pass. Empty: all.';
+comment on column tracker.price_retirements.queued is 'The number of subscriptions that this pass put into the queue.';
+comment on column tracker.price_retirements.moves_per_second is 'The number of moves a second.';
+comment on column tracker.price_retirements.next_move_at is 'When the next subscription is moved.';
 
 create trigger refuse_delete before delete on tracker.price_retirements
-  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+  for each statement execute function clockwork.refuse_removal('To end a retirement, change replaced_by in registry.product_keys.');
 create trigger refuse_truncate before truncate on tracker.price_retirements
-  for each statement execute function clockwork.refuse_removal('To end one, change replaced_by in registry.product_keys.');
+  for each statement execute function clockwork.refuse_removal('To end a retirement, change replaced_by in registry.product_keys.');
 
 create table tracker.price_moves (
   id bigint generated always as identity primary key,
@@ -181,19 +181,19 @@ create table tracker.price_moves (
 alter table tracker.price_moves enable row level security;
 create index price_moves_finding on tracker.price_moves (finding);
 
-comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or why not. ops.price_moves shows them with their tasks.';
-comment on column tracker.price_moves.retirement_id is 'From which price to which (tracker.price_retirements).';
+comment on table tracker.price_moves is 'A row per subscription item of a retired price: moved, or not moved and the cause. ops.price_moves shows them with their tasks.';
+comment on column tracker.price_moves.retirement_id is 'The two prices of the move (tracker.price_retirements).';
 comment on column tracker.price_moves.subscription_id is 'Stripe: sub_…';
 comment on column tracker.price_moves.subscription_item_id is 'Stripe: si_…';
 comment on column tracker.price_moves.state is 'WAITING, MOVED, ALREADY_THERE (somebody else moved it) or NOT_MOVED (see finding).';
-comment on column tracker.price_moves.finding is 'Why it is not moved (tracker.move_findings).';
-comment on column tracker.price_moves.times is 'How often it is moved. It rises when somebody moved it back and the command is run again.';
-comment on column tracker.price_moves.refusals is 'How often Stripe refused it. Each try after one is a new request to Stripe.';
-comment on column tracker.price_moves.anchor_before is 'What its billing dates were counted from, right before the move.';
+comment on column tracker.price_moves.finding is 'The cause for which it is not moved (tracker.move_findings).';
+comment on column tracker.price_moves.times is 'The number of the move. It rises if somebody moved it back and the command is run again.';
+comment on column tracker.price_moves.refusals is 'The number of refusals by Stripe. Each try after a refusal is a new request to Stripe.';
+comment on column tracker.price_moves.anchor_before is 'The anchor of its billing dates right before the move.';
 comment on column tracker.price_moves.due_before is 'The next billing date right before the move.';
 comment on column tracker.price_moves.paused_before is 'Whether it was paused right before the move.';
-comment on column tracker.price_moves.due_after is 'The next billing date after it.';
-comment on column tracker.price_moves.settled_at is 'When it was moved, or found not to be.';
+comment on column tracker.price_moves.due_after is 'The next billing date after the move.';
+comment on column tracker.price_moves.settled_at is 'When it was moved, or when the cause against a move was found.';
 
 create trigger refuse_delete before delete on tracker.price_moves
   for each statement execute function clockwork.refuse_removal('They are the report of the move.');

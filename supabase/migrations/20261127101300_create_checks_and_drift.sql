@@ -1,10 +1,10 @@
--- Purpose: a row per run of a nightly check, so that a run that did not finish is seen and never counts as a success;
---   how often each key is in use; and which mirror did not show what its owner says, when, and what became of it.
+-- Purpose: a row per run of a nightly check, so that an unfinished run shows and never counts as a success. The use of
+--   each key by night. Each mirror that differed from its owner, with its dates and its repair.
 -- Touches: tracker.check_runs, tracker.check_marks, tracker.product_counts, tracker.drift, tracker.drift_looks,
 --   tracker.system_name(), tracker.drift_cause().
--- Watch: pages are counted in the transaction that settles the page's task; a page that is resent counts once. Values are
---   kept as keyed hashes only: the key (clockwork.settings.drift_secret) is drawn for each database, and is no less a
---   secret than a vendor's, for whoever has it could try out addresses.
+-- Watch: pages are counted in the transaction that settles the page's task, so a page that is resent counts once. Values
+--   are kept as keyed hashes only. Each database draws its own key (clockwork.settings.drift_secret). That key is as
+--   secret as a vendor's, because its holder could try out addresses.
 
 create table tracker.check_runs (
   id bigint generated always as identity primary key,
@@ -33,18 +33,18 @@ create index check_runs_vendor on tracker.check_runs (vendor);
 create index check_runs_task on tracker.check_runs (task_id);
 create unique index one_check_runs_at_a_time on tracker.check_runs (work, vendor) where state = 'RUNNING';
 
-comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success; UNFINISHED means that the next run began before it came to its end.';
+comment on table tracker.check_runs is 'A row per run of a nightly check. Only DONE is a success. UNFINISHED means that the next run began before its end.';
 comment on column tracker.check_runs.work is 'completeness, drift, product_count, or renewals (the look at all refills).';
-comment on column tracker.check_runs.vendor is 'Whose side was gone through (clockwork.vendors).';
+comment on column tracker.check_runs.vendor is 'The vendor that the run went through (clockwork.vendors).';
 comment on column tracker.check_runs.state is 'RUNNING, DONE or UNFINISHED.';
-comment on column tracker.check_runs.window_from is 'From when on it asked what happened. Empty where the state was compared.';
-comment on column tracker.check_runs.window_until is 'Up to when it asked what happened.';
-comment on column tracker.check_runs.pages is 'Pages that were gone through.';
-comment on column tracker.check_runs.seen is 'What it looked at: events, orders, or facts of customers.';
-comment on column tracker.check_runs.missing is 'Of those, what we had never received, or what differed from its owner.';
-comment on column tracker.check_runs.repaired is 'Of those, what was put right or taken up.';
-comment on column tracker.check_runs.task_id is 'The task of its first page (clockwork.tasks).';
-comment on column tracker.check_runs.unlinked is 'Whom it met and could compare with nothing: in nobody''s row of the registry, or without a key of the other side.';
+comment on column tracker.check_runs.window_from is 'The start of the time whose events the run listed. Empty for a run that compared states.';
+comment on column tracker.check_runs.window_until is 'The end of the time whose events the run listed.';
+comment on column tracker.check_runs.pages is 'The number of pages that the run went through.';
+comment on column tracker.check_runs.seen is 'The number of events, orders or facts of customers that the run went through.';
+comment on column tracker.check_runs.missing is 'The number of those that we had never received, or that differed from their owner.';
+comment on column tracker.check_runs.repaired is 'The number of those that were repaired or recorded.';
+comment on column tracker.check_runs.task_id is 'The task of the first page (clockwork.tasks).';
+comment on column tracker.check_runs.unlinked is 'The number of records without a comparison: in no row of the registry, or without a key of the other side.';
 
 create table tracker.check_marks (
   run_id bigint not null references tracker.check_runs (id),
@@ -54,11 +54,11 @@ create table tracker.check_marks (
 alter table tracker.check_marks enable row level security;
 create index check_marks_order on tracker.check_marks (order_id);
 
-comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones; the others are asked about one by one. Emptied when a run ends.';
+comment on table tracker.check_marks is 'Our orders that a run met among the pharmacy''s open ones. The run reads each other order by itself. The rows are deleted when the run ends.';
 comment on column tracker.check_marks.run_id is 'The run (tracker.check_runs).';
 comment on column tracker.check_marks.order_id is 'The order (tracker.orders).';
 
--- A run's counts mean something only once the run is DONE. Numbers only, no person.
+-- A run's counts are valid only once the run is DONE. They are numbers only, without any person.
 create table tracker.product_counts (
   run_id bigint not null references tracker.check_runs (id),
   system registry.key_system not null,
@@ -72,7 +72,7 @@ create table tracker.product_counts (
 alter table tracker.product_counts enable row level security;
 create index product_counts_key on tracker.product_counts (system, key);
 
-comment on table tracker.product_counts is 'How often each key was in use on a night. ops.product_frequency shows the last whole count.';
+comment on table tracker.product_counts is 'The use of each key by night. ops.product_frequency shows the last whole count.';
 comment on column tracker.product_counts.run_id is 'The night''s run (tracker.check_runs).';
 comment on column tracker.product_counts.system is 'stripe_price or pharmacy_treatment.';
 comment on column tracker.product_counts.key is 'The price or the treatment, registered or not.';
@@ -109,25 +109,25 @@ create index drift_found on tracker.drift (found_at);
 create index drift_run on tracker.drift (run_id);
 create index drift_task on tracker.drift (task_id);
 
-comment on table tracker.drift is 'A row each time a mirror did not show what the owner of the fact says. Read ops.drift instead.';
-comment on column tracker.drift.customer_id is 'Whose fact it is (registry.customers).';
-comment on column tracker.drift.fact is 'Which fact: plan or contact.';
-comment on column tracker.drift.owner is 'Who owns it: stripe, health or crm.';
-comment on column tracker.drift.system is 'Where it is mirrored: stripe, crm, registry or login.';
-comment on column tracker.drift.attribute is 'What it is called there.';
-comment on column tracker.drift.owner_hash is 'A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.';
-comment on column tracker.drift.mirror_hash is 'A keyed hash of what the mirror showed.';
-comment on column tracker.drift.looks is 'How many runs saw it before it was put right.';
-comment on column tracker.drift.found_at is 'When it was found.';
-comment on column tracker.drift.changed_at is 'Since when these very two values were seen.';
-comment on column tracker.drift.repaired_at is 'When the mirror was seen to show the owner''s value again.';
-comment on column tracker.drift.run_id is 'The last run that saw it (tracker.check_runs). Empty when it was looked at on demand.';
-comment on column tracker.drift.task_id is 'The task that found it (clockwork.tasks).';
+comment on table tracker.drift is 'A row for each time that a mirror differed from the owner of a fact. Read ops.drift instead.';
+comment on column tracker.drift.customer_id is 'The customer of the fact (registry.customers).';
+comment on column tracker.drift.fact is 'The fact: plan or contact.';
+comment on column tracker.drift.owner is 'The owner of the fact: stripe, health or crm.';
+comment on column tracker.drift.system is 'The system with the mirror: stripe, crm, registry or login.';
+comment on column tracker.drift.attribute is 'The name of the fact in that system.';
+comment on column tracker.drift.owner_hash is 'A keyed hash of the owner''s value. Equal values of one customer and attribute have equal hashes.';
+comment on column tracker.drift.mirror_hash is 'A keyed hash of the mirror''s value.';
+comment on column tracker.drift.looks is 'The number of looks that found it before its repair.';
+comment on column tracker.drift.found_at is 'When the drift was found.';
+comment on column tracker.drift.changed_at is 'When these two values were first found together.';
+comment on column tracker.drift.repaired_at is 'When the mirror was found to show the owner''s value again.';
+comment on column tracker.drift.run_id is 'The last run that found the drift (tracker.check_runs). Empty after a look on demand.';
+comment on column tracker.drift.task_id is 'The task that found the drift (clockwork.tasks).';
 
 create trigger refuse_delete before delete on tracker.drift
-  for each statement execute function clockwork.refuse_removal('They are the record of what drifted.');
+  for each statement execute function clockwork.refuse_removal('They are the record of every drift.');
 create trigger refuse_truncate before truncate on tracker.drift
-  for each statement execute function clockwork.refuse_removal('They are the record of what drifted.');
+  for each statement execute function clockwork.refuse_removal('They are the record of every drift.');
 
 create table tracker.drift_looks (
   customer_id bigint not null references registry.customers (id),
@@ -139,9 +139,9 @@ alter table tracker.drift_looks enable row level security;
 create index drift_looks_vendor on tracker.drift_looks (vendor);
 create index drift_looks_run on tracker.drift_looks (run_id);
 
-comment on table tracker.drift_looks is 'In which run a customer turned up last at a vendor. Who did not turn up in the newest one is looked at by themselves.';
-comment on column tracker.drift_looks.customer_id is 'Who (registry.customers).';
-comment on column tracker.drift_looks.vendor is 'Where (clockwork.vendors).';
+comment on table tracker.drift_looks is 'The last run in which a customer was met at a vendor. A customer whom the newest run did not meet gets a look of their own.';
+comment on column tracker.drift_looks.customer_id is 'The customer (registry.customers).';
+comment on column tracker.drift_looks.vendor is 'The vendor (clockwork.vendors).';
 comment on column tracker.drift_looks.run_id is 'The run (tracker.check_runs).';
 
 create function tracker.system_name(system text) returns text
@@ -151,9 +151,9 @@ as $$
     when 'stripe' then 'Stripe' when 'crm' then 'the CRM' when 'health' then 'the health record'
     when 'registry' then 'the registry' when 'login' then 'the login' else system_name.system end
 $$;
-comment on function tracker.system_name(text) is 'A system as people call it.';
+comment on function tracker.system_name(text) is 'The name of a system as people call it.';
 
--- What the record says of why. Between two rows of a mirror it was put right, or else there would be one row.
+-- The cause by the record. Between two rows of a mirror it was repaired, or else there would be one row.
 create function tracker.drift_cause(customer_id bigint, fact text, system text, attribute text) returns text
 language sql stable cost 1000 set search_path = ''
 as $$
@@ -166,39 +166,39 @@ as $$
     where drift.customer_id = drift_cause.customer_id and drift.fact = drift_cause.fact
       and drift.system = drift_cause.system and drift.attribute = drift_cause.attribute
       and drift.found_at > clockwork.now() - make_interval(days => settings.drift_again_days)
-  ), told as (
+  ), counts as (
     select count(*) as found, count(owner_before) as again,
-      count(*) filter (where owner_hash <> owner_before) as owner_moved,
+      count(*) filter (where owner_hash <> owner_before) as owner_changed,
       count(*) filter (where owner_hash = owner_before and mirror_hash = mirror_before) as came_back,
       min(found_at) as since, max(found_at) as until, max(owner) as owner
     from times
-  ), news as (
-    -- A propagation that an event of the owner began.
-    select count(*) as heard
-    from told
+  ), events_came as (
+    -- The propagations that an event of the owner began.
+    select count(*) as number
+    from counts
     join clockwork.tasks on tasks.customer_id = drift_cause.customer_id
       and tasks.step = 'owner.propagate_' || drift_cause.fact
-      and tasks.created_at between told.since and told.until
+      and tasks.created_at between counts.since and counts.until
     join clockwork.tasks as causes on causes.id = tasks.caused_by
-      and split_part(causes.step, '.', 1) = told.owner
+      and split_part(causes.step, '.', 1) = counts.owner
   ), named as (
-    select tracker.system_name(told.owner) as owner, tracker.system_name(drift_cause.system) as mirror from told
+    select tracker.system_name(counts.owner) as owner, tracker.system_name(drift_cause.system) as mirror from counts
   )
   select case
-    when told.found = 0 then 'It did not drift again lately.'
-    when told.again = 0 then format(
-      'Seen once lately: an event of %s that did not come, or an edit in %s.', named.owner, named.mirror)
-    when told.owner_moved = 0 and told.came_back = told.again then format(
-      'Something else writes to %s: the value of %s was put there %s times, and each time the same other value came back.',
-      named.mirror, named.owner, told.again)
-    when told.owner_moved = 0 then format(
-      'Somebody or something edits %s: what %s says stayed the same, and other values turned up there %s times.',
-      named.mirror, named.owner, told.found)
-    when told.owner_moved = told.again and news.heard = 0 then format(
-      'Events of %s do not reach us: what it says changed %s times, and none was heard of.', named.owner, told.again)
+    when counts.found = 0 then 'It did not drift again lately.'
+    when counts.again = 0 then format(
+      'It drifted once lately: an event of %s did not come, or somebody edited %s.', named.owner, named.mirror)
+    when counts.owner_changed = 0 and counts.came_back = counts.again then format(
+      'Something else writes to %s. The value of %s was put there %s times, and the same other value came back each time.',
+      named.mirror, named.owner, counts.again)
+    when counts.owner_changed = 0 then format(
+      'Somebody or something edits %s. The value of %s stayed the same, and other values turned up in the mirror %s times.',
+      named.mirror, named.owner, counts.found)
+    when counts.owner_changed = counts.again and events_came.number = 0 then format(
+      'Events of %s do not reach us. Its value changed %s times, and no event came.', named.owner, counts.again)
     else format(
-      'Either events of %s do not all reach us, or something else writes to %s: both changed.', named.owner, named.mirror)
+      'Some events of %s do not reach us, or something else writes to %s. Both values changed.', named.owner, named.mirror)
   end
-  from told, news, named
+  from counts, events_came, named
 $$;
-comment on function tracker.drift_cause(bigint, text, text, text) is 'Why a mirror of a customer drifts, as far as the record tells, in words.';
+comment on function tracker.drift_cause(bigint, text, text, text) is 'The likely cause of a mirror''s drift, by the record, in plain words.';

@@ -1,11 +1,11 @@
--- Purpose: two customers become one, and nothing is ever written to the one that was merged: a step that read it a moment
---   ago settles with the one who stays.
+-- Purpose: two customers become one. Nothing is written to the merged row after that. A step that read it a moment ago
+--   settles with the row that stays.
 -- Touches: registry.merge_rows(), registry.colliding_renewal(), registry.follow_merge(); triggers on tracker.orders,
 --   tracker.renewals; every table that names a customer.
--- Watch: a new table that names a customer must be thought of here; a test asks. The key share lock waits for a merge
---   that is under way, which locks both rows for update.
+-- Watch: merge_rows must handle each new table that names a customer, and a test checks it. The key share lock waits for
+--   a merge under way, which locks both rows for update.
 
--- Everything the first has goes over to the second, and the first stays as a sign that points there.
+-- The second customer gets everything of the first. The first row stays and points to the second.
 create function registry.merge_rows(from_customer bigint, into_customer bigint) returns void
 language plpgsql set search_path = ''
 as $$
@@ -16,7 +16,7 @@ begin
   perform registry.lock_keys();
   perform from registry.customers where customers.id in (from_customer, into_customer) order by customers.id for update;
   select customers.* into strict moves from registry.customers where customers.id = from_customer;
-  -- What both have must have been given up before: a key is not dropped in silence.
+  -- A key that both have must be given up before, because a merge drops no key in silence.
   if exists (
     select from registry.customers as stays
     where stays.id = into_customer and (
@@ -44,13 +44,13 @@ begin
   update registry.former_keys set customer_id = into_customer where former_keys.customer_id = from_customer;
   update tracker.orders set customer_id = into_customer where orders.customer_id = from_customer;
   update tracker.refills set customer_id = into_customer where refills.customer_id = from_customer;
-  -- A closed one of the same prescription and cycle stays behind: it is history.
+  -- A closed renewal of the same prescription and cycle stays behind as history.
   update tracker.renewals set customer_id = into_customer
   where renewals.customer_id = from_customer and not exists (
     select from tracker.renewals as stays
     where stays.customer_id = into_customer and stays.product_id = renewals.product_id
       and stays.prescription_id = renewals.prescription_id and stays.cycle = renewals.cycle);
-  -- What the other row says of the same product is newer or was chosen by them: it stays.
+  -- The second row's own choice for the same product stays. So does its first prescription.
   update registry.price_choices set customer_id = into_customer
   where price_choices.customer_id = from_customer and not exists (
     select from registry.price_choices as stays
@@ -61,18 +61,18 @@ begin
     select from tracker.first_prescriptions as stays
     where stays.customer_id = into_customer and stays.product_id = first_prescriptions.product_id);
   delete from tracker.first_prescriptions where first_prescriptions.customer_id = from_customer;
-  -- A mirror that was seen to differ is another one's now, and is looked at anew.
+  -- A mirror that differed now belongs to the other customer, and gets a new look.
   update tracker.drift set repaired_at = clockwork.now() where drift.customer_id = from_customer and drift.repaired_at is null;
   update tracker.drift set customer_id = into_customer where drift.customer_id = from_customer;
   delete from tracker.drift_looks where drift_looks.customer_id = from_customer;
-  -- Those that somebody has in hand are left: they follow by themselves where it matters.
+  -- Tasks that are locked are left. They follow by themselves where it matters.
   perform set_config('clockwork.actor', 'clockwork:registry', true);
   update clockwork.tasks set customer_id = into_customer
   where tasks.id in (select mine.id from clockwork.tasks as mine where mine.customer_id = from_customer for update skip locked);
   perform set_config('clockwork.actor', coalesce(actor, ''), true);
 end
 $$;
-comment on function registry.merge_rows(bigint, bigint) is 'Moves everything of one customer to another. Add a task customer.merge instead of calling it: that asks the owners first.';
+comment on function registry.merge_rows(bigint, bigint) is 'Merges one customer into another. Add a task customer.merge instead of calling this. That task reads the owners first.';
 
 create function registry.colliding_renewal(from_customer bigint, into_customer bigint) returns bigint
 language sql stable set search_path = ''
@@ -83,7 +83,7 @@ as $$
     and (stays.closed_at is null or (stays.prescription_id = moves.prescription_id and stays.cycle = moves.cycle))
   limit 1
 $$;
-comment on function registry.colliding_renewal(bigint, bigint) is 'A product whose open renewal of the first customer has no place beside the second''s; null where none stands in the way of a merge.';
+comment on function registry.colliding_renewal(bigint, bigint) is 'A product for which the first customer''s open renewal collides with one of the second. Null if none prevents a merge.';
 
 create function registry.follow_merge() returns trigger
 language plpgsql set search_path = ''

@@ -1,7 +1,7 @@
--- Purpose: the nights' work as data, and the function that makes tasks of it.
+-- Purpose: the nights' work as data, and the function that makes its tasks.
 -- Touches: clockwork.nightly_work, clockwork.start_nightly_work().
--- Watch: level-triggered: a night's task is made by the first call after its hour; lost and doubled calls change nothing.
---   A night belongs to the day on which its hour came, so work set to 23:58 is started by a tick after midnight too.
+-- Watch: the first call after the hour makes the night's task, so lost and doubled calls change nothing. A night belongs
+--   to the day of its hour, so a tick after midnight still starts work that is set to 23:58.
 
 create table clockwork.nightly_work (
   step text primary key,
@@ -13,25 +13,25 @@ create table clockwork.nightly_work (
 alter table clockwork.nightly_work enable row level security;
 create index nightly_work_vendor on clockwork.nightly_work (vendor);
 
-comment on table clockwork.nightly_work is 'What is done every night: each row becomes one task a night.';
+comment on table clockwork.nightly_work is 'The work of every night. Each row becomes one task a night.';
 comment on column clockwork.nightly_work.step is 'The step of the task.';
 comment on column clockwork.nightly_work.vendor is 'The queue of the task (clockwork.vendors).';
 comment on column clockwork.nightly_work.at is 'The hour in the pharmacy''s time zone (clockwork.settings).';
-comment on column clockwork.nightly_work.is_on is 'Untick to skip it from the next night on.';
-comment on column clockwork.nightly_work.what is 'What it does, in plain words.';
+comment on column clockwork.nightly_work.is_on is 'Untick this cell to skip the work from the next night on.';
+comment on column clockwork.nightly_work.what is 'The work, in plain words.';
 
 create trigger refuse_truncate before truncate on clockwork.nightly_work
-  for each statement execute function clockwork.refuse_removal('To skip work untick is_on.');
+  for each statement execute function clockwork.refuse_removal('To skip work, untick is_on.');
 
--- First the completeness checks, so that the other work finds the news they took up.
+-- The completeness checks come first, so that the other work finds the events that they record.
 insert into clockwork.nightly_work (step, vendor, at, what) values
-  ('completeness.stripe', 'stripe', '01:00', 'Lists what happened at Stripe and takes up what never reached us.'),
-  ('completeness.health', 'health', '01:00', 'Lists what changed in the health record and takes up what never reached us.'),
-  ('completeness.pharmacy', 'pharmacy', '01:00', 'Compares the pharmacy''s open orders with ours and takes up what never reached us.'),
-  ('renewal.find', 'stripe', '02:00', 'Looks at every active refill: until when does a prescription cover it?'),
-  ('product.count_stripe', 'stripe', '03:30', 'Counts how many subscriptions use each Stripe price.'),
-  ('product.count_pharmacy', 'pharmacy', '03:30', 'Counts how many active prescriptions use each treatment at the pharmacy.'),
-  ('drift.customers', 'stripe', '04:00', 'Compares what Stripe, the CRM and the registry show of each customer with the owner of each fact.'),
+  ('completeness.stripe', 'stripe', '01:00', 'Lists the events at Stripe and records those that never reached us.'),
+  ('completeness.health', 'health', '01:00', 'Lists the changes in the health record and records those that never reached us.'),
+  ('completeness.pharmacy', 'pharmacy', '01:00', 'Compares the pharmacy''s open orders with ours and records the events that never reached us.'),
+  ('renewal.find', 'stripe', '02:00', 'Looks at every active refill for the end of its cover.'),
+  ('product.count_stripe', 'stripe', '03:30', 'Counts the subscriptions that use each Stripe price.'),
+  ('product.count_pharmacy', 'pharmacy', '03:30', 'Counts the active prescriptions that use each treatment at the pharmacy.'),
+  ('drift.customers', 'stripe', '04:00', 'Compares each customer''s facts at Stripe, in the CRM and in the registry with the owner of each fact.'),
   ('drift.logins', 'login', '04:15', 'Compares the email of each login with the CRM.');
 
 create function clockwork.start_nightly_work() returns bigint
@@ -51,7 +51,7 @@ begin
   on conflict on constraint tasks_step_key_is_unique do nothing;
   get diagnostics started = row_count;
 
-  -- What still waits the next night (its vendor is paused, say) is for a person to know of: one row for each work.
+  -- Work that still waits the next night (its vendor is paused, for example) becomes a question to a person, one a work.
   insert into clockwork.tasks (status, step, key, vendor, data, reason, reason_code)
   select 'MANUAL_INTERVENTION', late.step, 'unfinished:' || late.day, late.vendor,
     jsonb_build_object('night', late.day),
@@ -72,4 +72,4 @@ begin
   return started;
 end
 $$;
-comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Work of an earlier night that still waits is for a person. Run by pg_cron every few minutes.';
+comment on function clockwork.start_nightly_work() is 'Makes the tasks of the last night whose hour has come, each once. Asks a person about work of an earlier night that still waits. pg_cron runs it every few minutes.';

@@ -1,6 +1,6 @@
--- Purpose: what people look at: what needs them, what waits, the whole story, late parcels, and each vendor.
+-- Purpose: views for people: work that needs them, work that waits, the whole story, late parcels, and each vendor.
 -- Touches: ops.manual_intervention, ops.waiting, ops.timeline, ops.delayed_shipments, ops.vendors.
--- Watch: views only; nothing is stored here.
+-- Watch: views only. Nothing is stored here.
 
 create view ops.manual_intervention with (security_invoker = on) as
 select
@@ -38,16 +38,16 @@ cross join lateral (
 where tasks.status = 'MANUAL_INTERVENTION'
 order by stopped.since;
 
-comment on view ops.manual_intervention is 'What needs a person, oldest first. Repair it, then set the task''s status in clockwork.tasks.';
-comment on column ops.manual_intervention.already_done_outside is 'What was already done at the vendors in this story. It is never done twice.';
-comment on column ops.manual_intervention.on_resend is 'What setting the task''s status to PENDING will do.';
-comment on column ops.manual_intervention.age is 'How long it has needed a person.';
+comment on view ops.manual_intervention is 'Tasks that need a person, oldest first. Make the repair, then set the task''s status in clockwork.tasks.';
+comment on column ops.manual_intervention.already_done_outside is 'The effects at vendors so far in this story. None of them is done twice.';
+comment on column ops.manual_intervention.on_resend is 'The result of setting the task''s status to PENDING.';
+comment on column ops.manual_intervention.age is 'The time since the task stopped.';
 
 create view ops.waiting with (security_invoker = on) as
 select
   tasks.id as task_id,
   case
-    when tasks.status = 'QUEUED' then coalesce(tasks.reason, 'A drain has it; if that one died, it comes back by itself.')
+    when tasks.status = 'QUEUED' then coalesce(tasks.reason, 'A drain has it. If that drain died, the task comes back by itself.')
     when tasks.run_after <= clockwork.now() and settings.maintenance then 'Maintenance is on.'
     when tasks.run_after <= clockwork.now() and vendors.paused_until > clockwork.now()
       then format('%s is paused: %s', vendors.vendor, vendors.paused_reason)
@@ -72,10 +72,10 @@ where (tasks.status = 'QUEUED' and (tasks.attempts > 0 or tasks.updated_at < clo
      or settings.maintenance or vendors.paused_until > clockwork.now()))
 order by next_try;
 
-comment on view ops.waiting is 'What is being retried or waits for its day: why, how often it was tried, and when it is tried next; and what a pause or maintenance holds.';
+comment on view ops.waiting is 'Tasks that are retried, wait for their day, or meet a pause or maintenance: the cause, the tries, and the next try.';
 
--- An event that no webhook brought is told as found missing by the nightly check: only such a task has a vendor's name
--- and a task that caused it.
+-- An event without a webhook shows as found missing by the nightly check. Only such a task has a vendor's name and a task
+-- that caused it.
 create view ops.timeline with (security_invoker = on) as
 select story.at, story.system, story.what, customers.email as customer, story.task_id, story.order_id,
   story.customer_id, story.invoice_id
@@ -99,10 +99,10 @@ from (
       coalesce(first_change.before ->> 'reason', tasks.reason) as reason
   ) as born
   union all
-  -- What the machinery made of it: its end, or why it is tried again or waits. A reason that stayed the same is in
-  -- an earlier change.
+  -- The changes by the machinery: an end, or the reason for a new try or a wait. A reason that stayed the same is in an
+  -- earlier change.
   select task_history.changed_at, task_history.id, 'clockwork',
-    tasks.step || ': ' || task_history.to_status || coalesce('. ' || told.reason, ''),
+    tasks.step || ': ' || task_history.to_status || coalesce('. ' || latest.reason, ''),
     tasks.id, null, tasks.customer_id, tasks.invoice_id
   from clockwork.task_history
   join clockwork.tasks on tasks.id = task_history.task_id
@@ -111,7 +111,7 @@ from (
     from clockwork.task_history as earlier
     where earlier.task_id = task_history.task_id and earlier.id <= task_history.id and earlier.after ? 'reason'
     order by earlier.id desc limit 1
-  ) as told on true
+  ) as latest on true
   where task_history.actor like 'clockwork:%'
     and (task_history.to_status not in ('PENDING', 'QUEUED') or task_history.after ->> 'reason' is not null)
   union all
@@ -178,7 +178,7 @@ cross join lateral (
 where orders.state in ('PLACED', 'FILLING', 'SHIPPED', 'OUT_FOR_DELIVERY') and late.due < clockwork.now()
 order by late.due;
 
-comment on view ops.delayed_shipments is 'Orders past the limits in clockwork.settings (ship_within, deliver_within), worst first.';
+comment on view ops.delayed_shipments is 'Orders later than the limits in clockwork.settings (ship_within, deliver_within). The most delayed come first.';
 
 create view ops.vendors with (security_invoker = on) as
 select
@@ -215,9 +215,9 @@ cross join lateral (
 ) as depth
 order by vendors.vendor;
 
-comment on view ops.vendors is 'Each vendor at a glance: is it heard from, does it answer, is it paused and why, how much work waits.';
-comment on column ops.vendors.last_heard_at is 'The last webhook.';
-comment on column ops.vendors.last_success_at is 'The last call it answered.';
-comment on column ops.vendors.due is 'Tasks that should run now.';
-comment on column ops.vendors.later is 'Tasks that wait for their moment.';
-comment on column ops.vendors.oldest_due_for is 'How long the oldest due task has waited. Minutes here mean that the drain does not run.';
+comment on view ops.vendors is 'Each vendor at a glance: its last webhook, its replies, its pause with the cause, and the waiting work.';
+comment on column ops.vendors.last_heard_at is 'When its last webhook came.';
+comment on column ops.vendors.last_success_at is 'When the vendor last replied to a call.';
+comment on column ops.vendors.due is 'The number of tasks that should run now.';
+comment on column ops.vendors.later is 'The number of tasks that wait for their moment.';
+comment on column ops.vendors.oldest_due_for is 'The waiting time of the oldest due task. Minutes here mean that the drain does not run.';

@@ -1,6 +1,6 @@
--- Purpose: what people look at: renewals, prescriptions that need somebody, and those without a subscription.
+-- Purpose: views for people: renewals, prescriptions that need somebody, and prescriptions without a subscription.
 -- Touches: ops.renewals, ops.prescription_issues, ops.prescribed_without_subscription.
--- Watch: views only; nothing is stored here.
+-- Watch: views only. Nothing is stored here.
 
 create view ops.renewals with (security_invoker = on) as
 select
@@ -11,24 +11,24 @@ select
     when renewals.state = 'SCHEDULED' and refills.finding = 'PAUSED'
       then 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'
     when renewals.state = 'CONTACTED' and refills.finding = 'PAUSED'
-      then format('The customer was asked on %s and paused since; nothing is sent until it is resumed.', renewals.contacted_at::date)
+      then format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.', renewals.contacted_at::date)
     when renewals.id is not null and refills.finding = 'UNKNOWN_STATUS'
-      then findings.meaning || ' Nothing is sent until a person has settled it.'
+      then findings.meaning || ' Nothing is sent until a person has resolved it.'
     when renewals.state = 'SCHEDULED'
-      then format('%s Without a new one the refills end on %s; the customer is asked on %s.', findings.meaning, renewals.due_on::date, renewals.start_on::date)
+      then format('%s Without a new one, the refills end on %s. The customer is asked on %s.', findings.meaning, renewals.due_on::date, renewals.start_on::date)
     when renewals.state = 'CONTACTED'
-      then format('The customer was asked on %s and reminded %s times. Without a new prescription the refills end on %s.',
+      then format('The customer was asked on %s and reminded %s times. Without a new prescription, the refills end on %s.',
         renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
     when renewals.state = 'LAPSED'
-      then format('Not renewed by %s.%s A person sees to it.', renewals.due_on::date,
+      then format('It was not renewed by %s.%s A person is asked.', renewals.due_on::date,
         case when renewals.billing_paused_at is not null then ' Billing is paused.' else '' end)
     when refills.finding = 'COVERED'
-      then format('%s It lasts until %s; the customer is asked on %s.', findings.meaning, refills.due_on::date, refills.start_on::date)
+      then format('%s It lasts until %s. The customer is asked on %s.', findings.meaning, refills.due_on::date, refills.start_on::date)
     when refills.finding in ('EXPIRES', 'RUNS_OUT', 'NO_FILLS_LEFT', 'EXPIRED') and stopped.at is not null and refills.due_on > clockwork.now()
-      then format('%s It lasts until %s. A person stopped its renewal on %s; it opens again on that day, unless a new one is written.',
+      then format('%s It lasts until %s. A person cancelled its renewal on %s. The renewal opens again on its due day, unless a new prescription is written.',
         findings.meaning, refills.due_on::date, stopped.at::date)
     when refills.finding in ('EXPIRES', 'RUNS_OUT')
-      then format('%s It lasts until %s; its renewal opens by itself.', findings.meaning, refills.due_on::date)
+      then format('%s It lasts until %s. Its renewal opens by itself.', findings.meaning, refills.due_on::date)
     when refills.finding = 'UNCLEAR' then findings.meaning || coalesce(' The subscription is active, but ' || refills.what || '.', '')
     else findings.meaning || coalesce(' Missing or unclear: ' || refills.what || '.', '')
   end as why,
@@ -64,16 +64,16 @@ left join lateral (
 where refills.finding <> 'INACTIVE'
 order by refills.due_on nulls first;
 
-comment on view ops.renewals is 'Every active refill, and why it is or is not in renewal. First what has no date, then what ends soonest.';
-comment on column ops.renewals.in_renewal is 'no, or where its renewal stands: scheduled, contacted, lapsed.';
-comment on column ops.renewals.why is 'In plain words.';
+comment on view ops.renewals is 'Every active refill, with the cause for its renewal or for none. Refills without a due day come first, then the earliest.';
+comment on column ops.renewals.in_renewal is 'The state of its renewal: scheduled, contacted or lapsed. no: it has none.';
+comment on column ops.renewals.why is 'The cause, in plain words.';
 comment on column ops.renewals.covered_until is 'The first day without a fill.';
-comment on column ops.renewals.customer_is_asked_on is 'When the campaign starts or started.';
-comment on column ops.renewals.looked_at is 'When Stripe and the health record were asked.';
-comment on column ops.renewals.last_fill_on is 'The first of three dates: the last fill that is left is used.';
-comment on column ops.renewals.fillable_until is 'The second: the last day on which one may be filled, in the pharmacy''s zone.';
-comment on column ops.renewals.drug_runs_out_on is 'The third: the drug of the last fill is used up. The earliest end of the three is covered_until.';
-comment on column ops.renewals.other_refills is 'Further refills of the customer for the same product.';
+comment on column ops.renewals.customer_is_asked_on is 'When the campaign begins or began.';
+comment on column ops.renewals.looked_at is 'When Stripe and the health record were last read.';
+comment on column ops.renewals.last_fill_on is 'The first of three dates: the last remaining fill is used.';
+comment on column ops.renewals.fillable_until is 'The second date: the last day on which the prescription may be filled, in the pharmacy''s zone.';
+comment on column ops.renewals.drug_runs_out_on is 'The third date: the drug of the last fill is used up. The earliest end of the three is covered_until.';
+comment on column ops.renewals.other_refills is 'The number of further refills of the customer for the same product.';
 
 create view ops.prescription_issues with (security_invoker = on) as
 select issues.issue, issues.what, customers.email as customer, products.name as product, issues.since,
@@ -112,10 +112,10 @@ from (
   where refills.other_refills > 0 and refills.finding not in ('INACTIVE', 'PAUSED', 'ENDING')
   union all
   select 'two prescriptions',
-    format('%s more active prescription(s) for the same product. The one that expires first is used first; have the others ended if they are a mistake.', refills.other_prescriptions),
+    format('%s more active prescription(s) for the same product. The one that expires first is used first. If the others are a mistake, have them ended.', refills.other_prescriptions),
     refills.looked_at, null, null, refills.subscription_id, refills.customer_id, refills.product_id
   from tracker.refills
-  -- After a renewal the old one's last fills are used beside the new one: that is as it should be.
+  -- After a renewal, the last fills of the old prescription are used beside the new one. That is right.
   where refills.other_prescriptions > 0 and refills.finding <> 'INACTIVE'
     and not exists (
       select from tracker.renewals
@@ -137,9 +137,9 @@ left join registry.customers on customers.id = issues.customer_id
 left join registry.products on products.id = issues.product_id
 order by issues.since;
 
-comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, orders that wait.';
-comment on column ops.prescription_issues.since is 'When it was last looked at; for an order, when it was paid for.';
-comment on column ops.prescription_issues.task_id is 'The task that waits for it, if there is one.';
+comment on view ops.prescription_issues is 'Refills and orders whose prescription needs somebody: none, expired, zero fills, wrong product, unknown dates, two at once, lapsed, or an order that waits.';
+comment on column ops.prescription_issues.since is 'When the last look was. For an order, when it was paid for.';
+comment on column ops.prescription_issues.task_id is 'The task that waits for the repair, if there is one.';
 
 create view ops.prescribed_without_subscription with (security_invoker = on) as
 select
@@ -149,10 +149,10 @@ select
     when start.status = 'MANUAL_INTERVENTION' then start.reason
     when start.status in ('PENDING', 'QUEUED') then coalesce(start.reason, 'Its subscription is being started.')
     when firsts.finding = 'NO_PRICE'
-      then 'The customer chose no price and the product has no default, so nothing is started. As it should be where the product is sold by Checkout.'
-    when firsts.finding = 'ENDED' then 'The prescription ended before a subscription began.'
-    when start.status = 'CANCELLED' then 'A person decided to leave it.'
-    else 'Nothing is at it. To look again add a task with the step subscription.look.'
+      then 'The customer chose no price and the product has no default, so nothing is started. That is right for a product that is sold by Checkout.'
+    when firsts.finding = 'ENDED' then 'The prescription ended before a subscription started.'
+    when start.status = 'CANCELLED' then 'A person decided against a subscription.'
+    else 'No task is under way. For a new look, add a task with the step subscription.look.'
   end as why,
   firsts.looked_at as since,
   case when start.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION') then start.task_id end as task_id,
@@ -168,17 +168,17 @@ left join lateral (
   where tasks.step = 'subscription.start' and tasks.data ->> 'customer_id' = firsts.customer_id::text
     and tasks.data ->> 'product_id' = firsts.product_id::text
     and tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION', 'CANCELLED')
-  -- What is open says more than what was left.
+  -- An open task says more than a cancelled one.
   order by tasks.status = 'CANCELLED', tasks.status = 'MANUAL_INTERVENTION' desc, tasks.id desc limit 1
 ) as start on true
 where firsts.finding not in ('STARTED', 'SUBSCRIBED')
-  -- Whoever subscribed by Checkout needs no start.
+  -- A subscription by Checkout needs no start.
   and not exists (
     select from tracker.refills
     where refills.customer_id = firsts.customer_id and refills.product_id = firsts.product_id)
 order by firsts.looked_at;
 
-comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and why. A prescription on file does not mean that the customer wants it filled.';
-comment on column ops.prescribed_without_subscription.why is 'In plain words.';
-comment on column ops.prescribed_without_subscription.since is 'When it was looked at last.';
-comment on column ops.prescribed_without_subscription.task_id is 'The task that starts it or asks about it, if there is one.';
+comment on view ops.prescribed_without_subscription is 'Customers with a prescription and no subscription for its product, and the cause. A prescription on file does not mean that the customer wants it filled.';
+comment on column ops.prescribed_without_subscription.why is 'The cause, in plain words.';
+comment on column ops.prescribed_without_subscription.since is 'When the last look was.';
+comment on column ops.prescribed_without_subscription.task_id is 'The task that starts the subscription or asks about it, if there is one.';

@@ -1,14 +1,13 @@
--- Purpose: what people look at: how the nightly checks went, what drifted, what is in use, and who was moved from a
---   retired price.
+-- Purpose: views for people: the nightly checks, the drift, the keys in use, and the moves from retired prices.
 -- Touches: ops.checks, ops.drift, ops.product_frequency, ops.price_moves.
--- Watch: views only; nothing is stored here.
+-- Watch: views only. Nothing is stored here.
 
 create view ops.checks with (security_invoker = on) as
 with recent as (
   select check_runs.*, row_number() over (partition by check_runs.work, check_runs.vendor order by check_runs.id desc) as nth
   from tracker.check_runs
-), held as (
-  -- Of a run that is not done: the task of the page it has come to. Pages follow each other under one step.
+), current_page as (
+  -- The task of the current page of a run that is not done. Pages follow each other under one step.
   select recent.id as run_id, page.task_id, page.status, page.reason
   from recent
   left join lateral (
@@ -30,13 +29,13 @@ select
   recent.work,
   recent.vendor,
   case
-    when recent.state = 'DONE' and recent.missing = 0 then 'finished: nothing was amiss'
-    when recent.state = 'DONE' and recent.repaired >= recent.missing then 'finished: what was amiss is put right'
-    when recent.state = 'DONE' then format('finished: %s still to be put right', recent.missing - recent.repaired)
-    when recent.state = 'UNFINISHED' then 'not finished: the next run began before it came to its end'
-    when held.task_id is null then format('stopped after %s pages: the task of the next one was dropped', recent.pages)
-    when held.status = 'MANUAL_INTERVENTION' then format('stopped after %s pages: %s', recent.pages, held.reason)
-    when held.reason is not null then format('held up after %s pages: %s', recent.pages, held.reason)
+    when recent.state = 'DONE' and recent.missing = 0 then 'finished: nothing was wrong'
+    when recent.state = 'DONE' and recent.repaired >= recent.missing then 'finished: everything wrong is repaired'
+    when recent.state = 'DONE' then format('finished: %s still to be repaired', recent.missing - recent.repaired)
+    when recent.state = 'UNFINISHED' then 'not finished: the next run began before its end'
+    when current_page.task_id is null then format('ended after %s pages: the task of the next page was cancelled', recent.pages)
+    when current_page.status = 'MANUAL_INTERVENTION' then format('stopped after %s pages: %s', recent.pages, current_page.reason)
+    when current_page.reason is not null then format('waiting after %s pages: %s', recent.pages, current_page.reason)
     else format('running: %s pages so far', recent.pages)
   end as state,
   recent.state = 'DONE' as finished,
@@ -48,13 +47,13 @@ select
   recent.unlinked,
   recent.started_at,
   recent.ended_at,
-  held.task_id,
+  current_page.task_id,
   recent.id as run_id
 from recent
-left join held on held.run_id = recent.id
+left join current_page on current_page.run_id = recent.id
 where recent.nth <= 14
 union all
--- A night's check whose first page has not come through is no run yet.
+-- A night's check has no run before its first page is done.
 select coalesce(known.work, split_part(tasks.step, '.', 1)), tasks.vendor,
   case
     when tasks.status = 'MANUAL_INTERVENTION' then 'not begun: ' || tasks.reason
@@ -73,15 +72,15 @@ where tasks.status in ('PENDING', 'QUEUED', 'MANUAL_INTERVENTION') and tasks.cau
   and not exists (select from tracker.check_runs where check_runs.task_id = tasks.id)
 order by work, vendor, started_at desc;
 
-comment on view ops.checks is 'The nightly checks, the last 14 runs of each. Only a finished run is a success.';
-comment on column ops.checks.work is 'completeness (is there news that we never received), drift (does every mirror show what the owner says) or product_count (what is in use).';
-comment on column ops.checks.vendor is 'Whose side is gone through.';
-comment on column ops.checks.state is 'How it went, in plain words.';
-comment on column ops.checks.seen is 'What it looked at: events, orders, or facts of customers.';
-comment on column ops.checks.missing is 'Of those, what we had never received, or what differed from its owner.';
-comment on column ops.checks.repaired is 'Of those, what is put right or taken up by now.';
-comment on column ops.checks.unlinked is 'Whom it met and could compare with nothing.';
-comment on column ops.checks.task_id is 'The task that holds a run which is not finished (clockwork.tasks).';
+comment on view ops.checks is 'The last 14 runs of each nightly check. Only a finished run is a success.';
+comment on column ops.checks.work is 'completeness (events that never reached us), drift (mirrors that differ from their owner), product_count (keys in use) or renewals (the look at all refills).';
+comment on column ops.checks.vendor is 'The vendor that the run goes through.';
+comment on column ops.checks.state is 'The state of the run, in plain words.';
+comment on column ops.checks.seen is 'The number of events, orders or facts of customers that the run went through.';
+comment on column ops.checks.missing is 'The number of those that we had never received, or that differed from their owner.';
+comment on column ops.checks.repaired is 'The number of those that are repaired or recorded by now.';
+comment on column ops.checks.unlinked is 'The number of records without a comparison.';
+comment on column ops.checks.task_id is 'The task of the current page, if the run is not finished (clockwork.tasks).';
 
 create view ops.drift with (security_invoker = on) as
 select
@@ -113,15 +112,15 @@ left join lateral (
 where latest.nth = 1
 order by latest.repaired_at is not null, latest.found_at desc;
 
-comment on view ops.drift is 'Facts whose mirror did not show what the owner says: first what is not put right yet, then the newest of the last 30 days.';
-comment on column ops.drift.fact is 'What it is called there.';
-comment on column ops.drift.owner is 'Whose word counts.';
-comment on column ops.drift.mirror is 'Where something else was shown.';
-comment on column ops.drift.found_at is 'When it was last found.';
-comment on column ops.drift.repaired_at is 'When it was seen to be right again. Empty: not yet.';
-comment on column ops.drift.likely_cause is 'As far as the record tells.';
-comment on column ops.drift.task_id is 'The task that waits for a person because of it, if there is one.';
-comment on column ops.drift.run_id is 'The run of ops.checks that saw it.';
+comment on view ops.drift is 'Mirrors that differed from the owner of a fact. Those without a repair come first, then the newest of the last 30 days.';
+comment on column ops.drift.fact is 'The name of the fact in the mirror.';
+comment on column ops.drift.owner is 'The system whose value counts.';
+comment on column ops.drift.mirror is 'The system that showed another value.';
+comment on column ops.drift.found_at is 'When the drift was last found.';
+comment on column ops.drift.repaired_at is 'When the mirror was found to be right again. Empty: not yet.';
+comment on column ops.drift.likely_cause is 'The likely cause, by the record.';
+comment on column ops.drift.task_id is 'The task that asks a person about it, if there is one.';
+comment on column ops.drift.run_id is 'The last run of ops.checks that found it.';
 
 create view ops.product_frequency with (security_invoker = on) as
 with last_runs as (
@@ -132,7 +131,7 @@ with last_runs as (
   where check_runs.work = 'product_count' and check_runs.state = 'DONE'
   order by check_runs.vendor, check_runs.started_at desc, check_runs.id desc
 ),
--- The last whole count at least so many nights before, give or take half a day; none when that one is older still.
+-- The last whole count at least so many nights before, give or take half a day. None if that count is older by three days.
 former_runs as (
   select last_runs.system, nights.nights, former.id
   from last_runs
@@ -189,10 +188,10 @@ select
   case
     when frequency.in_use is null then 'Not counted yet. It is counted every night.'
     when frequency.state = 'unregistered' and frequency.system = 'stripe_price'
-      then 'Add it to registry.product_keys: until then nothing that is paid for under it can ship.'
+      then 'Add it to registry.product_keys. Until then, no fill that is paid for under it can ship.'
     when frequency.state = 'unregistered'
       then 'Add it to registry.product_keys, if the company ships it.'
-    when frequency.state = 'retired' and frequency.in_use + frequency.paused = 0 then 'Nothing: nobody uses it any more.'
+    when frequency.state = 'retired' and frequency.in_use + frequency.paused = 0 then 'Nothing. Nobody uses it any more.'
     when frequency.state = 'retired' and frequency.system = 'stripe_price'
       then format('Move its subscribers: npm run product:retire -- %s %s',
         frequency.key, coalesce(frequency.replaced_by, '<the price that replaces it>'))
@@ -209,15 +208,15 @@ order by
   case frequency.state when 'unregistered' then 0 else 1 end,
   frequency.product, frequency.system, frequency.in_use desc nulls last, frequency.key;
 
-comment on view ops.product_frequency is 'What is really in use at Stripe and at the pharmacy, as last counted. First what no product has.';
+comment on view ops.product_frequency is 'The use of each key at Stripe and at the pharmacy, by the last count. Keys without a product come first.';
 comment on column ops.product_frequency.product is 'Empty: no product has the key.';
 comment on column ops.product_frequency.system is 'stripe_price (subscriptions) or pharmacy_treatment (active prescriptions).';
 comment on column ops.product_frequency.state is 'registered, unregistered (in no product), or retired (the key, or its product).';
-comment on column ops.product_frequency.in_use is 'Subscriptions that are charged, or active prescriptions. Empty: not counted yet.';
-comment on column ops.product_frequency.paused is 'Subscriptions that are paused.';
+comment on column ops.product_frequency.in_use is 'The number of subscriptions that are charged, or of active prescriptions. Empty: not counted yet.';
+comment on column ops.product_frequency.paused is 'The number of subscriptions that are paused.';
 comment on column ops.product_frequency.change_7_nights is 'More or fewer in use than 7 nights before. Empty: not counted then.';
 comment on column ops.product_frequency.change_30_nights is 'More or fewer in use than 30 nights before. Empty: not counted then.';
-comment on column ops.product_frequency.what_to_do is 'In plain words.';
+comment on column ops.product_frequency.what_to_do is 'The usual repair, in plain words.';
 comment on column ops.product_frequency.counted_at is 'When the last whole count ended.';
 
 create view ops.price_moves with (security_invoker = on) as
@@ -233,7 +232,7 @@ select
     else 'left as it is'
   end as state,
   case
-    when price_moves.state = 'WAITING' then coalesce(task.reason, 'Its turn comes.')
+    when price_moves.state = 'WAITING' then coalesce(task.reason, 'It waits for its turn.')
     else move_findings.meaning
   end as why,
   price_moves.paused_before as paused,
@@ -255,10 +254,10 @@ left join lateral (
 left join registry.customers on customers.id = task.customer_id
 order by price_moves.id;
 
-comment on view ops.price_moves is 'Every subscription of a retired price: moved to the supported one, or why not.';
-comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).';
-comment on column ops.price_moves.why is 'Why it is not moved, or what it waits for.';
-comment on column ops.price_moves.paused is 'Whether it was paused when it was moved. It still is.';
+comment on view ops.price_moves is 'Every subscription of a retired price: moved to the price that replaces it, or not moved and the cause.';
+comment on column ops.price_moves.state is 'moved, already there, not moved, waiting, waiting for a person, or left as it is (a person cancelled its task).';
+comment on column ops.price_moves.why is 'The cause for which it is not moved or waits.';
+comment on column ops.price_moves.paused is 'True if it was paused before the move. It still is.';
 comment on column ops.price_moves.billing_date_before is 'The next billing date right before the move.';
-comment on column ops.price_moves.billing_date_after is 'The next billing date after it: the same, unless a period came to its end meanwhile.';
-comment on column ops.price_moves.task_id is 'The task that moves it.';
+comment on column ops.price_moves.billing_date_after is 'The next billing date after the move. It is the same, unless a period ended meanwhile.';
+comment on column ops.price_moves.task_id is 'The task of the move.';

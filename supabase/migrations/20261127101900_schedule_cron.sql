@@ -1,8 +1,8 @@
--- Purpose: cron winds the spring: the tick that calls the drain, the nights' work, the renewals whose day has come, and
---   the cleaning of cron's own log.
+-- Purpose: the cron jobs: the tick that calls the drain, the nights' work, the due renewals, and the cleaning of cron's
+--   own log.
 -- Touches: clockwork.call_function(), clockwork.tick(), clockwork.clean_cron_log(), cron jobs.
--- Watch: URL and secret come from Vault (clockwork_functions_url, clockwork_cron_secret); a missing one raises,
---   so that it shows in cron.job_run_details and no call ever goes out without its secret.
+-- Watch: URL and secret come from Vault (clockwork_functions_url, clockwork_cron_secret). A missing one raises, so it
+--   shows in cron.job_run_details. No call ever goes out without its secret.
 
 create function clockwork.call_function(name text) returns bigint
 language plpgsql set search_path = ''
@@ -27,7 +27,7 @@ end
 $$;
 comment on function clockwork.call_function(text) is 'Calls an edge function with the cron secret. Raises when Vault lacks the URL or the secret.';
 
--- Level-triggered: it looks at what is there, so a lost, doubled or overlapping tick changes nothing.
+-- A tick reads the tasks that are there, so a lost, doubled or overlapping tick changes nothing.
 create function clockwork.tick() returns bigint
 language plpgsql set search_path = ''
 as $$
@@ -43,7 +43,7 @@ begin
   return null;
 end
 $$;
-comment on function clockwork.tick() is 'Calls the drain when there is work. Run by pg_cron.';
+comment on function clockwork.tick() is 'Calls the drain when there is work. pg_cron runs it.';
 
 create function clockwork.clean_cron_log() returns bigint
 language sql set search_path = ''
@@ -56,7 +56,7 @@ as $$
   )
   select count(*) from gone
 $$;
-comment on function clockwork.clean_cron_log() is 'pg_cron never cleans its own log: this keeps a week of it.';
+comment on function clockwork.clean_cron_log() is 'Keeps the last week of pg_cron''s log, which pg_cron itself never cleans.';
 
 do $$
 declare
@@ -69,7 +69,7 @@ begin
   loop
     perform cron.unschedule(job.jobname);
   end loop;
-  -- Seconds are known to pg_cron since 1.5.
+  -- pg_cron knows seconds since 1.5.
   perform cron.schedule(
     'clockwork-tick',
     case when string_to_array(regexp_replace(version, '[^0-9.].*$', ''), '.')::int[] >= array[1, 5] then '10 seconds' else '* * * * *' end,

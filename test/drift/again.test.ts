@@ -35,7 +35,7 @@ describe("a fact that drifts again and again", () => {
       expect(more).toEqual([]);
       expect(asked?.reason).toBe(
         `plan_state of customer ${member.customerId} differed from Stripe in the CRM 3 times within 14 days. ` +
-          "Likely cause: Something else writes to the CRM: the value of Stripe was put there 2 times, and each time the same other value came back.",
+          "Likely cause: Something else writes to the CRM. The value of Stripe was put there 2 times, and the same other value came back each time.",
       );
       expect(await rows(world, "select times_in_30_days, task_id from ops.drift")).toEqual([
         { times_in_30_days: 3, task_id: asked?.id },
@@ -111,7 +111,7 @@ describe("the likely cause", () => {
     editPlan(world, member.crmPersonId, { plan_state: "cancelled" });
     await nextNight(world);
     expect(await causeOf(world)).toBe(
-      "Seen once lately: an event of Stripe that did not come, or an edit in the CRM.",
+      "It drifted once lately: an event of Stripe did not come, or somebody edited the CRM.",
     );
   });
 
@@ -121,7 +121,7 @@ describe("the likely cause", () => {
       editPlan(world, member.crmPersonId, { plan_state });
       await nextNight(world);
     }
-    expect(await causeOf(world)).toMatch(/^Somebody or something edits the CRM: .* 3 times\.$/);
+    expect(await causeOf(world)).toMatch(/^Somebody or something edits the CRM\. .* 3 times\.$/);
     expect((await questions(world))[0]?.reason).toContain("Somebody or something edits the CRM");
   });
 
@@ -138,7 +138,7 @@ describe("the likely cause", () => {
     stripe.pause(member.subscriptionId);
     await nextNight(world);
     expect(await causeOf(world)).toBe(
-      "Events of Stripe do not reach us: what it says changed 2 times, and none was heard of.",
+      "Events of Stripe do not reach us. Its value changed 2 times, and no event came.",
     );
     expect(await questions(world)).toHaveLength(1);
     expect((await questions(world))[0]?.reason).toContain("Events of Stripe do not reach us");
@@ -157,7 +157,7 @@ describe("the likely cause", () => {
     editPlan(world, at, { plan_state: "silver" });
     await nextNight(world);
     expect(await causeOf(world)).toBe(
-      "Either events of Stripe do not all reach us, or something else writes to the CRM: both changed.",
+      "Some events of Stripe do not reach us, or something else writes to the CRM. Both values changed.",
     );
   });
 });

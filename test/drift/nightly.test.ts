@@ -28,7 +28,7 @@ describe("a night in which all is in step", () => {
     expect(writes(world)).toBe(0);
     expect(await checks(world)).toMatchObject([{
       work: "drift",
-      state: "finished: nothing was amiss",
+      state: "finished: nothing was wrong",
       finished: true,
       seen: members.length * 5,
       missing: 0,
@@ -73,7 +73,7 @@ describe("what drifted is put right and written down", () => {
         { customer_id: member.customerId, looks: 1 },
       ]);
     expect(await checks(world)).toMatchObject([{
-      state: "finished: what was amiss is put right",
+      state: "finished: everything wrong is repaired",
       missing: 2,
       repaired: 2,
     }]);

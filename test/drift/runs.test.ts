@@ -44,7 +44,7 @@ test("a vendor that is down in the middle of a run: the run goes on where it was
   await world.settle();
   expect(world.vendors.stripe.faults.met.get("status 503")).toBe(3);
   expect(await checks(world)).toMatchObject([{
-    state: "finished: what was amiss is put right",
+    state: "finished: everything wrong is repaired",
     seen: 250 * 5,
     missing: 3,
     repaired: 3,
@@ -126,7 +126,7 @@ test("a page that a person drops stops its run, which says so", async () => {
   await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "CANCELLED");
   expect(await checks(world)).toMatchObject([{
     finished: false,
-    state: "stopped after 1 pages: the task of the next one was dropped",
+    state: "ended after 1 pages: the task of the next page was cancelled",
     task_id: null,
   }]);
 });
@@ -144,7 +144,7 @@ test("a night on which the vendor is away is a run without an end, and in the li
   await world.settle();
   expect(await checks(world)).toMatchObject([{
     finished: false,
-    state: expect.stringMatching(/^held up after 0 pages: ./),
+    state: expect.stringMatching(/^waiting after 0 pages: ./),
     task_id: (await tasksOf(world, "drift.customers"))[1]?.id,
   }]);
   world.vendors.stripe.faults.clear();

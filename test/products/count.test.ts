@@ -193,7 +193,7 @@ describe("keys out of place", () => {
     expect(await stopped(world)).toMatchObject([{
       step: "product.check_key",
       reason_code: "KEY_UNREGISTERED",
-      reason: "No product has the stripe_price price_secret, though it was in use 1 times when last counted.",
+      reason: "No product has the stripe_price price_secret, which was in use 1 times at the last count.",
       data: { system: "stripe_price", key: "price_secret" },
     }]);
     expect(await frequency(world)).toMatchObject({ price_secret: ["unregistered", 1, 0] });

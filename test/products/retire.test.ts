@@ -174,7 +174,7 @@ describe("a retired price", () => {
     expect(await asked(world)).toMatchObject([{ reason_code: "KEY_RETIRED_IN_USE" }]);
     await retire(world);
     await recover(world);
-    expect(await what()).toBe("Nothing: nobody uses it any more.");
+    expect(await what()).toBe("Nothing. Nobody uses it any more.");
     expect(await asked(world)).toEqual([]);
 
     const late = subscriber(world);
@@ -419,7 +419,7 @@ test("a billing date that moved all the same goes to a person, and is not moved 
   expect(stop).toMatchObject({
     reason_code: "MOVE_CHANGED_BILLING",
     reason:
-      `Subscription ${one.id} was moved to the price ${NEW}, but afterwards what its billing dates are counted from was not as before.`,
+      `Subscription ${one.id} was moved to the price ${NEW}. Afterwards this was not as before: what its billing dates are counted from.`,
   });
   delete world.deps.faultPoint;
   await setStatus(world.db, stop?.id ?? 0, "PENDING");

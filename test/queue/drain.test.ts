@@ -262,7 +262,7 @@ describe("outcomes", () => {
     await drain(deps);
     expect(await world.task(id)).toMatchObject({
       status: "QUEUED",
-      reason: "crm did not answer: send event.",
+      reason: "crm did not reply: send event.",
     });
     await world.pass({ minutes: 1 });
     await drain(deps);

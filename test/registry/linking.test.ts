@@ -84,7 +84,7 @@ describe("a customer at Stripe", () => {
       status: "MANUAL_INTERVENTION",
       reason_code: "EMAIL_IS_NO_PROOF",
       reason:
-        `Stripe customer ${key} is in no row. Its email is that of customer ${ada}, which proves nothing: families share one.`,
+        `Stripe customer ${key} is in no row of registry.customers. Its email is that of customer ${ada}. That proves nothing, because families share one.`,
       data: { system: "stripe", key, customer_id: null },
     });
     expect(await whose(world, "stripe", key)).toBeUndefined();
@@ -102,7 +102,7 @@ describe("a customer at Stripe", () => {
     const key = atStripe(world, { email: "family@example.com" });
     await world.settle();
     const asked = await oneQuestion(world, key);
-    expect(asked.reason).toContain(`that of customer ${mother}, ${father}, which proves nothing`);
+    expect(asked.reason).toContain(`that of customer ${mother}, ${father}. That proves nothing`);
     await answer(world, asked);
     const child = await whose(world, "stripe", key);
     expect([mother, father]).not.toContain(child);
@@ -162,7 +162,8 @@ describe("a customer at Stripe", () => {
     expect(await questions(world, key)).toEqual([]);
     await waitInVain(world);
     expect(await oneQuestion(world, key)).toMatchObject({
-      reason: `Stripe customer ${key} names a customer who is not here (customer 987654).`,
+      reason:
+        `Stripe customer ${key} names a customer that registry.customers does not have (customer 987654).`,
     });
     expect(await whose(world, "stripe", key)).toBeUndefined();
   });
@@ -185,7 +186,8 @@ describe("a customer at Stripe", () => {
     await world.settle();
     const asked = await oneQuestion(world, second);
     expect(asked).toMatchObject({
-      reason: `Stripe customer ${second} leads to customer ${ada}, who has another one there: ${first}.`,
+      reason:
+        `Stripe customer ${second} leads to customer ${ada}, who has another key in that system: ${first}.`,
     });
     await answer(world, asked, { system: "stripe", key: second, customer_id: ada });
     expect(await world.task(asked.id)).toMatchObject({
@@ -363,7 +365,7 @@ describe("a patient", () => {
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
       status: "MANUAL_INTERVENTION",
-      reason: `Patient ${key} is in no row and names no customer.`,
+      reason: `Patient ${key} is in no row of registry.customers and names no customer.`,
     });
     expect(await rows()).toBe(before);
     // Dropped: no customer of ours. It stays dropped.
@@ -448,7 +450,7 @@ describe("what a person confirms", () => {
     await world.settle();
     const asked = await oneQuestion(world, key);
     await answer(world, asked, { system: "health", key, customer_id: 999_999 });
-    expect(await world.task(asked.id)).toMatchObject({ reason: "There is no customer 999999." });
+    expect(await world.task(asked.id)).toMatchObject({ reason: "The registry has no customer 999999." });
     await answer(world, asked, { system: "health", key, customer_id: ben });
     expect(await world.task(asked.id)).toMatchObject({ reason_code: "CUSTOMER_HAS_ANOTHER_KEY" });
     await world.db.updateTable("registry.customers").set({ health_patient_id: key }).where("id", "=", ada)

@@ -145,7 +145,7 @@ describe("a deletion", () => {
     await world.settle();
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
-      reason: `Patient ${key} was a key of customer ${ada} once (deleted), and is in use again.`,
+      reason: `Patient ${key} is in use again. It is a former key of customer ${ada} (deleted).`,
     });
     // Sent back as it is, it makes no second customer of somebody's past.
     await answer(world, asked);
@@ -226,7 +226,7 @@ describe("a merge at the health record", () => {
     expect(await world.task(proposed?.id ?? 0)).toMatchObject({
       status: "MANUAL_INTERVENTION",
       reason:
-        `Customers ${two.customerId} and ${one.customerId} are both known in pharmacy: as ${two.pharmacyPatientId} and ${one.pharmacyPatientId}.`,
+        `Customers ${two.customerId} and ${one.customerId} both have a key in pharmacy: ${two.pharmacyPatientId} and ${one.pharmacyPatientId}.`,
     });
     await answer(world, { id: proposed?.id ?? 0 }, {
       from: two.customerId,
@@ -282,7 +282,7 @@ describe("a merge at the health record", () => {
       expect(await world.task(id), problem).toMatchObject({
         status: "MANUAL_INTERVENTION",
         reason:
-          `The health record says that Patient ${key} was replaced, but not clearly by whom: ${problem}.`,
+          `The health record says that Patient ${key} was replaced. Its replacement is unclear: ${problem}.`,
       });
       expect(await whose(world, "health", key)).toBe(ada);
     }
@@ -354,7 +354,7 @@ describe("customer.merge by a person", () => {
     const stopped = await merge(from, into);
     expect(stopped).toMatchObject({
       status: "MANUAL_INTERVENTION",
-      reason: `Customers ${from} and ${into} are both known in stripe: as ${one} and ${other}.`,
+      reason: `Customers ${from} and ${into} both have a key in stripe: ${one} and ${other}.`,
     });
     expect(await row(world, from)).toMatchObject({ merged_into: null, stripe_customer_id: one });
     // The one that would have stayed is deleted; its news is late. The other one stays then.
@@ -393,12 +393,12 @@ describe("customer.merge by a person", () => {
 
   test("wrong numbers, oneself, and somebody who was merged elsewhere", async () => {
     const [a, b, c] = [await someone(world), await someone(world), await someone(world)];
-    expect(await merge(a, 999_999)).toMatchObject({ reason: "There is no customer 999999." });
+    expect(await merge(a, 999_999)).toMatchObject({ reason: "The registry has no customer 999999." });
     expect(await merge(a, a)).toMatchObject({ reason_code: "INVALID_DATA" });
     expect(await merge(a, b)).toMatchObject({ reason_code: "MERGE_KEYS_DIFFER" });
     expect(await merge(a, b, { give_up: ["crm"] })).toMatchObject({ status: "DONE" });
     expect(await merge(a, c)).toMatchObject({
-      reason: `Customer ${a} was merged into customer ${b} already.`,
+      reason: `Customer ${a} was already merged into customer ${b}.`,
     });
     // The other way round they are one as well.
     expect(await merge(b, a)).toMatchObject({ status: "DONE" });

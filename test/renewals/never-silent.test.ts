@@ -162,7 +162,7 @@ describe("what people change while a renewal is open", { timeout: 180_000 }, () 
     expect(told(world, who)).toEqual(["renewal_due", "renewal_cancelled"]);
     await live(world, 1);
     expect(await renewals(world)).toHaveLength(1);
-    expect((await explained(world, who.customerId))[0]?.why).toContain("A person stopped its renewal");
+    expect((await explained(world, who.customerId))[0]?.why).toContain("A person cancelled its renewal");
     await live(world, 3);
     expect(await renewals(world)).toMatchObject([{ state: "CANCELLED" }, { state: "LAPSED", cycle: 2 }]);
     expect(await reasons(world)).toEqual(["RENEWAL_LAPSED"]);

@@ -60,3 +60,45 @@ test("comments are sentences of plain words", async () => {
   );
   expect(odd).toEqual([]);
 });
+
+/** Every text in the database that is written for a person: comments, reasons, and the meanings in catalogues. */
+const TEXTS = `
+  select coalesce(pg_class.oid::regclass::text, pg_proc.oid::regprocedure::text, 'schema ' || pg_namespace.nspname)
+    || coalesce('.' || attname, '') as of, description as text
+  from pg_description
+  left join pg_class on classoid = 'pg_class'::regclass and pg_class.oid = objoid
+  left join pg_proc on classoid = 'pg_proc'::regclass and pg_proc.oid = objoid
+  join pg_namespace on pg_namespace.oid = coalesce(relnamespace, pronamespace, objoid)
+  left join pg_attribute on attrelid = pg_class.oid and attnum = objsubid and objsubid > 0
+  where classoid in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass) and nspname = any ($1)
+  union all
+  select code, text from clockwork.reasons cross join lateral unnest(array[sentence, repair, on_resend]) as text
+  union all select format('%s to %s', from_status, to_status), meaning from clockwork.task_moves
+  union all select step, what from clockwork.nightly_work
+  union all select state, meaning from tracker.order_states
+  union all select state, meaning from tracker.renewal_states
+  union all select finding, meaning from tracker.refill_findings
+  union all select finding, meaning from tracker.move_findings`;
+
+const WORDS_AT_MOST = 25;
+
+/** A statement whose subject is such a clause must be read twice; a question is none. */
+const HANGS_ON_A_CLAUSE = /^(what|who|whose|whoever|whatever)\b.*[^?]$/is;
+
+test("every sentence for people is short, and its subject is a thing", async () => {
+  const texts = await sql.person(TEXTS, [ROOMS]);
+  const sentences = texts.flatMap((row) =>
+    String(row["text"]).split(/(?<=[.?!…])\s+/).map((sentence) => ({ of: row["of"], sentence }))
+  );
+  expect(sentences.length).toBeGreaterThan(800);
+  const tooLong = sentences.filter(({ sentence }) => sentence.split(/\s+/).length > WORDS_AT_MOST);
+  expect(tooLong).toEqual([]);
+  expect(sentences.filter(({ sentence }) => HANGS_ON_A_CLAUSE.test(sentence))).toEqual([]);
+});
+
+test("a repair and the result of a resend are shown as they are, so they name no detail of a task", async () => {
+  const odd = await sql.person(
+    "select code from clockwork.reasons where repair || on_resend ~ '\\{[a-z_]+\\}'",
+  );
+  expect(odd).toEqual([]);
+});

@@ -36,7 +36,7 @@ describe("the state of an effect", () => {
       await expect(run(`update clockwork.effects set state = '${to}', ${also} where id = ${id}`)).rejects
         .toMatchObject({
           code: "23514",
-          message: `Effect ${id} is CONFIRMED: it was done outside and cannot be undone here.`,
+          message: `Effect ${id} is CONFIRMED. It was done outside and cannot be undone here.`,
         });
     }
     expect((await read(id))["state"]).toBe("CONFIRMED");
@@ -51,7 +51,7 @@ describe("the state of an effect", () => {
       for (const run of [sql.person, sql.machinery]) {
         await expect(run(`update clockwork.effects set ${change} where id = ${id}`)).rejects.toMatchObject({
           code: "23514",
-          message: `Effect ${id} is CONFIRMED: what was done outside stays as it is recorded.`,
+          message: `Effect ${id} is CONFIRMED. Its record stays as it is.`,
         });
       }
       expect(await read(id)).toEqual(before);

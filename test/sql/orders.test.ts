@@ -44,7 +44,7 @@ describe("the state of an order", () => {
         await expect(run(`update tracker.orders set state = '${to}' where id = ${id}`)).rejects.toMatchObject(
           {
             code: "23514",
-            message: `Order ${id} is ${from}: orders only move forward, never back to ${to}.`,
+            message: `Order ${id} is ${from}. Orders only go forward, never back to ${to}.`,
           },
         );
       }
@@ -151,7 +151,7 @@ describe("the keys of an order", () => {
     for (const value of ["'ord_second'", "null"]) {
       await expect(set(value)).rejects.toMatchObject({
         code: "23514",
-        message: `Order ${id} is the pharmacy's order ord_first; that never changes.`,
+        message: `Order ${id} is the pharmacy's order ord_first. That never changes.`,
       });
     }
     expect((await read(id))["pharmacy_order_id"]).toBe("ord_first");
@@ -295,7 +295,7 @@ describe("shipments", () => {
     await expect(sql.machinery(`update tracker.shipments set state = 'SHIPPED' where id = ${id}`)).rejects
       .toMatchObject({
         code: "23514",
-        message: `Parcel ${id} is DELIVERED: parcels only move forward, never back to SHIPPED.`,
+        message: `Parcel ${id} is DELIVERED. Parcels only go forward, never back to SHIPPED.`,
       });
     await sql.machinery(`update tracker.shipments set state = 'RETURNED' where id = ${id}`);
   });

@@ -39,7 +39,7 @@ test("a closed renewal never opens again, and a customer who was asked stays ask
   await sql.machinery(OPEN, ["rx1"]);
   await sql.machinery("update tracker.renewals set state = 'CONTACTED', contacted_at = clockwork.now()");
   await expect(sql.machinery("update tracker.renewals set contacted_at = clockwork.now() + interval '1 day'"))
-    .rejects.toThrow("was asked already");
+    .rejects.toThrow("was already asked");
   await expect(sql.machinery("update tracker.renewals set state = 'SCHEDULED'")).rejects.toThrow(
     "cannot become",
   );
@@ -58,7 +58,7 @@ test.each([
   ["start_on = due_on + interval '1 day'", "a_campaign_starts_before_it_is_due"],
   ["next_on = null", "only_an_open_renewal_is_looked_at_again"],
   ["cause = 'BORED'", "renewal_cause_is_known"],
-  ["prescription_id = 'rx9'", "that never changes"],
+  ["prescription_id = 'rx9'", "That never changes."],
 ])("refuses a renewal with %s: %s", async (change, constraint) => {
   const sql = await withRegistry();
   await sql.machinery(OPEN, ["rx1"]);

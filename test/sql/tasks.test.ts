@@ -99,7 +99,7 @@ describe("the moves of a status", () => {
     await expect(sql.undone(async (run) => {
       await run("select set_config('clockwork.actor', 'clockwork', true)");
       await run(`update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() where id = ${id}`);
-    })).rejects.toThrow(/Allowed from PENDING: CANCELLED \(drop it\)\./);
+    })).rejects.toThrow(/Allowed from PENDING: CANCELLED \(cancel it\)\./);
   });
 
   test("the actor ends with the transaction, also where the connection goes on", async () => {
@@ -167,7 +167,7 @@ describe("a person's edits", () => {
         .toMatchObject({
           code: "23514",
           message:
-            `data of task ${id} can be edited only while its status is MANUAL_INTERVENTION; it is ${status}.`,
+            `data of task ${id} can be edited only while status is MANUAL_INTERVENTION. It is ${status}.`,
         });
       expect((await read(id))["data"]).toEqual({});
     },
@@ -187,7 +187,7 @@ describe("a person's edits", () => {
         .rejects
         .toMatchObject({
           code: "23514",
-          message: `run_after of task ${id} can be edited only while its status is PENDING; it is ${status}.`,
+          message: `run_after of task ${id} can be edited only while status is PENDING. It is ${status}.`,
         });
     },
   );
@@ -228,15 +228,14 @@ describe("a person's edits", () => {
         column,
       ).rejects.toMatchObject({
         code: "23514",
-        message:
-          `Of task ${id} only status, data and run_after can be edited; the rest is kept by the machinery.`,
+        message: `Only status, data and run_after of task ${id} can be edited. The machinery keeps the rest.`,
       });
     }
     expect(await read(id)).toEqual(before);
     // Nor hidden behind a move that is allowed.
     await expect(
       sql.person(`update clockwork.tasks set status = 'PENDING', step = 'another' where id = ${id}`),
-    ).rejects.toThrow(/only status, data and run_after/);
+    ).rejects.toThrow(/Only status, data and run_after/);
     await expect(sql.person(`update clockwork.tasks set id = default where id = ${id}`)).rejects.toThrow();
   });
 
@@ -341,19 +340,19 @@ describe("removal", () => {
   test.each([
     [
       "delete from clockwork.tasks",
-      "Rows of clockwork.tasks are never removed. To drop a task set its status to CANCELLED.",
+      "Rows of clockwork.tasks are never removed. To cancel a task, set its status to CANCELLED.",
     ],
     [
       "update clockwork.task_history set actor = 'x'",
-      "Rows of clockwork.task_history are never changed. They are the record of who did what.",
+      "Rows of clockwork.task_history are never changed. They are the record of every change.",
     ],
     [
       "delete from clockwork.effects",
-      "Rows of clockwork.effects are never removed. They keep a thing from being done twice.",
+      "Rows of clockwork.effects are never removed. They prevent that an act is done twice.",
     ],
     [
       "delete from tracker.orders",
-      "Rows of tracker.orders are never removed. To cancel an order add a task with the step order.cancel.",
+      "Rows of tracker.orders are never removed. To cancel an order, add a task with the step order.cancel.",
     ],
     ["delete from tracker.shipments", "Rows of tracker.shipments are never removed."],
     [
@@ -362,7 +361,7 @@ describe("removal", () => {
     ],
     [
       "delete from clockwork.vendors",
-      "Rows of clockwork.vendors are never removed. To hold a vendor's work set paused_until.",
+      "Rows of clockwork.vendors are never removed. To hold a vendor's work, set paused_until.",
     ],
   ])("%s is answered with what to do instead", async (statement, message) => {
     await expect(sql.person(statement)).rejects.toMatchObject({ code: "23514", message });

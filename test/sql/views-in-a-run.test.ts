@@ -106,7 +106,9 @@ test("an order without a prescription waits, and says why and until when", async
     step: "order.place",
     status: "PENDING",
     customer: person.email,
-    why: expect.stringMatching(/^No valid prescription for this product: .*\. The order waits\.$/),
+    why: expect.stringMatching(
+      /^The customer has no valid prescription for this product: .*\. The order waits\.$/,
+    ),
     later: true,
   }]);
 });

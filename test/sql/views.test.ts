@@ -44,7 +44,7 @@ describe("ops.manual_intervention", () => {
       task_id: id,
       reason: "No product has the stripe_price price_1.",
       repair: "Add the key to registry.product_keys, then set status to PENDING.",
-      on_resend: "Looks the product up again and goes on.",
+      on_resend: "Searches for the product again, then goes on.",
       already_done_outside: "nothing",
       customer: "ada@example.com",
       step: "test.step",
@@ -109,7 +109,7 @@ describe("ops.waiting", () => {
     const sql = await sqlForTest();
     const { customer } = await customerAndProduct(sql.person);
     const inAnHour = "clockwork.now() + interval '1 hour'";
-    const why = { reason: "'pharmacy did not answer: create order.'", reason_code: "'VENDOR_UNANSWERED'" };
+    const why = { reason: "'pharmacy did not reply: create order.'", reason_code: "'VENDOR_UNANSWERED'" };
     const retried = await taskIn(sql.person, "QUEUED", {
       ...why,
       attempts: "3",
@@ -135,7 +135,7 @@ describe("ops.waiting", () => {
       { task_id: held, why: "crm is paused.", tries: 0, status: "PENDING", customer: null, minutes: 0 },
       {
         task_id: retried,
-        why: "pharmacy did not answer: create order.",
+        why: "pharmacy did not reply: create order.",
         tries: 3,
         status: "QUEUED",
         customer: "ada@example.com",
@@ -209,7 +209,7 @@ describe("ops.timeline", () => {
 
   test("says why it stopped, also when the last try failed like those before", async () => {
     const sql = await sqlForTest();
-    const why = { reason: "'pharmacy did not answer: create order.'", reason_code: "'VENDOR_UNANSWERED'" };
+    const why = { reason: "'pharmacy did not reply: create order.'", reason_code: "'VENDOR_UNANSWERED'" };
     const id = await taskIn(sql.person, "QUEUED", { step: "'order.place'", invoice_id: "'in_1'" });
     for (const status of ["QUEUED", "MANUAL_INTERVENTION"]) {
       await passes(sql, "1 minute");
@@ -222,8 +222,8 @@ describe("ops.timeline", () => {
     }
     expect((await sql.person(STORY)).map((row) => row["what"])).toEqual([
       "came in: order.place",
-      "order.place: QUEUED. pharmacy did not answer: create order.",
-      "order.place: MANUAL_INTERVENTION. pharmacy did not answer: create order.",
+      "order.place: QUEUED. pharmacy did not reply: create order.",
+      "order.place: MANUAL_INTERVENTION. pharmacy did not reply: create order.",
     ]);
   });
 

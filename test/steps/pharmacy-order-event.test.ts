@@ -189,8 +189,8 @@ describe("what the pharmacy does against our wish", () => {
     await addTask(world.db, "order.cancel", { order_id: 999 }, "pharmacy");
     await world.settle();
     expect((await stopped(world)).map((stop) => stop.reason)).toEqual([
-      "There is no order 999.",
-      "There is no order 999.",
+      "The table tracker.orders has no order 999.",
+      "The table tracker.orders has no order 999.",
     ]);
   });
 });

@@ -55,7 +55,10 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
     world.vendors.health.updatePrescription(id, { daysSupply: 28 });
     await settleIn(world);
     expect(await stopped(world)).toEqual([]);
-    expect(await without(world)).toMatchObject([{ why: "A person decided to leave it.", task_id: null }]);
+    expect(await without(world)).toMatchObject([{
+      why: "A person decided against a subscription.",
+      task_id: null,
+    }]);
     world.clinic.prescribe(person, MONTH);
     await settleIn(world);
     await notFirst(world);
@@ -103,7 +106,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toEqual([]);
     expect(await without(world)).toMatchObject([{
-      why: "The prescription ended before a subscription began.",
+      why: "The prescription ended before a subscription started.",
     }]);
     expect(await stopped(world)).toEqual([]);
   });

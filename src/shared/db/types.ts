@@ -34,41 +34,41 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface ClockworkEffects {
   /**
-   * How often it was taken up. Looking whether it was done counts too.
+   * The number of claims. A claim that only checked whether it was done counts too.
    */
   attempt: Generated<number>;
   created_at: Generated<Timestamp>;
   id: Generated<number>;
   /**
-   * What the thing is in our business, e.g. the order's reference. Unique with vendor and operation.
+   * The key in our business, such as the order's reference. Unique with vendor and operation.
    */
   key: string;
   /**
-   * Until then only the run that holds it may send.
+   * Until this moment only the run with the claim may send.
    */
   leased_until: Timestamp | null;
   /**
-   * What was done, e.g. create order.
+   * The act in words, such as create order.
    */
   operation: string;
   /**
-   * The vendor's id for what was made.
+   * The vendor's id of the result.
    */
   reference: string | null;
   /**
-   * How often the vendor said no. Part of the idempotency key where the vendor has such keys, so that a resend is asked anew.
+   * How often the vendor refused. The number is part of the idempotency key, where the vendor has such keys, so that a resend is a new request.
    */
   refusals: Generated<number>;
   /**
-   * When it was last sent.
+   * When the act was last sent.
    */
   sent_at: Generated<Timestamp>;
   /**
-   * When its outcome was known.
+   * When the outcome became known.
    */
   settled_at: Timestamp | null;
   /**
-   * INTENT: sent, outcome not known yet. CONFIRMED: done; never sent again. REFUSED: surely not done.
+   * INTENT: sent, outcome not known yet. CONFIRMED: done, and never sent again. REFUSED: surely not done.
    */
   state: Generated<ClockworkEffectsState>;
   /**
@@ -76,7 +76,7 @@ export interface ClockworkEffects {
    */
   task_id: number;
   /**
-   * At whom it was done (clockwork.vendors).
+   * The vendor of the act (clockwork.vendors).
    */
   vendor: ClockworkVendorsVendor;
 }
@@ -87,7 +87,7 @@ export interface ClockworkNightlyWork {
    */
   at: string;
   /**
-   * Untick to skip it from the next night on.
+   * Untick this cell to skip the work from the next night on.
    */
   is_on: Generated<boolean>;
   /**
@@ -99,7 +99,7 @@ export interface ClockworkNightlyWork {
    */
   vendor: ClockworkVendorsVendor;
   /**
-   * What it does, in plain words.
+   * The work, in plain words.
    */
   what: string;
 }
@@ -107,58 +107,58 @@ export interface ClockworkNightlyWork {
 export interface ClockworkReasons {
   code: ClockworkReasonsCode;
   /**
-   * What setting the task to PENDING will do.
+   * The result of setting the task to PENDING.
    */
   on_resend: string;
   /**
-   * The usual way to set it right.
+   * The usual repair.
    */
   repair: string;
   /**
-   * What is wrong. {name} is filled in from the task.
+   * The fault, in plain words. The task's details fill each {name}.
    */
   sentence: string;
 }
 
 export interface ClockworkSettings {
   /**
-   * When Clockwork took over. The first completeness check takes up nothing that happened before: whoever did the work until then did that, too.
+   * When Clockwork took over. The first completeness check records nothing from before, because that work was done by others.
    */
   began_at: Generated<Timestamp>;
   /**
-   * Local stack only: how far the clock is moved.
+   * Local stack only: the difference between its clock and the real time.
    */
   clock_offset: Generated<string>;
   /**
-   * A shipped order that has not been delivered after this long is in ops.delayed_shipments.
+   * An order that has not been delivered this long after it shipped is in ops.delayed_shipments.
    */
   deliver_within: Generated<string>;
   /**
-   * … when it was within so many days.
+   * The days over which drift_again_times counts.
    */
   drift_again_days: Generated<number>;
   /**
-   * A fact of a customer that drifted so often goes to a person…
+   * A person is asked about a fact of a customer that drifted so often within drift_again_days.
    */
   drift_again_times: Generated<number>;
   /**
-   * So many open questions at most about facts that drift again and again. The rest is in ops.drift.
+   * The most questions that may be open about facts that drift again and again. The rest is in ops.drift.
    */
   drift_questions_at_most: Generated<number>;
   /**
-   * The key of the hashes in tracker.drift. Never shown to anybody; a new one makes the causes in ops.drift wrong for two weeks.
+   * The key of the hashes in tracker.drift. Never show it to anybody. A new one makes the causes in ops.drift wrong for two weeks.
    */
   drift_secret: Generated<string>;
   /**
-   * What differs is looked at again so long after, for the news of it may be on its way.
+   * A mirror that differs is compared again after so many minutes, because the event of the change may still be on its way.
    */
   drift_settle_minutes: Generated<number>;
   /**
-   * And at least so many were.
+   * A person is asked about a webhook endpoint only when at least so many messages were missing.
    */
   endpoint_silent_at_least: Generated<number>;
   /**
-   * A person is asked about a vendor's webhook endpoint when at least this share of its messages was missing in a night.
+   * A person is asked about a vendor's webhook endpoint when this share of a night's messages, or more, was missing.
    */
   endpoint_silent_share: Generated<Numeric>;
   /**
@@ -171,22 +171,22 @@ export interface ClockworkSettings {
    */
   pharmacy_time_zone: Generated<string>;
   /**
-   * Days before a prescription's due day on which a customer who was asked to renew is reminded.
+   * A customer who was asked to renew is reminded so many days before the due day.
    */
   remind_days_before: Generated<number[]>;
   /**
-   * A placed order that has not shipped after this long is in ops.delayed_shipments.
+   * An order that has not shipped this long after it was placed is in ops.delayed_shipments.
    */
   ship_within: Generated<string>;
   /**
-   * So long a first prescription waits before its subscription is started: a Checkout that is under way, or the prescriber's correction, comes first.
+   * A first prescription waits so long before its subscription is started. A Checkout or a correction by the prescriber may come first.
    */
   subscription_wait: Generated<string>;
 }
 
 export interface ClockworkTaskHistory {
   /**
-   * clockwork:<part> for machinery; table editor for a person (Studio does not say who).
+   * clockwork:<part> for the machinery, table editor for a person. Studio gives no person's name.
    */
   actor: string;
   /**
@@ -214,32 +214,32 @@ export interface ClockworkTaskMoves {
 
 export interface ClockworkTasks {
   /**
-   * Tries that failed or finished since it was last set to PENDING by a person. Waits are not counted.
+   * The tries that failed or finished since a person last set status to PENDING. Waits are not counted.
    */
   attempts: Generated<number>;
   /**
-   * The task that asked for this one. Empty for an event from outside and for what a person added.
+   * The task that asked for this one. Empty for an event from outside and for a task that a person added.
    */
   caused_by: number | null;
   created_at: Generated<Timestamp>;
   /**
-   * The customer it is about (registry.customers), once known.
+   * The customer of the task (registry.customers), once known.
    */
   customer_id: number | null;
   /**
-   * The ids the step works from. Editable while status is MANUAL_INTERVENTION.
+   * The ids from which the step works. Edit them only while status is MANUAL_INTERVENTION.
    */
   data: Generated<Json>;
   /**
-   * When its work was done.
+   * When the work was done.
    */
   done_at: Timestamp | null;
   /**
-   * The number to say on the phone.
+   * The number of the task, to say on the phone.
    */
   id: Generated<number>;
   /**
-   * The Stripe invoice whose story it belongs to, once known.
+   * The Stripe invoice of the task's story, once known.
    */
   invoice_id: string | null;
   /**
@@ -247,83 +247,83 @@ export interface ClockworkTasks {
    */
   job_id: string | null;
   /**
-   * Unique with step: the vendor's event id, or <task that caused it>:<n>.
+   * The vendor's event id, or <task that caused it>:<n>. Unique with step.
    */
   key: Generated<string>;
   /**
-   * Why it stopped or waits, in plain words.
+   * The cause for which it stopped or waits, in plain words.
    */
   reason: string | null;
   /**
-   * The reason's code in clockwork.reasons.
+   * The code of the reason (clockwork.reasons).
    */
   reason_code: ClockworkReasonsCode | null;
   /**
-   * A PENDING task runs after this moment. Set it to an earlier one to run it sooner.
+   * A PENDING task runs after this moment. To run it sooner, set an earlier moment.
    */
   run_after: Generated<Timestamp>;
   /**
-   * PENDING: asks to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: a person is needed, see reason. PARKED: nothing handles it. CANCELLED.
+   * PENDING: waits to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: needs a person, see reason. PARKED: has no step. CANCELLED.
    */
   status: Generated<ClockworkTaskStatus>;
   /**
-   * What is done: an event (stripe.invoice.paid) or a step of ours (order.place).
+   * The step that runs: one for an event (stripe.invoice.paid), or one of ours (order.place).
    */
   step: string;
   updated_at: Generated<Timestamp>;
   /**
-   * Whose queue it is in (clockwork.vendors).
+   * The queue of the task (clockwork.vendors).
    */
   vendor: Generated<ClockworkVendorsVendor>;
 }
 
 export interface ClockworkVendors {
   /**
-   * Tasks of this queue run at once.
+   * The most tasks of this queue that run at once.
    */
   concurrency: number;
   /**
-   * Calls without an answer since the last success.
+   * Failed calls since the last success.
    */
   failures_in_a_row: Generated<number>;
   /**
-   * The last call it did not answer, or asked us to slow down.
+   * When the vendor last did not reply, or asked us to slow down.
    */
   last_failure_at: Timestamp | null;
   /**
-   * The last call it answered.
+   * When the vendor last replied to a call.
    */
   last_success_at: Timestamp | null;
   /**
-   * The drain that works this queue now.
+   * The drain that works on this queue now.
    */
   leased_by: string | null;
   /**
-   * When that drain's hold ends by itself.
+   * When that drain's lease ends by itself.
    */
   leased_until: Timestamp | null;
   /**
-   * Why it is paused, in plain words.
+   * The cause of the pause, in plain words.
    */
   paused_reason: string | null;
   /**
-   * No task of this queue runs before. Set by the vendor's Retry-After, by failures in a row, or by a person.
+   * No task of this queue runs before this moment. The vendor's Retry-After, failures in a row, or a person sets it.
    */
   paused_until: Timestamp | null;
   /**
-   * Requests a second at most. Keep it below the vendor's limit.
+   * The most requests a second. Keep it below the vendor's limit.
    */
   rate_per_second: Numeric;
   /**
-   * No wait is longer than this.
+   * The longest wait between two tries.
    */
   retry_delay_max_seconds: Generated<number>;
   /**
-   * The first wait; it doubles each time.
+   * The wait before the second try. Each further wait is twice as long.
    */
   retry_delay_seconds: Generated<number>;
   /**
-   * Tries after the first before a task goes to a person: 20 are about 7 hours.
+   * The tries after the first one, before a task stops for a person. 20 tries take about 7 hours.
    */
   retry_limit: Generated<number>;
   /**
@@ -336,39 +336,39 @@ export interface OpsChecks {
   ended_at: Timestamp | null;
   finished: boolean | null;
   /**
-   * Of those, what we had never received, or what differed from its owner.
+   * The number of those that we had never received, or that differed from their owner.
    */
   missing: number | null;
   /**
-   * Of those, what is put right or taken up by now.
+   * The number of those that are repaired or recorded by now.
    */
   repaired: number | null;
   run_id: number | null;
   /**
-   * What it looked at: events, orders, or facts of customers.
+   * The number of events, orders or facts of customers that the run went through.
    */
   seen: number | null;
   started_at: Timestamp | null;
   /**
-   * How it went, in plain words.
+   * The state of the run, in plain words.
    */
   state: string | null;
   /**
-   * The task that holds a run which is not finished (clockwork.tasks).
+   * The task of the current page, if the run is not finished (clockwork.tasks).
    */
   task_id: number | null;
   /**
-   * Whom it met and could compare with nothing.
+   * The number of records without a comparison.
    */
   unlinked: number | null;
   /**
-   * Whose side is gone through.
+   * The vendor that the run goes through.
    */
   vendor: string | null;
   window_from: Timestamp | null;
   window_until: Timestamp | null;
   /**
-   * completeness (is there news that we never received), drift (does every mirror show what the owner says) or product_count (what is in use).
+   * completeness (events that never reached us), drift (mirrors that differ from their owner), product_count (keys in use) or renewals (the look at all refills).
    */
   work: string | null;
 }
@@ -392,35 +392,35 @@ export interface OpsDrift {
   customer: string | null;
   customer_id: number | null;
   /**
-   * What it is called there.
+   * The name of the fact in the mirror.
    */
   fact: string | null;
   /**
-   * When it was last found.
+   * When the drift was last found.
    */
   found_at: Timestamp | null;
   /**
-   * As far as the record tells.
+   * The likely cause, by the record.
    */
   likely_cause: string | null;
   /**
-   * Where something else was shown.
+   * The system that showed another value.
    */
   mirror: string | null;
   /**
-   * Whose word counts.
+   * The system whose value counts.
    */
   owner: string | null;
   /**
-   * When it was seen to be right again. Empty: not yet.
+   * When the mirror was found to be right again. Empty: not yet.
    */
   repaired_at: Timestamp | null;
   /**
-   * The run of ops.checks that saw it.
+   * The last run of ops.checks that found it.
    */
   run_id: number | null;
   /**
-   * The task that waits for a person because of it, if there is one.
+   * The task that asks a person about it, if there is one.
    */
   task_id: number | null;
   times_in_30_days: number | null;
@@ -428,11 +428,11 @@ export interface OpsDrift {
 
 export interface OpsManualIntervention {
   /**
-   * How long it has needed a person.
+   * The time since the task stopped.
    */
   age: string | null;
   /**
-   * What was already done at the vendors in this story. It is never done twice.
+   * The effects at vendors so far in this story. None of them is done twice.
    */
   already_done_outside: string | null;
   attempts: number | null;
@@ -441,7 +441,7 @@ export interface OpsManualIntervention {
   data: Json | null;
   invoice_id: string | null;
   /**
-   * What setting the task's status to PENDING will do.
+   * The result of setting the task's status to PENDING.
    */
   on_resend: string | null;
   reason: string | null;
@@ -458,15 +458,15 @@ export interface OpsPrescribedWithoutSubscription {
   product: string | null;
   product_id: number | null;
   /**
-   * When it was looked at last.
+   * When the last look was.
    */
   since: Timestamp | null;
   /**
-   * The task that starts it or asks about it, if there is one.
+   * The task that starts the subscription or asks about it, if there is one.
    */
   task_id: number | null;
   /**
-   * In plain words.
+   * The cause, in plain words.
    */
   why: string | null;
 }
@@ -479,12 +479,12 @@ export interface OpsPrescriptionIssues {
   product: string | null;
   product_id: number | null;
   /**
-   * When it was last looked at; for an order, when it was paid for.
+   * When the last look was. For an order, when it was paid for.
    */
   since: Timestamp | null;
   subscription_id: string | null;
   /**
-   * The task that waits for it, if there is one.
+   * The task that waits for the repair, if there is one.
    */
   task_id: number | null;
   what: string | null;
@@ -492,7 +492,7 @@ export interface OpsPrescriptionIssues {
 
 export interface OpsPriceMoves {
   /**
-   * The next billing date after it: the same, unless a period came to its end meanwhile.
+   * The next billing date after the move. It is the same, unless a period ended meanwhile.
    */
   billing_date_after: Timestamp | null;
   /**
@@ -504,23 +504,23 @@ export interface OpsPriceMoves {
   from_price: string | null;
   move_id: number | null;
   /**
-   * Whether it was paused when it was moved. It still is.
+   * True if it was paused before the move. It still is.
    */
   paused: boolean | null;
   retirement_id: number | null;
   settled_at: Timestamp | null;
   /**
-   * moved, already there, not moved, waiting, waiting for a person, or left as it is (a person dropped its task).
+   * moved, already there, not moved, waiting, waiting for a person, or left as it is (a person cancelled its task).
    */
   state: string | null;
   subscription_id: string | null;
   /**
-   * The task that moves it.
+   * The task of the move.
    */
   task_id: number | null;
   to_price: string | null;
   /**
-   * Why it is not moved, or what it waits for.
+   * The cause for which it is not moved or waits.
    */
   why: string | null;
 }
@@ -539,12 +539,12 @@ export interface OpsProductFrequency {
    */
   counted_at: Timestamp | null;
   /**
-   * Subscriptions that are charged, or active prescriptions. Empty: not counted yet.
+   * The number of subscriptions that are charged, or of active prescriptions. Empty: not counted yet.
    */
   in_use: number | null;
   key: string | null;
   /**
-   * Subscriptions that are paused.
+   * The number of subscriptions that are paused.
    */
   paused: number | null;
   /**
@@ -562,7 +562,7 @@ export interface OpsProductFrequency {
    */
   system: RegistryKeySystem | null;
   /**
-   * In plain words.
+   * The usual repair, in plain words.
    */
   what_to_do: string | null;
 }
@@ -577,33 +577,33 @@ export interface OpsRenewals {
   customer: string | null;
   customer_id: number | null;
   /**
-   * When the campaign starts or started.
+   * When the campaign begins or began.
    */
   customer_is_asked_on: Timestamp | null;
   /**
-   * The third: the drug of the last fill is used up. The earliest end of the three is covered_until.
+   * The third date: the drug of the last fill is used up. The earliest end of the three is covered_until.
    */
   drug_runs_out_on: Timestamp | null;
   /**
-   * The second: the last day on which one may be filled, in the pharmacy's zone.
+   * The second date: the last day on which the prescription may be filled, in the pharmacy's zone.
    */
   fillable_until: Timestamp | null;
   finding: string | null;
   /**
-   * no, or where its renewal stands: scheduled, contacted, lapsed.
+   * The state of its renewal: scheduled, contacted or lapsed. no: it has none.
    */
   in_renewal: string | null;
   lapsed_at: Timestamp | null;
   /**
-   * The first of three dates: the last fill that is left is used.
+   * The first of three dates: the last remaining fill is used.
    */
   last_fill_on: Timestamp | null;
   /**
-   * When Stripe and the health record were asked.
+   * When Stripe and the health record were last read.
    */
   looked_at: Timestamp | null;
   /**
-   * Further refills of the customer for the same product.
+   * The number of further refills of the customer for the same product.
    */
   other_refills: number | null;
   product: string | null;
@@ -612,7 +612,7 @@ export interface OpsRenewals {
   renewal_id: number | null;
   subscription_id: string | null;
   /**
-   * In plain words.
+   * The cause, in plain words.
    */
   why: string | null;
 }
@@ -630,26 +630,26 @@ export interface OpsTimeline {
 
 export interface OpsVendors {
   /**
-   * Tasks that should run now.
+   * The number of tasks that should run now.
    */
   due: number | null;
   failures_in_a_row: number | null;
   last_failure_at: Timestamp | null;
   /**
-   * The last webhook.
+   * When its last webhook came.
    */
   last_heard_at: Timestamp | null;
   /**
-   * The last call it answered.
+   * When the vendor last replied to a call.
    */
   last_success_at: Timestamp | null;
   /**
-   * Tasks that wait for their moment.
+   * The number of tasks that wait for their moment.
    */
   later: number | null;
   manual_intervention: number | null;
   /**
-   * How long the oldest due task has waited. Minutes here mean that the drain does not run.
+   * The waiting time of the oldest due task. Minutes here mean that the drain does not run.
    */
   oldest_due_for: string | null;
   paused_reason: string | null;
@@ -675,7 +675,7 @@ export interface OpsWaiting {
 
 export interface RegistryCustomerKeys {
   /**
-   * Whose it is. A merged customer's keys lead to the one who stayed.
+   * The customer of the key (registry.customers). A merged customer's keys lead to the row that stayed.
    */
   customer_id: number | null;
   /**
@@ -699,7 +699,7 @@ export interface RegistryCustomers {
    */
   crm_person_id: string | null;
   /**
-   * For people to recognise the customer by, and a hint when keys are linked; never proof. The CRM owns it.
+   * The email by which people recognise the customer. It is a clue for linking keys, and never a proof. Its owner is the CRM.
    */
   email: string | null;
   /**
@@ -712,7 +712,7 @@ export interface RegistryCustomers {
    */
   login_user_id: string | null;
   /**
-   * Set when this row turned out to be the same person as another: that row has all the keys.
+   * The row of the same person that has all the keys now (registry.customers). Set by a merge.
    */
   merged_into: number | null;
   /**
@@ -728,7 +728,7 @@ export interface RegistryCustomers {
 export interface RegistryFormerKeys {
   created_at: Generated<Timestamp>;
   /**
-   * Whose key it was (registry.customers).
+   * The customer of the former key (registry.customers).
    */
   customer_id: number;
   id: Generated<number>;
@@ -741,30 +741,30 @@ export interface RegistryFormerKeys {
    */
   system: RegistryFormerKeysSystem;
   /**
-   * merged (two became one there), deleted (there), or replaced (by a person here).
+   * merged (two records became one there), deleted (there), or replaced (by a person here).
    */
   why: RegistryFormerKeysWhy;
 }
 
 export interface RegistryPriceChoices {
   /**
-   * When it was chosen last.
+   * When the customer last chose.
    */
   chosen_at: Generated<Timestamp>;
   /**
-   * Who chose (registry.customers).
+   * The customer who chose (registry.customers).
    */
   customer_id: number;
   /**
-   * Stripe: price_…, one of that product in registry.product_keys.
+   * Stripe: price_…, a price of that product in registry.product_keys.
    */
   price: string;
   /**
-   * For which product (registry.products).
+   * The product of the price (registry.products).
    */
   product_id: number;
   /**
-   * Always stripe_price: it ties the price to registry.product_keys.
+   * Always stripe_price. It ties the price to registry.product_keys.
    */
   system: Generated<RegistryKeySystem>;
 }
@@ -772,31 +772,31 @@ export interface RegistryPriceChoices {
 export interface RegistryProductKeys {
   created_at: Generated<Timestamp>;
   /**
-   * Stripe prices only: the fills one charge of one unit pays for. 0 for what is not shipped.
+   * Stripe prices only: the fills that one charge of one unit pays for. 0 if nothing is shipped for it.
    */
   fills_per_charge: number | null;
   /**
-   * Stripe prices only, one a product: the price of a customer who chose none. With it, a first prescription written from now on starts a subscription by itself. A product without one is sold by Checkout only.
+   * Stripe prices only, one a product: the price of a customer who chose none. With a default, each first prescription from now on starts a subscription by itself. A product without one is sold by Checkout only.
    */
   is_default: Generated<boolean>;
   /**
-   * The other system's id: price_…, an RxNorm code, a treatment id.
+   * The id in that system: price_…, an RxNorm code, a treatment id.
    */
   key: string;
   /**
-   * The product it stands for (registry.products).
+   * The product of the key (registry.products).
    */
   product_id: number;
   /**
-   * The key of the same system and product that is used in its place. npm run product:retire sets it for Stripe prices and moves the subscribers.
+   * The key of the same system and product that is used in its place. For Stripe prices, npm run product:retire sets it and moves the subscribers.
    */
   replaced_by: string | null;
   /**
-   * active, or retired: not for new subscriptions. What is paid for under it still ships.
+   * active, or retired: not for new subscriptions. Fills that are paid for under it still ship.
    */
   status: Generated<RegistryProductStatus>;
   /**
-   * Whose id the key is.
+   * The system whose id the key is: stripe_price, rxnorm, pharmacy_treatment or crm.
    */
   system: RegistryKeySystem;
 }
@@ -805,19 +805,19 @@ export interface RegistryProducts {
   created_at: Generated<Timestamp>;
   id: Generated<number>;
   /**
-   * Our own name for it. Never sent to Stripe or the CRM.
+   * Our own name for the product. It is never sent to Stripe or the CRM.
    */
   name: string;
   /**
-   * How many days before a prescription is used up or expires the customer is asked to renew it.
+   * The lead time: the days between the first mail of a renewal and the due day.
    */
   renewal_lead_days: Generated<number>;
   /**
-   * The product that is sold in its place (registry.products). Nobody is moved to it: another medicine needs another prescription.
+   * The product that is sold in its place (registry.products). Nobody is moved to it, because another medicine needs another prescription.
    */
   replaced_by: number | null;
   /**
-   * active, or retired: no longer sold. Those who are subscribed to it are still served.
+   * active, or retired: no longer sold. Its subscribers still get their refills.
    */
   status: Generated<RegistryProductStatus>;
 }
@@ -837,19 +837,19 @@ export interface TrackerCheckRuns {
   ended_at: Timestamp | null;
   id: Generated<number>;
   /**
-   * Of those, what we had never received, or what differed from its owner.
+   * The number of those that we had never received, or that differed from their owner.
    */
   missing: Generated<number>;
   /**
-   * Pages that were gone through.
+   * The number of pages that the run went through.
    */
   pages: Generated<number>;
   /**
-   * Of those, what was put right or taken up.
+   * The number of those that were repaired or recorded.
    */
   repaired: Generated<number>;
   /**
-   * What it looked at: events, orders, or facts of customers.
+   * The number of events, orders or facts of customers that the run went through.
    */
   seen: Generated<number>;
   started_at: Generated<Timestamp>;
@@ -858,23 +858,23 @@ export interface TrackerCheckRuns {
    */
   state: Generated<TrackerCheckRunsState>;
   /**
-   * The task of its first page (clockwork.tasks).
+   * The task of the first page (clockwork.tasks).
    */
   task_id: number;
   /**
-   * Whom it met and could compare with nothing: in nobody's row of the registry, or without a key of the other side.
+   * The number of records without a comparison: in no row of the registry, or without a key of the other side.
    */
   unlinked: Generated<number>;
   /**
-   * Whose side was gone through (clockwork.vendors).
+   * The vendor that the run went through (clockwork.vendors).
    */
   vendor: ClockworkVendorsVendor;
   /**
-   * From when on it asked what happened. Empty where the state was compared.
+   * The start of the time whose events the run listed. Empty for a run that compared states.
    */
   window_from: Timestamp | null;
   /**
-   * Up to when it asked what happened.
+   * The end of the time whose events the run listed.
    */
   window_until: Timestamp | null;
   /**
@@ -885,63 +885,63 @@ export interface TrackerCheckRuns {
 
 export interface TrackerDrift {
   /**
-   * What it is called there.
+   * The name of the fact in that system.
    */
   attribute: string;
   /**
-   * Since when these very two values were seen.
+   * When these two values were first found together.
    */
   changed_at: Generated<Timestamp>;
   /**
-   * Whose fact it is (registry.customers).
+   * The customer of the fact (registry.customers).
    */
   customer_id: number;
   /**
-   * Which fact: plan or contact.
+   * The fact: plan or contact.
    */
   fact: string;
   /**
-   * When it was found.
+   * When the drift was found.
    */
   found_at: Generated<Timestamp>;
   id: Generated<number>;
   /**
-   * How many runs saw it before it was put right.
+   * The number of looks that found it before its repair.
    */
   looks: Generated<number>;
   /**
-   * A keyed hash of what the mirror showed.
+   * A keyed hash of the mirror's value.
    */
   mirror_hash: string;
   /**
-   * Who owns it: stripe, health or crm.
+   * The owner of the fact: stripe, health or crm.
    */
   owner: TrackerDriftOwner;
   /**
-   * A keyed hash of what the owner said. Equal values of one customer and attribute have equal hashes.
+   * A keyed hash of the owner's value. Equal values of one customer and attribute have equal hashes.
    */
   owner_hash: string;
   /**
-   * When the mirror was seen to show the owner's value again.
+   * When the mirror was found to show the owner's value again.
    */
   repaired_at: Timestamp | null;
   /**
-   * The last run that saw it (tracker.check_runs). Empty when it was looked at on demand.
+   * The last run that found the drift (tracker.check_runs). Empty after a look on demand.
    */
   run_id: number | null;
   /**
-   * Where it is mirrored: stripe, crm, registry or login.
+   * The system with the mirror: stripe, crm, registry or login.
    */
   system: TrackerDriftSystem;
   /**
-   * The task that found it (clockwork.tasks).
+   * The task that found the drift (clockwork.tasks).
    */
   task_id: number;
 }
 
 export interface TrackerDriftLooks {
   /**
-   * Who (registry.customers).
+   * The customer (registry.customers).
    */
   customer_id: number;
   /**
@@ -949,34 +949,34 @@ export interface TrackerDriftLooks {
    */
   run_id: number;
   /**
-   * Where (clockwork.vendors).
+   * The vendor (clockwork.vendors).
    */
   vendor: ClockworkVendorsVendor;
 }
 
 export interface TrackerFirstPrescriptions {
   /**
-   * Who has the prescription (registry.customers).
+   * The customer with the prescription (registry.customers).
    */
   customer_id: number;
   /**
-   * NO_PRICE: nothing says at which price. STARTING: a task is at it. STARTED: by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before one began.
+   * NO_PRICE: there is no price to start at. STARTING: a task starts it. STARTED: started by us. SUBSCRIBED: there is or was a subscription already. ENDED: the prescription ended before a start.
    */
   finding: TrackerFirstPrescriptionsFinding;
   /**
-   * When it was looked at last.
+   * When the last look was.
    */
   looked_at: Generated<Timestamp>;
   /**
-   * Health record: the MedicationRequest that was looked at last.
+   * Health record: the MedicationRequest of the last look.
    */
   prescription_id: string;
   /**
-   * What it is for (registry.products).
+   * The product of the prescription (registry.products).
    */
   product_id: number;
   /**
-   * Stripe: sub_…, the one that was started or found.
+   * Stripe: sub_…, the subscription that was started or found.
    */
   subscription_id: string | null;
 }
@@ -984,43 +984,43 @@ export interface TrackerFirstPrescriptions {
 export interface TrackerMoveFindings {
   finding: TrackerMoveFindingsFinding;
   /**
-   * What is the matter, and what can be done.
+   * The cause, and the usual repair.
    */
   meaning: string;
 }
 
 export interface TrackerOrders {
   /**
-   * 1; higher for a replacement.
+   * 1 for the first order of the fill, higher for a replacement.
    */
   attempt: Generated<number>;
   /**
-   * refunded, disputed, voided, person, or readdressed: placed anew, to another address.
+   * refunded, disputed, voided, person, or readdressed (replaced by an order to another address).
    */
   cancel_cause: TrackerOrdersCancelCause | null;
   /**
-   * From here on it must not ship.
+   * From this moment on the order must not ship.
    */
   cancel_requested_at: Timestamp | null;
   created_at: Generated<Timestamp>;
   /**
-   * Whose order it is (registry.customers).
+   * The customer of the order (registry.customers).
    */
   customer_id: number;
   /**
-   * When it arrived, as far as we know.
+   * When the parcel arrived, as far as Clockwork knows.
    */
   delivered_at: Timestamp | null;
   /**
-   * When it was cancelled, failed or came back.
+   * When the order was cancelled, failed or came back.
    */
   ended_at: Timestamp | null;
   /**
-   * Which of the fills that the invoice line pays for.
+   * The number of the fill among those that the invoice line pays for.
    */
   fill_number: number;
   /**
-   * Not placed before.
+   * The day of the fill. The order is not placed before it.
    */
   fill_on: Timestamp;
   id: Generated<number>;
@@ -1033,35 +1033,35 @@ export interface TrackerOrders {
    */
   invoice_line_id: string;
   /**
-   * The pharmacy's id of the order. The first one that is known stays.
+   * The pharmacy's id of the order. The first known id stays.
    */
   pharmacy_order_id: string | null;
   /**
-   * When the pharmacy had the order, as far as we know.
+   * When the pharmacy had the order, as far as Clockwork knows.
    */
   placed_at: Timestamp | null;
   /**
-   * The health record's id of the prescription it was placed under.
+   * The health record's id of the prescription under which the order was placed.
    */
   prescription_id: string | null;
   /**
-   * What is filled (registry.products).
+   * The product of the fill (registry.products).
    */
   product_id: number;
   /**
-   * What the pharmacy knows the order by: <invoice line>:<fill>:<attempt>.
+   * The reference by which the pharmacy knows the order: <invoice line>:<fill>:<attempt>.
    */
   reference: Generated<string>;
   /**
-   * When something last happened that may end its wait.
+   * The last moment at which something happened that may end the order's wait.
    */
   released_at: Timestamp | null;
   /**
-   * When it left the pharmacy, as far as we know.
+   * When the parcel left the pharmacy, as far as Clockwork knows.
    */
   shipped_at: Timestamp | null;
   /**
-   * See tracker.order_states.
+   * The state of the order (tracker.order_states).
    */
   state: Generated<TrackerOrderStatesState>;
   /**
@@ -1078,12 +1078,12 @@ export interface TrackerOrderStates {
 
 export interface TrackerPriceMoves {
   /**
-   * What its billing dates were counted from, right before the move.
+   * The anchor of its billing dates right before the move.
    */
   anchor_before: Timestamp | null;
   created_at: Generated<Timestamp>;
   /**
-   * The next billing date after it.
+   * The next billing date after the move.
    */
   due_after: Timestamp | null;
   /**
@@ -1091,7 +1091,7 @@ export interface TrackerPriceMoves {
    */
   due_before: Timestamp | null;
   /**
-   * Why it is not moved (tracker.move_findings).
+   * The cause for which it is not moved (tracker.move_findings).
    */
   finding: TrackerMoveFindingsFinding | null;
   id: Generated<number>;
@@ -1100,15 +1100,15 @@ export interface TrackerPriceMoves {
    */
   paused_before: boolean | null;
   /**
-   * How often Stripe refused it. Each try after one is a new request to Stripe.
+   * The number of refusals by Stripe. Each try after a refusal is a new request to Stripe.
    */
   refusals: Generated<number>;
   /**
-   * From which price to which (tracker.price_retirements).
+   * The two prices of the move (tracker.price_retirements).
    */
   retirement_id: number;
   /**
-   * When it was moved, or found not to be.
+   * When it was moved, or when the cause against a move was found.
    */
   settled_at: Timestamp | null;
   /**
@@ -1124,14 +1124,14 @@ export interface TrackerPriceMoves {
    */
   subscription_item_id: string;
   /**
-   * How often it is moved. It rises when somebody moved it back and the command is run again.
+   * The number of the move. It rises if somebody moved it back and the command is run again.
    */
   times: Generated<number>;
 }
 
 export interface TrackerPriceRetirements {
   /**
-   * So many subscriptions at most in this pass. Empty: all.
+   * The most subscriptions in this pass. Empty: all.
    */
   at_most: number | null;
   created_at: Generated<Timestamp>;
@@ -1141,31 +1141,31 @@ export interface TrackerPriceRetirements {
   from_price: string;
   id: Generated<number>;
   /**
-   * When this pass had gone through all. Empty while it is under way.
+   * When this pass had read all pages. Empty while it is under way.
    */
   listed_at: Timestamp | null;
   /**
-   * How fast they are moved.
+   * The number of moves a second.
    */
   moves_per_second: Numeric;
   /**
-   * When the next one's turn is.
+   * When the next subscription is moved.
    */
   next_move_at: Timestamp | null;
   /**
-   * Pages of this pass that were gone through.
+   * The number of pages read in this pass.
    */
   page: Generated<number>;
   /**
-   * How often its subscribers were gone through.
+   * The number of the current pass over its subscribers.
    */
   pass: Generated<number>;
   /**
-   * Subscriptions of this pass that were put in the queue.
+   * The number of subscriptions that this pass put into the queue.
    */
   queued: Generated<number>;
   /**
-   * The supported price.
+   * The price that replaces it.
    */
   to_price: string;
 }
@@ -1201,43 +1201,43 @@ export interface TrackerRefillFindings {
 
 export interface TrackerRefills {
   /**
-   * Whose refill it is (registry.customers).
+   * The customer of the refill (registry.customers).
    */
   customer_id: number | null;
   /**
-   * The first day without a fill: the prescription must be renewed before.
+   * The first day without a fill. The prescription must be renewed before it.
    */
   due_on: Timestamp | null;
   /**
-   * The last moment at which one may be filled, as worked out from what the health record said at looked_at.
+   * The last moment at which the prescription may be filled, by the health record as of looked_at.
    */
   fillable_until: Timestamp | null;
   /**
-   * See tracker.refill_findings.
+   * The finding of the last look (tracker.refill_findings).
    */
   finding: TrackerRefillFindingsFinding;
   /**
-   * The day on which the last fill that is left will be used, or was.
+   * The day on which the last remaining fill will be used, or was used.
    */
   last_fill_on: Timestamp | null;
   /**
-   * When the owners were asked.
+   * When the owners were last read.
    */
   looked_at: Generated<Timestamp>;
   /**
-   * Further active prescriptions for the same product.
+   * The number of further active prescriptions for the same product.
    */
   other_prescriptions: Generated<number>;
   /**
-   * Further active refills of the customer for the same product. They use the same fills.
+   * The number of further active refills of the customer for the same product. They use the same fills.
    */
   other_refills: Generated<number>;
   /**
-   * The prescription that covers it longest, or the last that did (health record).
+   * The prescription that covers the refill longest, or the last one that did (health record).
    */
   prescription_id: string | null;
   /**
-   * What is refilled (registry.products).
+   * The product of the refill (registry.products).
    */
   product_id: number | null;
   /**
@@ -1257,7 +1257,7 @@ export interface TrackerRefills {
    */
   subscription_item_id: string;
   /**
-   * What is missing, where something is.
+   * The thing that is missing or unclear, if there is one.
    */
   what: string | null;
 }
@@ -1277,15 +1277,15 @@ export interface TrackerRenewals {
    */
   billing_resumed_at: Timestamp | null;
   /**
-   * EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT, or EXPIRED.
+   * EXPIRES, RUNS_OUT (its fills will be used up), NO_FILLS_LEFT or EXPIRED.
    */
   cause: TrackerRenewalsCause;
   /**
-   * When it was renewed or cancelled.
+   * When the renewal was closed: renewed or cancelled.
    */
   closed_at: Timestamp | null;
   /**
-   * Why it is closed, in plain words.
+   * The cause for which it was closed, in plain words.
    */
   closed_because: string | null;
   /**
@@ -1294,11 +1294,11 @@ export interface TrackerRenewals {
   contacted_at: Timestamp | null;
   created_at: Generated<Timestamp>;
   /**
-   * Who is to renew (registry.customers).
+   * The customer who is to renew (registry.customers).
    */
   customer_id: number;
   /**
-   * 1; higher when the same prescription comes due again.
+   * 1 for the first renewal of the prescription, higher when it becomes due again.
    */
   cycle: Generated<number>;
   /**
@@ -1307,15 +1307,15 @@ export interface TrackerRenewals {
   due_on: Timestamp;
   id: Generated<number>;
   /**
-   * When it was due and not renewed.
+   * When the renewal lapsed.
    */
   lapsed_at: Timestamp | null;
   /**
-   * When it is looked at next.
+   * When the renewal is next checked.
    */
   next_on: Timestamp | null;
   /**
-   * The step that opened it.
+   * The step that opened the renewal.
    */
   opened_by: string;
   /**
@@ -1323,19 +1323,19 @@ export interface TrackerRenewals {
    */
   prescription_id: string;
   /**
-   * For which product (registry.products).
+   * The product of the renewal (registry.products).
    */
   product_id: number;
   /**
-   * Reminders sent.
+   * The number of reminders sent.
    */
   reminders: Generated<number>;
   /**
-   * When the customer is asked.
+   * When the customer is asked to renew.
    */
   start_on: Timestamp;
   /**
-   * See tracker.renewal_states.
+   * The state of the renewal (tracker.renewal_states).
    */
   state: Generated<TrackerRenewalStatesState>;
   /**
@@ -1343,7 +1343,7 @@ export interface TrackerRenewals {
    */
   subscription_id: string;
   /**
-   * Its item.
+   * The item of that subscription.
    */
   subscription_item_id: string;
 }
@@ -1361,7 +1361,7 @@ export interface TrackerShipments {
   id: Generated<number>;
   order_id: number;
   /**
-   * SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED; only ever forward.
+   * SHIPPED, OUT_FOR_DELIVERY, DELIVERED or RETURNED. It only goes forward.
    */
   state: TrackerShipmentsState;
   tracking_number: string;
