@@ -74,7 +74,7 @@ comment on column clockwork.tasks.reason is 'The cause for which it stopped or w
 comment on column clockwork.tasks.customer_id is 'The customer of the task (registry.customers), once known.';
 comment on column clockwork.tasks.data is 'The ids from which the step works. Edit them only while status is MANUAL_INTERVENTION.';
 comment on column clockwork.tasks.run_after is 'A PENDING task runs after this moment. To run it sooner, set an earlier moment.';
-comment on column clockwork.tasks.attempts is 'The tries that failed or finished since a person last set status to PENDING. Waits are not counted.';
+comment on column clockwork.tasks.attempts is 'The tries that failed or finished since the task last began anew. Waits are not counted.';
 comment on column clockwork.tasks.invoice_id is 'The Stripe invoice of the task''s story, once known.';
 comment on column clockwork.tasks.vendor is 'The queue of the task (clockwork.vendors).';
 comment on column clockwork.tasks.key is 'The vendor''s event id, or <task that caused it>:<n>. Unique with step.';
@@ -182,13 +182,15 @@ begin
     if new.status <> old.status then
       new.job_id := null;
       new.done_at := null;
-      if new.status = 'PENDING' then
-        new.attempts := 0;
-        new.run_after := clockwork.now();
-        new.reason := null;
-        new.reason_code := null;
-      end if;
     end if;
+  end if;
+
+  -- A task that ended or stopped, and is run again, has all its tries and its old reason no more.
+  if new.status = 'PENDING' and old.status <> 'PENDING' and (is_person or old.status <> 'QUEUED') then
+    new.attempts := 0;
+    new.run_after := clockwork.now();
+    new.reason := null;
+    new.reason_code := null;
   end if;
 
   new.updated_at := clockwork.now();
@@ -232,7 +234,7 @@ declare
   actor text := current_setting('clockwork.actor', true);
 begin
   perform set_config('clockwork.actor', 'clockwork:resume', true);
-  update clockwork.tasks set run_after = clockwork.now()
+  update clockwork.tasks set run_after = clockwork.now(), reason = null, reason_code = null
   where tasks.status = 'PENDING' and tasks.reason_code = 'VENDOR_PAUSED' and tasks.run_after > clockwork.now();
   perform set_config('clockwork.actor', coalesce(actor, ''), true);
   return null;
@@ -286,7 +288,7 @@ begin
     ) as named (system, column_name, key)
     where named.key is not null
   )
-  update clockwork.tasks set status = 'PENDING', attempts = 0, run_after = clockwork.now()
+  update clockwork.tasks set status = 'PENDING'
   from fresh
   where tasks.status = 'MANUAL_INTERVENTION' and (
     (tasks.reason_code = 'UNKNOWN_CUSTOMER' and tasks.reason = clockwork.reason_text('UNKNOWN_CUSTOMER',

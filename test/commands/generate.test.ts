@@ -99,7 +99,8 @@ describe("pages", () => {
       const [file = "", anchor] = link.split("#");
       const target = file === "" ? page : normalize(join(dirname(page), file));
       try {
-        return anchor !== undefined && !anchorsOf(read(target)).includes(anchor);
+        const text = read(target);
+        return anchor !== undefined && !anchorsOf(text).includes(anchor);
       } catch {
         return true;
       }

@@ -9,8 +9,8 @@ export type Woken<Name extends StepName> =
   & (Required<Pick<Which<Name>, "ids">> | Required<Pick<Which<Name>, "step">>);
 
 /**
- * Runs tasks now that stopped at a person, because what they asked may be settled: they begin anew, with all their tries
- * and without the old reason. A task that runs or has ended is left alone, one that a person dropped too. Gives the ids.
+ * Runs tasks now that stopped at a person, because their question may be answered. `clockwork.guard_task()` gives them new
+ * tries and takes the old reason away. A task that runs, has ended, or was dropped is left alone. Gives the ids.
  * @param alsoWaiting PENDING ones are brought forward too. They wait for nothing any more, and keep their tries
  * @param without an attribute that is taken out of `data`: an answer that nobody gave
  */
@@ -24,8 +24,7 @@ export async function wakeTasks<Name extends StepName>(
     .updateTable("clockwork.tasks")
     .set({
       status: "PENDING",
-      run_after: sql<Date>`least(case status when 'PENDING' then run_after end, clockwork.now())`,
-      attempts: sql<number>`case status when 'PENDING' then attempts else 0 end`,
+      run_after: sql<Date>`least(run_after, clockwork.now())`,
       reason: null,
       reason_code: null,
       ...(without === undefined ? {} : { data: sql`data - ${without}::text` }),
