@@ -214,7 +214,7 @@ export interface ClockworkTaskMoves {
 
 export interface ClockworkTasks {
   /**
-   * The tries that failed or finished since a person last set status to PENDING. Waits are not counted.
+   * The tries that failed or finished since the task last began anew. Waits are not counted.
    */
   attempts: Generated<number>;
   /**
