@@ -1,7 +1,7 @@
 import { DAY_MS } from "../day.ts";
 import type { Prescription } from "../vendors/contract.ts";
 import { startOf } from "./dates.ts";
-import { type Need, type Standing, standingOf } from "./standing.ts";
+import { type Need, NEEDED_TO_FILL, type Standing, standingOf } from "./standing.ts";
 
 /** A prescription older than this when we hear of it begins nothing by itself. */
 export const FIRST_WITHIN_DAYS = 30;
@@ -17,13 +17,7 @@ export type FirstVerdict =
   | { kind: "none" };
 
 /** Without the days' supply nobody could tell when the next fill is due. */
-const NEEDED_TO_BEGIN: readonly Need[] = [
-  "the first day it is valid",
-  "the last day it is valid",
-  "the number of fills",
-  "which prescription a recorded fill belongs to",
-  "the days' supply",
-];
+const NEEDED_TO_BEGIN: readonly Need[] = [...NEEDED_TO_FILL, "the days' supply"];
 
 interface Judged {
   prescription: Prescription;

@@ -11,7 +11,7 @@ export type Need =
   | "which prescription a recorded fill belongs to";
 
 /** What filling it once needs to know, in the order in which a person is asked for it. */
-const NEEDED_TO_FILL: readonly Need[] = [
+export const NEEDED_TO_FILL: readonly Need[] = [
   "the first day it is valid",
   "the last day it is valid",
   "the number of fills",
