@@ -1146,23 +1146,23 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
         END AS in_renewal,
         CASE
             WHEN renewals.state = 'SCHEDULED'::text AND refills.finding = 'PAUSED'::text THEN 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'::text
-            WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.'::text, renewals.contacted_at::date)
+            WHEN renewals.state = 'CONTACTED'::text AND refills.finding = 'PAUSED'::text THEN format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.'::text, days.contacted_on)
             WHEN renewals.id IS NOT NULL AND refills.finding = 'UNKNOWN_STATUS'::text THEN findings.meaning || ' Nothing is sent until a person has resolved it.'::text
-            WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one, the refills end on %s. The customer is asked on %s.'::text, findings.meaning, renewals.due_on::date, renewals.start_on::date)
-            WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription, the refills end on %s.'::text, renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
-            WHEN renewals.state = 'LAPSED'::text THEN format('It was not renewed by %s.%s A person is asked.'::text, renewals.due_on::date,
+            WHEN renewals.state = 'SCHEDULED'::text THEN format('%s Without a new one, the refills end on %s. The customer is asked on %s.'::text, findings.meaning, days.renewal_due_on, days.renewal_starts_on)
+            WHEN renewals.state = 'CONTACTED'::text THEN format('The customer was asked on %s and reminded %s times. Without a new prescription, the refills end on %s.'::text, days.contacted_on, renewals.reminders, days.renewal_due_on)
+            WHEN renewals.state = 'LAPSED'::text THEN format('It was not renewed by %s.%s A person is asked.'::text, days.renewal_due_on,
             CASE
                 WHEN renewals.billing_paused_at IS NOT NULL THEN ' Billing is paused.'::text
                 ELSE ''::text
             END)
-            WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s. The customer is asked on %s.'::text, findings.meaning, refills.due_on::date, refills.start_on::date)
-            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person cancelled its renewal on %s. The renewal opens again on its due day, unless a new prescription is written.'::text, findings.meaning, refills.due_on::date, stopped.at::date)
-            WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s. Its renewal opens by itself.'::text, findings.meaning, refills.due_on::date)
+            WHEN refills.finding = 'COVERED'::text THEN format('%s It lasts until %s. The customer is asked on %s.'::text, findings.meaning, days.covered_until, days.starts_on)
+            WHEN (refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text])) AND stopped.at IS NOT NULL AND refills.due_on > clockwork.now() THEN format('%s It lasts until %s. A person cancelled its renewal on %s. The renewal opens again on its due day, unless a new prescription is written.'::text, findings.meaning, days.covered_until, days.stopped_on)
+            WHEN refills.finding = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text]) THEN format('%s It lasts until %s. Its renewal opens by itself.'::text, findings.meaning, days.covered_until)
             WHEN refills.finding = 'UNCLEAR'::text THEN findings.meaning || COALESCE((' The subscription is active, but '::text || refills.what) || '.'::text, ''::text)
             ELSE findings.meaning || COALESCE((' Missing or unclear: '::text || refills.what) || '.'::text, ''::text)
         END AS why,
-    refills.due_on::date AS covered_until,
-    COALESCE(renewals.start_on, refills.start_on)::date AS customer_is_asked_on,
+    days.covered_until,
+    COALESCE(days.renewal_starts_on, days.starts_on) AS customer_is_asked_on,
     renewals.contacted_at,
     renewals.reminders,
     renewals.lapsed_at,
@@ -1173,9 +1173,9 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
     refills.subscription_id,
     refills.customer_id,
     refills.product_id,
-    refills.last_fill_on::date AS last_fill_on,
-    (refills.fillable_until AT TIME ZONE settings.pharmacy_time_zone)::date AS fillable_until,
-    refills.runs_out_on::date AS drug_runs_out_on,
+    days.last_fill_on,
+    days.fillable_until,
+    days.drug_runs_out_on,
     refills.other_refills
    FROM tracker.refills
      JOIN tracker.refill_findings findings ON findings.finding = refills.finding
@@ -1186,6 +1186,15 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
      LEFT JOIN LATERAL ( SELECT max(former.closed_at) AS at
            FROM tracker.renewals former
           WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id AND former.prescription_id = refills.prescription_id AND former.closed_because = 'closed by a person'::text) stopped ON true
+     CROSS JOIN LATERAL ( SELECT (refills.due_on AT TIME ZONE settings.pharmacy_time_zone)::date AS covered_until,
+            (refills.start_on AT TIME ZONE settings.pharmacy_time_zone)::date AS starts_on,
+            (renewals.due_on AT TIME ZONE settings.pharmacy_time_zone)::date AS renewal_due_on,
+            (renewals.start_on AT TIME ZONE settings.pharmacy_time_zone)::date AS renewal_starts_on,
+            (renewals.contacted_at AT TIME ZONE settings.pharmacy_time_zone)::date AS contacted_on,
+            (stopped.at AT TIME ZONE settings.pharmacy_time_zone)::date AS stopped_on,
+            (refills.last_fill_on AT TIME ZONE settings.pharmacy_time_zone)::date AS last_fill_on,
+            (refills.fillable_until AT TIME ZONE settings.pharmacy_time_zone)::date AS fillable_until,
+            (refills.runs_out_on AT TIME ZONE settings.pharmacy_time_zone)::date AS drug_runs_out_on) days
   WHERE refills.finding <> 'INACTIVE'::text
   ORDER BY refills.due_on NULLS FIRST;
 comment on view ops.renewals is 'Every active refill, with the cause for its renewal or for none. Refills without a due day come first, then the earliest.';

@@ -11,29 +11,29 @@ select
     when renewals.state = 'SCHEDULED' and refills.finding = 'PAUSED'
       then 'The customer paused it, so nobody is asked. The renewal goes on when the customer resumes.'
     when renewals.state = 'CONTACTED' and refills.finding = 'PAUSED'
-      then format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.', renewals.contacted_at::date)
+      then format('The customer was asked on %s and has paused since. Nothing is sent until the customer resumes.', days.contacted_on)
     when renewals.id is not null and refills.finding = 'UNKNOWN_STATUS'
       then findings.meaning || ' Nothing is sent until a person has resolved it.'
     when renewals.state = 'SCHEDULED'
-      then format('%s Without a new one, the refills end on %s. The customer is asked on %s.', findings.meaning, renewals.due_on::date, renewals.start_on::date)
+      then format('%s Without a new one, the refills end on %s. The customer is asked on %s.', findings.meaning, days.renewal_due_on, days.renewal_starts_on)
     when renewals.state = 'CONTACTED'
       then format('The customer was asked on %s and reminded %s times. Without a new prescription, the refills end on %s.',
-        renewals.contacted_at::date, renewals.reminders, renewals.due_on::date)
+        days.contacted_on, renewals.reminders, days.renewal_due_on)
     when renewals.state = 'LAPSED'
-      then format('It was not renewed by %s.%s A person is asked.', renewals.due_on::date,
+      then format('It was not renewed by %s.%s A person is asked.', days.renewal_due_on,
         case when renewals.billing_paused_at is not null then ' Billing is paused.' else '' end)
     when refills.finding = 'COVERED'
-      then format('%s It lasts until %s. The customer is asked on %s.', findings.meaning, refills.due_on::date, refills.start_on::date)
+      then format('%s It lasts until %s. The customer is asked on %s.', findings.meaning, days.covered_until, days.starts_on)
     when refills.finding in ('EXPIRES', 'RUNS_OUT', 'NO_FILLS_LEFT', 'EXPIRED') and stopped.at is not null and refills.due_on > clockwork.now()
       then format('%s It lasts until %s. A person cancelled its renewal on %s. The renewal opens again on its due day, unless a new prescription is written.',
-        findings.meaning, refills.due_on::date, stopped.at::date)
+        findings.meaning, days.covered_until, days.stopped_on)
     when refills.finding in ('EXPIRES', 'RUNS_OUT')
-      then format('%s It lasts until %s. Its renewal opens by itself.', findings.meaning, refills.due_on::date)
+      then format('%s It lasts until %s. Its renewal opens by itself.', findings.meaning, days.covered_until)
     when refills.finding = 'UNCLEAR' then findings.meaning || coalesce(' The subscription is active, but ' || refills.what || '.', '')
     else findings.meaning || coalesce(' Missing or unclear: ' || refills.what || '.', '')
   end as why,
-  refills.due_on::date as covered_until,
-  coalesce(renewals.start_on, refills.start_on)::date as customer_is_asked_on,
+  days.covered_until,
+  coalesce(days.renewal_starts_on, days.starts_on) as customer_is_asked_on,
   renewals.contacted_at,
   renewals.reminders,
   renewals.lapsed_at,
@@ -44,9 +44,9 @@ select
   refills.subscription_id,
   refills.customer_id,
   refills.product_id,
-  refills.last_fill_on::date as last_fill_on,
-  (refills.fillable_until at time zone settings.pharmacy_time_zone)::date as fillable_until,
-  refills.runs_out_on::date as drug_runs_out_on,
+  days.last_fill_on,
+  days.fillable_until,
+  days.drug_runs_out_on,
   refills.other_refills
 from tracker.refills
 join tracker.refill_findings as findings on findings.finding = refills.finding
@@ -61,6 +61,19 @@ left join lateral (
   where former.customer_id = refills.customer_id and former.product_id = refills.product_id
     and former.prescription_id = refills.prescription_id and former.closed_because = 'closed by a person'
 ) as stopped on true
+-- A day belongs to the pharmacy's zone.
+cross join lateral (
+  select
+    (refills.due_on at time zone settings.pharmacy_time_zone)::date as covered_until,
+    (refills.start_on at time zone settings.pharmacy_time_zone)::date as starts_on,
+    (renewals.due_on at time zone settings.pharmacy_time_zone)::date as renewal_due_on,
+    (renewals.start_on at time zone settings.pharmacy_time_zone)::date as renewal_starts_on,
+    (renewals.contacted_at at time zone settings.pharmacy_time_zone)::date as contacted_on,
+    (stopped.at at time zone settings.pharmacy_time_zone)::date as stopped_on,
+    (refills.last_fill_on at time zone settings.pharmacy_time_zone)::date as last_fill_on,
+    (refills.fillable_until at time zone settings.pharmacy_time_zone)::date as fillable_until,
+    (refills.runs_out_on at time zone settings.pharmacy_time_zone)::date as drug_runs_out_on
+) as days
 where refills.finding <> 'INACTIVE'
 order by refills.due_on nulls first;
 

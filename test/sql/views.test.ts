@@ -454,3 +454,28 @@ describe("ops.vendors", () => {
     expect((await vendor(sql, "stripe"))["last_heard_at"]).toEqual(new Date("2031-03-01T00:00:00Z"));
   });
 });
+
+describe("ops.renewals", () => {
+  test.each([
+    ["America/New_York", "2036-12-08T04:59:59Z", "2036-12-07"],
+    ["Pacific/Auckland", "2036-12-06T11:00:00Z", "2036-12-07"],
+  ])("shows a day as the pharmacy has it, in %s", async (zone, at, day) => {
+    const sql = await sqlForTest();
+    const { customer, product } = await customerAndProduct(sql.person);
+    await sql.person("update clockwork.settings set pharmacy_time_zone = $1", [zone]);
+    await sql.machinery(
+      `insert into tracker.refills (subscription_item_id, subscription_id, customer_id, product_id, finding, due_on, start_on,
+         last_fill_on, fillable_until, runs_out_on, looked_at)
+       values ('si_1', 'sub_1', $1, $2, 'EXPIRES', $3, $3, $3, $3, $3, clockwork.now())`,
+      [customer, product, at],
+    );
+    const row = await one(
+      sql.person,
+      `select covered_until::text, customer_is_asked_on::text, last_fill_on::text, fillable_until::text, drug_runs_out_on::text, why
+       from ops.renewals`,
+    );
+    const { why, ...days } = row;
+    expect(new Set(Object.values(days))).toEqual(new Set([day]));
+    expect(why).toContain(`It lasts until ${day}.`);
+  });
+});
