@@ -175,7 +175,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
     expect(asked.map(({ step, reason_code }) => [step, reason_code]))
       .toEqual(cases.map(() => ["subscription.start", "PRESCRIPTION_UNCLEAR"]));
     for (const [, what] of cases) {
-      const about = asked.filter(({ reason }) => reason?.includes(`but ${what} is missing or unclear`));
+      const about = asked.filter(({ reason }) => reason?.includes(`because ${what} is missing or unclear`));
       expect([what, about.length]).toEqual([what, cases.filter((one) => one[1] === what).length]);
     }
     expect(world.vendors.stripe.state.subscriptions.size).toBe(0);
