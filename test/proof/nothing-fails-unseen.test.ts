@@ -129,9 +129,11 @@ describe("clocks that differ a little", () => {
     world.deps.clock = () => new Date(world.now().getTime() + 3000);
     let isWritten = false;
     world.deps.faultPoint = async (name) => {
+      // Other points lie within a transaction, where this would take a second connection.
+      if (isWritten || name !== "step ran") return;
       const queued = await world.db.selectFrom("clockwork.tasks").select("id")
         .where("step", "=", "order.place").where("status", "=", "QUEUED").executeTakeFirst();
-      if (isWritten || name !== "step ran" || !queued) return;
+      if (!queued) return;
       isWritten = true;
       world.clinic.prescribe(person, "price_morning_month");
       await sql`update tracker.orders set released_at = clockwork.now()`.execute(world.db);

@@ -1,16 +1,10 @@
-import { createClient, SupabaseClient } from "@supabase/supabase-js";
+import { GoTrueAdminApi } from "@supabase/supabase-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
 import { seeded } from "../../scripts/sandbox/server.ts";
 import { CALL_TIMEOUT_MS } from "../../src/shared/vendors/call.ts";
 import { type Login, VendorError } from "../../src/shared/vendors/contract.ts";
 import { makeSupabaseAuthClient } from "../../src/shared/vendors/supabase-auth/client.ts";
-
-// The real library, except where a test has it misbehave.
-vi.mock("@supabase/supabase-js", async (importOriginal) => {
-  const original = await importOriginal<typeof import("@supabase/supabase-js")>();
-  return { ...original, createClient: vi.fn(original.createClient) };
-});
 
 const NOW = new Date("2026-03-01T10:00:00Z");
 const LEVELS = ["debug", "log", "info", "warn", "error", "trace"] as const;
@@ -213,15 +207,13 @@ test("a header about pages that reads otherwise than the library thinks changes 
 });
 
 describe("a version of supabase-js that", () => {
-  type GetUser = SupabaseClient["auth"]["admin"]["getUserById"];
+  type GetUser = GoTrueAdminApi["getUserById"];
 
-  /** Has the next client read a user by this. */
+  /** Has the library read a user by this. */
   function library(getUser: (real: GetUser) => GetUser) {
-    vi.mocked(createClient).mockImplementationOnce((url, key, options) => {
-      const client = new SupabaseClient(url, key, options);
-      const { admin } = client.auth;
-      admin.getUserById = getUser(admin.getUserById.bind(admin));
-      return client;
+    const real = GoTrueAdminApi.prototype.getUserById;
+    vi.spyOn(GoTrueAdminApi.prototype, "getUserById").mockImplementation(function (this: GoTrueAdminApi, id) {
+      return getUser(real.bind(this))(id);
     });
   }
 
