@@ -64,7 +64,7 @@ test("a question is a task of the step, born in front of a person, and says what
     vendor: "pharmacy",
     data: { order_id: order, mark: "home" },
     reason_code: "ADDRESS_CHANGED",
-    reason: expect.stringContaining(`Order ${order} `),
+    reason: expect.stringContaining(`after order ${order} was placed`),
     invoice_id: "in_1",
     caused_by: task.id,
   }]);
