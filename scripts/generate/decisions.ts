@@ -23,6 +23,6 @@ export function decisionsTable(text: string): string {
 }
 
 /** The anchor that GitHub gives a heading. */
-function anchorOf(heading: string): string {
+export function anchorOf(heading: string): string {
   return heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-");
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { decisionsTable } from "../../scripts/generate/decisions.ts";
+import { anchorOf, decisionsTable } from "../../scripts/generate/decisions.ts";
 import { environmentTable } from "../../scripts/generate/environment.ts";
 import { aboutStep, stripeEventsTable } from "../../scripts/generate/events.ts";
 import { markdownTable, withTables } from "../../scripts/generate/markdown.ts";
@@ -119,7 +119,5 @@ describe("pages", () => {
 });
 
 function anchorsOf(text: string): string[] {
-  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
-    heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-")
-  );
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading));
 }

@@ -21,8 +21,6 @@ export interface AtPharmacy {
   lastDay: Day | null;
 }
 
-export type CoverageCause = "EXPIRES" | "RUNS_OUT" | "NO_FILLS_LEFT" | "EXPIRED";
-
 /**
  * Until when a customer's prescriptions cover a refill. The three dates are independent of each other; `dueOn`, the
  * first day that could go without a fill, is the earliest.

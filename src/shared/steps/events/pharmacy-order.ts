@@ -60,7 +60,7 @@ export const pharmacyOrderEvent = defineStep({
     ctx.about({ customerId: found.customer_id, invoiceId: found.invoice_id });
     if (isBehind(seen, toldState)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
     const commit = async (trx: Trx) => await follow(trx, ctx, await lockOrder(trx, found.id), seen);
-    return needsAttention(seen)
+    return needsAttention(seen.state)
       ? { kind: "stopped", reason: reason("PHARMACY_NEEDS_ATTENTION", { order: found.id }), commit }
       : { kind: "done", commit };
   },
