@@ -46,7 +46,7 @@ export function isLiveAtPharmacy(state: PharmacyOrderState): boolean {
 }
 
 /** The pharmacy waits for a person of ours. */
-export function needsAttention(state: unknown): boolean {
+export function needsAttention(state: string | null | undefined): boolean {
   return state === "needs_attention";
 }
 
