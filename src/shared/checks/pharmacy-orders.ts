@@ -51,7 +51,7 @@ export async function untoldByPharmacy(
     const news = heard.get(order.id) ?? [];
     // What came in is acted on soon, whatever our order says now.
     if (news.some(({ status }) => UNDER_WAY.includes(status))) return false;
-    if (needsAttention(order.state) && !news.some(({ data }) => needsAttention(data["state"]))) return true;
+    if (needsAttention(order.state) && !news.some(({ data }) => data["state"] === order.state)) return true;
     return isUntold(order, byReference.get(order.reference ?? ""));
   }).map((order) => toEvent(order));
 }
