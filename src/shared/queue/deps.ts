@@ -4,13 +4,13 @@ import type { Database } from "../db/database.ts";
 /** Writes one structured line: an event name and ids, counts, codes. Never a payload. */
 export type Log = (event: string, fields: Record<string, string | number | boolean | null>) => void;
 
-/** What everything in the queue is handed. Nothing here reads the environment by itself. */
+/** Handed to everything in the queue. Nothing here reads the environment by itself. */
 export interface Deps {
   db: Database;
-  /** Now, as `clockwork.now()` tells it too. */
+  /** The time of `clockwork.now()`. */
   clock: () => Date;
   log: Log;
-  /** Keeps the vendors' rates; what it is told comes from `clockwork.vendors`. */
+  /** Keeps the vendors' rates of `clockwork.vendors`. */
   pace?: Pace;
   /** Called at named places between statements. Tests kill or hold the drain there. */
   faultPoint?: (name: string) => Promise<void>;

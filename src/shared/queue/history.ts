@@ -3,39 +3,33 @@ import type { Database, Trx } from "../db/database.ts";
 import { matching, UNDER_WAY, type Which } from "./find.ts";
 import type { StepName } from "./step-data.ts";
 
-/**
- * How many events of a source there are, by their step: those that webhooks brought since a moment, or those that tasks
- * of ours found.
- */
+/** Counts the events of a source by their step: those that webhooks brought since a moment, or that tasks of ours found. */
 export async function countEvents<Name extends StepName>(
   db: Database | Trx,
   source: string,
-  told: { since: Date } | { foundBy: Which<Name> },
+  origin: { since: Date } | { foundBy: Which<Name> },
 ): Promise<Map<string, number>> {
   const rows = await db
     .selectFrom("clockwork.tasks")
     .select(["step", sql<number>`count(*)::int`.as("times")])
     .where(sql<boolean>`split_part(step, '.', 1) = ${source}`)
     .where(
-      "since" in told
-        ? sql<boolean>`caused_by is null and created_at >= ${told.since}`
-        : sql<boolean>`caused_by in (select id from clockwork.tasks where ${matching(told.foundBy)})`,
+      "since" in origin
+        ? sql<boolean>`caused_by is null and created_at >= ${origin.since}`
+        : sql<boolean>`caused_by in (select id from clockwork.tasks where ${matching(origin.foundBy)})`,
     )
     .groupBy("step")
     .execute();
   return new Map(rows.map(({ step, times }) => [step, times]));
 }
 
-/** A customer, and the keys by which news may name them. */
+/** A customer, and the keys by which an event may name them. */
 export interface Named {
   customerId: number;
   keys: readonly string[];
 }
 
-/**
- * Which of these steps are under way for a customer: as the task's own, as `customer_id` of its data, or by any of the
- * customer's keys, whichever attribute has it.
- */
+/** The steps among these that are under way for a customer: by the task's customer, or by any attribute of its data. */
 export async function stepsUnderWay(
   db: Database | Trx,
   steps: readonly string[],

@@ -4,7 +4,7 @@ import { aboutOf, findTasks, type FoundTask, hasTask, matching, OPEN, type Which
 import type { FollowUp } from "./reasons.ts";
 import type { DataOf, StepName } from "./step-data.ts";
 
-/** Tasks that are due, at work, or in front of a person; `status` narrows it. Oldest first. */
+/** Tasks that are {@link OPEN}; `status` narrows it. Oldest first. */
 export async function openTasks<Name extends StepName>(
   db: Database | Trx,
   which: Which<Name>,
@@ -12,7 +12,7 @@ export async function openTasks<Name extends StepName>(
   return await findTasks(db, { status: OPEN, ...which });
 }
 
-/** True while such a task is due, at work, or in front of a person; `status` narrows it. */
+/** True while such a task is {@link OPEN}; `status` narrows it. */
 export async function hasOpenTask<Name extends StepName>(
   db: Database | Trx,
   which: Which<Name>,
@@ -20,7 +20,7 @@ export async function hasOpenTask<Name extends StepName>(
   return await hasTask(db, { status: OPEN, ...which });
 }
 
-/** The follow-up, unless a task of its step is open for the same; `status` narrows it. */
+/** The follow-up, unless a task of its step is open with the same data; `status` narrows it. */
 export async function unlessOpen(
   db: Database | Trx,
   followUp: FollowUp,
@@ -32,7 +32,7 @@ export async function unlessOpen(
 
 /**
  * For a `where` over rows of another table: no task of the step is open for the row.
- * @param column of the row, as `table.column`; the attribute of `data` has its value
+ * @param column of the row, as `table.column`; it is compared with the attribute of `data`
  */
 export function noneOpen<Name extends StepName>(
   step: Name,

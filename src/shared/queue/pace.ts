@@ -1,17 +1,13 @@
 import type { Fetch } from "../vendors/call.ts";
 import type { Role } from "../vendors/contract.ts";
 
-/**
- * Keeps each vendor's rate over all the requests of a process, whichever drain and step makes them: one call of a
- * client can be several requests, and vendors count requests.
- */
+/** Keeps each vendor's rate over all requests of a process. One call of a client can be several requests. */
 export class Pace {
   readonly #sleep: (milliseconds: number) => Promise<void>;
   readonly #perSecond = new Map<string, number>();
   /** When the next request may go out, in milliseconds of the process's own clock. */
   readonly #nextAt = new Map<Role, number>();
 
-  /** @param sleep waits that many milliseconds */
   constructor(sleep: (milliseconds: number) => Promise<void>) {
     this.#sleep = sleep;
   }

@@ -12,7 +12,7 @@ export interface DrainDeps extends Deps {
   budget?: { milliseconds: number; tasks: number };
 }
 
-/** What one drain did: the one line it logs. */
+/** The counts of one drain, which it logs as one line. */
 export interface DrainReport {
   settled: number;
   retried: number;
@@ -28,8 +28,8 @@ export interface Turn {
   gate: VendorGate;
   report: DrainReport;
   drainId: string;
-  /** What the tasks so far have cost, in ordinary tasks. */
+  /** The cost of the tasks so far, in ordinary tasks. */
   spent: number;
-  /** False once the drain should take up nothing more. */
+  /** False once the drain must run no further task. */
   hasTime: () => boolean;
 }

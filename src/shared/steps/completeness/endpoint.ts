@@ -2,8 +2,8 @@ import { questionAbout } from "../../checks/endpoint.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
- * The question about a webhook endpoint that seems to be off. Born in front of a person by a check that found most
- * messages missing; ends once most of them come.
+ * The question about a webhook endpoint that seems to be off. A check that found most messages missing asks it; it ends
+ * once most messages come.
  */
 export const completenessEndpoint = defineOwnStep("completeness.endpoint", {
   queue: "internal",

@@ -4,7 +4,7 @@ import { subscriptionsOf } from "../../subscriptions/read.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
-/** A customer got a key: what was looked at without it is looked at again. */
+/** A customer got a key: their orders, refills, prescriptions and mirrors are checked with it. */
 export const customerLinked = defineOwnStep("customer.linked", {
   queue: "stripe",
   async run(ctx, data) {

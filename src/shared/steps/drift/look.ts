@@ -11,9 +11,9 @@ import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
- * The second look at a fact of one customer that seemed to differ: owner and mirrors are read anew. What differs still,
- * with no news of it on its way, has drifted: it is written down, and the fact's propagation puts it right. What drifts
- * again and again becomes a question, which is this step once more.
+ * The second look at a fact of one customer that seemed to differ: owner and mirrors are read anew. A mirror that still
+ * differs, with no task under way for it, has drifted: `tracker.drift` records it, and the fact's propagation repairs it.
+ * A fact that drifts again and again becomes a question, which is a task of this step.
  */
 export const driftLook = defineOwnStep("drift.look", {
   queue: "crm",
@@ -59,7 +59,7 @@ export const driftLook = defineOwnStep("drift.look", {
   },
 });
 
-/** The fact's propagation, or only the one that sets what drifted; none that a person has already. */
+/** The fact's propagation, or the steps that set the drifted mirrors; without those that a person has already. */
 async function repairs(
   trx: Trx,
   customerId: number,
@@ -69,7 +69,7 @@ async function repairs(
   const setters = [...new Set(drifted.map(({ system, attribute }) => setterOf(fact, system, attribute)))];
   const free: PropagationStep[] = [];
   for (const step of setters) if (!(await isLeftToAPerson(trx, fact, step, customerId))) free.push(step);
-  // The fact's own one leads to the others by itself.
+  // The fact's own propagation leads to the other steps by itself.
   const main = free.filter((step) => step === OWNERS[fact].propagatedBy);
   return (main.length > 0 ? main : free).map((step) => ({ step, data: { customer_id: customerId } }));
 }

@@ -3,7 +3,7 @@ import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
 import { crmHint } from "../../vendors/hints.ts";
 
-/** The CRM owns email and phone, and one of them changed: the mirrors follow. */
+/** The CRM owns email and phone; one of them changed, and the mirrors follow. */
 export const profileChanged = defineStep({
   handles: ["crm.profile.changed"],
   queue: "internal",

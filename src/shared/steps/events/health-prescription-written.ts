@@ -5,8 +5,8 @@ import { forCustomer } from "../../registry/customers.ts";
 import { lookAtPrescriptions } from "../../subscriptions/read.ts";
 
 /**
- * A prescription was written or changed in the health record: orders that wait are checked now, a renewal is closed or
- * opened by what it says, and a first one begins a subscription.
+ * A prescription was written or changed in the health record. Waiting orders are checked now, its renewal is closed or
+ * opened, and a first prescription starts a subscription.
  */
 export const prescriptionWritten = defineStep({
   handles: ["health.medicationrequest.create", "health.medicationrequest.update"],

@@ -5,8 +5,8 @@ import { forCustomer } from "../../registry/customers.ts";
 import { lookAtPrescriptions } from "../../subscriptions/read.ts";
 
 /**
- * A prescription reached the pharmacy, or has fills again: orders that wait for it are checked now, and its renewal; and
- * so is whether it is a first one, should the health record's own word be lost.
+ * A prescription reached the pharmacy, or has fills again: its waiting orders and its renewal are checked now. It may be a
+ * first prescription whose event from the health record was lost, so that is checked too.
  */
 export const prescriptionAtPharmacy = defineStep({
   handles: ["pharmacy.prescription.created", "pharmacy.prescription.active"],
@@ -22,7 +22,7 @@ export const prescriptionAtPharmacy = defineStep({
     }),
 });
 
-/** Every fill is on an order, or the prescription was ended: the renewal opens, also where only the pharmacy knows yet. */
+/** Every fill is on an order, or the prescription was ended: the renewal opens, even if only the pharmacy knows yet. */
 export const prescriptionUsedUp = defineStep({
   handles: ["pharmacy.prescription.depleted", "pharmacy.prescription.canceled"],
   queue: "internal",

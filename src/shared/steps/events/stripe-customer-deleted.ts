@@ -6,7 +6,7 @@ import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 import { tellWhose } from "../../registry/place.ts";
 
-/** A customer is no more at Stripe: the key becomes a former one, and what it paid for is looked at. */
+/** A customer was deleted at Stripe: the key becomes a former one, and the refills and orders it paid for are checked. */
 export const stripeCustomerDeleted = defineStep({
   handles: ["stripe.customer.deleted"],
   queue: "stripe",
@@ -29,7 +29,7 @@ export const stripeCustomerDeleted = defineStep({
   },
 });
 
-/** By subscription: Stripe lists none of a deleted customer's any more. */
+/** A check for each subscription that our tables know: Stripe lists none of a deleted customer's. */
 async function refillChecks(trx: Trx, customerId: number): Promise<FollowUp[]> {
   const rows = await trx.selectFrom("tracker.refills").select("subscription_id").distinct()
     .where("customer_id", "=", customerId)

@@ -3,7 +3,7 @@ import { propagateContact } from "../../owners/propagate.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
 
-/** Somebody edited a customer at Stripe, or it is the echo of our own write: the owner's values are put back. */
+/** Somebody edited a customer at Stripe, or our own write echoes: its email and phone are set to the owner's values. */
 export const stripeCustomerUpdated = defineStep({
   handles: ["stripe.customer.updated"],
   queue: "internal",

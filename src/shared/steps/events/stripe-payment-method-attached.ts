@@ -3,7 +3,7 @@ import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
 import { retryWithNewCard } from "../../subscriptions/starts.ts";
 
-/** A customer has another thing to be charged to: a subscription that waits for just that is started now. */
+/** A customer has a new payment method: starts that stopped without one run again. */
 export const paymentMethodAttached = defineStep({
   handles: ["stripe.payment_method.attached"],
   queue: "stripe",

@@ -5,8 +5,8 @@ import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
- * A person wants an order to go to the customer's present address: it is cancelled at the pharmacy, and whoever sees that
- * through has it replaced. An order that goes there already is left alone.
+ * A person wants an order to go to the customer's present address: it is cancelled at the pharmacy, and replaced once the
+ * cancel is done. An order that goes there already is left alone.
  */
 export const orderReaddress = defineOwnStep("order.readdress", {
   queue: "pharmacy",
@@ -15,7 +15,7 @@ export const orderReaddress = defineOwnStep("order.readdress", {
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     const tooLate = () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause: "readdressed" });
     if (hasShipped(order)) throw tooLate();
-    // One that waits is placed to the address of that day; one that is being cancelled is somebody else's by now.
+    // A waiting order is placed to the address of that day; a cancelled one has its own task.
     if (!isWithPharmacy(order.state) || order.cancel_requested_at) return { kind: "done" };
     const customer = await customerById(ctx.deps.db, order.customer_id);
     const home = await ctx.vendors.health.getShippingAddress(keyOf(customer, "health_patient_id"));
@@ -30,7 +30,7 @@ export const orderReaddress = defineOwnStep("order.readdress", {
         return {
           kind: "done",
           commit: async (trx): Promise<FollowUp[]> => {
-            // At once, so that no check asks about it meanwhile.
+            // Now, so that owner.check_address does not ask about it meanwhile.
             await requestCancel(trx, orderId, "readdressed");
             return [{ step: "order.cancel", data: { order_id: orderId, cause: "readdressed" } }];
           },

@@ -5,14 +5,13 @@ import { type Customer, customerById } from "../../registry/customers.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
-/** An owner that changes while we write is read again, so often; after that the task is tried again later. */
+/** How often an owner that changes while we write is read again, before the task is tried again later. */
 const ROUNDS = 3;
 
 /**
  * The CRM owns email and phone; Stripe and the registry mirror them, and the login's email follows by a step of its own.
- * Reads the owner, writes each mirror that differs, and reads owner and mirrors again until nothing does: safe to repeat,
- * and whoever wrote last has read the owner after it. What is equal is not written, so an echo of our own write, or
- * somebody's edit of a mirror, ends here.
+ * Reads the owner, writes each mirror that differs, and reads both again until none differs. It is safe to repeat, and the
+ * last writer has read the owner after its write. Equal mirrors are not written, so an echo of our own write ends here.
  */
 export const ownerPropagateContact = defineOwnStep("owner.propagate_contact", {
   queue: "crm",
@@ -45,7 +44,7 @@ function isWritable({ owner, attribute }: ContactDifference): boolean {
   return owner !== null || attribute !== "email";
 }
 
-/** Of Stripe and the registry. A customer that was deleted at Stripe mirrors nothing. */
+/** Compares Stripe and the registry with the CRM. A customer that was deleted at Stripe mirrors nothing. */
 async function readDifferences(
   ctx: StepContext,
   customer: Customer,

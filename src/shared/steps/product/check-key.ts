@@ -1,7 +1,7 @@
 import { keysOutOfPlace, questionAboutKey } from "../../products/questions.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
-/** The question about a key that is in use and should not be: it stays in front of a person until that is settled. */
+/** The question about a key that is in use, but retired or unregistered. It stays in front of a person while that is so. */
 export const productCheckKey = defineOwnStep("product.check_key", {
   queue: "internal",
   async run(ctx, { system, key }) {

@@ -2,7 +2,7 @@ import { countedPage } from "../../products/count-page.ts";
 import { countPrices, countTreatments } from "../../products/counts.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
-/** How often each Stripe price is really in use: a page of the subscriptions a task. Numbers alone are kept. */
+/** Counts the subscriptions of each Stripe price: a page of the subscriptions a task. Only numbers are kept. */
 export const productCountStripe = defineOwnStep("product.count_stripe", {
   queue: "stripe",
   async run(ctx, task) {
@@ -16,7 +16,7 @@ export const productCountStripe = defineOwnStep("product.count_stripe", {
   },
 });
 
-/** How often each treatment is prescribed at the pharmacy: a page of its prescriptions a task. */
+/** Counts the prescriptions of each treatment at the pharmacy: a page of its prescriptions a task. */
 export const productCountPharmacy = defineOwnStep("product.count_pharmacy", {
   queue: "pharmacy",
   async run(ctx, task) {

@@ -9,9 +9,8 @@ import { isInUse, standingOf } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
- * A subscription has begun at Stripe. Starts of the same product that wait for a person are settled by it, and run again.
- * And nothing there keeps a customer from finishing a Checkout in the moment in which one is started here: the later of
- * two for one product goes to a person.
+ * A subscription has begun at Stripe. It answers stopped starts of the same product, which run again. A customer may finish
+ * a Checkout in the moment of a start here. The later of two subscriptions for one product goes to a person.
  */
 export const subscriptionCompare = defineOwnStep("subscription.compare", {
   queue: "stripe",
@@ -31,7 +30,7 @@ export const subscriptionCompare = defineOwnStep("subscription.compare", {
     const commit = (trx: Trx) => settleStops(trx, customer.id, [...begun]);
     for (const product of begun) {
       const first = others.find((one) => productsOf(one).has(product))?.id;
-      // Two that the customer bought by Checkout are the company's own business.
+      // Two from Checkout are no question.
       if (first === undefined || !(await startEffectOf(ctx.deps.db, customer.id, product))) continue;
       const details = { customer: customer.id, product, first, second: subscriptionId };
       return { kind: "stopped", reason: reason("SUBSCRIBED_TWICE", details), commit };
