@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/contract.ts";
-import { untoldByPharmacy } from "../../src/shared/checks/pharmacy-orders.ts";
+import { unheardOrders } from "../../src/shared/checks/pharmacy-orders.ts";
 import { startRun } from "../../src/shared/checks/runs.ts";
 import { addTask, liveAtPharmacy, orders, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -210,14 +210,14 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
       const run = await startRun(trx, { work: "completeness", vendor: "pharmacy", taskId: task });
       for (const state of PHARMACY_ORDER_STATES) {
         const reference = "il_none:1:1";
-        const told = await untoldByPharmacy(trx, run, [{ id: `ord_${state}`, reference, state, ...theirs }]);
+        const told = await unheardOrders(trx, run, [{ id: `ord_${state}`, reference, state, ...theirs }]);
         expect(told.map(({ type }) => world.deps.steps.find(`pharmacy.${type}`)?.queue)).toEqual([
           "pharmacy",
         ]);
       }
       // Only ever forward.
       const late = { id: order?.pharmacy_order_id ?? "", reference: order?.reference ?? "", ...theirs };
-      expect(await untoldByPharmacy(trx, run, [{ ...late, state: "accepted" }])).toEqual([]);
+      expect(await unheardOrders(trx, run, [{ ...late, state: "accepted" }])).toEqual([]);
     });
     expect(await tasksOf(world, "pharmacy.order.error")).toEqual([]);
   });

@@ -9,32 +9,32 @@ import type { VendorEvent } from "../vendors/contract.ts";
 import { askAboutEndpoint, type CheckedVendor } from "./endpoint.ts";
 import { countPage, lastWindowEnd, startRun } from "./runs.ts";
 
-/** Webhooks of the last minutes may still be on their way, and a list may lag behind what happened. */
+/** Webhooks of the last minutes may still be on their way, and a list may lag behind the events. */
 const UNDER_WAY_MINUTES = 10;
 
 /**
- * A window begins a little before the former one ended: a vendor's clock may be off from ours, and what it wrote down
- * may show in its list later than the time it bears. What is seen twice is taken up once, so it only costs reading.
+ * A window begins before the former one ended. A vendor's clock may be off from ours, and its list may show an event later
+ * than the event's time. An event that is read twice is recorded once.
  */
 const OVERLAP_MINUTES = 60;
 
 /**
- * As far as the very first run looks back, and no further than Clockwork does the work: a charge of the day before was
- * shipped by whoever was there before, and would ship twice.
+ * The very first run looks back so far, but not behind `settings.began_at`: the system before Clockwork shipped an earlier
+ * charge, and it would ship twice.
  */
 const FIRST_RUN_DAYS = 3;
 
 /**
- * A page costs some 25 ms of CPU, ten times an ordinary task, and one edge call has two seconds: after so many pages the
- * next tick goes on. A night of 100,000 events takes ten minutes.
+ * A page costs some 25 ms of CPU, ten times an ordinary task, and one edge call has 2 s. After so many pages the run rests
+ * until the next tick. A night of 100,000 events takes ten minutes.
  */
 const PAGES_AT_ONCE = 20;
 const REST_SECONDS = 10;
 
 const MINUTE_MS = 60_000;
 
-/** Where a page begins; absent: at the beginning. */
-export interface Place {
+/** The begin of a page; empty for the first. */
+interface Position {
   list?: string | undefined;
   cursor?: string | undefined;
 }
@@ -44,32 +44,36 @@ export interface Window {
   until: Date;
 }
 
-/** One page of what a vendor says happened. */
-export interface Look {
+interface Run extends Window {
+  id: number;
+}
+
+/** One page of a vendor's list. */
+export interface Page {
   seen: number;
-  /** What of it was never received; asked in the transaction that settles the page, after the vendor was read. */
-  missing(trx: Trx): Promise<readonly VendorEvent[]>;
-  next: Place | null;
+  /** The events that may not be recorded; read in the transaction that settles the page, after the vendor was read. */
+  missing(trx: Trx): readonly VendorEvent[] | Promise<readonly VendorEvent[]>;
+  next: Position | null;
 }
 
 type CheckStep = "completeness.stripe" | "completeness.health" | "completeness.pharmacy";
 
-/** How one vendor is asked. */
+/** A vendor's lists. */
 export interface Feed {
   step: CheckStep;
-  /** Its queue, and the source its events are named by. */
+  /** Its queue, and the source in its events' names. */
   vendor: CheckedVendor;
   /** How many days back it lists; absent: all of them. */
   keepsDays?: number;
-  look(ctx: StepContext, run: Window & { id: number }, place: Place): Promise<Look>;
-  /** What becomes of the time that nobody can list any more. */
+  read(ctx: StepContext, run: Run, position: Position): Promise<Page>;
+  /** The follow-ups for a time that the vendor no longer lists. */
   outOfReach?(trx: Trx, gap: Window): Promise<FollowUp[]>;
 }
 
 /**
- * The completeness check of a vendor: a run is a chain of tasks, one a page. The first only writes the run down, so that
- * a night on which the vendor is away is seen as a run without an end. A page and what it took up are counted in one
- * transaction with its task.
+ * The completeness check of a vendor: a run is a chain of tasks, one a page. The first task only records the run, so that
+ * a night on which the vendor is away shows as a run without an end. One transaction settles a page's task, records its
+ * events and counts them.
  */
 export async function checkCompleteness(
   ctx: StepContext,
@@ -80,22 +84,19 @@ export async function checkCompleteness(
   if (runId === undefined) return await begin(ctx, feed);
   const run = await awaiting(ctx.deps.db, runId, page);
   if (!run) return { kind: "cancelled", reason: reason("CHECK_OVERTAKEN") };
-  const { seen, missing, next } = await feed.look(ctx, run, { list, cursor });
+  const { seen, missing, next } = await feed.read(ctx, run, { list, cursor });
   return {
     kind: "done",
     commit: async (trx): Promise<FollowUp[]> => {
-      // Locked first: what is taken up must be counted, and another run of this very page may have done both.
+      // Locked first: another run of this page may have recorded and counted its events.
       if (!(await awaiting(trx, runId, page, "lock"))) return [];
       const taken = await takeIn(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);
       const count = { seen, missing: taken.length, repaired: taken.length };
       await countPage(trx, runId, page, count, next === null);
       if (next === null) return await askAboutEndpoint(trx, feed.vendor);
-      const rests = (page + 1) % PAGES_AT_ONCE === 0;
-      return [{
-        step: feed.step,
-        data: { run_id: runId, page: page + 1, ...next },
-        ...(rests ? { runAfter: new Date(ctx.now().getTime() + REST_SECONDS * 1000) } : {}),
-      }];
+      const followUp = { step: feed.step, data: { run_id: runId, page: page + 1, ...next } };
+      if ((page + 1) % PAGES_AT_ONCE !== 0) return [followUp];
+      return [{ ...followUp, runAfter: new Date(ctx.now().getTime() + REST_SECONDS * 1000) }];
     },
   };
 }
@@ -114,13 +115,9 @@ async function begin(ctx: StepContext, { step, vendor, keepsDays, outOfReach }: 
   return {
     kind: "done",
     commit: async (trx) => {
-      const runId = await startRun(trx, {
-        work: "completeness",
-        vendor,
-        taskId: ctx.task.id,
-        window: { from, until },
-      });
-      // Pages of former runs that stopped find out that they are not needed, and end.
+      const window = { from, until };
+      const runId = await startRun(trx, { work: "completeness", vendor, taskId: ctx.task.id, window });
+      // Stopped pages of former runs run again, find that they are not needed, and end.
       await wakeTasks(trx, { step, has: "run_id" });
       const lost = lastEnd && lastEnd < from && outOfReach
         ? await outOfReach(trx, { from: lastEnd, until: from })
@@ -136,7 +133,7 @@ async function awaiting(
   runId: number,
   page: number,
   lock?: "lock",
-): Promise<Window & { id: number } | undefined> {
+): Promise<Run | undefined> {
   const run = await db.selectFrom("tracker.check_runs")
     .select(["window_from", "window_until"])
     .where("id", "=", runId).where("work", "=", "completeness").where("state", "=", "RUNNING")

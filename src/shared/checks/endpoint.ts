@@ -7,12 +7,11 @@ import { wakeTasks } from "../queue/wake.ts";
 
 export type CheckedVendor = DataOf<"completeness.endpoint">["vendor"];
 
-/** Over everything that a vendor sends. */
 const ALL_KINDS = "messages of all kinds";
 
-/** What the last complete check of a vendor found missing, beside what its webhooks brought in the same time. */
+/** The events that a vendor's last complete check found missing, and those heard in the same time. */
 interface Tally {
-  /** {@link ALL_KINDS}, or one kind: an endpoint may be subscribed to the others. */
+  /** {@link ALL_KINDS}, or one kind: an endpoint may lack a subscription to it. */
   kind: string;
   missing: number;
   heard: number;
@@ -24,33 +23,26 @@ interface Limits {
 }
 
 /**
- * At the end of a check: a vendor whose messages mostly did not reach us has an endpoint that is off, or is not
- * subscribed. A person is asked, one question a vendor at a time; the question runs again, and ends, once most messages
- * come.
+ * At the end of a check: an endpoint that misses most messages is off, or lacks a subscription. A person is asked, one
+ * question a vendor at a time; the question runs again, and ends, once most messages come.
  */
-export async function askAboutEndpoint(
-  trx: Trx,
-  vendor: CheckedVendor,
-): Promise<FollowUp[]> {
+export async function askAboutEndpoint(trx: Trx, vendor: CheckedVendor): Promise<FollowUp[]> {
   const tallies = await tally(trx, vendor);
   const limits = await readLimits(trx);
-  const open = await openTasks(trx, { step: "completeness.endpoint", about: { vendor } });
+  const step = "completeness.endpoint";
+  const open = await openTasks(trx, { step, about: { vendor } });
   if (open.length === 0) {
     const silent = tallies.find((one) => isSilent(one, limits));
-    return silent
-      ? [{
-        step: "completeness.endpoint",
-        data: { vendor, kind: silent.kind },
-        person: silence(vendor, silent),
-      }]
-      : [];
+    return silent ? [{ step, data: { vendor, kind: silent.kind }, person: silence(vendor, silent) }] : [];
   }
-  const settled = open.filter(({ data }) => isWell(tallies.find((one) => one.kind === data["kind"]), limits));
-  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
+  const answered = open.filter(({ data }) =>
+    isWell(tallies.find(({ kind }) => kind === data["kind"]), limits)
+  );
+  await wakeTasks(trx, { ids: answered.map(({ id }) => id) });
   return [];
 }
 
-/** What is still to be asked about this kind of messages; null when most of them came. */
+/** The reason to go on asking about this kind of messages; null when most of them came. */
 export async function questionAbout(
   db: Database,
   vendor: CheckedVendor,
@@ -62,7 +54,7 @@ export async function questionAbout(
   return silence(vendor, found ?? { kind, missing: 0, heard: 0 });
 }
 
-/** Of the vendor's last complete run: over all kinds first, then each. */
+/** The tallies of the vendor's last complete run: over all kinds first, then each kind. */
 async function tally(db: Database | Trx, vendor: CheckedVendor): Promise<Tally[]> {
   const run = await db.selectFrom("tracker.check_runs").select(["id", "window_from"])
     .where("work", "=", "completeness").where("vendor", "=", vendor).where("state", "=", "DONE")
@@ -85,7 +77,7 @@ async function tally(db: Database | Trx, vendor: CheckedVendor): Promise<Tally[]
   return [all, ...[...kinds.values()].sort((a, b) => b.missing - a.missing || (a.kind < b.kind ? -1 : 1))];
 }
 
-/** Of Stripe's events each has its type; the others are told by what they are about. */
+/** The type of a Stripe event; for other vendors the kind of object. */
 function kindOf(vendor: string, event: string): string {
   const [, about = "", ...rest] = event.split(".");
   return vendor === "stripe" ? [about, ...rest].join(".") : about;
@@ -101,7 +93,7 @@ function isSilent({ missing, heard }: Tally, { share, atLeast }: Limits): boolea
   return missing >= atLeast && missing / (missing + heard) >= share;
 }
 
-/** Only what was heard proves that an endpoint is on: nothing at all may be a quiet night. */
+/** Only a heard event proves that an endpoint is on: no event at all may be a quiet night. */
 function isWell(tally: Tally | undefined, { share }: Limits): boolean {
   return tally !== undefined && tally.heard > 0 && tally.missing / (tally.missing + tally.heard) < share;
 }

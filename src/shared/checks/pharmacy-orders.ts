@@ -11,7 +11,7 @@ import { findEvents, type FoundTask, UNDER_WAY } from "../queue/find.ts";
 import type { Hint } from "../vendors/hints.ts";
 import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
 
-/** The event that would have told of each state. One step handles them all, and reads the order anew. */
+/** The pharmacy's event of each state. One step handles them all, and reads the order anew. */
 const EVENTS: Record<PharmacyOrderState, string> = {
   accepted: "order.placed",
   needs_attention: "order.fulfillment",
@@ -25,16 +25,16 @@ const EVENTS: Record<PharmacyOrderState, string> = {
 };
 
 /**
- * What the pharmacy's orders say and no message told: a state ahead of ours, a second order under our reference, a
- * reference of ours that we do not know, an order that lives though we hold it cancelled. Ours are read after theirs, so
- * what a webhook brought meanwhile counts as heard. An event once per order and state.
+ * The events of the pharmacy's orders that were not heard, one for each order and state. They are due to a state ahead of
+ * ours, a second order under our reference, a reference in no row, or a live order with a cancelled row. Our rows are read
+ * after the pharmacy's orders, so a webhook that came meanwhile counts as heard.
  */
-export async function untoldByPharmacy(
+export async function unheardOrders(
   trx: Trx,
   runId: number,
-  seen: readonly PharmacyOrder[],
+  orders: readonly PharmacyOrder[],
 ): Promise<VendorEvent<Hint<"pharmacy">>[]> {
-  const ours = seen.filter(({ reference }) => reference !== null && isOurReference(reference));
+  const ours = orders.filter(({ reference }) => reference !== null && isOurReference(reference));
   if (ours.length === 0) return [];
   const rows = await trx.selectFrom("tracker.orders")
     .select(["id", "state", "reference", "pharmacy_order_id"])
@@ -49,14 +49,18 @@ export async function untoldByPharmacy(
   const heard = await heardOf(trx, ours);
   return ours.filter((order) => {
     const news = heard.get(order.id) ?? [];
-    // What came in is acted on soon, whatever our order says now.
+    // A task under way will move our order.
     if (news.some(({ status }) => UNDER_WAY.includes(status))) return false;
     if (needsAttention(order.state) && !news.some(({ data }) => data["state"] === order.state)) return true;
-    return isUntold(order, byReference.get(order.reference ?? ""));
-  }).map((order) => toEvent(order));
+    return isUnheard(order, byReference.get(order.reference ?? ""));
+  }).map(({ id, reference, patientId, state }) => ({
+    id: `listed:${id}:${state}`,
+    type: EVENTS[state],
+    attributes: { order_id: id, reference, patient_id: patientId, time: null, state },
+  }));
 }
 
-function isUntold(
+function isUnheard(
   order: PharmacyOrder,
   row: { state: OrderState; pharmacy_order_id: string | null } | undefined,
 ): boolean {
@@ -67,15 +71,7 @@ function isUntold(
   return ORDER_STATES[STATE_AT_PHARMACY[order.state]] > ORDER_STATES[row.state];
 }
 
-function toEvent({ id, reference, patientId, state }: PharmacyOrder): VendorEvent<Hint<"pharmacy">> {
-  return {
-    id: `listed:${id}:${state}`,
-    type: EVENTS[state],
-    attributes: { order_id: id, reference, patient_id: patientId, time: null, state },
-  };
-}
-
-/** An order of ours that the pharmacy says it does not have: the step looks for some hours, then a person must. */
+/** The event of an order that the pharmacy no longer has: its step tries for some hours, then asks a person. */
 export function goneAtPharmacy(pharmacyOrderId: string, reference: string): VendorEvent<Hint<"pharmacy">> {
   return {
     id: `listed:${pharmacyOrderId}:gone`,
@@ -84,7 +80,7 @@ export function goneAtPharmacy(pharmacyOrderId: string, reference: string): Vend
   };
 }
 
-/** The events about these orders that were received, by the pharmacy's id of the order. */
+/** The recorded events about these orders, by the pharmacy's id of the order. */
 async function heardOf(trx: Trx, orders: readonly PharmacyOrder[]): Promise<Map<string, FoundTask[]>> {
   const heard = await findEvents(trx, "pharmacy.order.", { order_id: orders.map(({ id }) => id) });
   return Map.groupBy(heard, ({ data }) => String(data["order_id"]));

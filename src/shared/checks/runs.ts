@@ -3,29 +3,24 @@ import type { Database, Trx } from "../db/database.ts";
 import type { TrackerCheckRunsWork } from "../db/types.ts";
 import type { Queue } from "../queue/reasons.ts";
 
-/** The nightly checks that go through a vendor page by page. */
-export type CheckWork = TrackerCheckRunsWork;
-
-/** What one page of a check came to. */
-export interface PageCount {
+/** The counts of one page of a check. */
+interface PageCount {
   seen: number;
   missing: number;
   repaired: number;
-  /** Whom it met and could compare with nothing. */
+  /** Customers who lack the keys to be compared. */
   unlinked?: number;
 }
 
 /**
- * Begins a run with its first page's task. A former run that never came to its end is UNFINISHED from now on, and the
- * pages it may still have in the queue count nowhere.
+ * Begins a run. A former run without an end becomes UNFINISHED, and its pages in the queue count nowhere. Returns the id.
  */
-export async function startRun(trx: Trx, run: {
-  work: CheckWork;
+export async function startRun(trx: Trx, { work, vendor, taskId, window }: {
+  work: TrackerCheckRunsWork;
   vendor: Queue;
   taskId: number;
   window?: { from: Date; until: Date };
 }): Promise<number> {
-  const { work, vendor, taskId, window } = run;
   await trx.updateTable("tracker.check_runs")
     .set({ state: "UNFINISHED", ended_at: sql<Date>`clockwork.now()` })
     .where("work", "=", work).where("vendor", "=", vendor).where("state", "=", "RUNNING")
@@ -45,7 +40,7 @@ export async function startRun(trx: Trx, run: {
 
 /**
  * Counts page `page` (from 0) of a run, once; the last one ends the run. False: the page was counted before, or the run
- * is over, and whoever asks must not go on to the next page.
+ * is over, and the caller must not go on to the next page.
  */
 export async function countPage(
   trx: Trx,
@@ -69,7 +64,7 @@ export async function countPage(
   return counted !== undefined;
 }
 
-/** Counts what came to light, or was put right, after its page was counted: also when the run has ended. */
+/** Counts missing and repaired things after their page was counted: also when the run has ended. */
 export async function countLater(
   trx: Trx,
   runId: number,
@@ -85,8 +80,12 @@ export async function countLater(
     .execute();
 }
 
-/** Up to when the last run that came to its end had asked; null when none has. */
-export async function lastWindowEnd(db: Database, work: CheckWork, vendor: Queue): Promise<Date | null> {
+/** The end of the last complete run's window; null when there is none. */
+export async function lastWindowEnd(
+  db: Database,
+  work: TrackerCheckRunsWork,
+  vendor: Queue,
+): Promise<Date | null> {
   const row = await db.selectFrom("tracker.check_runs").select("window_until")
     .where("work", "=", work).where("vendor", "=", vendor).where("state", "=", "DONE")
     .orderBy("window_until", "desc").limit(1)

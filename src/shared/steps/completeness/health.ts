@@ -1,4 +1,4 @@
-import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
+import { checkCompleteness, type Feed, type Page } from "../../checks/completeness.ts";
 import type { Trx } from "../../db/database.ts";
 import { findEvents } from "../../queue/find.ts";
 import { defineOwnStep, type StepContext, type StepTable } from "../../queue/step.ts";
@@ -6,26 +6,25 @@ import type { Attributes, VendorEvent } from "../../vendors/contract.ts";
 
 const DELETED_PATIENTS = "patient.delete";
 
-/** Registry keys that are looked up in one question. */
 const PATIENTS_AT_ONCE = 100;
 
 /**
- * The health record: by the time of their last change, the types that have a step; and, where a step wants to know of
- * patients who were deleted, the registry's keys, for a search does not show what is gone.
+ * Lists the health record's changes by time, for each type that has a step. A search shows no deleted patient, so the
+ * registry's keys are checked too, where a step takes deletions.
  */
 const feed: Feed = {
   step: "completeness.health",
   vendor: "health",
-  async look(ctx, { from, until }, { list, cursor }) {
+  async read(ctx, { from, until }, { list, cursor }) {
     const lists = listsOf(ctx.steps);
     const current = list ?? lists[0];
-    if (current === undefined) return { seen: 0, missing: () => Promise.resolve([]), next: null };
+    if (current === undefined) return { seen: 0, missing: () => [], next: null };
     const nextList = lists.find((one) => one > current);
-    const { next, ...look } = current === DELETED_PATIENTS
-      ? await lookForDeleted(ctx, cursor)
-      : await lookAtChanges(ctx, { type: current, since: from, until, cursor: cursor ?? null });
-    const following = nextList === undefined ? null : { list: nextList };
-    return { ...look, next: next === null ? following : { list: current, cursor: next } };
+    const page = current === DELETED_PATIENTS
+      ? await readDeleted(ctx, cursor)
+      : await readChanges(ctx, { type: current, since: from, until, cursor: cursor ?? null });
+    if (page.next !== null) return { ...page, next: { list: current, cursor: page.next } };
+    return { ...page, next: nextList === undefined ? null : { list: nextList } };
   },
 };
 
@@ -34,7 +33,7 @@ export const completenessHealth = defineOwnStep("completeness.health", {
   run: (ctx, data) => checkCompleteness(ctx, data, feed),
 });
 
-/** In order of name, so that the next one is known by the current one alone. */
+/** In order of name, so that the current list alone determines the next one. */
 function listsOf(steps: StepTable): string[] {
   const lists = new Set<string>();
   for (const name of steps.names) {
@@ -46,17 +45,17 @@ function listsOf(steps: StepTable): string[] {
   return [...lists].sort();
 }
 
-type Found = Omit<Look, "next"> & { next: string | null };
+type ListPage = Omit<Page, "next"> & { next: string | null };
 
-async function lookAtChanges(
+async function readChanges(
   ctx: StepContext,
   query: Parameters<StepContext["vendors"]["health"]["listChanges"]>[0],
-): Promise<Found> {
+): Promise<ListPage> {
   const { entries, next } = await ctx.vendors.health.listChanges(query);
   return { seen: entries.length, missing: (trx) => notReceived(trx, entries), next };
 }
 
-async function lookForDeleted(ctx: StepContext, cursor: string | undefined): Promise<Found> {
+async function readDeleted(ctx: StepContext, cursor: string | undefined): Promise<ListPage> {
   const customers = await ctx.deps.db.selectFrom("registry.customers").select(["id", "health_patient_id"])
     .where("health_patient_id", "is not", null)
     .where("id", ">", Number(cursor ?? 0))
@@ -72,16 +71,12 @@ async function lookForDeleted(ctx: StepContext, cursor: string | undefined): Pro
 }
 
 /**
- * Webhooks name their subscription, lists cannot: whether one was received is told by the resource and its version. Only
- * the current version is asked for, as a step reads nothing else.
+ * The events that were not recorded, matched by resource and version: a list has no webhook's id. Only the current version
+ * counts, because a step reads no other.
  */
 async function notReceived(trx: Trx, events: readonly VendorEvent[]): Promise<VendorEvent[]> {
-  const versionOf = (type: string, attributes: Attributes) =>
-    [
-      type.split(".")[0],
-      attributes["resource_id"],
-      type.endsWith(".delete") ? "gone" : attributes["version_id"],
-    ].join("/");
+  const versionOf = (type: string, { resource_id, version_id }: Attributes) =>
+    [type.split(".")[0], resource_id, type.endsWith(".delete") ? "gone" : version_id].join("/");
   const heard = await findEvents(trx, "health.", {
     resource_id: events.map(({ attributes }) => String(attributes["resource_id"])),
   });

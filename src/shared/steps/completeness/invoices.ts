@@ -4,9 +4,9 @@ import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
- * Invoices that were paid in a time whose events Stripe does not list any more. Born in front of a person, who looks first
- * what has been settled since: what nobody shipped for a month may have been refunded, or sent another way. A resend goes
- * through them page by page, and has the orders made of each that was never seen here.
+ * The question about invoices that were paid in a time whose events Stripe no longer lists. A person first checks which
+ * of them were refunded or shipped another way since. A resend goes through them page by page, and makes the orders of each
+ * invoice that no task or order is about.
  */
 export const completenessInvoices = defineOwnStep("completeness.invoices", {
   queue: "stripe",
@@ -19,7 +19,7 @@ export const completenessInvoices = defineOwnStep("completeness.invoices", {
     return {
       kind: "done",
       commit: async (trx) => {
-        const followUps: FollowUp[] = (await neverSeen(trx, entries)).map((invoice_id) => ({
+        const followUps: FollowUp[] = (await unknownInvoices(trx, entries)).map((invoice_id) => ({
           step: "order.make",
           data: { invoice_id },
         }));
@@ -32,15 +32,12 @@ export const completenessInvoices = defineOwnStep("completeness.invoices", {
   },
 });
 
-/** An invoice that any task or order is about was seen. */
-async function neverSeen(trx: Trx, invoiceIds: readonly string[]): Promise<string[]> {
+/** The invoices that no task and no order is about. */
+async function unknownInvoices(trx: Trx, invoiceIds: readonly string[]): Promise<string[]> {
   if (invoiceIds.length === 0) return [];
   const tasks = await findTasks(trx, { invoiceId: invoiceIds });
   const orders = await trx.selectFrom("tracker.orders").select("invoice_id").distinct()
     .where("invoice_id", "in", invoiceIds).execute();
-  const seen = new Set([
-    ...tasks.map(({ invoiceId }) => invoiceId),
-    ...orders.map((order) => order.invoice_id),
-  ]);
-  return invoiceIds.filter((id) => !seen.has(id));
+  const known = new Set([...tasks.map((task) => task.invoiceId), ...orders.map((order) => order.invoice_id)]);
+  return invoiceIds.filter((id) => !known.has(id));
 }
