@@ -5,37 +5,40 @@ import { completenessHealth } from "./completeness/health.ts";
 import { completenessInvoices } from "./completeness/invoices.ts";
 import { completenessPharmacy } from "./completeness/pharmacy.ts";
 import { completenessStripe } from "./completeness/stripe.ts";
-import { orderTellCrm } from "./order/tell-crm.ts";
 import { customerLink } from "./customer/link.ts";
 import { customerLinked } from "./customer/linked.ts";
 import { customerMerge } from "./customer/merge.ts";
-import { healthPatient } from "./events/health-patient.ts";
-
-import { driftCustomers } from "./drift/customers.ts";
-import { driftLogins } from "./drift/logins.ts";
 import { driftLook } from "./drift/look.ts";
-import { invoicePaid } from "./events/stripe-invoice-paid.ts";
+import { driftCustomers, driftLogins } from "./drift/pages.ts";
+import { profileChanged } from "./events/crm-profile-changed.ts";
+import { healthPatient } from "./events/health-patient.ts";
+import { prescriptionWritten } from "./events/health-prescription-written.ts";
+import { pharmacyOrderEvent } from "./events/pharmacy-order.ts";
+import { prescriptionAtPharmacy, prescriptionUsedUp } from "./events/pharmacy-prescription.ts";
 import { chargeRefundedOrDisputed } from "./events/stripe-charge-refunded.ts";
+import { stripeCheckoutCompleted } from "./events/stripe-checkout-completed.ts";
+import { stripeCustomerCreated } from "./events/stripe-customer-created.ts";
+import { stripeCustomerDeleted } from "./events/stripe-customer-deleted.ts";
+import { stripeCustomerUpdated } from "./events/stripe-customer-updated.ts";
+import { invoicePaid } from "./events/stripe-invoice-paid.ts";
+import { invoicePaymentFailed } from "./events/stripe-invoice-payment-failed.ts";
+import { invoiceUpcoming } from "./events/stripe-invoice-upcoming.ts";
 import { invoiceVoided } from "./events/stripe-invoice-voided.ts";
+import { paymentMethodAttached } from "./events/stripe-payment-method-attached.ts";
+import { subscriptionChanged } from "./events/stripe-subscription-changed.ts";
+import { webhookUnreadable } from "./events/webhook-unreadable.ts";
 import { orderCancelDuplicate } from "./order/cancel-duplicate.ts";
 import { orderCancel } from "./order/cancel.ts";
 import { orderMake } from "./order/make.ts";
 import { orderPlace } from "./order/place.ts";
-import { orderReplace } from "./order/replace.ts";
-import { pharmacyOrderEvent } from "./events/pharmacy-order.ts";
-import { profileChanged } from "./events/crm-profile-changed.ts";
-import { stripeCustomerUpdated } from "./events/stripe-customer-updated.ts";
-import { invoicePaymentFailed } from "./events/stripe-invoice-payment-failed.ts";
-import { ownerTellPaymentFailed } from "./owner/tell-payment-failed.ts";
 import { orderReaddress } from "./order/readdress.ts";
+import { orderReplace } from "./order/replace.ts";
+import { orderTellCrm } from "./order/tell-crm.ts";
 import { ownerCheckAddress } from "./owner/check-address.ts";
 import { ownerPropagateContact } from "./owner/propagate-contact.ts";
 import { ownerPropagateLogin } from "./owner/propagate-login.ts";
 import { ownerPropagatePlan } from "./owner/propagate-plan.ts";
-import { invoiceUpcoming } from "./events/stripe-invoice-upcoming.ts";
-import { paymentMethodAttached } from "./events/stripe-payment-method-attached.ts";
-import { prescriptionWritten } from "./events/health-prescription-written.ts";
-import { prescriptionAtPharmacy, prescriptionUsedUp } from "./events/pharmacy-prescription.ts";
+import { ownerTellPaymentFailed } from "./owner/tell-payment-failed.ts";
 import { productCheckKey } from "./product/check-key.ts";
 import { productCountPharmacy, productCountStripe } from "./product/count.ts";
 import { productMoveSubscription } from "./product/move-subscription.ts";
@@ -45,16 +48,11 @@ import { renewalPauseBilling, renewalResumeBilling } from "./renewal/billing.ts"
 import { renewalCheck } from "./renewal/check.ts";
 import { renewalFind } from "./renewal/find.ts";
 import { renewalTellCrm } from "./renewal/tell-crm.ts";
-import { stripeCheckoutCompleted } from "./events/stripe-checkout-completed.ts";
-import { stripeCustomerCreated } from "./events/stripe-customer-created.ts";
-import { stripeCustomerDeleted } from "./events/stripe-customer-deleted.ts";
-import { subscriptionChanged } from "./events/stripe-subscription-changed.ts";
 import { subscriptionCompare } from "./subscription/compare.ts";
 import { subscriptionLook } from "./subscription/look.ts";
 import { subscriptionStart } from "./subscription/start.ts";
-import { webhookUnreadable } from "./events/webhook-unreadable.ts";
 
-/** Every step there is. A new one is one file and one line here. */
+/** Every step. A new one is one file and one line here. */
 export const STEPS: readonly Step[] = [
   invoicePaid,
   chargeRefundedOrDisputed,
@@ -133,6 +131,6 @@ export function makeStepTable(steps: readonly Step[]): StepTable {
   };
 }
 
-/** The events of Stripe that have a step: its endpoint subscribes to these. In alphabetical order. */
+/** The events of Stripe that have a step, in alphabetical order: its endpoint subscribes to these. */
 export const STRIPE_EVENTS: readonly string[] = STEPS.flatMap(({ handles }) => handles)
   .filter((name) => name.startsWith("stripe.")).map((name) => name.slice("stripe.".length)).sort();
