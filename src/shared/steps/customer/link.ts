@@ -17,8 +17,8 @@ import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { linked, tellWhose } from "../../registry/place.ts";
 
 /**
- * A person says whose a key is: `customer_id`, or null for a new customer. What contradicts what is known is refused;
- * `replace` says that the key takes the place of the one the customer has.
+ * Links a key to a customer, as a person says: `customer_id`, or null for a new customer. A contradiction with the registry
+ * is refused. With `replace` the key replaces the one that the customer has.
  */
 export const customerLink = defineOwnStep("customer.link", {
   queue: "health",
@@ -31,13 +31,13 @@ export const customerLink = defineOwnStep("customer.link", {
     if (atOwner === "gone") {
       return { kind: "cancelled", reason: reason("KEY_IS_GONE", { what: inWords(wish) }) };
     }
-    const seen = await decide(ctx.deps.db, wish);
-    if (seen.customerId !== null) ctx.about({ customerId: seen.customerId });
+    const before = await decide(ctx.deps.db, wish);
+    if (before.customerId !== null) ctx.about({ customerId: before.customerId });
     return {
       kind: "done",
       commit: async (trx) => {
         await lockKeys(trx);
-        // Refused now, where it was not a moment ago: this try fails, and the next one says why on its own row.
+        // A refusal here, after none above, fails this try; the next try stops with the reason.
         const { customerId, isThere, instead } = await decide(trx, wish);
         if (customerId === null) {
           const made = await insertCustomer(trx, [wish], atOwner.email);
@@ -60,11 +60,16 @@ interface Wish extends Key {
   replace: boolean;
 }
 
-/** What becomes of the wish. `customerId` null: a new customer. `instead`: the key that it takes the place of. */
-async function decide(
-  db: Database | Trx,
-  wish: Wish,
-): Promise<{ customerId: number | null; isThere: boolean; instead: string | null }> {
+/** The change that the wish asks for. Throws Permanent for a contradiction. */
+interface Change {
+  /** Null: a new customer. */
+  customerId: number | null;
+  isThere: boolean;
+  /** The key that the new one replaces. */
+  instead: string | null;
+}
+
+async function decide(db: Database | Trx, wish: Wish): Promise<Change> {
   const what = inWords(wish);
   const target = wish.customerId === null ? null : await standing(db, wish.customerId);
   if (target === undefined) throw new Permanent("CUSTOMER_NOT_THERE", { customer: wish.customerId ?? 0 });
@@ -84,7 +89,7 @@ async function decide(
   return { customerId: target.id, isThere: false, instead };
 }
 
-/** Whether the key is there at its owner, and an email to recognise a new customer by. The pharmacy cannot be asked. */
+/** The email of the key's record at its owner, to recognise a new customer by. The pharmacy cannot be asked. */
 async function readOwner(ctx: StepContext, { system, key }: Key): Promise<{ email?: string } | "gone"> {
   const { stripe, health, crm, login } = ctx.vendors;
   switch (system) {

@@ -9,8 +9,8 @@ import { linked, tellWhose } from "../../registry/place.ts";
 import { standingPatient } from "../../registry/patients.ts";
 
 /**
- * A person says that two customers are one: everything of `from` goes over to `into`. Where a system knows both, its
- * owner must have made them one first, or a person gives up the key of `from`.
+ * Merges two customers, as a person says: everything of `from` goes over to `into`. A system that has both must have
+ * merged them first, or a person gives up the key of `from`.
  */
 export const customerMerge = defineOwnStep("customer.merge", {
   queue: "health",
@@ -18,7 +18,7 @@ export const customerMerge = defineOwnStep("customer.merge", {
     const { from, into, isDone } = await readBoth(ctx.deps.db, data);
     ctx.about({ customerId: into.id });
     if (isDone) return { kind: "done" };
-    const plan = await planMerge(ctx, from, into, data.give_up ?? []);
+    const { former, links } = await prepareMerge(ctx, from, into, data.give_up ?? []);
     return {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
@@ -28,11 +28,11 @@ export const customerMerge = defineOwnStep("customer.merge", {
         if (JSON.stringify(now) !== JSON.stringify({ from, into, isDone })) {
           throw new Error("their keys changed");
         }
-        for (const { key, why } of plan.former) await retireKey(trx, key, why);
+        for (const { key, why } of former) await retireKey(trx, key, why);
         await refuseColliding(trx, from, into);
         await mergeRows(trx, from.id, into.id);
         await tellWhose(ctx, trx, into.id);
-        return [linked(into.id), ...plan.links.map((data): FollowUp => ({ step: "customer.link", data }))];
+        return [linked(into.id), ...links.map((data): FollowUp => ({ step: "customer.link", data }))];
       },
     };
   },
@@ -41,7 +41,7 @@ export const customerMerge = defineOwnStep("customer.merge", {
 interface Both {
   from: Customer;
   into: Customer;
-  /** True when they are one already. */
+  /** True when they are one already, in either direction. */
   isDone: boolean;
 }
 
@@ -50,29 +50,26 @@ async function readBoth(db: Database | Trx, data: { from: number; into: number }
   const from = await standing(db, data.from);
   const into = await standing(db, data.into);
   if (!from || !into) throw new Permanent("CUSTOMER_NOT_THERE", { customer: from ? data.into : data.from });
-  if (from.id === into.id) {
-    // The other way round is not what was asked for, but they are one.
-    return { from, into, isDone: true };
-  }
+  if (from.id === into.id) return { from, into, isDone: true };
   if (from.id !== data.from) throw new Permanent("ALREADY_MERGED", { from: data.from, into: from.id });
   return { from, into, isDone: false };
 }
 
-interface Plan {
-  /** Keys that are given up, and why. */
+interface Preparation {
+  /** The keys that the merge retires. */
   former: { key: Key; why: WhyFormer }[];
-  /** What `customer.link` must do afterwards. */
+  /** The follow-ups `customer.link`. */
   links: DataOf<"customer.link">[];
 }
 
-/** What must be given up so that every system knows one customer only. Asks the owners; throws where a person must. */
-async function planMerge(
+/** Asks the owners for the keys to retire, so that every system has one customer. Throws where a person must act. */
+async function prepareMerge(
   ctx: StepContext,
   from: Customer,
   into: Customer,
   givenUp: readonly KeySystem[],
-): Promise<Plan> {
-  const plan: Plan = { former: [], links: [] };
+): Promise<Preparation> {
+  const retired: Preparation["former"] = [];
   for (const system of KEY_SYSTEMS) {
     const [one, other] = [from[KEYS[system].column], into[KEYS[system].column]];
     if (one === null || other === null) continue;
@@ -82,21 +79,19 @@ async function planMerge(
     if (!former) {
       throw new Permanent("MERGE_KEYS_DIFFER", { from: from.id, into: into.id, system, one, other });
     }
-    plan.former.push({ key: { system, key: former.key }, why: former.why });
+    retired.push({ key: { system, key: former.key }, why: former.why });
   }
   await refuseColliding(ctx.deps.db, from, into);
-  const gone = plan.former.map(({ key }) => key.key);
+  const gone = retired.map(({ key }) => key.key);
   const patientId = [into.health_patient_id, from.health_patient_id].find((id) => id && !gone.includes(id));
   const newer = patientId ? await standingPatient(ctx, patientId) : undefined;
-  // The record that the health record made of both may be in neither row.
-  if (newer?.kind === "patient" && newer.patient.id !== patientId) {
-    const { id } = newer.patient;
-    plan.links.push({ system: "health", key: id, customer_id: into.id, replace: true });
-  }
-  return plan;
+  // A patient that the health record made of both may be in neither row.
+  if (newer?.kind !== "patient" || newer.patient.id === patientId) return { former: retired, links: [] };
+  const link = { system: "health", key: newer.patient.id, customer_id: into.id, replace: true } as const;
+  return { former: retired, links: [link] };
 }
 
-/** Which of two keys their owner gave up; undefined while both are live there. */
+/** The one of two keys that its owner gave up; undefined while both are live there. */
 async function formerOf(
   ctx: StepContext,
   system: KeySystem,

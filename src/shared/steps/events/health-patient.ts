@@ -9,8 +9,8 @@ import { place, tellWhose, waitForNamed } from "../../registry/place.ts";
 import { replacedBy, standingPatient } from "../../registry/patients.ts";
 
 /**
- * A patient was written, changed, merged into another or deleted. The record is asked what it is now: the signature of
- * a delete is the same for all, and the id it comes with is not signed.
+ * A patient was written, changed, merged into another or deleted. The record is read anew: the signature of a delete is
+ * the same for all, and its id is not signed.
  */
 export const healthPatient = defineStep({
   handles: ["health.patient.create", "health.patient.update", "health.patient.delete"],
@@ -20,7 +20,7 @@ export const healthPatient = defineStep({
     const found = await standingPatient(ctx, id);
     if (found.kind === "gone") return gone(ctx, id);
     if (found.kind === "unclear") {
-      // Of a patient who is nobody's and names nobody there is nothing to set right.
+      // Nothing is to be corrected for a patient who belongs to no customer and names none.
       if (!(await isOurs(ctx, found.patients))) return { kind: "done" };
       throw new Permanent("PATIENT_MERGE_UNCLEAR", {
         what: inWords({ system: "health", key: id }),
@@ -30,7 +30,7 @@ export const healthPatient = defineStep({
     const { patient } = found;
     const replaced = [...found.before, ...await replacedBy(ctx, patient, found.before)];
     if (!patient.active && !(await isOurs(ctx, [patient]))) return { kind: "done" };
-    const seen = {
+    const sighting = {
       system: "health" as const,
       key: patient.id,
       replaced: replaced.map(({ id: key, identifiers }) => ({ key, references: referencesOf(identifiers) })),
@@ -38,14 +38,14 @@ export const healthPatient = defineStep({
       emails: patient.emails,
       mayBeNew: false,
     };
-    await waitForNamed(ctx, seen);
+    await waitForNamed(ctx, sighting);
     return {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
-        const { customerId, followUps } = await place(ctx, trx, seen);
+        const { customerId, followUps } = await place(ctx, trx, sighting);
         if (customerId === undefined) return followUps;
-        // Perhaps another address: an order that is being placed at this moment learns of it from `released_at`, and one
-        // that stopped for want of an address is checked again.
+        // The address may differ: `released_at` tells an order that is being placed right now, and an order that stopped
+        // without an address is checked again.
         await releaseOrders(trx, { customer_id: customerId });
         await resumeAddressless(trx, customerId);
         return [...followUps, { step: "owner.check_address", data: { customer_id: customerId } }];
@@ -62,7 +62,7 @@ async function isOurs(ctx: StepContext, patients: readonly HealthPatient[]): Pro
   return false;
 }
 
-/** The key becomes a former one; refills and orders of whoever had it are looked at, and ask for what they lack. */
+/** The key becomes a former one. Its customer's refills and orders are checked, and ask for a missing key. */
 function gone(ctx: StepContext, key: string): Outcome {
   return {
     kind: "done",

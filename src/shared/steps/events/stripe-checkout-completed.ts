@@ -5,8 +5,8 @@ import { stripeHint } from "../../vendors/hints.ts";
 import { place, waitForNamed } from "../../registry/place.ts";
 
 /**
- * Somebody paid in a session. What the company wrote on it (metadata, client reference) says whose its Stripe customer
- * is; Stripe copies none of it to that customer, so this is often the only place that does.
+ * Somebody paid in a session. Its metadata and client reference, written by the company, lead its Stripe customer to a
+ * row. Stripe copies neither to that customer, so the session is often the only source.
  */
 export const stripeCheckoutCompleted = defineStep({
   handles: ["stripe.checkout.session.completed"],
@@ -14,18 +14,17 @@ export const stripeCheckoutCompleted = defineStep({
   data: stripeHint,
   async run(ctx, { object_id: id }) {
     const session = await ctx.vendors.stripe.getCheckoutSession(id);
-    // A session of a guest makes no customer, and a deleted one is nobody's any more.
+    // A session of a guest makes no customer, and the customer may be deleted since.
     const customer = session.customerId && await ctx.vendors.stripe.getCustomer(session.customerId);
     if (!customer) return { kind: "done" };
-    const { clientReferenceId } = session;
     const all = [
-      ...(clientReferenceId ? [readReference(clientReferenceId)] : []),
+      ...(session.clientReferenceId ? [readReference(session.clientReferenceId)] : []),
       ...referencesIn(session.metadata),
       ...referencesIn(customer.metadata),
     ];
     const along = await newLogin(ctx, all);
     const email = customer.email ?? session.email;
-    const seen = {
+    const sighting = {
       system: "stripe" as const,
       key: customer.id,
       replaced: [],
@@ -34,12 +33,12 @@ export const stripeCheckoutCompleted = defineStep({
       emails: email ? [email] : [],
       mayBeNew: true,
     };
-    await waitForNamed(ctx, seen);
-    return { kind: "done", commit: async (trx) => (await place(ctx, trx, seen)).followUps };
+    await waitForNamed(ctx, sighting);
+    return { kind: "done", commit: async (trx) => (await place(ctx, trx, sighting)).followUps };
   },
 });
 
-/** A login that exists, but is in no row yet: it is linked along with the Stripe customer it paid as. */
+/** A login that exists, but is in no row yet: it is linked along with its Stripe customer. */
 async function newLogin(ctx: StepContext, references: readonly Reference[]): Promise<Key | undefined> {
   for (const reference of references) {
     if (typeof reference === "string" || !("system" in reference) || reference.system !== "login") continue;

@@ -3,16 +3,16 @@ import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 import { place, waitForNamed } from "../../registry/place.ts";
 
-/** A customer at Stripe: their metadata says whose it is; one that names nobody and shares no email is a new customer. */
+/** A customer at Stripe: its metadata leads to a row. Without metadata and with nobody's email it is a new customer. */
 export const stripeCustomerCreated = defineStep({
   handles: ["stripe.customer.created"],
   queue: "stripe",
   data: stripeHint,
   async run(ctx, { object_id: id }) {
     const customer = await ctx.vendors.stripe.getCustomer(id);
-    // Deleted since, which an event of its own tells.
+    // Deleted since; that has an event of its own.
     if (!customer) return { kind: "done" };
-    const seen = {
+    const sighting = {
       system: "stripe" as const,
       key: customer.id,
       replaced: [],
@@ -20,7 +20,7 @@ export const stripeCustomerCreated = defineStep({
       emails: customer.email ? [customer.email] : [],
       mayBeNew: true,
     };
-    await waitForNamed(ctx, seen);
-    return { kind: "done", commit: async (trx) => (await place(ctx, trx, seen)).followUps };
+    await waitForNamed(ctx, sighting);
+    return { kind: "done", commit: async (trx) => (await place(ctx, trx, sighting)).followUps };
   },
 });

@@ -3,18 +3,15 @@ import { orderById } from "../../orders/orders.ts";
 import { Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
-/** A second order at the pharmacy with the reference of one that stands: cancelled, or a person is told. */
+/** Cancels a second order at the pharmacy under one reference, or asks a person when it is too late. */
 export const orderCancelDuplicate = defineOwnStep("order.cancel_duplicate", {
   queue: "pharmacy",
   async run(ctx, { order_id: orderId, pharmacy_order_id: pharmacyOrderId }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     if (order.pharmacy_order_id === pharmacyOrderId) return { kind: "done" };
-    await cancelAtPharmacy(
-      ctx,
-      pharmacyOrderId,
-      () => new Permanent("DUPLICATE_SHIPPED", { order: orderId, pharmacy_order: pharmacyOrderId }),
-    );
+    const details = { order: orderId, pharmacy_order: pharmacyOrderId };
+    await cancelAtPharmacy(ctx, pharmacyOrderId, () => new Permanent("DUPLICATE_SHIPPED", details));
     return { kind: "done" };
   },
 });

@@ -9,8 +9,8 @@ import { defineOwnStep } from "../../queue/step.ts";
 import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
 
 /**
- * Makes the orders of a paid invoice: one for each fill that its subscription lines pay for. Asked for when the invoice is
- * paid, and whenever orders may be missing: those that exist stay as they are.
+ * Makes the orders of a paid invoice: one for each fill that its subscription lines pay for. Existing orders stay as they
+ * are, so it may run whenever orders may be missing.
  */
 export const orderMake = defineOwnStep("order.make", {
   queue: "stripe",
@@ -19,10 +19,8 @@ export const orderMake = defineOwnStep("order.make", {
     const { stripe } = ctx.vendors;
     const invoice = await readInvoice(stripe, invoiceId);
     const state = invoiceStateOf(invoice);
-    // The message came before the state it tells of could be read.
-    if (state === "OPEN" || state === "DRAFT") {
-      throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
-    }
+    // The event came before Stripe shows its state.
+    if (state === "OPEN" || state === "DRAFT") throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
     const why = await whyNotPaid(stripe, invoice);
     if (why) return { kind: "cancelled", reason: why };
     const lines = invoice.lines.filter((line) =>
@@ -64,7 +62,7 @@ export const orderMake = defineOwnStep("order.make", {
             .onConflict((conflict) => conflict.constraint("one_order_per_paid_fill_and_attempt").doNothing())
             .returning(["id", "fill_on"])
             .execute();
-          // A resend after the registry was set right: what has not been placed is filled with the right product.
+          // A resend after a correction of the registry: an order that was not placed yet gets the right product.
           if (await correctProduct(trx, line.id, product.productId)) {
             await releaseOrders(trx, { customer_id: customer.id });
           }

@@ -5,7 +5,7 @@ import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { VendorError } from "../../vendors/contract.ts";
 
-/** A person asked for a replacement: the same paid fill is ordered once more, under the next attempt's reference. */
+/** Replaces an order: makes the next attempt of the same paid fill, under a reference of its own. */
 export const orderReplace = defineOwnStep("order.replace", {
   queue: "pharmacy",
   async run(ctx, { order_id: orderId, lost = false }) {
@@ -13,8 +13,10 @@ export const orderReplace = defineOwnStep("order.replace", {
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     const replacement = await replacementOf(ctx.deps.db, order);
     if (replacement !== undefined) {
-      // Made by an earlier run of this very task: nothing is left to do.
-      if (await isOwnWork(ctx, replacement)) return { kind: "done" };
+      // An earlier run of this task may have made it.
+      const about = { order_id: replacement };
+      const isOwn = await hasTask(ctx.deps.db, { step: "order.place", about, causedBy: ctx.task.id });
+      if (isOwn) return { kind: "done" };
       throw new Permanent("ORDER_ALREADY_REPLACED", { order: orderId, replacement });
     }
     const isStillLive = () => new Permanent("ORDER_STILL_LIVE", { order: orderId, state: order.state });
@@ -48,12 +50,7 @@ export const orderReplace = defineOwnStep("order.replace", {
   },
 });
 
-async function isOwnWork(ctx: StepContext, replacement: number): Promise<boolean> {
-  const causedBy = ctx.task.id;
-  return await hasTask(ctx.deps.db, { step: "order.place", about: { order_id: replacement }, causedBy });
-}
-
-/** An order that failed for good may not be cancellable any more: then it stands as it is, failed. */
+/** The pharmacy may refuse to cancel an order that failed for good: it stays failed. */
 async function cancelIfItCan(
   ctx: StepContext,
   pharmacyOrderId: string,
@@ -63,7 +60,7 @@ async function cancelIfItCan(
     await cancelAtPharmacy(ctx, pharmacyOrderId, isStillLive);
   } catch (error) {
     if (!(error instanceof VendorError && error.failure === "refused")) throw error;
-    const seen = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
-    if (!seen || STATE_AT_PHARMACY[seen.state] !== "FAILED") throw error;
+    const current = await ctx.vendors.pharmacy.getOrder(pharmacyOrderId);
+    if (!current || STATE_AT_PHARMACY[current.state] !== "FAILED") throw error;
   }
 }

@@ -4,8 +4,8 @@ import { Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 
 /**
- * One page of a retired price's subscribers: who is moved, each at its turn, and who is not and why. Made by
- * `npm run product:retire`. When the registry no longer says that the price is replaced, the pass ends.
+ * Judges one page of a retired price's subscribers: a move for each at its turn, or the finding against it. Inserted by
+ * `npm run product:retire`. The pass ends when the registry no longer says that the price is replaced.
  */
 export const productRetire = defineOwnStep("product.retire", {
   queue: "stripe",
@@ -13,12 +13,9 @@ export const productRetire = defineOwnStep("product.retire", {
     const retirement = await retirementById(ctx.deps.db, retirementId);
     if (retirement.pass !== pass || retirement.page !== page || retirement.isListed) return { kind: "done" };
     const listedAt = ctx.now();
+    const at = { retirementId, pass, page, listedAt };
     if (!retirement.isOn) {
-      const nobody = { listed: [], next: null };
-      return {
-        kind: "done",
-        commit: (trx) => recordPage(trx, { retirementId, pass, page, listedAt, ...nobody }),
-      };
+      return { kind: "done", commit: (trx) => recordPage(trx, { ...at, listed: [], next: null }) };
     }
     const { stripe } = ctx.vendors;
     const { from, to } = retirement;
@@ -33,9 +30,6 @@ export const productRetire = defineOwnStep("product.retire", {
         finding: ofPrices ?? finding,
       }))
     );
-    return {
-      kind: "done",
-      commit: (trx) => recordPage(trx, { retirementId, pass, page, listed, listedAt, next }),
-    };
+    return { kind: "done", commit: (trx) => recordPage(trx, { ...at, listed, next }) };
   },
 });

@@ -14,9 +14,9 @@ import {
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
- * Nobody pays for what cannot ship: pauses collection of the customer's subscriptions for a lapsed renewal's product,
- * with the renewal's number in their metadata, so that Stripe itself says whose pause it is. A subscription that bills
- * other products too is for a person.
+ * Pauses collection of the customer's subscriptions for a lapsed renewal's product: nobody pays for a fill that cannot
+ * ship. The renewal's number in their metadata marks the pause as ours. A subscription that bills other products too goes
+ * to a person.
  */
 export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
   queue: "stripe",
@@ -39,14 +39,14 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
         await trx.updateTable("tracker.renewals")
           .set({ billing_paused_at: sql`coalesce(billing_paused_at, clockwork.now())` })
           .where("id", "=", renewalId).execute();
-        // Renewed while we paused: whoever closed it could not see the pause yet.
+        // Closed during the pause, by a run that could not see the pause yet.
         return isOpen(current) ? [] : [{ step: "renewal.resume_billing", data: { renewal_id: renewalId } }];
       },
     };
   },
 });
 
-/** Whether billing goes on unless somebody pauses it. Nobody knows of an unknown one: it is paused too. */
+/** True where billing goes on unless somebody pauses it. An unknown state may bill, so it is paused too. */
 const IS_BILLED: Record<SubscriptionState, boolean> = {
   WANTED: true,
   PAST_DUE: true,
@@ -57,7 +57,7 @@ const IS_BILLED: Record<SubscriptionState, boolean> = {
   UNKNOWN: true,
 };
 
-/** A pause of ours counts as billed: it is not made twice, and the renewal says that it stands. */
+/** A pause of ours counts as billed: it is not made twice, and `billing_paused_at` is set for it. */
 function isBilled(subscription: StripeSubscription): boolean {
   const { state, pause } = standingOf(subscription);
   return IS_BILLED[state] && pause !== "BY_CUSTOMER";
@@ -67,13 +67,13 @@ async function pause(ctx: StepContext, subscription: StripeSubscription, renewal
   if (isPausedForRenewal(subscription)) return;
   await ctx.vendors.stripe.pauseCollection(subscription.id, { [PAUSED_FOR_RENEWAL]: String(renewalId) });
   await ctx.deps.faultPoint?.("billing paused");
-  const seen = await ctx.vendors.stripe.getSubscription(subscription.id);
-  if (!isPausedForRenewal(seen)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
+  const paused = await ctx.vendors.stripe.getSubscription(subscription.id);
+  if (!isPausedForRenewal(paused)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
 }
 
 /**
- * Ends the pauses that this renewal made, and no others: what the customer paused meanwhile, by another status or
- * another kind of pause, stays paused, and only our mark is taken off it.
+ * Ends the pauses that this renewal made, and no others. A subscription that the customer paused meanwhile, by another
+ * status or another kind of pause, stays paused; only our mark is removed from it.
  */
 export const renewalResumeBilling = defineOwnStep("renewal.resume_billing", {
   queue: "stripe",
@@ -103,7 +103,7 @@ export const renewalResumeBilling = defineOwnStep("renewal.resume_billing", {
   },
 });
 
-/** The renewal's own subscription, and the customer's others: two of them may be for the same product. */
+/** The renewal's own subscription and the customer's others: two of them may be for the same product. */
 async function subscriptionsAbout(ctx: StepContext, renewal: Renewal): Promise<StripeSubscription[]> {
   const own = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
   const others = await subscriptionsOf(ctx, own.customerId);

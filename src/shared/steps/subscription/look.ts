@@ -8,8 +8,8 @@ import { judgeFirst } from "../../prescriptions/first.ts";
 import { askAboutUnknown, lockCustomer, planStart } from "../../subscriptions/starts.ts";
 
 /**
- * Looks at all of a customer's prescriptions: each product with one that could be filled gets its start, and one for
- * nothing we sell goes to a person. Whatever the event was that asked for it, and however often.
+ * Looks at all of a customer's prescriptions. Each product with one that could be filled gets its start. A prescription for
+ * no product of ours goes to a person. Any event may ask for it, at any time.
  */
 export const subscriptionLook = defineOwnStep("subscription.look", {
   queue: "health",
@@ -27,8 +27,7 @@ export const subscriptionLook = defineOwnStep("subscription.look", {
           await addNow(trx, ctx, await planStart(trx, customerId, productId, verdict));
         }
       }
-      const others = unknown.filter((one) => one !== own);
-      await askAboutUnknown(trx, ctx, customerId, others);
+      await askAboutUnknown(trx, ctx, customerId, unknown.filter((one) => one !== own));
     };
     if (!own) return { kind: "done", commit };
     const { prescriptionId: prescription, why } = own;
