@@ -1,71 +1,67 @@
 import { z } from "zod";
 
-/** The systems that know customers by a key of theirs. */
+/** The systems that have a key of a customer. */
 export const KEY_SYSTEMS = ["stripe", "health", "pharmacy", "crm", "login"] as const;
 
-/** The facts that are mirrored somewhere, and so are propagated and compared. */
+/** The facts that have mirrors. */
 export const MIRRORED_FACTS = ["plan", "contact"] as const;
 
 /** A number of ours: an order, a customer, a renewal … */
 const id = z.number().int();
 
-/** The night it belongs to; absent on demand. */
-const night = z.string().optional();
-
 const ofCustomer = z.strictObject({ customer_id: id });
 const ofRenewal = z.strictObject({ renewal_id: id });
-
-/** A page of a completeness check. Without `run_id` it begins a run. */
-const checkPage = z.strictObject({
-  night,
-  run_id: id.positive().optional(),
-  page: id.nonnegative().optional(),
-  /** Which of the vendor's lists, where there are several. */
-  list: z.string().optional(),
-  cursor: z.string().optional(),
+const ofSubscriptionOrCustomer = z.strictObject({
+  subscription_id: z.string().optional(),
+  customer_id: id.optional(),
 });
 
-/** A page of a drift check. Without `run_id` it begins a run. */
-const driftPage = z.strictObject({
-  night,
+/** A page of a nightly run. */
+const page = z.strictObject({
+  /** Absent on demand. */
+  night: z.string().optional(),
+  /** `tracker.check_runs`; absent on the task that begins the run. */
   run_id: id.optional(),
   page: id.optional(),
   cursor: z.string().optional(),
-  /** The vendor's list is through: the registry's row behind which to go on with those whom it did not have. */
+});
+
+const checkPage = page.extend({
+  run_id: id.positive().optional(),
+  page: id.nonnegative().optional(),
+  /** One of the vendor's lists, where there are several. */
+  list: z.string().optional(),
+});
+
+const driftPage = page.extend({
+  /** Set after the end of the vendor's list: the id in `registry.customers` behind which the customers it lacks go on. */
   after: id.optional(),
 });
 
-/** A page of the nightly count of products. */
-const countPage = z.strictObject({
-  night,
-  /** The run that its first page began (`tracker.check_runs`). */
-  run_id: id.optional(),
-  page: id.min(0).optional(),
-  cursor: z.string().optional(),
-});
+const countPage = page.extend({ page: id.min(0).optional() });
 
 /** The data of each step of ours, by its name: ids, states and times. An event's is in `vendors/hints.ts`. */
 export const STEP_DATA = {
   "order.make": z.strictObject({ invoice_id: z.string() }),
   "order.place": z.strictObject({
     order_id: id,
-    /** A person's word that the fill ships although the subscription has ended. */
+    /** Set by a person: the fill ships although the subscription has ended. */
     ship_despite_subscription: z.boolean().optional(),
   }),
   "order.cancel": z.strictObject({
     order_id: id,
-    /** Why it must not ship. `readdressed`: it is placed anew, to another address. */
+    /** `readdressed`: the order is placed anew, to another address. */
     cause: z.enum(["refunded", "disputed", "voided", "person", "readdressed"]).default("person"),
   }),
   "order.cancel_duplicate": z.strictObject({ order_id: id, pharmacy_order_id: z.string() }),
   "order.replace": z.strictObject({
     order_id: id,
-    /** A person's word that a shipped parcel will not arrive. */
+    /** Set by a person: a shipped parcel will not arrive. */
     lost: z.boolean().optional(),
   }),
   "order.readdress": z.strictObject({
     order_id: id,
-    /** Stands for the address that was asked about; absent where a person added the task. */
+    /** The hash of the address in the question; absent where a person added the task. */
     mark: z.string().optional(),
   }),
   "order.tell_crm": z.strictObject({
@@ -73,34 +69,23 @@ export const STEP_DATA = {
     fact: z.enum(["order_placed", "order_shipped", "order_delivered", "order_cancelled"]),
   }),
 
-  "renewal.find": z.strictObject({
-    night,
-    cursor: z.string().optional(),
-    /** When the run began: what was not looked at since then did not turn up. */
+  "renewal.find": page.extend({
+    /** The begin of the run: refills without a look since then are missing. */
     began_at: z.iso.datetime().optional(),
-    /** `tracker.check_runs`; absent on its first page. */
-    run_id: id.optional(),
-    page: id.optional(),
   }),
-  "renewal.check": z.strictObject({
-    subscription_id: z.string().optional(),
-    customer_id: id.optional(),
-    /** Stripe is about to charge: what the next charge lacks opens a renewal now. */
+  "renewal.check": ofSubscriptionOrCustomer.extend({
+    /** Stripe is about to charge: a prescription that the next charge lacks opens a renewal now. */
     before_next_charge: z.boolean().optional(),
-    /** Ask the pharmacy too: it told of its count of fills, or a charge is about to be made for one. */
+    /** Ask the pharmacy too: its count of fills changed, or Stripe is about to charge. */
     ask_pharmacy: z.boolean().optional(),
   }),
   "renewal.advance": ofRenewal,
   "renewal.tell_crm": z.strictObject({
     renewal_id: id,
-    fact: z.enum([
-      "renewal_due",
-      "renewal_reminder",
-      "renewal_lapsed",
-      "renewal_renewed",
-      "renewal_cancelled",
-    ]),
-    /** Which reminder, counted from 1. */
+    fact: z.enum(
+      ["renewal_due", "renewal_reminder", "renewal_lapsed", "renewal_renewed", "renewal_cancelled"],
+    ),
+    /** The number of the reminder, from 1. */
     reminder: id.optional(),
   }),
   "renewal.pause_billing": ofRenewal,
@@ -108,15 +93,15 @@ export const STEP_DATA = {
 
   "subscription.look": z.strictObject({
     customer_id: id,
-    /** Set where a person is asked about this prescription: the task stays with them while it is for no product. */
+    /** Set on a question about this prescription: the task stays stopped while it is for no product. */
     prescription_id: z.string().optional(),
   }),
   "subscription.start": z.strictObject({
     customer_id: id,
     product_id: id,
-    /** The one that was heard of. What counts is what the health record says now. */
+    /** The prescription that led here. The start itself follows the health record as it is now. */
     prescription_id: z.string(),
-    /** A person's word that the subscription is wanted although this is not the first prescription. */
+    /** Set by a person: the subscription is wanted although this is not the first prescription. */
     despite_earlier: z.boolean().optional(),
   }),
   "subscription.compare": z.strictObject({ subscription_id: z.string() }),
@@ -126,22 +111,18 @@ export const STEP_DATA = {
     key: z.string().min(1),
     /** Null: a new customer. */
     customer_id: id.nullable(),
-    /** The key takes the place of the one the customer has. */
+    /** The key replaces the one that the customer has. */
     replace: z.boolean().optional(),
   }),
   "customer.linked": ofCustomer,
   "customer.merge": z.strictObject({
     from: id,
     into: id,
-    /** Of these nobody tells us that a key is no more, so a person does. */
+    /** A person gives up the key of `from`: these systems send no event when a key ends. */
     give_up: z.array(z.enum(["pharmacy", "crm", "login"])).optional(),
   }),
 
-  "owner.propagate_plan": z.strictObject({
-    /** Whose it is, by one of their subscriptions or by our own number. */
-    subscription_id: z.string().optional(),
-    customer_id: id.optional(),
-  }),
+  "owner.propagate_plan": ofSubscriptionOrCustomer,
   "owner.propagate_contact": ofCustomer,
   "owner.propagate_login": ofCustomer,
   "owner.tell_payment_failed": z.strictObject({ invoice_id: z.string(), attempt: id }),
@@ -152,9 +133,9 @@ export const STEP_DATA = {
   "drift.look": z.strictObject({
     customer_id: id,
     fact: z.enum(MIRRORED_FACTS),
-    /** The run that asked for it; absent on demand. */
+    /** `tracker.check_runs`; absent on demand. */
     run_id: id.optional(),
-    /** It is the question about what drifts again and again. */
+    /** Set on the question about a fact that drifts again and again. */
     again: z.literal(true).optional(),
   }),
 
@@ -174,7 +155,7 @@ export const STEP_DATA = {
   "product.count_stripe": countPage,
   "product.count_pharmacy": countPage,
   "product.check_key": z.strictObject({
-    /** The systems whose keys are counted. The health record's codes are not: see docs/decisions.md. */
+    /** The systems with counted keys. The health record's codes are not counted: see docs/decisions.md. */
     system: z.enum(["stripe_price", "pharmacy_treatment"]),
     key: z.string(),
   }),
@@ -189,10 +170,9 @@ export const STEP_DATA = {
   "webhook.unreadable": z.strictObject({ source: z.string(), sha256: z.string(), bytes: id }),
 } as const satisfies Record<string, z.ZodObject>;
 
-/** The name of a step of ours. */
 export type StepName = keyof typeof STEP_DATA;
 
-/** What a task of the step is made with. */
+/** The data of a task of the step, before its defaults. */
 export type DataOf<Name extends StepName> = z.input<(typeof STEP_DATA)[Name]>;
 
 /** A step of ours and its data, which go together. */

@@ -4,12 +4,13 @@ import { type Customer, customerById, findCustomer } from "../../registry/custom
 import { subscriptionsOf } from "../../subscriptions/read.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
+import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
 /**
- * Stripe owns what is refilled; the CRM mirrors it. Reads the owner, writes the mirror where it differs, and reads it
- * again until it shows: safe to repeat, so that active, paused, active always ends as active. What is equal already is
- * not written, so an echo of our own write starts nothing.
+ * Stripe owns the plan; the CRM mirrors it. Reads the owner, writes the mirror where it differs, and reads it again until
+ * it shows. It is safe to repeat: active, paused, active always ends as active. An equal mirror is not written, so an echo
+ * of our own write starts nothing.
  */
 export const ownerPropagatePlan = defineOwnStep("owner.propagate_plan", {
   queue: "crm",
@@ -37,10 +38,7 @@ export const ownerPropagatePlan = defineOwnStep("owner.propagate_plan", {
 
 async function customerOf(
   ctx: StepContext,
-  { subscription_id, customer_id }: {
-    subscription_id?: string | undefined;
-    customer_id?: number | undefined;
-  },
+  { subscription_id, customer_id }: DataOf<"owner.propagate_plan">,
 ): Promise<Customer | undefined> {
   if (customer_id !== undefined) return await customerById(ctx.deps.db, customer_id);
   if (subscription_id === undefined) return undefined;

@@ -1,10 +1,11 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql, type UpdateObject } from "kysely";
 import type { Trx } from "../../db/database.ts";
+import type { DB } from "../../db/types.ts";
 import { releaseOrders } from "../../orders/orders.ts";
-import { hasOpenTask } from "../../queue/open.ts";
+import { hasOpenTask, unlessOpen } from "../../queue/open.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
-import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { decide, type Decision } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { recordLooks } from "../../renewals/refills.ts";
@@ -20,9 +21,9 @@ import { isPausedForRenewal } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
 /**
- * Takes one renewal a step on: asks the owners anew (still active? renewed meanwhile?), and by what they say asks the
- * customer, reminds, lets it lapse, or closes it. Made by `clockwork.start_due_renewals()` when its day has come, and
- * by whatever brings news. A lapse stays as this task, in front of a person.
+ * Advances one renewal: reads the owners anew, and then asks the customer, reminds, lets it lapse, or closes it. Inserted
+ * by `clockwork.start_due_renewals()` when its day has come, and by each look that differs. A lapse stays as this task, in
+ * front of a person.
  */
 export const renewalAdvance = defineOwnStep("renewal.advance", {
   queue: "health",
@@ -41,18 +42,13 @@ export const renewalAdvance = defineOwnStep("renewal.advance", {
       await recordLooks(trx, looks);
       const current = await lockRenewal(trx, renewalId);
       if (!isOpen(current)) return [];
-      // By what is written now: another run may have asked or reminded the customer meanwhile.
+      // Decided again from the locked row: another run may have asked or reminded the customer meanwhile.
       const decided = decide(current, look, remind_days_before, ctx.now(), pharmacy_time_zone);
       return await carryOut(trx, current, decided, subscription);
     };
-    const outcome: Outcome = isForPerson
-      ? {
-        kind: "stopped",
-        reason: reason("RENEWAL_LAPSED", { subscription: renewal.subscription_id }),
-        commit,
-      }
-      : { kind: "done", commit };
-    return outcome;
+    if (!isForPerson) return { kind: "done", commit };
+    const why = reason("RENEWAL_LAPSED", { subscription: renewal.subscription_id });
+    return { kind: "stopped", reason: why, commit };
   },
 });
 
@@ -72,9 +68,17 @@ async function carryOut(
   decision: Decision,
   subscription: StripeSubscription,
 ): Promise<FollowUp[]> {
-  const update = (values: Parameters<typeof set>[2]) => set(trx, renewal.id, values);
-  const tell = (fact: DataOf<"renewal.tell_crm">["fact"], reminder?: number) =>
-    once(trx, { step: "renewal.tell_crm", data: { renewal_id: renewal.id, fact, reminder } });
+  const renewal_id = renewal.id;
+  const update = async (values: UpdateObject<DB, "tracker.renewals">) =>
+    await trx.updateTable("tracker.renewals").set(values).where("id", "=", renewal_id).execute();
+  const tell = async (
+    fact: DataOf<"renewal.tell_crm">["fact"],
+    reminder?: number,
+  ): Promise<FollowUp[]> => {
+    const step = "renewal.tell_crm";
+    if (await hasOpenTask(trx, { step, about: { renewal_id, fact } })) return [];
+    return [{ step, data: { renewal_id, fact, reminder } }];
+  };
   switch (decision.kind) {
     case "close":
       await update({ state: decision.state, closed_because: decision.because });
@@ -94,9 +98,7 @@ async function carryOut(
       });
       const followUps: FollowUp[] = [];
       if (!isPausedForRenewal(subscription)) {
-        followUps.push(
-          ...await once(trx, { step: "renewal.pause_billing", data: { renewal_id: renewal.id } }),
-        );
+        followUps.push(...await unlessOpen(trx, { step: "renewal.pause_billing", data: { renewal_id } }));
       }
       if (!renewal.contacted_at) followUps.push(...await tell("renewal_due"));
       else if (renewal.state !== "LAPSED") followUps.push(...await tell("renewal_lapsed"));
@@ -113,7 +115,7 @@ async function carryOut(
 
 function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowUp[] {
   const data = { renewal_id: renewal.id };
-  // The customer's other refills too: one of them may have leaned on this renewal.
+  // The customer's other refills too: one of them may depend on this renewal.
   const followUps: FollowUp[] = [
     { step: "renewal.check", data: { subscription_id: renewal.subscription_id } },
     { step: "renewal.check", data: { customer_id: renewal.customer_id } },
@@ -121,30 +123,4 @@ function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowU
   if (renewal.contacted_at) followUps.push(endOfCampaign({ id: renewal.id, state }));
   if (renewal.lapsed_at) followUps.push({ step: "renewal.resume_billing", data });
   return followUps;
-}
-
-async function set(
-  trx: Trx,
-  id: number,
-  values: {
-    state?: "RENEWED" | "CANCELLED" | "LAPSED";
-    closed_because?: string;
-    due_on?: Date;
-    start_on?: Date;
-    next_on?: Date;
-    lapsed_at?: RawBuilder<Date>;
-  },
-): Promise<void> {
-  await trx.updateTable("tracker.renewals").set(values).where("id", "=", id).execute();
-}
-
-async function once(
-  trx: Trx,
-  followUp: FollowUp<"renewal.pause_billing" | "renewal.tell_crm">,
-): Promise<FollowUp[]> {
-  const { step, data } = followUp;
-  const about = "fact" in data
-    ? { renewal_id: data.renewal_id, fact: data.fact }
-    : { renewal_id: data.renewal_id };
-  return await hasOpenTask(trx, { step, about }) ? [] : [followUp];
 }

@@ -1,5 +1,4 @@
 import { countPage, startRun } from "../../checks/runs.ts";
-import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { askAboutRefills, recordLooks, retireMissingItems } from "../../renewals/refills.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
@@ -8,9 +7,8 @@ import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
 
 /**
- * The finder: one page of Stripe's subscriptions a task, with the prescriptions of its customers in two calls. Writes
- * down until when each refill is covered, and opens what must be renewed. Nightly, and whenever a task is added; a run
- * that began later takes over.
+ * The finder: one page of Stripe's subscriptions a task, with the prescriptions of its customers in two calls. Records the
+ * cover of each refill, and opens renewals. Runs nightly, and whenever a task is added; a later run takes over.
  */
 export const renewalFind = defineOwnStep("renewal.find", {
   queue: "stripe",
@@ -35,22 +33,15 @@ export const renewalFind = defineOwnStep("renewal.find", {
           await startRun(trx, { work: "renewals", vendor: "stripe", taskId: ctx.task.id });
         const page = data.page ?? 0;
         const count = { seen: looks.length, missing: 0, repaired: 0 };
-        // Counted before, or another run took over: that one goes through the rest.
+        // False: the page was counted before, or another run took over and goes through the rest.
         if (!(await countPage(trx, runId, page, count, next === null))) return followUps;
         followUps.push(...missed);
         if (next !== null) {
-          followUps.push(pageAfter(data, { cursor: next, beganAt, runId, page: page + 1 }));
+          const run = { night: data.night, began_at: beganAt.toISOString(), run_id: runId };
+          followUps.push({ step: "renewal.find", data: { ...run, page: page + 1, cursor: next } });
         }
         return followUps;
       },
     };
   },
 });
-
-function pageAfter(
-  { night }: { night?: string | undefined },
-  { cursor, beganAt, runId, page }: { cursor: string; beganAt: Date; runId: number; page: number },
-): FollowUp {
-  const data = { cursor, began_at: beganAt.toISOString(), run_id: runId, page };
-  return { step: "renewal.find", data: { night, ...data } };
-}
