@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
-import { FAILURES_THAT_PAUSE, leaseQueue, releaseQueue, VendorGate } from "../../src/shared/queue/gate.ts";
+import { FAILURES_THAT_PAUSE, VendorGate } from "../../src/shared/queue/gate.ts";
+import { leaseQueue, releaseQueue } from "../../src/shared/queue/lease.ts";
 import { Pace } from "../../src/shared/queue/pace.ts";
 import { Wait } from "../../src/shared/queue/reasons.ts";
 import { VendorError, type VendorFailure } from "../../src/shared/vendors/contract.ts";
@@ -42,7 +43,7 @@ describe("the gate", () => {
     await expect(client.call()).rejects.toThrow(Wait);
     expect(await row()).toMatchObject({
       failures_in_a_row: FAILURES_THAT_PAUSE,
-      paused_reason: "5 calls in a row without an answer",
+      paused_reason: "the vendor did not reply to 5 calls in a row",
     });
     const later = await VendorGate.load(world.deps);
     expect(later.pausedUntil("pharmacy")).not.toBeNull();

@@ -15,21 +15,23 @@ export interface TaskJob {
   task_id: number;
 }
 
-/** One fetched attempt of a job: what a settle or a touch must name, so that a stale drain cannot settle a newer one. */
+/** One fetched attempt of a job. A settle and a touch name it, so that a stale drain cannot settle a newer one. */
 export interface JobAttempt {
   id: string;
   retryCount: number;
 }
 
-export interface RetryPolicy {
-  retryLimit: number;
-  retryDelaySeconds: number;
-  retryDelayMaxSeconds: number;
+/** The columns of `clockwork.vendors` that pg-boss must know. */
+export interface QueuePolicy {
+  vendor: Queue;
+  retry_limit: number;
+  retry_delay_seconds: number;
+  retry_delay_max_seconds: number;
 }
 
 /**
- * pg-boss without its timers: never started, no pool of its own. It gives the timing (retry, backoff, expiry,
- * heartbeat, dead letter); `clockwork.tasks` is the truth about the work.
+ * pg-boss without its timers: never started, no pool of its own. It keeps retry, backoff, expiry, heartbeat and dead
+ * letter. `clockwork.tasks` alone says how the work stands.
  */
 export function makeBoss(db: Database): PgBoss {
   const executeSql = async (text: string, values: unknown[] = []) => {
@@ -42,7 +44,7 @@ export function makeBoss(db: Database): PgBoss {
     migrate: false,
     schedule: false,
     supervise: false,
-    // supervise() is called on every tick: each pass looks for expired and silent jobs.
+    // Each tick calls supervise(), which searches for expired and silent jobs at most this often.
     monitorIntervalSeconds: 5,
   });
   boss.on("error", () => {});
@@ -50,23 +52,23 @@ export function makeBoss(db: Database): PgBoss {
 }
 
 /** Runs a pg-boss call inside our transaction. Only insert, fetch, complete, fail, touch and findJobs may. */
-export function within(trx: Trx): { db: ReturnType<typeof fromKysely> } {
+export function within(trx: Trx) {
   return { db: fromKysely(trx) };
 }
 
 const commandResponse = z.object({ affected: z.number(), settled: z.array(z.string()).nullish() });
 
-/** What complete, fail and touch answer: how many jobs were hit, and which. pg-boss documents it but hides it in its types. */
+/** The response of complete, fail and touch: the jobs that were hit. pg-boss documents it but hides it in its types. */
 export function responseOf(response: object): z.output<typeof commandResponse> {
   return commandResponse.parse(response);
 }
 
 /**
- * Creates what is missing and brings the retry policy of each queue in line with `clockwork.vendors`; one statement when
- * all is well. Then has pg-boss look each queue up: it does so at a queue's first use, through a connection of its own,
- * and inside our transactions that would be one more than the pool has, when several queues begin side by side.
+ * Creates missing queues and sets each queue's retry policy to that of `clockwork.vendors`; one statement when all is well.
+ * `findJobs` makes pg-boss read each queue now. At the first use it would do so on a second connection. Several queues
+ * that begin side by side would then need more connections than the pool has.
  */
-export async function prepareQueues(boss: PgBoss, policies: ReadonlyMap<Queue, RetryPolicy>): Promise<void> {
+export async function prepareQueues(boss: PgBoss, policies: readonly QueuePolicy[]): Promise<void> {
   const known = new Map((await boss.getQueues()).map((queue) => [queue.name, queue]));
   const prepare = async (name: string, options: QueueOptions) => {
     const found = known.get(name);
@@ -76,14 +78,14 @@ export async function prepareQueues(boss: PgBoss, policies: ReadonlyMap<Queue, R
   };
   const finished = { deleteAfterSeconds: 3600 };
   await prepare(DEAD_LETTER_QUEUE, { ...finished, retryLimit: 0, heartbeatSeconds: HEARTBEAT_SECONDS });
-  for (const [queue, policy] of policies) {
-    await prepare(queue, {
+  for (const policy of policies) {
+    await prepare(policy.vendor, {
       ...finished,
-      retryLimit: policy.retryLimit,
-      retryDelay: policy.retryDelaySeconds,
+      retryLimit: policy.retry_limit,
+      retryDelay: policy.retry_delay_seconds,
       retryBackoff: true,
-      retryDelayMax: policy.retryDelayMaxSeconds,
-      // Far beyond any step: liveness is told by the heartbeat.
+      retryDelayMax: policy.retry_delay_max_seconds,
+      // Far beyond any step: the heartbeat finds a dead drain.
       expireInSeconds: 900,
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deadLetter: DEAD_LETTER_QUEUE,

@@ -1,4 +1,5 @@
-import { sql } from "kysely";
+import { sql, type UpdateObject } from "kysely";
+import type { DB } from "../db/types.ts";
 import { type Role, VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { type Queue, Wait } from "./reasons.ts";
@@ -8,13 +9,12 @@ export const FAILURES_THAT_PAUSE = 5;
 /** The first pause; each further failure after one doubles it. */
 const PAUSE_SECONDS = 30;
 const LONGEST_PAUSE_SECONDS = 600;
-/** What we wait when a vendor says 429 and not how long. */
+/** For a 429 that names no time. */
 const RATE_LIMIT_PAUSE_SECONDS = 10;
-
-/** Until somebody sets the right key nothing can succeed; a task is not to blame. */
+/** Nothing can succeed until somebody sets the right key. */
 const REFUSED_KEY_PAUSE_SECONDS = 300;
 
-/** A key that the vendor no longer takes is trouble with the vendor, not with the task that met it. */
+/** A refused key is trouble with the vendor, and no fault of the task that met it. */
 export function refusesOurKey(error: VendorError): boolean {
   return error.failure === "refused" && error.details.status === 401;
 }
@@ -22,14 +22,14 @@ export function refusesOurKey(error: VendorError): boolean {
 interface VendorState {
   pausedUntil: Date | null;
   failuresInARow: number;
-  /** When this drain opened the last pause, by the same clock. */
+  /** When this drain opened the last pause, in milliseconds of `performance.now()`. */
   pauseOpenedAt: number;
   lastSuccessAt: Date | null;
 }
 
 /**
- * Stands between the steps and the vendors: holds calls to a paused vendor, counts
- * failures in a row and opens the pause. One instance a drain run; what it learns is written to `clockwork.vendors`.
+ * Stands between the steps and the vendors: refuses calls to a paused vendor, counts failures in a row and opens pauses.
+ * One instance for each drain; it writes its counts to `clockwork.vendors`.
  */
 export class VendorGate {
   readonly #deps: Deps;
@@ -46,7 +46,7 @@ export class VendorGate {
     return gate;
   }
 
-  /** Reads what people and other drains changed. */
+  /** Reads the changes of people and other drains. */
   async refresh(): Promise<void> {
     const rows = await this.#deps.db
       .selectFrom("clockwork.vendors")
@@ -56,13 +56,12 @@ export class VendorGate {
     for (const row of rows) {
       this.#isMaintenance = row.maintenance;
       this.#deps.pace?.setRate(row.vendor, Number(row.rate_per_second));
-      const news = { pausedUntil: row.paused_until };
       const known = this.#states.get(row.vendor);
-      // Calls under way hold on to the state they began with; failures are counted here and only written there.
-      if (known) Object.assign(known, news);
+      // Calls under way keep the state they began with. Failures are counted in it, and only written to the table.
+      if (known) known.pausedUntil = row.paused_until;
       else {
         this.#states.set(row.vendor, {
-          ...news,
+          pausedUntil: row.paused_until,
           failuresInARow: row.failures_in_a_row,
           pauseOpenedAt: -Infinity,
           lastSuccessAt: null,
@@ -71,7 +70,7 @@ export class VendorGate {
     }
   }
 
-  /** True while nothing of this queue may be taken up. */
+  /** True while no task of this queue may be taken. */
   isHeld(queue: Queue): boolean {
     return this.#isMaintenance || this.pausedUntil(queue) !== null;
   }
@@ -123,42 +122,33 @@ export class VendorGate {
   }
 
   async #failed(vendor: Role, state: VendorState, error: VendorError, beganAt: number): Promise<void> {
+    const { failure, details: { retryAfterSeconds = RATE_LIMIT_PAUSE_SECONDS } } = error;
     if (refusesOurKey(error)) {
       await this.#pause(vendor, state, REFUSED_KEY_PAUSE_SECONDS, "the vendor refuses our key (401)");
-      return;
-    }
-    if (error.failure === "refused") {
-      // An answer, if not the one we wanted.
+    } else if (failure === "refused") {
+      // A refusal is a reply.
       await this.#succeeded(vendor, state);
-      return;
+    } else if (failure === "rate_limited") {
+      await this.#pause(vendor, state, retryAfterSeconds, "the vendor asked us to slow down (429)");
+    } else if (beganAt >= state.pauseOpenedAt) {
+      // A call that was under way when the pause opened must not draw it out.
+      state.failuresInARow += 1;
+      await this.#countFailure(vendor, state);
     }
-    if (error.failure === "rate_limited") {
-      const seconds = error.details.retryAfterSeconds ?? RATE_LIMIT_PAUSE_SECONDS;
-      await this.#pause(vendor, state, seconds, "the vendor asked us to slow down (429)");
-      return;
-    }
-    // Calls that were under way when the pause opened tell nothing new, and must not draw it out.
-    if (beganAt < state.pauseOpenedAt) return;
-    state.failuresInARow += 1;
-    const beyond = state.failuresInARow - FAILURES_THAT_PAUSE;
-    if (beyond < 0) {
-      await this.#recordFailure(vendor, state);
-      return;
-    }
-    const seconds = Math.min(PAUSE_SECONDS * 2 ** Math.min(beyond, 10), LONGEST_PAUSE_SECONDS);
-    await this.#pause(vendor, state, seconds, `${state.failuresInARow} calls in a row without an answer`);
   }
 
-  async #recordFailure(vendor: Role, state: VendorState): Promise<void> {
-    await this.#deps.db
-      .updateTable("clockwork.vendors")
+  async #countFailure(vendor: Role, state: VendorState): Promise<void> {
+    const beyond = state.failuresInARow - FAILURES_THAT_PAUSE;
+    if (beyond >= 0) {
+      const seconds = Math.min(PAUSE_SECONDS * 2 ** Math.min(beyond, 10), LONGEST_PAUSE_SECONDS);
+      const why = `the vendor did not reply to ${state.failuresInARow} calls in a row`;
+      return await this.#pause(vendor, state, seconds, why);
+    }
+    await this.#write(vendor, {
       // Calls side by side may write out of turn.
-      .set({
-        failures_in_a_row: sql`greatest(failures_in_a_row, ${state.failuresInARow})`,
-        last_failure_at: sql`clockwork.now()`,
-      })
-      .where("vendor", "=", vendor)
-      .execute();
+      failures_in_a_row: sql`greatest(failures_in_a_row, ${state.failuresInARow})`,
+      last_failure_at: sql`clockwork.now()`,
+    });
   }
 
   async #pause(vendor: Role, state: VendorState, seconds: number, why: string): Promise<void> {
@@ -166,32 +156,29 @@ export class VendorGate {
     if (state.pausedUntil && state.pausedUntil >= until) return;
     state.pausedUntil = until;
     state.pauseOpenedAt = performance.now();
-    await this.#deps.db
-      .updateTable("clockwork.vendors")
-      .set({
-        // A longer pause that a person set stands.
-        paused_reason: sql`case when paused_until > ${until} then paused_reason else ${why} end`,
-        paused_until: sql`greatest(paused_until, ${until})`,
-        failures_in_a_row: state.failuresInARow,
-        last_failure_at: sql`clockwork.now()`,
-      })
-      .where("vendor", "=", vendor)
-      .execute();
+    await this.#write(vendor, {
+      // A longer pause that a person set stands.
+      paused_reason: sql`case when paused_until > ${until} then paused_reason else ${why} end`,
+      paused_until: sql`greatest(paused_until, ${until})`,
+      failures_in_a_row: state.failuresInARow,
+      last_failure_at: sql`clockwork.now()`,
+    });
     this.#deps.log("vendor_paused", { vendor, seconds, failures_in_a_row: state.failuresInARow });
   }
 
-  /** Writes what was learnt of vendors that answered, and reads what people or other drains changed. */
+  /** Writes the successes, and refreshes. */
   async flush(): Promise<void> {
-    const answered = [...this.#states].filter(([, state]) => state.lastSuccessAt !== null);
-    for (const [vendor, state] of answered) {
-      await this.#deps.db
-        .updateTable("clockwork.vendors")
-        .set({ failures_in_a_row: state.failuresInARow, last_success_at: state.lastSuccessAt })
-        .where("vendor", "=", vendor)
-        .execute();
+    for (const [vendor, state] of this.#states) {
+      const { failuresInARow: failures_in_a_row, lastSuccessAt: last_success_at } = state;
+      if (last_success_at === null) continue;
+      await this.#write(vendor, { failures_in_a_row, last_success_at });
       state.lastSuccessAt = null;
     }
     await this.refresh();
+  }
+
+  async #write(vendor: Queue, values: UpdateObject<DB, "clockwork.vendors">): Promise<void> {
+    await this.#deps.db.updateTable("clockwork.vendors").set(values).where("vendor", "=", vendor).execute();
   }
 
   #state(vendor: Queue): VendorState {
@@ -199,39 +186,4 @@ export class VendorGate {
     if (!state) throw new Error(`no row in clockwork.vendors for ${vendor}`);
     return state;
   }
-}
-
-/** Renewed with every batch and every heartbeat (10 s): a drain that died holds its queues no longer than this. */
-export const QUEUE_LEASE_SECONDS = 35;
-
-/** Takes the queue for this drain, or gives false: another drain works it. Only for rate; correctness never rests on it. */
-export async function leaseQueue(
-  deps: Deps,
-  queue: Queue,
-  drainId: string,
-  seconds: number,
-): Promise<boolean> {
-  const row = await deps.db
-    .updateTable("clockwork.vendors")
-    .set({ leased_by: drainId, leased_until: sql`clockwork.now() + ${`${seconds} seconds`}::interval` })
-    .where("vendor", "=", queue)
-    .where((eb) =>
-      eb.or([
-        eb("leased_until", "is", null),
-        eb("leased_until", "<", sql<Date>`clockwork.now()`),
-        eb("leased_by", "=", drainId),
-      ])
-    )
-    .returning("vendor")
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-export async function releaseQueue(deps: Deps, queue: Queue, drainId: string): Promise<void> {
-  await deps.db
-    .updateTable("clockwork.vendors")
-    .set({ leased_by: null, leased_until: null })
-    .where("vendor", "=", queue)
-    .where("leased_by", "=", drainId)
-    .execute();
 }

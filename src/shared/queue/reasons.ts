@@ -1,11 +1,12 @@
 import type { Trx } from "../db/database.ts";
 import type { StepCall, StepName } from "./step-data.ts";
 import type { ClockworkReasonsCode, ClockworkVendorsVendor } from "../db/types.ts";
+import type { VendorError } from "../vendors/contract.ts";
 
 /** A code of `clockwork.reasons`; the sentences live there and only there. */
 export type ReasonCode = ClockworkReasonsCode;
 
-/** A catalogued reason and what fills its sentence: ids, states and numbers, never a vendor's words. */
+/** A catalogued reason, with the ids, states and numbers that fill its sentence. It holds no words of a vendor. */
 export interface Reason {
   code: ReasonCode;
   details: Record<string, string | number>;
@@ -15,35 +16,33 @@ export function reason(code: ReasonCode, details: Reason["details"] = {}): Reaso
   return { code, details };
 }
 
+/** The reason of a stop after a vendor's refusal. */
+export function refusalOf({ vendor, operation, details }: VendorError): Reason {
+  const { status = "-", code = "-" } = details;
+  return reason("VENDOR_REFUSED", { vendor, operation, status, code });
+}
+
 /** A queue: a role's calls, or `internal` for work that calls nobody. A row of `clockwork.vendors`. */
 export type Queue = ClockworkVendorsVendor;
-export const QUEUES = [
-  "stripe",
-  "health",
-  "pharmacy",
-  "crm",
-  "login",
-  "internal",
-] as const satisfies readonly Queue[];
+export const QUEUES: readonly Queue[] = ["stripe", "health", "pharmacy", "crm", "login", "internal"];
 
 /**
- * A follow-up task. A function that makes one names this type as what it returns: only then does the compiler refuse a
- * field that the step does not have. `person`: it is born in MANUAL_INTERVENTION, and a resend does what it proposes.
+ * A follow-up task. A function that makes one names this type as its result: only then does the compiler refuse a field
+ * that the step does not have.
  */
 export type FollowUp<Name extends StepName = StepName> = StepCall<Name> & {
   runAfter?: Date;
-  /** Why it is not run at once. */
+  /** The reason of the delay until `runAfter`. */
   why?: Reason;
+  /** Set for a question: the task is inserted in MANUAL_INTERVENTION, and a resend does the proposed thing. */
   person?: Reason;
-  /** Whose it is; default: whose the task is that asks for it. */
+  /** Default: the customer of the task that asks for it. */
   customerId?: number;
-  /** Whose story it belongs to; default: the story of the task that asks for it. */
+  /** Default: the invoice of the task that asks for it. */
   invoiceId?: string;
 };
 
-/** Trying again the same way may help. Counted; after the last try a person is asked. */
-export class Retryable extends Error {
-  override name = "Retryable";
+class WithReason extends Error {
   readonly reason: Reason;
   constructor(code: ReasonCode, details: Reason["details"] = {}) {
     super(code);
@@ -51,32 +50,33 @@ export class Retryable extends Error {
   }
 }
 
-/** Looked at once more in the settling transaction: true when what stopped the task has been set right meanwhile. */
+/** Trying again the same way may help. Counted; after the last try a person is asked. */
+export class Retryable extends WithReason {
+  override name = "Retryable";
+}
+
+/** Asked in the settling transaction: true when the cause of the stop is gone by then. */
 export type Unless = (trx: Trx) => Promise<boolean>;
 
 /**
- * Only a person can help. `unless` closes the gap between the look that failed and the stop: whoever sets the matter
- * right in between wakes only what has stopped already.
+ * Only a person can help. Pass `unless` where news wakes stopped tasks: news between the failed look and the stop would
+ * find nothing to wake.
  */
-export class Permanent extends Error {
+export class Permanent extends WithReason {
   override name = "Permanent";
-  readonly reason: Reason;
   readonly unless: Unless | undefined;
   constructor(code: ReasonCode, details: Reason["details"] = {}, unless?: Unless) {
-    super(code);
-    this.reason = reason(code, details);
+    super(code, details);
     this.unless = unless;
   }
 }
 
-/** Not now, and nobody's fault: the task goes back to PENDING until `until`, uncounted. */
-export class Wait extends Error {
+/** No failure: the task goes back to PENDING until `until`, uncounted. */
+export class Wait extends WithReason {
   override name = "Wait";
-  readonly reason: Reason;
   readonly until: Date;
   constructor(until: Date, code: ReasonCode, details: Reason["details"] = {}) {
-    super(code);
+    super(code, details);
     this.until = until;
-    this.reason = reason(code, details);
   }
 }

@@ -21,59 +21,63 @@ export interface StepContext {
   deps: Deps;
   task: TaskInfo;
   vendors: Vendors;
-  /** Every step there is: for one that takes in events which no webhook brought. */
+  /** Every step; the completeness checks record events with it. */
   steps: StepTable;
   now(): Date;
-  /** Says whose story this task belongs to; its follow-ups inherit it. */
+  /** Sets the customer and the invoice of the task; its follow-ups inherit them. */
   about(story: { customerId?: number; invoiceId?: string }): void;
-  /** Does a thing outside once, through the effects ledger. Gives the vendor's id for it. */
+  /** Does an effect through `clockwork.effects`. Returns the vendor's id of it. */
   once(effect: Effect): Promise<string | null>;
 }
 
-/** Database work of an outcome: runs inside the settling transaction after the task moved, so both happen or neither. */
-export type Commit = (trx: Trx) => Promise<FollowUp[] | void>;
+/** Database work of an outcome, in the settling transaction after the task moved. Returns the follow-ups. */
+export type Commit = (trx: Trx) => FollowUp[] | void | Promise<FollowUp[] | void>;
 
-/** How a run ended when nothing was thrown. `stopped` asks a person; waiting is never counted as a failure. */
+/** How a run ended. `stopped` asks a person; `wait` is not counted as a try. */
 export type Outcome =
   | { kind: "done"; commit?: Commit }
-  | { kind: "cancelled"; reason: Reason; commit?: Commit }
-  | { kind: "parked"; reason: Reason }
-  | { kind: "stopped"; reason: Reason; commit?: Commit }
+  | { kind: "cancelled" | "stopped" | "parked"; reason: Reason; commit?: Commit }
   | { kind: "wait"; until: Date; reason: Reason; commit?: Commit };
 
-/** A step as the drain sees it: it takes `tasks.data` as it stands and refuses what it does not know. */
+/** Ends a run with `outcome` from anywhere within it, such as the guard of an effect. Not a failure. */
+export class Halt extends Error {
+  override name = "Halt";
+  readonly outcome: Outcome;
+  constructor(outcome: Outcome) {
+    super(outcome.kind);
+    this.outcome = outcome;
+  }
+}
+
+/** A step as the drain sees it. `run` refuses data that its schema does not allow. */
 export interface Step {
   /** The values of `tasks.step` it runs for. */
   handles: readonly string[];
-  /** The queue, that is: the vendor it mostly calls. */
+  /** The queue, named by the vendor that the step mostly calls. */
   queue: Queue;
-  /** The attributes of an event that its schema names; all else is dropped at the door. */
+  /** Event attributes that are stored. Ingest drops every other one. */
   keys: readonly string[];
   /** How many ordinary tasks' CPU one run costs: a page of a hundred is not one task. */
   weight: number;
   run(ctx: StepContext, data: unknown): Promise<Outcome>;
 }
 
-/** The steps by the value of `tasks.step`, as one table. */
+/** All steps, by the value of `tasks.step`. */
 export interface StepTable {
-  /** Every name there is a step for. */
   names: readonly string[];
   find(step: string): Step | undefined;
   queueOf(step: string): Queue;
 }
 
-/**
- * What a step does. `run` throws {@link Permanent}, `Retryable` or `Wait`, or a `VendorError`, for everything that is not
- * an outcome.
- */
+/** The work of a step. `run` throws {@link Permanent}, `Retryable`, `Wait` or a `VendorError` for every failure. */
 interface Definition<Schema extends z.ZodObject> {
   queue: Queue;
   /** Default: 1. See {@link Step.weight}. */
   weight?: number;
-  run(ctx: StepContext, data: z.output<Schema>): Promise<Outcome>;
+  run(ctx: StepContext, data: z.output<Schema>): Outcome | Promise<Outcome>;
 }
 
-/** Defines a step of ours, whose data is that of its name in {@link STEP_DATA}. */
+/** Defines a step of ours. Its data has the schema of its name in {@link STEP_DATA}. */
 export function defineOwnStep<Name extends StepName>(
   name: Name,
   definition: Definition<(typeof STEP_DATA)[Name]>,
@@ -106,7 +110,12 @@ function makeStep<Schema extends z.ZodObject>(
           problem: `${issue?.path.join(".") || "data"}: ${issue?.code ?? "invalid"}`,
         });
       }
-      return await run(ctx, parsed.data);
+      try {
+        return await run(ctx, parsed.data);
+      } catch (error) {
+        if (error instanceof Halt) return error.outcome;
+        throw error;
+      }
     },
   };
 }

@@ -3,39 +3,36 @@ import type { PgBoss } from "pg-boss";
 import { asClockwork } from "../db/database.ts";
 import { DEAD_LETTER_QUEUE, type TaskJob } from "./boss.ts";
 import type { Deps } from "./deps.ts";
-import { type Queue, reason, type ReasonCode } from "./reasons.ts";
+import { reason } from "./reasons.ts";
 import { reasonText } from "./tasks.ts";
 
-/** A task QUEUED for longer than this is checked against pg-boss. */
+/** A task QUEUED for longer than this is compared with pg-boss. */
 const QUEUED_TOO_LONG = "1 hour";
-/** So that no drain spends its time on checking. */
+/** The limit keeps a drain from spending its time on comparing. */
 const CHECKS_A_SWEEP = 50;
 
 /**
- * Level-triggered repair, run at the start of each drain: takes jobs from dead drains, moves the tasks of dead
- * letters to a person, and puts a task whose job pg-boss no longer knows back to PENDING. Gives how many it moved.
+ * Level-triggered repair at the start of each drain: takes jobs from dead drains, stops the tasks of dead letters, and sets
+ * tasks without a live job back to PENDING. Returns how many tasks it moved.
  */
-export async function sweep(deps: Deps, boss: PgBoss, queues: readonly Queue[]): Promise<number> {
+export async function sweep(deps: Deps, boss: PgBoss): Promise<number> {
   await boss.supervise();
-  return (await readDeadLetters(deps, boss)) + (await checkLongQueued(deps, boss, queues));
+  return (await readDeadLetters(deps, boss)) + (await checkLongQueued(deps, boss));
 }
 
-/** The dead letter queue carries just the jobs whose drain died on the last try. */
 async function readDeadLetters(deps: Deps, boss: PgBoss): Promise<number> {
   let moved = 0;
   for (;;) {
     const letters = await boss.fetch<TaskJob>(DEAD_LETTER_QUEUE, { batchSize: 50, includeMetadata: true });
     if (letters.length === 0) return moved;
     for (const letter of letters) {
-      if (letter.sourceId) {
-        moved += await moveByJob(deps, letter.sourceId, "MANUAL_INTERVENTION", "DRAIN_DIED");
-      }
+      if (letter.sourceId) moved += await moveByJob(deps, letter.sourceId, "MANUAL_INTERVENTION");
     }
     await boss.complete(DEAD_LETTER_QUEUE, letters.map(({ id, retryCount }) => ({ id, retryCount })));
   }
 }
 
-async function checkLongQueued(deps: Deps, boss: PgBoss, queues: readonly Queue[]): Promise<number> {
+async function checkLongQueued(deps: Deps, boss: PgBoss): Promise<number> {
   const tasks = await deps.db
     .selectFrom("clockwork.tasks")
     .select(["job_id", "vendor"])
@@ -46,11 +43,10 @@ async function checkLongQueued(deps: Deps, boss: PgBoss, queues: readonly Queue[
     .execute();
   let moved = 0;
   for (const { job_id: jobId, vendor } of tasks) {
-    const queue = queues.find((name) => name === vendor);
-    if (!jobId || !queue) continue;
-    const [job] = await boss.findJobs<TaskJob>(queue, { id: jobId });
+    if (!jobId) continue;
+    const [job] = await boss.findJobs<TaskJob>(vendor, { id: jobId });
     const isAlive = job && ["created", "retry", "active"].includes(job.state);
-    if (!isAlive) moved += await moveByJob(deps, jobId, "PENDING", null);
+    if (!isAlive) moved += await moveByJob(deps, jobId, "PENDING");
   }
   return moved;
 }
@@ -60,17 +56,16 @@ async function moveByJob(
   deps: Deps,
   jobId: string,
   status: "PENDING" | "MANUAL_INTERVENTION",
-  code: ReasonCode | null,
 ): Promise<number> {
-  const why = code && reason(code);
+  const why = status === "PENDING" ? null : reason("DRAIN_DIED");
   return await asClockwork(deps.db, "sweep", async (trx) => {
     const rows = await trx
       .updateTable("clockwork.tasks")
       .set({
         status,
         job_id: null,
-        reason: why ? reasonText(why) : null,
-        reason_code: why ? why.code : null,
+        reason: why && reasonText(why),
+        reason_code: why && why.code,
         run_after: sql<Date>`clockwork.now()`,
       })
       .where("status", "=", "QUEUED")

@@ -4,7 +4,7 @@ import type { EventName, Json } from "../vendors/contract.ts";
 import type { FollowUp, Queue, Reason } from "./reasons.ts";
 import type { StepCall } from "./step-data.ts";
 
-/** What a step knows of the task it runs for. */
+/** The task of a run, as its step knows it. */
 export interface TaskInfo {
   id: number;
   step: string;
@@ -19,20 +19,20 @@ interface EventCall {
   data: Record<string, Json>;
 }
 
-/** A task to insert. `key` is unique with `step`: a repeat is nothing new. */
+/** A task to insert. `key` is unique with `step`: a repeat is not inserted. */
 export type NewTask = (StepCall | EventCall) & {
   key: string | RawBuilder<string>;
   vendor: Queue;
   /** PARKED and MANUAL_INTERVENTION need a reason. */
   status?: "PENDING" | "PARKED" | "MANUAL_INTERVENTION";
-  reason?: Reason;
-  runAfter?: Date;
+  reason?: Reason | undefined;
+  runAfter?: Date | undefined;
   customerId?: number | null;
   invoiceId?: string | null;
   causedBy?: number;
 };
 
-/** Inserts tasks in one statement. Gives the ids of those that were new. */
+/** Inserts tasks in one statement. Returns the ids of the new ones. */
 export async function insertTasks(db: Database | Trx, tasks: readonly NewTask[]): Promise<number[]> {
   if (tasks.length === 0) return [];
   const rows = await db
@@ -57,8 +57,8 @@ export async function insertTasks(db: Database | Trx, tasks: readonly NewTask[])
 }
 
 /**
- * The follow-ups of a task, keyed `<task>:<n>`. n goes on counting when the task is resent, so that no follow-up is
- * swallowed by a finished twin: what must happen once is kept by `effects` and `tracker`, not by this key.
+ * The follow-ups of a task, keyed `<task>:<n>`. A resent task goes on counting, so its follow-ups are always inserted.
+ * `clockwork.effects` and `tracker` keep anything from happening twice, not this key.
  */
 export function followUpTasks(
   task: TaskInfo,
@@ -73,9 +73,9 @@ export function followUpTasks(
     causedBy: task.id,
     customerId: customerId ?? task.customerId,
     invoiceId: invoiceId ?? task.invoiceId,
-    ...(runAfter ? { runAfter } : {}),
-    ...(why ? { reason: why } : {}),
-    ...(person ? { status: "MANUAL_INTERVENTION" as const, reason: person } : {}),
+    runAfter,
+    status: person ? "MANUAL_INTERVENTION" : "PENDING",
+    reason: person ?? why,
   }));
 }
 
@@ -84,7 +84,7 @@ export function reasonText(reason: Reason) {
   return sql<string>`clockwork.reason_text(${reason.code}, ${JSON.stringify(reason.details)}::jsonb)`;
 }
 
-/** Takes up to `limit` due tasks of a queue that no other drain is taking now. */
+/** Locks up to `limit` due tasks of a queue that no other drain is taking now. Returns their ids. */
 export async function lockDueTasks(trx: Trx, queue: Queue, limit: number): Promise<number[]> {
   const rows = await trx
     .selectFrom("clockwork.tasks")
@@ -101,7 +101,7 @@ export async function lockDueTasks(trx: Trx, queue: Queue, limit: number): Promi
   return rows.map((row) => row.id);
 }
 
-/** PENDING to QUEUED, each with the job that will run it. */
+/** Moves PENDING tasks to QUEUED, each with its job. */
 export async function queueTasks(
   trx: Trx,
   jobs: readonly { taskId: number; jobId: string }[],
@@ -118,7 +118,7 @@ export async function queueTasks(
 export interface QueuedTask extends TaskInfo {
   jobId: string;
   data: unknown;
-  /** Tries that were counted, over all its jobs. */
+  /** Counted tries, over all its jobs. */
   attempts: number;
 }
 
@@ -142,18 +142,15 @@ export async function readQueuedTasks(db: Database, jobIds: readonly string[]): 
   }));
 }
 
-/** What a settle writes to the task. `counted`: this try counts as an attempt. */
+/** The change that a settle writes to the task. `counted`: this try counts as an attempt. */
 export interface TaskMove {
   status: "DONE" | "PENDING" | "QUEUED" | "MANUAL_INTERVENTION" | "PARKED" | "CANCELLED";
-  reason?: Reason;
-  runAfter?: Date;
+  reason?: Reason | undefined;
+  runAfter?: Date | undefined;
   counted: boolean;
 }
 
-/**
- * Moves a task that is still QUEUED under this very job. False: it is not (a person or a later run took it), and
- * the caller must roll back.
- */
+/** Moves a task that is still QUEUED under this job. False: a person or a later run took it; the caller must roll back. */
 export async function moveQueuedTask(
   trx: Trx,
   task: TaskInfo,
@@ -170,15 +167,11 @@ export async function moveQueuedTask(
       done_at: move.status === "DONE" ? sql<Date>`clockwork.now()` : null,
       customer_id: task.customerId,
       invoice_id: task.invoiceId,
-      ...(move.counted ? { attempts: eb("attempts", "+", 1) } : {}),
-      // A wait that is over already, by another clock than the one that set it, must not run in circles.
-      ...(move.runAfter
-        ? {
-          run_after: sql<
-            Date
-          >`greatest(${move.runAfter}::timestamptz, clockwork.now() + interval '1 second')`,
-        }
-        : {}),
+      attempts: eb("attempts", "+", move.counted ? 1 : 0),
+      // A clock that differs from the database's could set a wait that is over already: it must not run in circles.
+      run_after: move.runAfter
+        ? sql<Date>`greatest(${move.runAfter}::timestamptz, clockwork.now() + interval '1 second')`
+        : eb.ref("run_after"),
     }))
     .where("id", "=", task.id)
     .where("status", "=", "QUEUED")
@@ -188,7 +181,7 @@ export async function moveQueuedTask(
   return row !== undefined;
 }
 
-/** Says whose a task is, when that is found out after it was settled. */
+/** Sets the customer of a task that was settled before its customer was known. */
 export async function setCustomer(trx: Trx, taskId: number, customerId: number): Promise<void> {
   await trx.updateTable("clockwork.tasks").set({ customer_id: customerId }).where("id", "=", taskId)
     .execute();
