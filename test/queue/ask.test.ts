@@ -122,10 +122,10 @@ test("one that was answered may be asked again", async () => {
   expect(await asked()).toHaveLength(2);
 });
 
-test("evenIfDropped asks anew when its cause comes again, but not while it is open", async () => {
+test("evenIfCancelled asks anew when its cause comes again, but not while it is open", async () => {
   await askAndDrop();
-  await asking(question(), { evenIfDropped: true });
-  await asking(question(), { evenIfDropped: true });
+  await asking(question(), { evenIfCancelled: true });
+  await asking(question(), { evenIfCancelled: true });
   expect((await asked()).map(({ status }) => status)).toEqual(["CANCELLED", "MANUAL_INTERVENTION"]);
 });
 

@@ -56,7 +56,7 @@ export async function askAgain(trx: Trx, ctx: StepContext, about: About): Promis
   if (person === null) return;
   const { customerId, fact } = about;
   const data = { customer_id: customerId, fact, again: true as const };
-  await ask(trx, ctx, { step: "drift.look", data, person, customerId }, { evenIfDropped: true });
+  await ask(trx, ctx, { step: "drift.look", data, person, customerId }, { evenIfCancelled: true });
 }
 
 interface Drifted {

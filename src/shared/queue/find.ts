@@ -6,9 +6,9 @@ import type { Reason, ReasonCode } from "./reasons.ts";
 import type { DataOf, StepName } from "./step-data.ts";
 import { reasonText } from "./tasks.ts";
 
-/** Due, at work or retried. */
+/** Waiting, at work or retried. */
 export const UNDER_WAY: readonly ClockworkTaskStatus[] = ["PENDING", "QUEUED"];
-/** Due, at work, or in front of a person. */
+/** Waiting, at work, or in front of a person. */
 export const OPEN: readonly ClockworkTaskStatus[] = [...UNDER_WAY, "MANUAL_INTERVENTION"];
 
 type Plain = string | number | boolean;
@@ -20,16 +20,16 @@ export type About<Name extends StepName> = {
   readonly [Key in keyof DataOf<Name>]?: OneOrMore<Extract<DataOf<Name>[Key], Plain>>;
 };
 
-/** Tasks, by everything that is named. A list means any of its values, so an empty one matches nothing. */
+/** A condition on tasks; all parts must hold. A list means any of its values, so an empty one matches nothing. */
 export interface Which<Name extends StepName> {
   ids?: readonly number[];
   step?: OneOrMore<Name>;
   about?: About<Name>;
-  /** An attribute that the data has, whatever its value. */
+  /** An attribute that the data has, with any value. */
   has?: string & keyof DataOf<Name>;
   status?: OneOrMore<ClockworkTaskStatus>;
   reasonCode?: OneOrMore<ReasonCode>;
-  /** This very reason, with these details. */
+  /** The reason with its details. */
   reason?: Reason;
   customerId?: number;
   invoiceId?: readonly string[];
@@ -38,10 +38,10 @@ export interface Which<Name extends StepName> {
   except?: number;
 }
 
-/** A task as a step may read it. Its data may have been edited by a person. */
+/** A task as a step may read it. A person may have edited its data. */
 export type FoundTask = Awaited<ReturnType<ReturnType<typeof tasks>["execute"]>>[number];
 
-/** Finds tasks in whatever status, oldest first. */
+/** Finds tasks of any status, oldest first. */
 export async function findTasks<Name extends StepName>(
   db: Database | Trx,
   which: Which<Name>,
@@ -50,8 +50,8 @@ export async function findTasks<Name extends StepName>(
 }
 
 /**
- * Finds what was received of vendors' events, oldest first, also those that have no step.
- * @param events how their names begin: `pharmacy.order.`
+ * Finds recorded events, oldest first, also those that have no step.
+ * @param events the beginning of their names: `pharmacy.order.`
  */
 export async function findEvents(
   db: Database | Trx,
@@ -62,7 +62,7 @@ export async function findEvents(
     .execute();
 }
 
-/** True when there is such a task, in whatever status. */
+/** True when there is such a task, of any status. */
 export async function hasTask<Name extends StepName>(
   db: Database | Trx,
   which: Which<Name>,
@@ -110,7 +110,7 @@ export function matchesNothing<Name extends StepName>({ ids, about = {}, invoice
   return lists.some((values) => Array.isArray(values) && values.length === 0);
 }
 
-/** What data say of themselves; what is empty, or no plain value, says nothing. */
+/** The attributes of the data that have a plain value. */
 export function aboutOf(data: object): Attributes {
   return Object.fromEntries(
     Object.entries(data).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)),

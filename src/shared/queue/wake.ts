@@ -3,16 +3,16 @@ import type { Trx } from "../db/database.ts";
 import { matchesNothing, matching, type Which } from "./find.ts";
 import type { DataOf, StepName } from "./step-data.ts";
 
-/** Tasks to be run again. `status` is for the waking to say. */
+/** The tasks to wake; `ids` or `step` must be given. */
 export type Woken<Name extends StepName> =
   & Omit<Which<Name>, "status">
   & (Required<Pick<Which<Name>, "ids">> | Required<Pick<Which<Name>, "step">>);
 
 /**
- * Runs tasks now that stopped at a person, because their question may be answered. `clockwork.guard_task()` gives them new
- * tries and takes the old reason away. A task that runs, has ended, or was dropped is left alone. Gives the ids.
- * @param alsoWaiting PENDING ones are brought forward too. They wait for nothing any more, and keep their tries
- * @param without an attribute that is taken out of `data`: an answer that nobody gave
+ * Runs tasks in MANUAL_INTERVENTION now, because their cause may be gone. `clockwork.guard_task()` gives them new tries. A
+ * task that runs, has ended, or was cancelled is left alone. Returns the ids.
+ * @param alsoWaiting PENDING tasks run now too; they keep their tries
+ * @param without an attribute to remove from `data`: an answer that nobody gave
  */
 export async function wakeTasks<Name extends StepName>(
   trx: Trx,
@@ -39,8 +39,8 @@ export async function wakeTasks<Name extends StepName>(
 }
 
 /**
- * Does for a person what they would do in the table editor: runs a task again that stopped, or that somebody dropped. The
- * database gives it its tries and takes the reason away. The transaction carries the person's name.
+ * Resends stopped and cancelled tasks for a person, as they would in the table editor. `clockwork.guard_task()` gives new
+ * tries and clears the reason. The transaction carries the person's name.
  */
 export async function resendTasks<Name extends StepName>(trx: Trx, which: Woken<Name>): Promise<void> {
   await trx.updateTable("clockwork.tasks").set({ status: "PENDING" })

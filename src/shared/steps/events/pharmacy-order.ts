@@ -122,7 +122,7 @@ async function askPerson(trx: Trx, ctx: StepContext, order: Order, state: OrderS
     person: why(code),
   });
   const question = await questionAbout(trx, order, state, replace, cancel);
-  if (question) await ask(trx, ctx, question, { about: { order_id }, evenIfDropped: true });
+  if (question) await ask(trx, ctx, question, { about: { order_id }, evenIfCancelled: true });
 }
 
 type Proposal = Question<"order.replace" | "order.cancel">;

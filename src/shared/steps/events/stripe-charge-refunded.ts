@@ -10,8 +10,8 @@ import type { StripeCharge } from "../../vendors/stripe/client.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 
 /**
- * Money went back, or may: what has not shipped is cancelled, what has goes to a person. A refund that overtakes its
- * charge finds no order yet; the charge, when it comes, finds the refund.
+ * Money went back, or may: an order that has not shipped is cancelled, one that has goes to a person. A refund that
+ * overtakes its charge finds no order yet; the charge, when it comes, finds the refund.
  */
 export const chargeRefundedOrDisputed = defineStep({
   handles: ["stripe.charge.refunded", "stripe.charge.dispute.created"],
@@ -22,14 +22,14 @@ export const chargeRefundedOrDisputed = defineStep({
     const { invoiceId } = charge;
     if (!invoiceId) return { kind: "done" };
     ctx.about({ invoiceId });
-    if (isDisputed(charge)) return { kind: "done", commit: (trx) => cancelAll(trx, invoiceId, "disputed") };
-    if (charge.refunded) return { kind: "done", commit: (trx) => cancelAll(trx, invoiceId, "refunded") };
+    const cause = isDisputed(charge) ? "disputed" : charge.refunded ? "refunded" : undefined;
+    if (cause) return { kind: "done", commit: (trx) => cancelAll(trx, invoiceId, cause) };
     if (charge.amountRefunded === 0) return { kind: "done" };
     return await cancelPart(ctx, invoiceId, charge.amountRefunded);
   },
 });
 
-/** An event about a dispute names the dispute; the charge is an attribute of it, or asked for. */
+/** An event about a dispute has the dispute's id; the charge is an attribute of it, or Stripe is asked. */
 async function chargeIdOf(
   ctx: StepContext,
   data: { object_id: string; charge_id?: string | null | undefined },
@@ -49,24 +49,20 @@ async function readCharge(ctx: StepContext, chargeId: string): Promise<StripeCha
   }
 }
 
-/**
- * A refund that credit notes explain cancels their lines. What remains of it is for a person to judge, order by order.
- */
+/** Cancels the orders of credited lines. A refund beyond the credit notes goes to a person, order by order. */
 async function cancelPart(ctx: StepContext, invoiceId: string, amountRefunded: number): Promise<Outcome> {
   const { stripe } = ctx.vendors;
   const invoice = await readInvoice(stripe, invoiceId);
   const credited = await creditedLines(stripe, invoice);
-  const explained = invoice.lines.filter(({ id }) => credited.has(id)).reduce(
-    (sum, { amount }) => sum + amount,
-    0,
-  );
+  const explained = invoice.lines.filter(({ id }) => credited.has(id))
+    .reduce((sum, { amount }) => sum + amount, 0);
   const commit = async (trx: Trx) => {
     const followUps: FollowUp[] = [];
     for (const order of await ordersToCancel(trx, invoiceId)) {
       if (credited.has(order.invoice_line_id)) followUps.push(cancelOf(order, "refunded"));
       else if (amountRefunded > explained && !hasShipped(order) && !order.cancel_requested_at) {
         const question = { ...cancelOf(order, "person"), person: reason("PARTIAL_REFUND") };
-        await ask(trx, ctx, question, { about: { order_id: order.id }, evenIfDropped: true });
+        await ask(trx, ctx, question, { about: { order_id: order.id }, evenIfCancelled: true });
       }
     }
     return followUps;
