@@ -419,7 +419,7 @@ test("a billing date that moved all the same goes to a person, and is not moved 
   expect(stop).toMatchObject({
     reason_code: "MOVE_CHANGED_BILLING",
     reason:
-      `Subscription ${one.id} was moved to the price ${NEW}. Afterwards this was not as before: what its billing dates are counted from.`,
+      `Subscription ${one.id} was moved to the price ${NEW}. Afterwards this was not as before: the anchor of its billing dates.`,
   });
   delete world.deps.faultPoint;
   await setStatus(world.db, stop?.id ?? 0, "PENDING");

@@ -22,7 +22,7 @@ function effect(overrides: Partial<Effect> = {}): Effect {
     vendor: "pharmacy",
     operation: "make thing",
     key: "line:1:1",
-    settleSeconds: 60,
+    visibleAfterSeconds: 60,
     find: () => Promise.resolve(made[0] ?? null),
     send: () => {
       made.push(`thing-${made.length + 1}`);

@@ -75,7 +75,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toEqual([]);
     await notFirst(world);
-    expect((await stopped(world))[0]?.reason).toContain("was dropped by a person");
+    expect((await stopped(world))[0]?.reason).toContain("a person cancelled task");
   });
 
   test("one that is old when we first hear of it", async () => {

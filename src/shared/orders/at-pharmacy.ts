@@ -53,7 +53,6 @@ export async function cancelAtPharmacy(
       vendor: "pharmacy",
       operation: "cancel order",
       key: await nextCancelKey(ctx, pharmacyOrderId),
-      settleSeconds: 0,
       find: async () => (await isCancelled()) ? pharmacyOrderId : null,
       send: async () => {
         const answer = await pharmacy.cancelOrder(pharmacyOrderId);

@@ -1,32 +1,38 @@
 import { sql } from "kysely";
-import { asClockwork, type Trx } from "../db/database.ts";
-import type { Role } from "../vendors/contract.ts";
-import { VendorError } from "../vendors/contract.ts";
+import { asClockwork, type Database, type Trx } from "../db/database.ts";
+import { type Role, VendorError } from "../vendors/contract.ts";
 import type { Deps } from "./deps.ts";
 import { Permanent, Wait } from "./reasons.ts";
 
-/** Longer than a log-in and a send, 15 s each at most. The fence renews it, so looking and checking may take as long. */
+/**
+ * A log-in and a send take at most 15 s each. `fence` renews the lease before the send, so `find` and `guard` may use up
+ * the first 60 s.
+ */
 export const EFFECT_LEASE_SECONDS = 60;
 const leaseEnd = () => sql<Date>`clockwork.now() + ${`${EFFECT_LEASE_SECONDS} seconds`}::interval`;
 
-/** One thing done outside, once. Identified by vendor, operation and a business key. */
-export interface Effect {
+/** The business key of an effect in `clockwork.effects`. */
+export interface EffectKey {
   vendor: Role;
   /** In words, e.g. `create order`. */
   operation: string;
-  /** What it is in our business, never a task's id: a resent task must find the same row. */
+  /** Never a task's id: a resent task must find the same row. */
   key: string;
-  /** How long after a send without an answer the vendor's list can be trusted to show it. */
-  settleSeconds: number;
-  /** Looks for what an unanswered send may have made, by our reference. Gives the vendor's id, or null. */
+}
+
+/** One act outside with a lasting result, done once. */
+export interface Effect extends EffectKey {
+  /** How long after a send without a reply the vendor's list surely shows its result. Default: 0. */
+  visibleAfterSeconds?: number;
+  /** Searches by our reference for the result of a send without a reply. Returns the vendor's id, or null. */
   find?: () => Promise<string | null>;
-  /** For a vendor that ignores a repeat by key: how long it remembers. Stands in for `find`. */
+  /** Instead of `find`, for a vendor that ignores a repeat by key: how long it remembers the key. */
   idempotentForSeconds?: number;
-  /** The last look before sending; throws to call it off. */
+  /** The last check before the send; it throws to prevent the send. */
   guard?: () => Promise<void>;
   /**
-   * Does it. Gives the vendor's id of what was made, if there is one. `refusals`: how often the vendor said no before.
-   * A vendor that repeats its answers by idempotency key must get another key after a no, and the same one until then.
+   * Does it. Returns the vendor's id of the result, if there is one. `refusals` counts the vendor's refusals so far.
+   * A vendor that repeats its replies by idempotency key needs a new key after a refusal, and the same key until then.
    */
   send: (refusals: number) => Promise<string | null>;
 }
@@ -35,19 +41,19 @@ interface Claim {
   id: number;
   attempt: number;
   refusals: number;
-  /** When it was sent before without an answer; null when it surely was not. */
+  /** The time of an earlier send without a reply; null when nothing was sent. */
   unansweredSince: Date | null;
 }
 
 /**
- * Does `effect` unless the ledger says it was done, and returns the vendor's id of it.
+ * Does `effect` unless the ledger says that it was done, and returns the vendor's id of it.
  *
- * Claim, look, send, confirm: each its own statement, so that a drain that dies anywhere leaves a row that
- * says what may have happened. An INTENT without an answer is looked up before it is sent again, and not
- * before it had time to show. CONFIRMED is never sent again.
+ * Claim, find, send and confirm are statements of their own, so that the row is true wherever a drain dies. An INTENT
+ * without a reply is searched for before it is sent again, once it had time to become visible. CONFIRMED is never sent
+ * again.
  *
- * Throws Wait (another run holds it, or it must settle first), Permanent OUTCOME_UNKNOWN (nobody can be asked),
- * whatever `guard` throws, and the VendorError of a call that failed.
+ * Throws Wait while another run has the claim, or the result is not yet visible. Throws Permanent OUTCOME_UNKNOWN where the
+ * vendor cannot be asked. Throws the errors of `guard`, and the VendorError of a failed call.
  */
 export async function once(deps: Deps, taskId: number, effect: Effect): Promise<string | null> {
   const claim = await claimEffect(deps, taskId, effect);
@@ -56,15 +62,15 @@ export async function once(deps: Deps, taskId: number, effect: Effect): Promise<
   let { unansweredSince } = claim;
   try {
     if (unansweredSince) {
-      const found = await lookUp(deps, effect, unansweredSince);
-      if (found.done) return await confirm(deps, claim, found.reference);
-      // Looked for after it had time to show, and not there: what is known now is that it was not done.
+      const found = await findUnanswered(deps, effect, unansweredSince);
+      if (found !== null) return await confirm(deps, claim, found);
+      // It had time to become visible and is not there: it was not done.
       if (effect.find) unansweredSince = null;
     }
     await deps.faultPoint?.("effect looked up");
     await effect.guard?.();
   } catch (error) {
-    // Nothing was sent in this run: what is known about it is what was known before.
+    // This run sent nothing, so the row says the same as before.
     await release(deps, claim, unansweredSince && !isOutcomeUnknown(error) ? "INTENT" : "REFUSED");
     throw error;
   }
@@ -73,10 +79,9 @@ export async function once(deps: Deps, taskId: number, effect: Effect): Promise<
   try {
     reference = await effect.send(claim.refusals);
   } catch (error) {
-    const surelyNotDone = error instanceof VendorError && error.failure !== "unanswered";
-    const saidNo = error instanceof VendorError && error.failure === "refused";
-    unansweredSince ??= surelyNotDone ? null : deps.clock();
-    await release(deps, claim, unansweredSince ? "INTENT" : "REFUSED", saidNo ? 1 : 0);
+    const failure = error instanceof VendorError ? error.failure : "unanswered";
+    if (failure === "unanswered") unansweredSince ??= deps.clock();
+    await release(deps, claim, unansweredSince ? "INTENT" : "REFUSED", failure === "refused" ? 1 : 0);
     throw error;
   }
   await deps.faultPoint?.("effect sent");
@@ -86,9 +91,8 @@ export async function once(deps: Deps, taskId: number, effect: Effect): Promise<
 async function claimEffect(
   deps: Deps,
   taskId: number,
-  effect: Effect,
+  { vendor, operation, key }: EffectKey,
 ): Promise<Claim | { confirmed: string | null }> {
-  const { vendor, operation, key } = effect;
   const first = await deps.db
     .insertInto("clockwork.effects")
     .values({ vendor, operation, key, task_id: taskId, leased_until: leaseEnd() })
@@ -99,7 +103,7 @@ async function claimEffect(
   return await asClockwork(deps.db, "effects", async (trx) => {
     const row = await trx
       .selectFrom("clockwork.effects")
-      .select(["id", "state", "reference", "attempt", "sent_at", "leased_until"])
+      .select(["id", "state", "reference", "sent_at", "leased_until"])
       .where("vendor", "=", vendor)
       .where("operation", "=", operation)
       .where("key", "=", key)
@@ -109,7 +113,7 @@ async function claimEffect(
     if (row.leased_until && row.leased_until > deps.clock()) {
       throw new Wait(row.leased_until, "EFFECT_HELD", { operation });
     }
-    const { attempt, refusals } = await trx
+    const claimed = await trx
       .updateTable("clockwork.effects")
       .set((eb) => ({
         state: "INTENT",
@@ -119,37 +123,33 @@ async function claimEffect(
         leased_until: leaseEnd(),
       }))
       .where("id", "=", row.id)
-      .returning(["attempt", "refusals"])
+      .returning(["id", "attempt", "refusals"])
       .executeTakeFirstOrThrow();
-    return { id: row.id, attempt, refusals, unansweredSince: row.state === "INTENT" ? row.sent_at : null };
+    return { ...claimed, unansweredSince: row.state === "INTENT" ? row.sent_at : null };
   });
 }
 
-async function lookUp(
-  deps: Deps,
-  effect: Effect,
-  sentAt: Date,
-): Promise<{ done: true; reference: string | null } | { done: false }> {
-  const { vendor, operation } = effect;
+/** The vendor's id of an effect that was sent without a reply; null when a repeat does no harm. */
+async function findUnanswered(deps: Deps, effect: Effect, sentAt: Date): Promise<string | null> {
+  const { vendor, operation, visibleAfterSeconds = 0, idempotentForSeconds = 0 } = effect;
   if (effect.find) {
-    const settled = new Date(sentAt.getTime() + effect.settleSeconds * 1000);
-    if (deps.clock() < settled) throw new Wait(settled, "EFFECT_SETTLING", { vendor, operation });
-    const reference = await effect.find();
-    return reference === null ? { done: false } : { done: true, reference };
+    const visibleAt = new Date(sentAt.getTime() + visibleAfterSeconds * 1000);
+    if (deps.clock() < visibleAt) throw new Wait(visibleAt, "EFFECT_SETTLING", { vendor, operation });
+    return await effect.find();
   }
-  const forgottenAt = sentAt.getTime() + (effect.idempotentForSeconds ?? 0) * 1000;
-  // A person is asked; their resend is the answer "it was not done", which is why the row becomes REFUSED.
+  // A person is asked. Their resend means "it was not done", which is why the row becomes REFUSED.
+  const forgottenAt = sentAt.getTime() + idempotentForSeconds * 1000;
   if (deps.clock().getTime() >= forgottenAt) throw new Permanent("OUTCOME_UNKNOWN", { vendor, operation });
-  return { done: false };
+  return null;
 }
 
 function isOutcomeUnknown(error: unknown): boolean {
   return error instanceof Permanent && error.reason.code === "OUTCOME_UNKNOWN";
 }
 
-/** The last statement before the send: a run that slept past its lease finds out here that it lost its claim. */
-async function fence(deps: Deps, claim: Claim, effect: Effect): Promise<void> {
-  const held = await deps.db
+/** The last statement before the send: a run that slept past its lease finds here that it lost its claim. */
+async function fence(deps: Deps, claim: Claim, { operation }: EffectKey): Promise<void> {
+  const renewed = await deps.db
     .updateTable("clockwork.effects")
     .set({ sent_at: sql`clockwork.now()`, leased_until: leaseEnd() })
     .where("id", "=", claim.id)
@@ -158,11 +158,11 @@ async function fence(deps: Deps, claim: Claim, effect: Effect): Promise<void> {
     .where("leased_until", ">", sql<Date>`clockwork.now()`)
     .returning("id")
     .executeTakeFirst();
-  if (!held) throw new Wait(deps.clock(), "EFFECT_HELD", { operation: effect.operation });
+  if (!renewed) throw new Wait(deps.clock(), "EFFECT_HELD", { operation });
   await deps.faultPoint?.("effect fenced");
 }
 
-/** Ends the lease. Touches only this run's own claim: a later one may have taken over. */
+/** Ends the lease of this run's own claim: a later run may have taken over. */
 async function release(
   deps: Deps,
   claim: Claim,
@@ -183,21 +183,21 @@ async function release(
     .execute();
 }
 
-/**
- * The first confirmation stands. A run that comes later (a zombie whose lease was over) gets the reference that
- * stands; what it made itself is then a duplicate, which the vendor's own events bring to light.
- */
-async function confirm(deps: Deps, claim: Claim, reference: string | null): Promise<string | null> {
-  const confirmed = await deps.db
+const confirmation = (db: Database | Trx, reference: string | null) =>
+  db
     .updateTable("clockwork.effects")
     .set({ state: "CONFIRMED", reference, leased_until: null, settled_at: sql`clockwork.now()` })
-    .where("id", "=", claim.id)
-    .where("state", "<>", "CONFIRMED")
-    .returning("reference")
-    .executeTakeFirst();
-  if (confirmed) {
+    .where("state", "<>", "CONFIRMED");
+
+/**
+ * The first confirmation stands. A run that comes later (a zombie whose lease was over) gets the reference that
+ * stands. Its own result is then a duplicate, which the vendor's own events bring to light.
+ */
+async function confirm(deps: Deps, claim: Claim, reference: string | null): Promise<string | null> {
+  const confirmed = await confirmation(deps.db, reference).where("id", "=", claim.id).executeTakeFirst();
+  if (confirmed.numUpdatedRows > 0) {
     await deps.faultPoint?.("effect confirmed");
-    return confirmed.reference;
+    return reference;
   }
   const standing = await deps.db
     .selectFrom("clockwork.effects")
@@ -211,20 +211,14 @@ async function confirm(deps: Deps, claim: Claim, reference: string | null): Prom
 }
 
 /**
- * The vendor's own message showed that the thing was done: the ledger learns it from there. What a run that is
- * sending it right now makes besides is then the duplicate.
+ * Confirms an effect because the vendor's own message showed its result. A run that is sending it right now then makes a
+ * duplicate.
  */
-export async function confirmAsSeen(
+export async function confirmEffect(
   trx: Trx,
-  effect: Pick<Effect, "vendor" | "operation" | "key">,
+  { vendor, operation, key }: EffectKey,
   reference: string,
 ): Promise<void> {
-  await trx
-    .updateTable("clockwork.effects")
-    .set({ state: "CONFIRMED", reference, leased_until: null, settled_at: sql`clockwork.now()` })
-    .where("vendor", "=", effect.vendor)
-    .where("operation", "=", effect.operation)
-    .where("key", "=", effect.key)
-    .where("state", "<>", "CONFIRMED")
-    .execute();
+  await confirmation(trx, reference).where("vendor", "=", vendor).where("operation", "=", operation)
+    .where("key", "=", key).execute();
 }

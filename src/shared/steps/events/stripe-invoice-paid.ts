@@ -9,10 +9,10 @@ export const invoicePaid = defineStep({
   queue: "internal",
   data: stripeHint,
   async run(ctx, { object_id: invoiceId, customer_id: key }) {
-    // For the customer's story; a thin event names none, and a customer nobody knows yet is order.make's business.
+    // For the customer's story. A thin event has no customer, and order.make asks about an unknown one.
     const customer = key ? await findCustomer(ctx.deps.db, "stripe_customer_id", key) : undefined;
     ctx.about({ invoiceId, ...(customer ? { customerId: customer.id } : {}) });
     const make: FollowUp = { step: "order.make", data: { invoice_id: invoiceId } };
-    return { kind: "done", commit: () => Promise.resolve([make]) };
+    return { kind: "done", commit: () => [make] };
   },
 });

@@ -3,7 +3,7 @@ import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
 
-/** A payment failed: the customer's plan is put right in the CRM, and the CRM hears of this try. */
+/** A payment failed: the CRM's plan is set to Stripe's, and the CRM hears of this try. */
 export const invoicePaymentFailed = defineStep({
   handles: ["stripe.invoice.payment_failed"],
   queue: "stripe",
@@ -13,20 +13,16 @@ export const invoicePaymentFailed = defineStep({
     const invoice = await readInvoice(ctx.vendors.stripe, invoiceId);
     const { subscriptionId, attemptCount } = invoice;
     if (!subscriptionId) {
-      return {
-        kind: "cancelled",
-        reason: reason("PAYMENT_NOT_TOLD", { why: "it was not for a subscription" }),
-      };
+      const why = "it was not for a subscription";
+      return { kind: "cancelled", reason: reason("PAYMENT_NOT_TOLD", { why }) };
     }
     const followUps: FollowUp[] = [
       { step: "owner.propagate_plan", data: { subscription_id: subscriptionId } },
     ];
     if (invoiceStateOf(invoice) === "OPEN") {
-      followUps.push({
-        step: "owner.tell_payment_failed",
-        data: { invoice_id: invoiceId, attempt: attemptCount },
-      });
+      const data = { invoice_id: invoiceId, attempt: attemptCount };
+      followUps.push({ step: "owner.tell_payment_failed", data });
     }
-    return { kind: "done", commit: () => Promise.resolve(followUps) };
+    return { kind: "done", commit: () => followUps };
   },
 });

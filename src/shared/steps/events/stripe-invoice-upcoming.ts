@@ -3,7 +3,7 @@ import { defineStep } from "../../queue/step.ts";
 import { HINTS } from "../../vendors/hints.ts";
 
 /**
- * Stripe will charge in a few days: a refill that will have no valid prescription then opens its renewal at once. Such an
+ * Stripe will charge in a few days: a refill without a valid prescription on that day opens its renewal at once. Such an
  * invoice does not exist yet, so it has no id.
  */
 export const invoiceUpcoming = defineStep({
@@ -14,6 +14,6 @@ export const invoiceUpcoming = defineStep({
     const followUps: FollowUp[] = subscription_id
       ? [{ step: "renewal.check", data: { subscription_id, before_next_charge: true, ask_pharmacy: true } }]
       : [];
-    return Promise.resolve({ kind: "done", commit: () => Promise.resolve(followUps) });
+    return { kind: "done", commit: () => followUps };
   },
 });

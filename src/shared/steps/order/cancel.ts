@@ -19,34 +19,31 @@ import { customerById } from "../../registry/customers.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
-/** The order turned out not to be at the pharmacy, and from now on it never will be. */
+/** The order is not at the pharmacy, and is not sent. */
 class NeverPlaced extends Error {
   override name = "NeverPlaced";
 }
 
-/** Sees to it that an order does not ship: cancels it at the pharmacy, or asks a person when it is too late. */
+/** Cancels an order at the pharmacy, so that it does not ship, or asks a person when it is too late. */
 export const orderCancel = defineOwnStep("order.cancel", {
   queue: "pharmacy",
   async run(ctx, { order_id: orderId, cause }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
-    if (hasShipped(order)) throw new Permanent("ALREADY_SHIPPED", { order: orderId, cause });
+    const tooLate = () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause });
+    if (hasShipped(order)) throw tooLate();
     await requestCancel(ctx.deps.db, orderId, cause);
     await ctx.deps.faultPoint?.("cancel requested");
     const pharmacyOrderId = order.pharmacy_order_id ?? (await placedOrder(ctx, order));
     if (pharmacyOrderId) {
-      await cancelAtPharmacy(
-        ctx,
-        pharmacyOrderId,
-        () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause }),
-      );
+      await cancelAtPharmacy(ctx, pharmacyOrderId, tooLate);
     }
     return {
       kind: "done",
       commit: async (trx) => {
         const current = await lockOrder(trx, orderId);
-        if (hasShipped(current)) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
-        if (pharmacyOrderId && !(await claimPharmacyOrder(trx, current, pharmacyOrderId))) {
+        const isOurs = !pharmacyOrderId || await claimPharmacyOrder(trx, current, pharmacyOrderId);
+        if (hasShipped(current) || !isOurs) {
           throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
         }
         const moved = await moveOrder(trx, current, "CANCELLED");
@@ -57,8 +54,8 @@ export const orderCancel = defineOwnStep("order.cancel", {
 });
 
 /**
- * The pharmacy's id of the order, or null when it was never placed. A create without an answer is settled here:
- * found at the pharmacy, or given up for good (whoever comes to place it finds the request to cancel).
+ * The pharmacy's id of the order, or null when it was never placed. A create without a reply is found at the pharmacy, or
+ * ends here as REFUSED: a later run of `order.place` reads `cancel_requested_at` and sends nothing.
  */
 async function placedOrder(ctx: StepContext, order: Order): Promise<string | null> {
   const effect = await createEffectOf(ctx, order);
@@ -71,7 +68,7 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
       vendor: "pharmacy",
       operation: CREATE_ORDER,
       key: order.reference,
-      settleSeconds: CREATE_SETTLE_SECONDS,
+      visibleAfterSeconds: CREATE_SETTLE_SECONDS,
       find: () => findAtPharmacy(ctx, customer, order),
       guard: neverPlaced,
       send: neverPlaced,

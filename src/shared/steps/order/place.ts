@@ -18,17 +18,16 @@ import {
 } from "../../orders/orders.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
-import { Halt } from "../../queue/halt.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
-import { type Commit, defineOwnStep, type StepContext } from "../../queue/step.ts";
+import { type Commit, defineOwnStep, Halt, type StepContext } from "../../queue/step.ts";
 import { wakeTasks } from "../../queue/wake.ts";
 import { paidFillOf } from "../../subscriptions/paid-fill.ts";
 import { standingOf } from "../../subscriptions/standing.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
 
-/** What the last look before sending found out. */
-interface Plan {
+/** The order as it is sent to the pharmacy. */
+interface Placement {
   patientId: string;
   prescriptionId: string;
   pharmacyPrescriptionId: string;
@@ -36,76 +35,66 @@ interface Plan {
 }
 
 /**
- * Places a paid fill at the pharmacy, once; also the recheck of an order that waits. Everything is read from its
- * owner at the moment of use: the payment, the subscription, the prescription, the address.
+ * Places a paid fill at the pharmacy, once; also the recheck of an order that waits. The payment, the subscription, the
+ * prescription and the address are read from their owners at the moment of use.
  */
 export const orderPlace = defineOwnStep("order.place", {
   queue: "pharmacy",
-  async run(ctx, data) {
-    const order = await orderById(ctx.deps.db, data.order_id);
+  async run(ctx, { order_id: orderId, ship_despite_subscription: isForced = false }) {
+    const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     if (!isWaiting(order)) return { kind: "done" };
     if (order.fill_on > ctx.now()) {
-      return {
-        kind: "wait",
-        until: order.fill_on,
-        reason: notDueYet(order.fill_on, await pharmacyZone(ctx.deps.db)),
-      };
+      const why = notDueYet(order.fill_on, await pharmacyZone(ctx.deps.db));
+      return { kind: "wait", until: order.fill_on, reason: why };
     }
     const customer = await customerById(ctx.deps.db, order.customer_id);
-    const despiteSubscription = data.ship_despite_subscription === true;
-    let plan: Plan | undefined;
-    try {
-      // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
-      if (!(await createEffectOf(ctx, order))) {
-        plan = await makePlan(ctx, order, customer, despiteSubscription);
-      }
-      const pharmacyOrderId = await ctx.once({
-        vendor: "pharmacy",
-        operation: CREATE_ORDER,
-        key: order.reference,
-        settleSeconds: CREATE_SETTLE_SECONDS,
-        find: () => findAtPharmacy(ctx, customer, order),
-        guard: async () => {
-          plan ??= await makePlan(ctx, order, customer, despiteSubscription);
-          await refuseIfCancelled(ctx, order);
-        },
-        send: async () => {
-          if (!plan) throw new Error("an order is never sent without its plan");
-          const { patientId, pharmacyPrescriptionId: prescriptionId, address } = plan;
-          const made = await ctx.vendors.pharmacy.createOrder({
-            patientId,
-            prescriptionId,
-            reference: order.reference,
-            address,
-          });
-          return made.id;
-        },
-      });
-      if (pharmacyOrderId === null) throw new Error("the pharmacy's order has no id");
-      return { kind: "done", commit: placed(order, pharmacyOrderId, plan?.prescriptionId ?? null) };
-    } catch (error) {
-      if (error instanceof Halt) return error.outcome;
-      throw error;
-    }
+    let placement: Placement | undefined;
+    // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
+    if (!(await createEffectOf(ctx, order))) placement = await prepare(ctx, order, customer, isForced);
+    const pharmacyOrderId = await ctx.once({
+      vendor: "pharmacy",
+      operation: CREATE_ORDER,
+      key: order.reference,
+      visibleAfterSeconds: CREATE_SETTLE_SECONDS,
+      find: () => findAtPharmacy(ctx, customer, order),
+      guard: async () => {
+        placement ??= await prepare(ctx, order, customer, isForced);
+        await endIfCancelled(ctx, order);
+      },
+      send: async () => {
+        if (!placement) throw new Error("an order is never sent without its placement");
+        const { patientId, pharmacyPrescriptionId: prescriptionId, address } = placement;
+        const { reference } = order;
+        const made = await ctx.vendors.pharmacy.createOrder({
+          patientId,
+          prescriptionId,
+          reference,
+          address,
+        });
+        return made.id;
+      },
+    });
+    if (pharmacyOrderId === null) throw new Error("the pharmacy's order has no id");
+    return { kind: "done", commit: placed(order, pharmacyOrderId, placement?.prescriptionId ?? null) };
   },
 });
 
-/** A refund that comes in while we check sets this; it is read last, after our claim is in the ledger. */
-async function refuseIfCancelled(ctx: StepContext, order: Order): Promise<void> {
+/** A refund that comes in during the checks sets `cancel_requested_at`: it is read last, after the claim in the ledger. */
+async function endIfCancelled(ctx: StepContext, order: Order): Promise<void> {
   const { cancel_requested_at } = await orderById(ctx.deps.db, order.id);
   if (cancel_requested_at) throw new Halt({ kind: "done" });
 }
 
-async function makePlan(
+async function prepare(
   ctx: StepContext,
   order: Order,
   customer: Customer,
-  despiteSubscription: boolean,
-): Promise<Plan> {
-  await refuseIfCancelled(ctx, order);
-  await refuseUnpaid(ctx, order);
-  await refuseUnwanted(ctx, order, despiteSubscription);
+  isForced: boolean,
+): Promise<Placement> {
+  await endIfCancelled(ctx, order);
+  await cancelUnpaid(ctx, order);
+  await refuseUnwanted(ctx, order, isForced);
   const patient = keyOf(customer, "health_patient_id");
   const patientId = keyOf(customer, "pharmacy_patient_id");
   for (const prescriptionId of await validPrescriptions(ctx, order, patient)) {
@@ -118,84 +107,61 @@ async function makePlan(
   throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"));
 }
 
-async function refuseUnpaid(ctx: StepContext, order: Order): Promise<void> {
+async function cancelUnpaid(ctx: StepContext, order: Order): Promise<void> {
   const { stripe } = ctx.vendors;
   const invoice = await readInvoice(stripe, order.invoice_id);
-  const why = (await whyNotPaid(stripe, invoice)) ??
+  const unpaid = (await whyNotPaid(stripe, invoice)) ??
     ((await creditedLines(stripe, invoice)).has(order.invoice_line_id) ? reason("CHARGE_REFUNDED") : null);
-  if (!why) return;
+  if (!unpaid) return;
+  const { cause, why } = CANCELS[unpaid.code] ?? { cause: "voided", why: "it is not paid for" };
   throw new Halt({
     kind: "cancelled",
-    reason: reason("ORDER_CALLED_OFF", {
-      order: order.id,
-      why: WHY_CALLED_OFF[why.code] ?? "it is not paid for",
-    }),
+    reason: reason("ORDER_CALLED_OFF", { order: order.id, why }),
     commit: async (trx): Promise<FollowUp[]> => {
       const current = await lockOrder(trx, order.id);
-      await requestCancel(trx, order.id, CAUSES[why.code] ?? "voided");
-      // It was placed meanwhile (an unanswered create that the pharmacy told of): then it is cancelled there.
-      if (!isWaiting(current)) {
-        return [{ step: "order.cancel", data: { order_id: order.id, cause: CAUSES[why.code] ?? "voided" } }];
-      }
+      await requestCancel(trx, order.id, cause);
+      // The pharmacy's event of an unanswered create came meanwhile: the order is cancelled at the pharmacy.
+      if (!isWaiting(current)) return [{ step: "order.cancel", data: { order_id: order.id, cause } }];
       const moved = await moveOrder(trx, current, "CANCELLED");
       return moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
     },
   });
 }
 
-const CAUSES: Partial<Record<ReasonCode, CancelCause>> = {
-  CHARGE_REFUNDED: "refunded",
-  CHARGE_DISPUTED: "disputed",
-};
-const WHY_CALLED_OFF: Partial<Record<ReasonCode, string>> = {
-  CHARGE_REFUNDED: "the charge was refunded",
-  CHARGE_DISPUTED: "the charge is disputed",
+const CANCELS: Partial<Record<ReasonCode, { cause: CancelCause; why: string }>> = {
+  CHARGE_REFUNDED: { cause: "refunded", why: "the charge was refunded" },
+  CHARGE_DISPUTED: { cause: "disputed", why: "the charge is disputed" },
 };
 
 /** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
-async function refuseUnwanted(
-  ctx: StepContext,
-  order: Order,
-  despite: boolean,
-): Promise<void> {
+async function refuseUnwanted(ctx: StepContext, order: Order, isForced: boolean): Promise<void> {
   const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
   const fill = paidFillOf(standingOf(subscription));
   if (fill === "WAITS") throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
-  if (fill === "ASKS" && !despite) {
+  if (fill === "ASKS" && !isForced) {
     throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
   }
 }
 
-async function validPrescriptions(
-  ctx: StepContext,
-  order: Order,
-  patientId: string,
-): Promise<string[]> {
+async function validPrescriptions(ctx: StepContext, order: Order, patientId: string): Promise<string[]> {
   const timeZone = await pharmacyZone(ctx.deps.db);
   const codes = await rxnormCodesOf(ctx.deps.db, order.product_id);
   if (codes.size === 0) throw new Permanent("PRODUCT_HAS_NO_CODE", { product: order.product_id });
   const prescriptions = await ctx.vendors.health.listPrescriptions(patientId);
   const verdict = judgePrescriptions(prescriptions, codes, ctx.now(), timeZone);
-  switch (verdict.kind) {
-    case "valid":
-      return verdict.prescriptionIds;
-    case "none":
-      throw waitFor(
-        ctx,
-        order,
-        "AWAITING_PRESCRIPTION",
-        reason("NO_VALID_PRESCRIPTION", { why: verdict.why }),
-      );
-    case "unclear":
-      throw new Halt({
-        kind: "stopped",
-        reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
-        commit: wait(ctx, order, "AWAITING_PRESCRIPTION"),
-      });
+  if (verdict.kind === "valid") return verdict.prescriptionIds;
+  if (verdict.kind === "none") {
+    const why = reason("NO_VALID_PRESCRIPTION", { why: verdict.why });
+    throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", why);
   }
+  throw new Halt({
+    kind: "stopped",
+    reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
+    commit: wait(ctx, order, "AWAITING_PRESCRIPTION"),
+  });
 }
 
-/** The order waits, and this very task is its recheck: soon at first, then daily, so that no wake-up can be lost. */
+/** The order waits, and this task is its recheck: soon at first, then daily, so that no missed wake can strand it. */
 function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason): Halt {
   const now = ctx.now();
   const waited = now.getTime() - Math.max(order.created_at.getTime(), order.fill_on.getTime());
@@ -218,7 +184,7 @@ function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
   return async (trx) => {
     const current = await lockOrder(trx, order.id);
     await moveOrder(trx, current, state);
-    // News came in since the order was read: check again at once.
+    // An event released the order after it was read: check again at once.
     if (current.released_at?.getTime() !== order.released_at?.getTime()) {
       await wakeTasks(trx, { ids: [ctx.task.id] }, { alsoWaiting: true });
     }
@@ -237,7 +203,7 @@ function placed(read: Order, pharmacyOrderId: string, prescriptionId: string | n
         .where("id", "=", order.id).execute();
     }
     const moved = await moveOrder(trx, order, "PLACED");
-    // Sent by an earlier run, or news came in since: the address it went out with may be a former one.
+    // After a send by an earlier run, or an event since the read, the order may have a former address.
     const mayBeFormer = !prescriptionId || order.released_at?.getTime() !== read.released_at?.getTime();
     const followUps: FollowUp[] = [];
     if (moved) followUps.push({ step: "order.tell_crm", data: { order_id: order.id, fact: "order_placed" } });

@@ -3,30 +3,29 @@ import { customerById, keyOf } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep } from "../../queue/step.ts";
+import { CRM_HOURS, tellOnce } from "../../queue/tell.ts";
 
 type Fact = DataOf<"order.tell_crm">["fact"];
 
-/** An older event is stored by the CRM without starting anything, so nobody would hear of it anyway. */
-const TOO_OLD_HOURS = 72;
-
-const RANK_OF_FACT: Record<Fact, number> = {
-  order_placed: ORDER_STATES.PLACED,
-  order_shipped: ORDER_STATES.SHIPPED,
-  order_delivered: ORDER_STATES.DELIVERED,
-  order_cancelled: ORDER_STATES.CANCELLED,
+/** The order's rank when the fact became true, and the time of it. The time is part of the event's id: it never changes. */
+const FACTS: Record<Fact, { rank: number; at: (order: Order) => Date | null }> = {
+  order_placed: { rank: ORDER_STATES.PLACED, at: (order) => order.placed_at },
+  order_shipped: { rank: ORDER_STATES.SHIPPED, at: (order) => order.shipped_at },
+  order_delivered: { rank: ORDER_STATES.DELIVERED, at: (order) => order.delivered_at },
+  order_cancelled: { rank: ORDER_STATES.CANCELLED, at: (order) => order.ended_at },
 };
 
-/** Tells the CRM one fact of one order, once. Skipped when the order has moved past it or it is old news. */
+/** Tells the CRM one fact of one order, once. Cancelled when the order has moved past it or the CRM would ignore it. */
 export const orderTellCrm = defineOwnStep("order.tell_crm", {
   queue: "crm",
   async run(ctx, { order_id: orderId, fact }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
-    const at = momentOf(order, fact) ?? ctx.task.createdAt;
-    if (ORDER_STATES[order.state] > RANK_OF_FACT[fact]) {
+    const at = FACTS[fact].at(order) ?? ctx.task.createdAt;
+    if (ORDER_STATES[order.state] > FACTS[fact].rank) {
       return { kind: "cancelled", reason: reason("FACT_IS_PAST", { fact }) };
     }
-    if (ctx.now().getTime() - at.getTime() > TOO_OLD_HOURS * 3_600_000) {
+    if (ctx.now().getTime() - at.getTime() > CRM_HOURS * 3_600_000) {
       return { kind: "cancelled", reason: reason("FACT_IS_TOO_OLD", { fact }) };
     }
     const personId = keyOf(await customerById(ctx.deps.db, order.customer_id), "crm_person_id");
@@ -36,39 +35,8 @@ export const orderTellCrm = defineOwnStep("order.tell_crm", {
       .where("order_id", "=", orderId)
       .orderBy("id")
       .executeTakeFirst();
-    const id = `${order.reference}:${fact}`;
-    await ctx.once({
-      vendor: "crm",
-      operation: "send event",
-      key: id,
-      settleSeconds: 0,
-      idempotentForSeconds: TOO_OLD_HOURS * 3600,
-      send: async () => {
-        const tracking = fact === "order_shipped" && parcel ? parcel : {};
-        await ctx.vendors.crm.sendEvent({
-          personId,
-          id,
-          name: fact,
-          at,
-          data: { order_id: orderId, ...tracking },
-        });
-        return null;
-      },
-    });
+    const data = { order_id: orderId, ...(fact === "order_shipped" ? parcel : {}) };
+    await tellOnce(ctx, `${order.reference}:${fact}`, () => ({ personId, name: fact, at, data }));
     return { kind: "done" };
   },
 });
-
-/** When the fact came to be: it never changes, so that a repeat carries the same event id. */
-function momentOf(order: Order, fact: Fact): Date | null {
-  switch (fact) {
-    case "order_placed":
-      return order.placed_at;
-    case "order_shipped":
-      return order.shipped_at;
-    case "order_delivered":
-      return order.delivered_at;
-    case "order_cancelled":
-      return order.ended_at;
-  }
-}

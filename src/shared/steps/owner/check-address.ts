@@ -8,18 +8,9 @@ import { reason } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { wakeTasks } from "../../queue/wake.ts";
 
-/** A person is asked whether an order goes to where its customer does not live any more. */
-interface Question {
-  order: Order;
-  /** Stands for the address that is asked about. */
-  mark: string;
-  code: "ADDRESS_CHANGED" | "ADDRESS_INCOMPLETE";
-}
-
 /**
- * The health record owns the address, and an order carries it as it was when it was placed: for each order that is with
- * the pharmacy and has not shipped, both are compared. The pharmacy cannot change an order, so a person is asked, once for
- * each order and address; a resend of the question places the order anew.
+ * Compares the address of each order at the pharmacy with the health record, which owns the address. The pharmacy cannot
+ * change an order, so a person is asked, once for each order and address. A resend of the question places the order anew.
  */
 export const ownerCheckAddress = defineOwnStep("owner.check_address", {
   queue: "pharmacy",
@@ -29,25 +20,20 @@ export const ownerCheckAddress = defineOwnStep("owner.check_address", {
     const orders = await ordersWithPharmacy(ctx.deps.db, customerId);
     if (orders.length === 0 || !customer.health_patient_id) return { kind: "done" };
     const home = await ctx.vendors.health.getShippingAddress(customer.health_patient_id);
-    const questions: Question[] = [];
-    const settled: Order[] = [];
+    const wrong: { order: Order; mark: string }[] = [];
+    const right: number[] = [];
     for (const order of orders) {
       const destination = await destinationOf(ctx, order, home);
-      if (destination === "right") settled.push(order);
-      if (destination === "right" || destination === "gone") continue;
-      questions.push({
-        order,
-        mark: await markOf(order.reference, home),
-        code: home ? "ADDRESS_CHANGED" : "ADDRESS_INCOMPLETE",
-      });
+      if (destination === "right") right.push(order.id);
+      else if (destination !== "gone") wrong.push({ order, mark: await markOf(order.reference, home) });
     }
+    const code = home ? "ADDRESS_CHANGED" : "ADDRESS_INCOMPLETE";
     return {
       kind: "done",
       commit: async (trx) => {
-        for (const question of questions) await askAbout(trx, ctx, question);
-        // The customer moved back before anybody answered: the question finds nothing to do, and is off the list.
-        await wakeTasks(trx, { step: "order.readdress", about: { order_id: settled.map(({ id }) => id) } });
-        return [];
+        for (const { order, mark } of wrong) await askAbout(trx, ctx, order, mark, code);
+        // The customer moved back before anybody answered: the question runs, finds nothing to do, and ends.
+        await wakeTasks(trx, { step: "order.readdress", about: { order_id: right } });
       },
     };
   },
@@ -63,11 +49,14 @@ async function ordersWithPharmacy(db: Database, customerId: number): Promise<Ord
     .execute();
 }
 
-/**
- * Asks about an order and an address once. A person who let the parcel go there is asked again only about yet another
- * address.
- */
-async function askAbout(trx: Trx, ctx: StepContext, { order, mark, code }: Question): Promise<void> {
+/** Asks about an order and an address once: a person who lets the parcel go there is asked about another address only. */
+async function askAbout(
+  trx: Trx,
+  ctx: StepContext,
+  order: Order,
+  mark: string,
+  code: "ADDRESS_CHANGED" | "ADDRESS_INCOMPLETE",
+): Promise<void> {
   const current = await lockOrder(trx, order.id);
   if (!isWithPharmacy(current.state) || current.cancel_requested_at) return;
   await ask(trx, ctx, {

@@ -1,26 +1,26 @@
 import { contactDifferences } from "../../owners/contact.ts";
 import { whoMustMoveFirst } from "../../owners/login-email.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
-import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
-import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { Permanent, Retryable, Wait } from "../../queue/reasons.ts";
+import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { LOGIN_REFUSALS, type LoginUser, VendorError } from "../../vendors/contract.ts";
 import { sha256Hex } from "../../vendors/signing.ts";
 
-/** An unanswered request may still be sending its mails. */
-const REQUEST_SETTLE_SECONDS = 60;
+/** A request without a reply may still be sending its mails. */
+const REQUEST_VISIBLE_AFTER_SECONDS = 60;
 
 const MINUTE_MS = 60_000;
 /** Auth counts mails by the hour. */
 const MAIL_LIMIT_WAIT_MS = 15 * MINUTE_MS;
 const NOT_FREE_WAIT_MS = 60 * MINUTE_MS;
-/** How long another customer has to answer a mail before a person is asked. */
+/** How long another customer may leave a mail unconfirmed before a person is asked. */
 const NOT_FREE_DAYS = 14;
-/** Whoever answers none of so many mails is talked to. */
+/** A person talks to a customer who confirms none of so many mails. */
 const MOST_REQUESTS = 3;
 
 /**
- * The login's email follows the CRM only as far as the customer says so to Supabase Auth: this has Auth ask, and never
- * sets it. What was asked for is not asked again while there is time to answer, so neither an echo nor a resend mails.
+ * The login's email follows the CRM once the customer confirms it to Supabase Auth. This step has Auth ask, and never sets
+ * the email. It asks once while there is time to confirm, so neither an echo nor a resend mails again.
  */
 export const ownerPropagateLogin = defineOwnStep("owner.propagate_login", {
   queue: "login",
@@ -30,14 +30,14 @@ export const ownerPropagateLogin = defineOwnStep("owner.propagate_login", {
     if (!customer.login_user_id || !customer.crm_person_id) return { kind: "done" };
     const email = await readOwner(ctx, customer);
     const login = await readLogin(ctx, customer);
-    // An empty email at the owner was asked about where the other mirrors are set.
+    // The step owner.propagate_contact asks a person about an empty email at the owner.
     if (!email || !isToBeAsked(ctx, email, login)) return { kind: "done" };
     const inTheWay = await whoMustMoveFirst(ctx, customer, email);
-    if (inTheWay) return notFree(ctx, customerId, inTheWay);
+    if (inTheWay) throw notFree(ctx, customerId, inTheWay);
     try {
       await request(ctx, customer, email, login.pendingEmail?.toLowerCase() === email.toLowerCase());
     } catch (error) {
-      return afterRefusal(ctx, customerId, error);
+      throw explain(ctx, customerId, error);
     }
     await ctx.deps.faultPoint?.("mirror written");
     if (isToBeAsked(ctx, email, await readLogin(ctx, customer))) {
@@ -67,11 +67,6 @@ function isToBeAsked(ctx: StepContext, email: string, login: LoginUser): boolean
   return difference !== undefined && !difference.awaitsConfirmation;
 }
 
-/** Owner and login are read once more, last: what was asked for or changed meanwhile is not asked for again. */
-class Moved extends Error {
-  override name = "Moved";
-}
-
 async function request(
   ctx: StepContext,
   customer: Customer,
@@ -88,12 +83,15 @@ async function request(
   await ctx.once({
     vendor: "login",
     operation: "request email change",
-    // A hash of the address, for nobody's address may be read there; numbered, for an address can come back.
+    // A hash, because the ledger keeps no address; numbered, because an address can come back.
     key: `${change}:${times + 1}`,
-    settleSeconds: REQUEST_SETTLE_SECONDS,
+    visibleAfterSeconds: REQUEST_VISIBLE_AFTER_SECONDS,
     find: async () => (await isAsked()) ? userId : null,
     guard: async () => {
-      if ((await readOwner(ctx, customer)) !== email || (await isAsked())) throw new Moved();
+      // The owner's own event has its own task; this one is tried again.
+      if ((await readOwner(ctx, customer)) !== email || (await isAsked())) {
+        throw new Retryable("NOT_YET_VISIBLE", { vendor: "crm" });
+      }
     },
     send: async () => {
       await ctx.vendors.login.requestEmailChange(userId, email);
@@ -115,47 +113,37 @@ async function countRequests(ctx: StepContext, change: string): Promise<number> 
   return carriedOut.length;
 }
 
-function afterRefusal(ctx: StepContext, customerId: number, error: unknown): Outcome {
-  // The owner's own news of it has its own task; this one looks once more.
-  if (error instanceof Moved) throw new Retryable("NOT_YET_VISIBLE", { vendor: "crm" });
-  if (!(error instanceof VendorError) || error.failure !== "refused") throw error;
+/** The error that ends the task after a refusal of Auth. */
+function explain(ctx: StepContext, customerId: number, error: unknown): unknown {
+  if (!(error instanceof VendorError) || error.failure !== "refused") return error;
   const { status, code = "-" } = error.details;
   switch (code) {
     case LOGIN_REFUSALS.taken:
-      // Somebody was faster; who it is comes to light when it is looked at again.
-      throw new Retryable("NOT_YET_VISIBLE", { vendor: "login" });
+      // Somebody was faster. The next try finds the other login by its address.
+      return new Retryable("NOT_YET_VISIBLE", { vendor: "login" });
     case LOGIN_REFUSALS.tooManyMails:
-      return {
-        kind: "wait",
-        until: new Date(ctx.now().getTime() + MAIL_LIMIT_WAIT_MS),
-        reason: reason("LOGIN_MAIL_LIMIT"),
-      };
+      return new Wait(new Date(ctx.now().getTime() + MAIL_LIMIT_WAIT_MS), "LOGIN_MAIL_LIMIT");
     case LOGIN_REFUSALS.secondFactor:
-      throw new Permanent("LOGIN_NEEDS_CUSTOMER", { customer: customerId });
+      return new Permanent("LOGIN_NEEDS_CUSTOMER", { customer: customerId });
     case LOGIN_REFUSALS.noConfirmation:
-      throw new Permanent("LOGIN_CONFIRMATION_OFF");
+      return new Permanent("LOGIN_CONFIRMATION_OFF");
     default:
-      if (status === 401) throw error;
-      throw new Permanent("LOGIN_CHANGE_REFUSED", { customer: customerId, code });
+      return status === 401 ? error : new Permanent("LOGIN_CHANGE_REFUSED", { customer: customerId, code });
   }
 }
 
-/** Another login has the address. Its customer is on the way to another one, or a person must sort it out. */
+/** Another login has the address: wait until its customer confirms another one, or ask a person. */
 function notFree(
   ctx: StepContext,
   customerId: number,
   inTheWay: NonNullable<Awaited<ReturnType<typeof whoMustMoveFirst>>>,
-): Outcome {
+): Permanent | Wait {
   const details = { customer: customerId, other: inTheWay.customerId ?? "nobody" };
-  if (inTheWay.kind === "stays") throw new Permanent("LOGIN_EMAIL_TAKEN", details);
   if (inTheWay.kind === "circle" && inTheWay.isOursToAsk) {
-    throw new Permanent("LOGIN_EMAILS_SWAPPED", details);
+    return new Permanent("LOGIN_EMAILS_SWAPPED", details);
   }
-  const waited = ctx.now().getTime() - ctx.task.createdAt.getTime();
-  if (waited > NOT_FREE_DAYS * 24 * 60 * MINUTE_MS) throw new Permanent("LOGIN_EMAIL_TAKEN", details);
-  return {
-    kind: "wait",
-    until: new Date(ctx.now().getTime() + NOT_FREE_WAIT_MS),
-    reason: reason("LOGIN_EMAIL_NOT_FREE", details),
-  };
+  const now = ctx.now().getTime();
+  const isTooLong = now - ctx.task.createdAt.getTime() > NOT_FREE_DAYS * 24 * 60 * MINUTE_MS;
+  if (inTheWay.kind === "stays" || isTooLong) return new Permanent("LOGIN_EMAIL_TAKEN", details);
+  return new Wait(new Date(now + NOT_FREE_WAIT_MS), "LOGIN_EMAIL_NOT_FREE", details);
 }

@@ -13,30 +13,19 @@ import {
 } from "../../products/moves.ts";
 import { judgeItem, type MoveFinding } from "../../products/judge.ts";
 import { refusesOurKey } from "../../queue/gate.ts";
-import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
-import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { Permanent, refusalOf, Retryable } from "../../queue/reasons.ts";
+import { defineOwnStep, Halt, type Outcome, type StepContext } from "../../queue/step.ts";
 import { findCustomer } from "../../registry/customers.ts";
 import { isPaused, standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
-/** Stripe's reads show its own writes; this is for a request that was still under way when we gave up on it. */
-const SETTLE_SECONDS = 30;
-
-/** Called off at the last look: nothing is sent. */
-class CalledOff extends Error {
-  override name = "CalledOff";
-  readonly why: MoveFinding | "ALREADY_THERE";
-
-  constructor(why: CalledOff["why"]) {
-    super(why);
-    this.why = why;
-  }
-}
+/** Stripe's reads show its own writes. A request that we gave up on may still be under way so long. */
+const VISIBLE_AFTER_SECONDS = 30;
 
 /**
- * Moves one subscription from its retired price to the supported one, once: nothing is charged, the billing date and a
- * pause stay, and a read afterwards proves it. Looks at Stripe right before, so a customer who cancelled or changed
+ * Moves one subscription from its retired price to the supported one, once. Nothing is charged, the billing date and a
+ * pause stay, and a read afterwards proves it. Stripe is read right before, so a subscription that was cancelled or changed
  * meanwhile is left alone.
  */
 export const productMoveSubscription = defineOwnStep("product.move_subscription", {
@@ -45,19 +34,17 @@ export const productMoveSubscription = defineOwnStep("product.move_subscription"
     const move = await moveById(ctx.deps.db, moveId);
     if (move.state !== "WAITING") return { kind: "done" };
     const retirement = await retirementById(ctx.deps.db, move.retirementId);
-    let wasSentNow = false;
     try {
-      wasSentNow = await sendOnce(ctx, move, retirement);
+      const wasSent = await sendOnce(ctx, move, retirement);
+      return await verified(ctx, moveId, retirement, wasSent);
     } catch (error) {
-      if (error instanceof CalledOff) return calledOff(moveId, error.why);
-      if (isRefusedMove(error)) return refused(moveId, error);
-      throw error;
+      if (!(error instanceof VendorError) || !isRefusedMove(error)) throw error;
+      return { kind: "stopped", reason: refusalOf(error), commit: (trx) => countRefusal(trx, moveId) };
     }
-    return await verified(ctx, moveId, retirement, wasSentNow);
   },
 });
 
-/** True when it was sent in this run, and not before. */
+/** Sends the move unless it was sent before. True when this run sent it. */
 async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): Promise<boolean> {
   const { stripe } = ctx.vendors;
   const { itemId, subscriptionId } = move;
@@ -67,21 +54,20 @@ async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): P
     vendor: "stripe",
     operation: MOVE_PRICE,
     key,
-    settleSeconds: SETTLE_SECONDS,
+    visibleAfterSeconds: VISIBLE_AFTER_SECONDS,
     find: async () =>
       hasPrice(await stripe.getSubscription(subscriptionId), itemId, retirement.to) ? itemId : null,
     guard: async () => {
-      const seen = await stripe.getSubscription(subscriptionId);
-      await tellWhose(ctx, seen);
-      if (hasPrice(seen, itemId, retirement.to)) throw new CalledOff("ALREADY_THERE");
-      const finding = retirement.isOn ? judgeItem(seen, itemId, retirement) : "CALLED_OFF";
-      if (finding !== null) throw new CalledOff(finding);
-      await rememberBefore(ctx.deps.db, move.id, beforeOf(seen, itemId));
+      const current = await readSubscription(ctx, subscriptionId);
+      if (hasPrice(current, itemId, retirement.to)) throw new Halt(ended(move.id, "ALREADY_THERE"));
+      const finding = retirement.isOn ? judgeItem(current, itemId, retirement) : "CALLED_OFF";
+      if (finding !== null) throw new Halt(ended(move.id, finding));
+      await rememberBefore(ctx.deps.db, move.id, beforeOf(current, itemId));
       await ctx.deps.faultPoint?.("before remembered");
     },
     send: async () => {
       wasSent = true;
-      // After a refusal another key: Stripe repeats its first answer to a key for a day.
+      // Another key after a refusal: Stripe repeats its first reply to a key for a day.
       const idempotencyKey = `clockwork:move:${key}:${move.refusals}`;
       await stripe.moveItemToPrice({ subscriptionId, itemId, priceId: retirement.to, idempotencyKey });
       return itemId;
@@ -90,32 +76,25 @@ async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): P
   return wasSent;
 }
 
-/** Reads the subscription again: only what shows the new price and is otherwise as before counts as moved. */
+/** Reads the subscription again: it counts as moved when it shows the new price and is otherwise as before. */
 async function verified(
   ctx: StepContext,
   moveId: number,
   retirement: Retirement,
-  wasSentNow: boolean,
+  wasSent: boolean,
 ): Promise<Outcome> {
   const { subscriptionId, itemId, before } = await moveById(ctx.deps.db, moveId);
-  const seen = await ctx.vendors.stripe.getSubscription(subscriptionId);
-  await tellWhose(ctx, seen);
-  if (!hasPrice(seen, itemId, retirement.to)) {
-    if (wasSentNow) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
-    return calledOff(moveId, hasPrice(seen, itemId, retirement.from) ? "MOVED_BACK" : "ELSEWHERE");
+  const current = await readSubscription(ctx, subscriptionId);
+  if (!hasPrice(current, itemId, retirement.to)) {
+    if (wasSent) throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
+    return ended(moveId, hasPrice(current, itemId, retirement.from) ? "MOVED_BACK" : "ELSEWHERE");
   }
-  const changed = before ? changedSince(before, beforeOf(seen, itemId), ctx.now()) : null;
-  if (changed !== null) {
-    throw new Permanent("MOVE_CHANGED_BILLING", {
-      subscription: subscriptionId,
-      price: retirement.to,
-      what: changed,
-    });
+  const what = before && changedSince(before, beforeOf(current, itemId), ctx.now());
+  if (what !== null) {
+    throw new Permanent("MOVE_CHANGED_BILLING", { subscription: subscriptionId, price: retirement.to, what });
   }
-  return {
-    kind: "done",
-    commit: (trx) => settleMove(trx, moveId, { state: "MOVED", dueAfter: dueOf(seen, itemId) }),
-  };
+  const dueAfter = dueOf(current, itemId);
+  return { kind: "done", commit: (trx) => settleMove(trx, moveId, { state: "MOVED", dueAfter }) };
 }
 
 function beforeOf(subscription: StripeSubscription, itemId: string): Before {
@@ -126,9 +105,9 @@ function beforeOf(subscription: StripeSubscription, itemId: string): Before {
   };
 }
 
-/** A period that came to its end meanwhile moves the next date on, as it always does; nothing else may. */
+/** Names the change that the move must not have made. A period that ended meanwhile moves the next billing date. */
 function changedSince(before: Before, now: Before, at: Date): string | null {
-  if (now.anchor.getTime() !== before.anchor.getTime()) return "what its billing dates are counted from";
+  if (now.anchor.getTime() !== before.anchor.getTime()) return "the anchor of its billing dates";
   const hasRenewed = before.due <= at && now.due > before.due;
   if (now.due.getTime() !== before.due.getTime() && !hasRenewed) return "its billing date";
   return now.paused === before.paused ? null : "its pause";
@@ -138,33 +117,20 @@ function hasPrice({ items }: StripeSubscription, itemId: string, price: string):
   return items.some((item) => item.id === itemId && item.priceId === price);
 }
 
-async function tellWhose(ctx: StepContext, { customerId }: StripeSubscription): Promise<void> {
-  const customer = await findCustomer(ctx.deps.db, "stripe_customer_id", customerId);
+/** Reads the subscription, and sets the task's customer by it. */
+async function readSubscription(ctx: StepContext, id: string): Promise<StripeSubscription> {
+  const subscription = await ctx.vendors.stripe.getSubscription(id);
+  const customer = await findCustomer(ctx.deps.db, "stripe_customer_id", subscription.customerId);
   if (customer) ctx.about({ customerId: customer.id });
+  return subscription;
 }
 
-function calledOff(moveId: number, why: CalledOff["why"]): Outcome {
-  return {
-    kind: "done",
-    commit: (trx) =>
-      settleMove(
-        trx,
-        moveId,
-        why === "ALREADY_THERE" ? { state: why } : { state: "NOT_MOVED", finding: why },
-      ),
-  };
+/** The outcome of a move that was not made. */
+function ended(moveId: number, finding: MoveFinding | "ALREADY_THERE"): Outcome {
+  const end = finding === "ALREADY_THERE" ? { state: finding } : { state: "NOT_MOVED", finding } as const;
+  return { kind: "done", commit: (trx) => settleMove(trx, moveId, end) };
 }
 
-function isRefusedMove(error: unknown): error is VendorError {
-  return error instanceof VendorError && error.failure === "refused" && !refusesOurKey(error) &&
-    error.operation === "move subscription item";
-}
-
-function refused(moveId: number, { vendor, operation, details }: VendorError): Outcome {
-  const { status = "-", code = "-" } = details;
-  return {
-    kind: "stopped",
-    reason: reason("VENDOR_REFUSED", { vendor, operation, status, code }),
-    commit: (trx) => countRefusal(trx, moveId),
-  };
+function isRefusedMove(error: VendorError): boolean {
+  return error.failure === "refused" && !refusesOurKey(error) && error.operation === "move subscription item";
 }

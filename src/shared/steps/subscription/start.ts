@@ -1,18 +1,17 @@
-import type { Trx } from "../../db/database.ts";
 import { dayIn } from "../../day.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { priceToSell, productsByKey } from "../../registry/prices.ts";
 import { addNow } from "../../queue/ask.ts";
-import { Halt } from "../../queue/halt.ts";
-import { Permanent, reason } from "../../queue/reasons.ts";
+import { Permanent, reason, Wait } from "../../queue/reasons.ts";
 import { readPrescriptions } from "../../prescriptions/by-product.ts";
-import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
+import { defineOwnStep, Halt, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { judgeFirst } from "../../prescriptions/first.ts";
 import { subscriptionsEver } from "../../subscriptions/read.ts";
 import {
   askDespiteEarlier,
   CREATE_SUBSCRIPTION,
+  type FirstFinding,
   recordFirst,
   startEffectOf,
   startKey,
@@ -22,24 +21,18 @@ import { standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
-/** In the metadata of a subscription that was started here: whose it is, and what for. Our own numbers, nothing else. */
-export const STARTED_FOR_CUSTOMER = "clockwork_customer";
-export const STARTED_FOR_PRODUCT = "clockwork_product";
+/** In the metadata of a subscription that was started here: our numbers of its customer and its product. */
+const STARTED_FOR_CUSTOMER = "clockwork_customer";
+const STARTED_FOR_PRODUCT = "clockwork_product";
 
-/** Stripe's list shows its own writes at once; this is for a create that is still on its way when we look. */
-const CREATE_SETTLE_SECONDS = 60;
+/** Stripe's list shows its own writes at once. A create may still be on its way so long after a send without a reply. */
+const CREATE_VISIBLE_AFTER_SECONDS = 60;
 
 type Start = DataOf<"subscription.start">;
 
-/** What the last look before the send found out. */
-interface Plan {
-  priceId: string;
-}
-
 /**
  * A customer's first prescription of a product becomes a subscription at Stripe, once. All is read anew from its owner
- * at the moment of use. Whoever has or ever had one for the product gets none: what the customer paused or cancelled is
- * never revived.
+ * at the moment of use. A customer who ever had one for the product gets none: a pause or a cancellation is never revived.
  */
 export const subscriptionStart = defineOwnStep("subscription.start", {
   queue: "stripe",
@@ -47,11 +40,11 @@ export const subscriptionStart = defineOwnStep("subscription.start", {
     const { customer_id: customerId, product_id: productId } = start;
     const customer = await customerById(ctx.deps.db, customerId);
     ctx.about({ customerId });
-    let plan: Plan | undefined;
+    let priceId: string | undefined;
     try {
-      // One that may be at Stripe already is looked up there first: the checks would meet it and call it another's.
+      // One that may be at Stripe already is looked up there first: the checks would take it for another one.
       if (!(await startEffectOf(ctx.deps.db, customerId, productId))) {
-        plan = await makePlan(ctx, customer, start);
+        priceId = await priceToStart(ctx, customer, start);
       }
       const stripeCustomerId = keyOf(customer, "stripe_customer_id");
       const key = startKey(customerId, productId);
@@ -59,21 +52,21 @@ export const subscriptionStart = defineOwnStep("subscription.start", {
         vendor: "stripe",
         operation: CREATE_SUBSCRIPTION,
         key,
-        settleSeconds: CREATE_SETTLE_SECONDS,
+        visibleAfterSeconds: CREATE_VISIBLE_AFTER_SECONDS,
         find: async () =>
           (await subscriptionsEver(ctx, customerId, stripeCustomerId))
             .findLast((one) => isStartedHere(one, start))?.id ?? null,
-        guard: async () => void (plan = await makePlan(ctx, customer, start)),
+        guard: async () => void (priceId = await priceToStart(ctx, customer, start)),
         send: async (refusals) => {
-          if (!plan) throw new Error("a subscription is never started without its plan");
+          if (priceId === undefined) throw new Error("a subscription is never started without its price");
           const made = await ctx.vendors.stripe.createSubscription({
             customerId: stripeCustomerId,
-            priceId: plan.priceId,
+            priceId,
             metadata: {
               [STARTED_FOR_CUSTOMER]: String(customerId),
               [STARTED_FOR_PRODUCT]: String(productId),
             },
-            // The same until Stripe says no: it would repeat that for a day, also to a card that works by then.
+            // Another key after a refusal: Stripe repeats it for a day, also to a card that works by then.
             idempotencyKey: `${key}:${stripeCustomerId}:${refusals}`,
           });
           return made.id;
@@ -82,52 +75,47 @@ export const subscriptionStart = defineOwnStep("subscription.start", {
       if (subscriptionId === null) throw new Error("the subscription has no id");
       return await started(ctx, start, subscriptionId);
     } catch (error) {
-      if (error instanceof Halt) return error.outcome;
       throw await explain(ctx, error, start, customer.stripe_customer_id);
     }
   },
 });
 
-/** The price to start at, or why not: everything is asked anew, the subscriptions and the prescriptions last. */
-async function makePlan(ctx: StepContext, customer: Customer, start: Start): Promise<Plan> {
+/** The price to start at. Everything is asked anew, the subscriptions and the prescriptions last. */
+async function priceToStart(ctx: StepContext, customer: Customer, start: Start): Promise<string> {
   const { customer_id: customerId, product_id: productId } = start;
-  await refuseMerged(ctx, customerId);
+  await endIfMerged(ctx, customerId);
   const price = await priceToSell(ctx.deps.db, customerId, productId);
-  if (!price) throw settled(start, "NO_PRICE");
+  if (!price) throw new Halt(recorded(start, "NO_PRICE"));
   if (!price.isSold) throw new Permanent("PRODUCT_NOT_SOLD", { customer: customerId, product: productId });
   const stripeCustomerId = keyOf(customer, "stripe_customer_id");
-  await refuseSubscribed(ctx, start, stripeCustomerId);
+  await endIfSubscribed(ctx, start, stripeCustomerId);
   await refuseUnprescribed(ctx, start, keyOf(customer, "health_patient_id"));
   if (!(await ctx.vendors.stripe.hasPaymentMethod(stripeCustomerId))) {
     throw new Permanent("NO_PAYMENT_METHOD", { customer: customerId, product: productId });
   }
-  return { priceId: price.priceId };
+  return price.priceId;
 }
 
-/** Whoever has the keys now is looked at by themselves. */
-async function refuseMerged(ctx: StepContext, customerId: number): Promise<void> {
+/** The customer who stayed after a merge has tasks of their own. */
+async function endIfMerged(ctx: StepContext, customerId: number): Promise<void> {
   const { merged_into } = await ctx.deps.db.selectFrom("registry.customers").select("merged_into")
     .where("id", "=", customerId).executeTakeFirstOrThrow();
   if (merged_into !== null) throw new Halt({ kind: "done" });
 }
 
-/** Any subscription ever, in whatever state: paused, cancelled, incomplete, under way by Checkout, with other products. */
-async function refuseSubscribed(ctx: StepContext, start: Start, stripeCustomerId: string): Promise<void> {
+/** Any subscription ever, of any state: paused, cancelled, incomplete, under way by Checkout, with other products. */
+async function endIfSubscribed(ctx: StepContext, start: Start, stripeCustomerId: string): Promise<void> {
   const ever = await subscriptionsEver(ctx, start.customer_id, stripeCustomerId);
   const prices = ever.flatMap(({ items }) => items.map(({ priceId }) => priceId));
   const products = await productsByKey(ctx.deps.db, "stripe_price", prices);
-  const [found] = ever.filter((one) =>
-    isStartedHere(one, start) ||
-    one.items.some(({ priceId }) => products.get(priceId) === start.product_id)
-  ).toSorted((a, b) => Number(hasEnded(a)) - Number(hasEnded(b)));
-  if (found) throw settled(start, "SUBSCRIBED", found.id);
-  // A price that is in no product could be one of this product: nobody can tell.
+  const same = ever.filter((one) =>
+    isStartedHere(one, start) || one.items.some(({ priceId }) => products.get(priceId) === start.product_id)
+  );
+  const found = same.find((one) => standingOf(one).state !== "ENDED") ?? same[0];
+  if (found) throw new Halt(recorded(start, "SUBSCRIBED", found.id));
+  // A price that is in no product could be one of this product.
   const unknown = prices.find((priceId) => !products.has(priceId));
   if (unknown !== undefined) throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: unknown });
-}
-
-function hasEnded(subscription: StripeSubscription): boolean {
-  return standingOf(subscription).state === "ENDED";
 }
 
 async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: string): Promise<void> {
@@ -136,21 +124,16 @@ async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: str
   const verdict = judgeFirst(byProduct.get(productId) ?? [], ctx.now(), timeZone, ctx.task.createdAt);
   switch (verdict.kind) {
     case "none":
-      throw settled(start, "ENDED");
+      throw new Halt(recorded(start, "ENDED"));
     case "unclear":
       throw new Permanent("PRESCRIPTION_UNCLEAR", { what: verdict.what });
     case "later": {
       const { prescriptionId: prescription, from } = verdict;
-      const day = dayIn(from, timeZone);
-      throw new Halt({
-        kind: "wait",
-        until: from,
-        reason: reason("PRESCRIPTION_NOT_VALID_YET", { prescription, day }),
-      });
+      throw new Wait(from, "PRESCRIPTION_NOT_VALID_YET", { prescription, day: dayIn(from, timeZone) });
     }
     case "valid": {
       if (start.despite_earlier === true) return;
-      const why = verdict.notFirst ?? await whyDroppedBefore(ctx, start);
+      const why = verdict.notFirst ?? await whyCancelledBefore(ctx, start);
       if (why === null) return;
       const { prescriptionId } = verdict;
       throw new Halt({
@@ -164,11 +147,11 @@ async function refuseUnprescribed(ctx: StepContext, start: Start, patientId: str
   }
 }
 
-/** Who dropped a start for an earlier prescription may not want the next one either. */
-async function whyDroppedBefore(ctx: StepContext, start: Start): Promise<string | null> {
+/** A person who cancelled a start for an earlier prescription may not want the next one either. */
+async function whyCancelledBefore(ctx: StepContext, start: Start): Promise<string | null> {
   const starts = await startsOf(ctx.deps.db, start.customer_id, start.product_id);
-  const dropped = starts.find(({ id, status }) => status === "CANCELLED" && id !== ctx.task.id);
-  return dropped ? `task ${dropped.id}, which would have started one, was dropped by a person` : null;
+  const cancelled = starts.find(({ id, status }) => status === "CANCELLED" && id !== ctx.task.id);
+  return cancelled ? `a person cancelled task ${cancelled.id}, which would have started one` : null;
 }
 
 function isStartedHere({ metadata }: StripeSubscription, start: Start): boolean {
@@ -176,40 +159,30 @@ function isStartedHere({ metadata }: StripeSubscription, start: Start): boolean 
     metadata[STARTED_FOR_PRODUCT] === String(start.product_id);
 }
 
-/** Nothing is to be started, and nobody is asked: it is written down. */
-function settled(start: Start, finding: "NO_PRICE" | "SUBSCRIBED" | "ENDED", subscriptionId?: string): Halt {
-  return new Halt({
-    kind: "done",
-    commit: (trx) =>
-      recordFirst(trx, {
-        customerId: start.customer_id,
-        productId: start.product_id,
-        prescriptionId: start.prescription_id,
-        finding,
-        ...(subscriptionId === undefined ? {} : { subscriptionId }),
-      }),
-  });
+/** Ends the task with a finding in `tracker.first_prescriptions`; nobody is asked. */
+function recorded(start: Start, finding: FirstFinding, subscriptionId?: string): Outcome & { kind: "done" } {
+  const { customer_id: customerId, product_id: productId, prescription_id: prescriptionId } = start;
+  const first = {
+    customerId,
+    productId,
+    prescriptionId,
+    finding,
+    ...(subscriptionId ? { subscriptionId } : {}),
+  };
+  return { kind: "done", commit: (trx) => recordFirst(trx, first) };
 }
 
-/** It is there, and stays the only one. A first charge that is not paid is for a person. */
+/** The subscription is there, and stays the only one. A first charge that is not paid is for a person. */
 async function started(ctx: StepContext, start: Start, subscriptionId: string): Promise<Outcome> {
+  const outcome = recorded(start, "STARTED", subscriptionId);
   const subscription = await ctx.vendors.stripe.getSubscription(subscriptionId);
-  const commit = async (trx: Trx) => {
-    await recordFirst(trx, {
-      customerId: start.customer_id,
-      productId: start.product_id,
-      prescriptionId: start.prescription_id,
-      finding: "STARTED",
-      subscriptionId,
-    });
-  };
-  if (standingOf(subscription).state !== "INCOMPLETE") return { kind: "done", commit };
+  if (standingOf(subscription).state !== "INCOMPLETE") return outcome;
   const { status } = subscription;
   const details = { subscription: subscriptionId, customer: start.customer_id, status };
-  return { kind: "stopped", reason: reason("FIRST_CHARGE_OPEN", details), commit };
+  return { ...outcome, kind: "stopped", reason: reason("FIRST_CHARGE_OPEN", details) };
 }
 
-/** What a person can do about a refused create. Nothing was made and nothing charged. */
+/** The error for a person after a refused create. Nothing was made and nothing charged. */
 async function explain(
   ctx: StepContext,
   error: unknown,
