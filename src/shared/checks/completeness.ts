@@ -104,7 +104,7 @@ export async function checkCompleteness(
 async function begin(ctx: StepContext, { step, vendor, keepsDays, outOfReach }: Feed): Promise<Outcome> {
   const now = ctx.now().getTime();
   const until = new Date(now - UNDER_WAY_MINUTES * MINUTE_MS);
-  const lastEnd = await lastWindowEnd(ctx.deps.db, "completeness", vendor);
+  const lastEnd = await lastWindowEnd(ctx.deps.db, vendor);
   const { began_at: beganAt } = await ctx.deps.db.selectFrom("clockwork.settings").select("began_at")
     .executeTakeFirstOrThrow();
   const wanted = lastEnd

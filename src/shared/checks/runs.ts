@@ -6,8 +6,8 @@ import type { Queue } from "../queue/reasons.ts";
 /** The counts of one page of a check. */
 interface PageCount {
   seen: number;
-  missing: number;
-  repaired: number;
+  missing?: number;
+  repaired?: number;
   /** Customers who lack the keys to be compared. */
   unlinked?: number;
 }
@@ -46,16 +46,16 @@ export async function countPage(
   trx: Trx,
   runId: number,
   page: number,
-  count: PageCount,
+  { seen, missing = 0, repaired = 0, unlinked = 0 }: PageCount,
   isLast: boolean,
 ): Promise<boolean> {
   const counted = await trx.updateTable("tracker.check_runs")
     .set((eb) => ({
       pages: eb("pages", "+", 1),
-      seen: eb("seen", "+", count.seen),
-      missing: eb("missing", "+", count.missing),
-      repaired: eb("repaired", "+", count.repaired),
-      unlinked: eb("unlinked", "+", count.unlinked ?? 0),
+      seen: eb("seen", "+", seen),
+      missing: eb("missing", "+", missing),
+      repaired: eb("repaired", "+", repaired),
+      unlinked: eb("unlinked", "+", unlinked),
       ...(isLast ? { state: "DONE", ended_at: sql<Date>`clockwork.now()` } : {}),
     }))
     .where("id", "=", runId).where("state", "=", "RUNNING").where("pages", "=", page)
@@ -68,26 +68,19 @@ export async function countPage(
 export async function countLater(
   trx: Trx,
   runId: number,
-  count: Pick<PageCount, "missing" | "repaired">,
+  { missing, repaired }: { missing: number; repaired: number },
 ): Promise<void> {
-  if (count.missing === 0 && count.repaired === 0) return;
+  if (missing === 0 && repaired === 0) return;
   await trx.updateTable("tracker.check_runs")
-    .set((eb) => ({
-      missing: eb("missing", "+", count.missing),
-      repaired: eb("repaired", "+", count.repaired),
-    }))
+    .set((eb) => ({ missing: eb("missing", "+", missing), repaired: eb("repaired", "+", repaired) }))
     .where("id", "=", runId)
     .execute();
 }
 
-/** The end of the last complete run's window; null when there is none. */
-export async function lastWindowEnd(
-  db: Database,
-  work: TrackerCheckRunsWork,
-  vendor: Queue,
-): Promise<Date | null> {
+/** The end of the window of a vendor's last complete completeness check; null when there is none. */
+export async function lastWindowEnd(db: Database, vendor: Queue): Promise<Date | null> {
   const row = await db.selectFrom("tracker.check_runs").select("window_until")
-    .where("work", "=", work).where("vendor", "=", vendor).where("state", "=", "DONE")
+    .where("work", "=", "completeness").where("vendor", "=", vendor).where("state", "=", "DONE")
     .orderBy("window_until", "desc").limit(1)
     .executeTakeFirst();
   return row?.window_until ?? null;

@@ -12,7 +12,7 @@ export const EFFECT_LEASE_SECONDS = 60;
 const leaseEnd = () => sql<Date>`clockwork.now() + ${`${EFFECT_LEASE_SECONDS} seconds`}::interval`;
 
 /** The business key of an effect in `clockwork.effects`. */
-export interface EffectKey {
+interface EffectKey {
   vendor: Role;
   /** In words, e.g. `create order`. */
   operation: string;
@@ -199,15 +199,15 @@ async function confirm(deps: Deps, claim: Claim, reference: string | null): Prom
     await deps.faultPoint?.("effect confirmed");
     return reference;
   }
-  const standing = await deps.db
+  const first = await deps.db
     .selectFrom("clockwork.effects")
     .select("reference")
     .where("id", "=", claim.id)
     .executeTakeFirstOrThrow();
-  if (standing.reference !== reference) {
-    deps.log("effect_made_twice", { effect: claim.id, standing: standing.reference, second: reference });
+  if (first.reference !== reference) {
+    deps.log("effect_made_twice", { effect: claim.id, standing: first.reference, second: reference });
   }
-  return standing.reference;
+  return first.reference;
 }
 
 /**

@@ -12,7 +12,7 @@ class ClaimLost extends Error {
 }
 
 /** How a settle went. `failed`: results that could not be written, and were written as failures instead. */
-export interface Tally {
+interface Tally {
   settled: number;
   lost: number;
   failed: Result[];

@@ -4,7 +4,7 @@ import { matchesNothing, matching, type Which } from "./find.ts";
 import type { DataOf, StepName } from "./step-data.ts";
 
 /** The tasks to wake; `ids` or `step` must be given. */
-export type Woken<Name extends StepName> =
+type Woken<Name extends StepName> =
   & Omit<Which<Name>, "status">
   & (Required<Pick<Which<Name>, "ids">> | Required<Pick<Which<Name>, "step">>);
 

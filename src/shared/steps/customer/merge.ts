@@ -3,7 +3,7 @@ import { type Customer, standing } from "../../registry/customers.ts";
 import { type Key, KEYS, type KeySystem, lockKeys, retireKey, type WhyFormer } from "../../registry/keys.ts";
 import { collidingRenewal, mergeRows } from "../../registry/merge.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
-import { type DataOf, KEY_SYSTEMS } from "../../queue/step-data.ts";
+import { KEY_SYSTEMS } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { linked, tellWhose } from "../../registry/place.ts";
 import { standingPatient } from "../../registry/patients.ts";
@@ -18,7 +18,7 @@ export const customerMerge = defineOwnStep("customer.merge", {
     const { from, into, isDone } = await readBoth(ctx.deps.db, data);
     ctx.about({ customerId: into.id });
     if (isDone) return { kind: "done" };
-    const { former, links } = await prepareMerge(ctx, from, into, data.give_up ?? []);
+    const { retired, links } = await prepareMerge(ctx, from, into, data.give_up ?? []);
     return {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
@@ -28,11 +28,11 @@ export const customerMerge = defineOwnStep("customer.merge", {
         if (JSON.stringify(now) !== JSON.stringify({ from, into, isDone })) {
           throw new Error("their keys changed");
         }
-        for (const { key, why } of former) await retireKey(trx, key, why);
+        for (const { key, why } of retired) await retireKey(trx, key, why);
         await refuseColliding(trx, from, into);
         await mergeRows(trx, from.id, into.id);
         await tellWhose(ctx, trx, into.id);
-        return [linked(into.id), ...links.map((data): FollowUp => ({ step: "customer.link", data }))];
+        return [linked(into.id), ...links];
       },
     };
   },
@@ -56,10 +56,8 @@ async function readBoth(db: Database | Trx, data: { from: number; into: number }
 }
 
 interface Preparation {
-  /** The keys that the merge retires. */
-  former: { key: Key; why: WhyFormer }[];
-  /** The follow-ups `customer.link`. */
-  links: DataOf<"customer.link">[];
+  retired: { key: Key; why: WhyFormer }[];
+  links: FollowUp<"customer.link">[];
 }
 
 /** Asks the owners for the keys to retire, so that every system has one customer. Throws where a person must act. */
@@ -69,7 +67,7 @@ async function prepareMerge(
   into: Customer,
   givenUp: readonly KeySystem[],
 ): Promise<Preparation> {
-  const retired: Preparation["former"] = [];
+  const retired: Preparation["retired"] = [];
   for (const system of KEY_SYSTEMS) {
     const [one, other] = [from[KEYS[system].column], into[KEYS[system].column]];
     if (one === null || other === null) continue;
@@ -86,9 +84,9 @@ async function prepareMerge(
   const patientId = [into.health_patient_id, from.health_patient_id].find((id) => id && !gone.includes(id));
   const newer = patientId ? await standingPatient(ctx, patientId) : undefined;
   // A patient that the health record made of both may be in neither row.
-  if (newer?.kind !== "patient" || newer.patient.id === patientId) return { former: retired, links: [] };
-  const link = { system: "health", key: newer.patient.id, customer_id: into.id, replace: true } as const;
-  return { former: retired, links: [link] };
+  if (newer?.kind !== "patient" || newer.patient.id === patientId) return { retired, links: [] };
+  const data = { system: "health", key: newer.patient.id, customer_id: into.id, replace: true } as const;
+  return { retired, links: [{ step: "customer.link", data }] };
 }
 
 /** The one of two keys that its owner gave up; undefined while both are live there. */

@@ -52,15 +52,15 @@ async function comparedPage(
   list: (ctx: StepContext, cursor: string | null) => Promise<Page>,
 ): Promise<Outcome> {
   if (runId === undefined) return beginRun(ctx, step, pass);
-  const place = { pass, runId, page };
-  if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
-  if (after !== undefined) return await compareUnseen(ctx, step, place, after);
+  const at = { pass, runId, page };
+  if (!(await isAwaited(ctx.deps.db, at))) return { kind: "done" };
+  if (after !== undefined) return await compareUnseen(ctx, step, at, after);
   const { met, strangers, next } = await list(ctx, cursor ?? null);
   const look = await comparePage(ctx, pass, met);
   look.unlinked += strangers;
   const from = next === null ? { after: 0 } : { cursor: next };
   const nextPage = (run: { run_id: number; page: number }): FollowUp => ({ step, data: { ...run, ...from } });
-  return { kind: "done", commit: (trx) => commitPage(trx, ctx, place, look, met, nextPage) };
+  return { kind: "done", commit: (trx) => commitPage(trx, ctx, at, look, met, nextPage) };
 }
 
 /** The renewals' finder asks about strangers who pay. */

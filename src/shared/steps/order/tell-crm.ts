@@ -3,7 +3,7 @@ import { customerById, keyOf } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import { CRM_HOURS, tellOnce } from "../../queue/tell.ts";
+import { CRM_HOURS, tellOnce } from "../../queue/crm.ts";
 
 type Fact = DataOf<"order.tell_crm">["fact"];
 

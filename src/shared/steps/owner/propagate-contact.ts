@@ -2,6 +2,7 @@ import { type ContactDifference, contactDifferences } from "../../owners/contact
 import { closeDrift } from "../../owners/drift.ts";
 import { propagateContact } from "../../owners/propagate.ts";
 import { type Customer, customerById } from "../../registry/customers.ts";
+import { readProfile } from "../../queue/crm.ts";
 import { Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 
@@ -50,8 +51,7 @@ async function readDifferences(
   customer: Customer,
   personId: string,
 ): Promise<ContactDifference[]> {
-  const crm = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
-  if (!crm) throw new Permanent("CRM_PERSON_UNKNOWN", { person: personId, customer: customer.id });
+  const crm = await readProfile(ctx, personId, customer.id);
   const stripeCustomerId = customer.stripe_customer_id;
   const stripe = stripeCustomerId ? await ctx.vendors.stripe.getCustomer(stripeCustomerId) : null;
   const { email: registryEmail } = await ctx.deps.db.selectFrom("registry.customers").select("email")

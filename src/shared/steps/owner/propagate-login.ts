@@ -1,10 +1,13 @@
 import { contactDifferences } from "../../owners/contact.ts";
 import { whoMustMoveFirst } from "../../owners/login-email.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
+import { readProfile } from "../../queue/crm.ts";
 import { Permanent, Retryable, Wait } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { LOGIN_REFUSALS, type LoginUser, VendorError } from "../../vendors/contract.ts";
 import { sha256Hex } from "../../vendors/signing.ts";
+
+const REQUEST = "request email change";
 
 /** A request without a reply may still be sending its mails. */
 const REQUEST_VISIBLE_AFTER_SECONDS = 60;
@@ -48,10 +51,8 @@ export const ownerPropagateLogin = defineOwnStep("owner.propagate_login", {
 });
 
 async function readOwner(ctx: StepContext, customer: Customer): Promise<string | null> {
-  const personId = keyOf(customer, "crm_person_id");
-  const crm = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
-  if (!crm) throw new Permanent("CRM_PERSON_UNKNOWN", { person: personId, customer: customer.id });
-  return crm.email?.trim() || null;
+  const { email } = await readProfile(ctx, keyOf(customer, "crm_person_id"), customer.id);
+  return email?.trim() || null;
 }
 
 async function readLogin(ctx: StepContext, customer: Customer): Promise<LoginUser> {
@@ -82,7 +83,7 @@ async function request(
   const isAsked = async () => !isToBeAsked(ctx, email, await readLogin(ctx, customer));
   await ctx.once({
     vendor: "login",
-    operation: "request email change",
+    operation: REQUEST,
     // A hash, because the ledger keeps no address; numbered, because an address can come back.
     key: `${change}:${times + 1}`,
     visibleAfterSeconds: REQUEST_VISIBLE_AFTER_SECONDS,
@@ -102,15 +103,15 @@ async function request(
 
 /** How often Auth has asked the user about this address. */
 async function countRequests(ctx: StepContext, change: string): Promise<number> {
-  const carriedOut = await ctx.deps.db
+  const { times } = await ctx.deps.db
     .selectFrom("clockwork.effects")
-    .select("id")
+    .select(({ fn }) => fn.countAll<number>().as("times"))
     .where("vendor", "=", "login")
-    .where("operation", "=", "request email change")
+    .where("operation", "=", REQUEST)
     .where("key", "like", `${change}:%`)
     .where("state", "=", "CONFIRMED")
-    .execute();
-  return carriedOut.length;
+    .executeTakeFirstOrThrow();
+  return times;
 }
 
 /** The error that ends the task after a refusal of Auth. */

@@ -2,7 +2,8 @@ import { closeDrift } from "../../owners/drift.ts";
 import { planOf } from "../../owners/plan.ts";
 import { type Customer, customerById, findCustomer } from "../../registry/customers.ts";
 import { subscriptionsOf } from "../../subscriptions/read.ts";
-import { Permanent, Retryable } from "../../queue/reasons.ts";
+import { readProfile } from "../../queue/crm.ts";
+import { Retryable } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
@@ -44,10 +45,4 @@ async function customerOf(
   if (subscription_id === undefined) return undefined;
   const { customerId } = await ctx.vendors.stripe.getSubscription(subscription_id);
   return await findCustomer(ctx.deps.db, "stripe_customer_id", customerId);
-}
-
-async function readProfile(ctx: StepContext, personId: string, customerId: number) {
-  const profile = (await ctx.vendors.crm.readProfiles([personId])).get(personId);
-  if (!profile) throw new Permanent("CRM_PERSON_UNKNOWN", { person: personId, customer: customerId });
-  return profile;
 }

@@ -3,7 +3,7 @@ import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { defineOwnStep, Halt, type StepContext } from "../../queue/step.ts";
-import { tellOnce } from "../../queue/tell.ts";
+import { tellOnce } from "../../queue/crm.ts";
 import { customerBy, keyOf } from "../../registry/customers.ts";
 import { isPaused, standingOf, type SubscriptionState } from "../../subscriptions/standing.ts";
 import type { StripeInvoice } from "../../vendors/stripe/client.ts";

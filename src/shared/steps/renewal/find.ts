@@ -32,9 +32,8 @@ export const renewalFind = defineOwnStep("renewal.find", {
         const runId = data.run_id ??
           await startRun(trx, { work: "renewals", vendor: "stripe", taskId: ctx.task.id });
         const page = data.page ?? 0;
-        const count = { seen: looks.length, missing: 0, repaired: 0 };
         // False: the page was counted before, or another run took over and goes through the rest.
-        if (!(await countPage(trx, runId, page, count, next === null))) return followUps;
+        if (!(await countPage(trx, runId, page, { seen: looks.length }, next === null))) return followUps;
         followUps.push(...missed);
         if (next !== null) {
           const run = { night: data.night, began_at: beganAt.toISOString(), run_id: runId };

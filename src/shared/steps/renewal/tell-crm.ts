@@ -5,7 +5,7 @@ import { Permanent, reason, type ReasonCode } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, Halt, type StepContext } from "../../queue/step.ts";
-import { mayBeTold, tellOnce } from "../../queue/tell.ts";
+import { mayBeTold, readProfile, tellOnce } from "../../queue/crm.ts";
 import { decide } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { endOfCampaign, isOpen, lockRenewal, renewalById } from "../../renewals/renewals.ts";
@@ -104,7 +104,6 @@ async function whyNotAsked(
 
 /** The CRM takes an event for anybody, and does nothing for a person that it does not know or cannot write to. */
 async function refuseUnreachable(ctx: StepContext, person: string, customer: number): Promise<void> {
-  const profile = (await ctx.vendors.crm.readProfiles([person])).get(person);
-  if (!profile) throw new Permanent("CRM_PERSON_UNKNOWN", { person, customer });
-  if (!profile.email && !profile.phone) throw new Permanent("CRM_PERSON_UNREACHABLE", { person, customer });
+  const { email, phone } = await readProfile(ctx, person, customer);
+  if (!email && !phone) throw new Permanent("CRM_PERSON_UNREACHABLE", { person, customer });
 }

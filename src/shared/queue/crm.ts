@@ -1,5 +1,6 @@
 import type { Trx } from "../db/database.ts";
-import type { Crm } from "../vendors/contract.ts";
+import type { Crm, CrmProfile } from "../vendors/contract.ts";
+import { Permanent } from "./reasons.ts";
 import type { StepContext } from "./step.ts";
 
 const SEND_EVENT = "send event";
@@ -37,4 +38,11 @@ export async function mayBeTold(trx: Trx, key: string): Promise<boolean> {
     .where("vendor", "=", "crm").where("operation", "=", SEND_EVENT).where("key", "=", key)
     .where("state", "=", "INTENT").where("sent_at", "is not", null).executeTakeFirst();
   return sent !== undefined;
+}
+
+/** The CRM's profile of a customer. Throws Permanent where the CRM does not have it. */
+export async function readProfile(ctx: StepContext, person: string, customer: number): Promise<CrmProfile> {
+  const profile = (await ctx.vendors.crm.readProfiles([person])).get(person);
+  if (!profile) throw new Permanent("CRM_PERSON_UNKNOWN", { person, customer });
+  return profile;
 }
