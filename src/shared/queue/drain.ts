@@ -60,12 +60,14 @@ interface QueueSettings extends QueuePolicy {
 }
 
 async function readQueues(deps: Deps): Promise<QueueSettings[]> {
-  const queues = await deps.db.selectFrom("clockwork.vendors")
+  const rows = await deps.db.selectFrom("clockwork.vendors")
     .select(["vendor", "concurrency", "retry_limit", "retry_delay_seconds", "retry_delay_max_seconds"])
-    .orderBy("vendor").execute();
-  const missing = QUEUES.find((queue) => !queues.some(({ vendor }) => vendor === queue));
-  if (missing) throw new Error(`clockwork.vendors has no row for ${missing}`);
-  return queues;
+    .execute();
+  return QUEUES.map((queue) => {
+    const row = rows.find(({ vendor }) => vendor === queue);
+    if (!row) throw new Error(`clockwork.vendors has no row for ${queue}`);
+    return row;
+  });
 }
 
 /** The queues that have something due or under way. Draining one that has nothing costs ten statements. */
