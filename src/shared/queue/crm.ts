@@ -6,7 +6,7 @@ import type { StepContext } from "./step.ts";
 const SEND_EVENT = "send event";
 
 /** The CRM ignores a repeat of an event's id for at least this long. It starts nothing for an event that is older. */
-export const CRM_HOURS = 72;
+export const CRM_WINDOW_HOURS = 72;
 
 /**
  * Tells the CRM a fact, once.
@@ -23,7 +23,7 @@ export async function tellOnce(
     vendor: "crm",
     operation: SEND_EVENT,
     key,
-    idempotentForSeconds: CRM_HOURS * 3600,
+    idempotentForSeconds: CRM_WINDOW_HOURS * 3600,
     guard,
     send: async () => {
       await ctx.vendors.crm.sendEvent({ ...event(), id: key });

@@ -129,7 +129,7 @@ async function claimEffect(
   });
 }
 
-/** The vendor's id of an effect that was sent without a reply; null when a repeat does no harm. */
+/** The vendor's id of an effect that was sent without a reply; null when it was not done, or a repeat does no harm. */
 async function findUnanswered(deps: Deps, effect: Effect, sentAt: Date): Promise<string | null> {
   const { vendor, operation, visibleAfterSeconds = 0, idempotentForSeconds = 0 } = effect;
   if (effect.find) {

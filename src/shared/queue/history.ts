@@ -29,7 +29,10 @@ export interface Named {
   keys: readonly string[];
 }
 
-/** The steps among these that are under way for a customer: by the task's customer, or by any attribute of its data. */
+/**
+ * Finds the steps among these that are under way for a customer. A task counts by its own customer, by `customer_id` of its
+ * data, or by a key of the customer in any attribute.
+ */
 export async function stepsUnderWay(
   db: Database | Trx,
   steps: readonly string[],

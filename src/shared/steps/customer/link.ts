@@ -89,8 +89,11 @@ async function decide(db: Database | Trx, wish: Wish): Promise<Change> {
   return { customerId: target.id, isThere: false, instead };
 }
 
+/** `gone`: the owner has no record of the key. */
+type Found = { email?: string } | "gone";
+
 /** The email of the key's record at its owner, to recognise a new customer by. The pharmacy cannot be asked. */
-async function readOwner(ctx: StepContext, { system, key }: Key): Promise<{ email?: string } | "gone"> {
+async function readOwner(ctx: StepContext, { system, key }: Key): Promise<Found> {
   const { stripe, health, crm, login } = ctx.vendors;
   switch (system) {
     case "stripe":
@@ -109,7 +112,7 @@ async function readOwner(ctx: StepContext, { system, key }: Key): Promise<{ emai
   }
 }
 
-function found(record: { email: string | null } | null | undefined): { email?: string } | "gone" {
+function found(record: { email: string | null } | null | undefined): Found {
   if (!record) return "gone";
   return record.email ? { email: record.email } : {};
 }

@@ -3,7 +3,7 @@ import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
 import { retryWithNewCard } from "../../subscriptions/starts.ts";
 
-/** A customer has a new payment method: starts that stopped without one run again. */
+/** A customer has a new payment method: starts that stopped without one, or at a declined one, run again. */
 export const paymentMethodAttached = defineStep({
   handles: ["stripe.payment_method.attached"],
   queue: "stripe",

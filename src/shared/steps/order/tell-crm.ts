@@ -3,7 +3,7 @@ import { customerById, keyOf } from "../../registry/customers.ts";
 import { reason } from "../../queue/reasons.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import { CRM_HOURS, tellOnce } from "../../queue/crm.ts";
+import { CRM_WINDOW_HOURS, tellOnce } from "../../queue/crm.ts";
 
 type Fact = DataOf<"order.tell_crm">["fact"];
 
@@ -25,7 +25,7 @@ export const orderTellCrm = defineOwnStep("order.tell_crm", {
     if (ORDER_STATES[order.state] > FACTS[fact].rank) {
       return { kind: "cancelled", reason: reason("FACT_IS_PAST", { fact }) };
     }
-    if (ctx.now().getTime() - at.getTime() > CRM_HOURS * 3_600_000) {
+    if (ctx.now().getTime() - at.getTime() > CRM_WINDOW_HOURS * 3_600_000) {
       return { kind: "cancelled", reason: reason("FACT_IS_TOO_OLD", { fact }) };
     }
     const personId = keyOf(await customerById(ctx.deps.db, order.customer_id), "crm_person_id");

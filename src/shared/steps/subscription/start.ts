@@ -66,7 +66,7 @@ export const subscriptionStart = defineOwnStep("subscription.start", {
               [STARTED_FOR_CUSTOMER]: String(customerId),
               [STARTED_FOR_PRODUCT]: String(productId),
             },
-            // Another key after a refusal: Stripe repeats it for a day, also to a card that works by then.
+            // Another key after a refusal: Stripe repeats a refusal for a day, also to a card that works by then.
             idempotencyKey: `${key}:${stripeCustomerId}:${refusals}`,
           });
           return made.id;
