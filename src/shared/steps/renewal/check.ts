@@ -5,7 +5,7 @@ import {
   openQuestions,
   questionAbout,
   recordLooks,
-  retireMissingItems,
+  endMissingItems,
 } from "../../renewals/refills.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
@@ -32,7 +32,7 @@ export const renewalCheck = defineOwnStep("renewal.check", {
       ...(own ? { kind: "stopped", reason: own } : { kind: "done" }),
       commit: async (trx) => {
         await recordLooks(trx, looks);
-        await retireMissingItems(trx, subscriptions.map(({ id }) => id), looks);
+        await endMissingItems(trx, subscriptions.map(({ id }) => id), looks);
         const followUps = await openRenewals(
           trx,
           looks,
