@@ -1,7 +1,7 @@
 import { referencesIn } from "../../registry/references.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
-import { place, waitForNamed } from "../../registry/place.ts";
+import { linkOrAsk, waitForNamed } from "../../registry/link.ts";
 
 /** A customer at Stripe: their metadata says whose it is; one that names nobody and shares no email is a new customer. */
 export const stripeCustomerCreated = defineStep({
@@ -21,6 +21,6 @@ export const stripeCustomerCreated = defineStep({
       mayBeNew: true,
     };
     await waitForNamed(ctx, seen);
-    return { kind: "done", commit: async (trx) => (await place(ctx, trx, seen)).followUps };
+    return { kind: "done", commit: async (trx) => (await linkOrAsk(ctx, trx, seen)).followUps };
   },
 });
