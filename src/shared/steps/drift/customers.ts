@@ -16,7 +16,7 @@ export const driftCustomers = defineOwnStep(STEP, {
   queue: "stripe",
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
     if (runId === undefined) return beginRun(ctx, STEP, "stripe");
-    const place = { pass: "stripe", runId, page } as const;
+    const place = { vendor: "stripe", runId, page } as const;
     if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
     if (after !== undefined) return await compareUnseen(ctx, STEP, place, after);
     const listed = await ctx.vendors.stripe.listCustomers(cursor ?? null);

@@ -14,7 +14,7 @@ export const driftLogins = defineOwnStep(STEP, {
   queue: "login",
   async run(ctx, { run_id: runId, page = 0, cursor, after }) {
     if (runId === undefined) return beginRun(ctx, STEP, "login");
-    const place = { pass: "login", runId, page } as const;
+    const place = { vendor: "login", runId, page } as const;
     if (!(await isAwaited(ctx.deps.db, place))) return { kind: "done" };
     if (after !== undefined) return await compareUnseen(ctx, STEP, place, after);
     const listed = await ctx.vendors.login.listUsers(cursor ?? null);
