@@ -74,7 +74,9 @@ export async function comparePage(
   met: readonly Met[],
 ): Promise<ComparedPage> {
   const people = met.flatMap(({ row }) => row.crm_person_id ?? []);
-  const profiles = people.length === 0 ? new Map<string, CrmProfile>() : await ctx.vendors.crm.readProfiles(people);
+  const profiles = people.length === 0
+    ? new Map<string, CrmProfile>()
+    : await ctx.vendors.crm.readProfiles(people);
   const open = await openDriftOf(ctx.deps.db, met.map(({ row }) => row.id));
   const compared: ComparedPage = { seen: 0, unlinked: 0, suspects: [], repaired: [] };
   const systems: readonly string[] = COMPARED[vendor];
@@ -151,7 +153,9 @@ export async function commitPage(
     await trx.insertInto("tracker.drift_looks")
       .values([...customers].map((customer_id) => ({ customer_id, vendor, run_id: runId })))
       .onConflict((conflict) =>
-        conflict.columns(["customer_id", "vendor"]).doUpdateSet((eb) => ({ run_id: eb.ref("excluded.run_id") }))
+        conflict.columns(["customer_id", "vendor"]).doUpdateSet((eb) => ({
+          run_id: eb.ref("excluded.run_id"),
+        }))
       )
       .execute();
   }

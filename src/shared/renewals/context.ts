@@ -182,9 +182,10 @@ export async function askPharmacyAbout(
   const customer = context.customers.get(stripeCustomerId);
   if (!customer?.health_patient_id || !customer.pharmacy_patient_id) return copies;
   // The pharmacy may count fills of creates under way, and the look does not: they must not be missed twice.
-  const beingPlaced = context.orders.filter((one) =>
-    one.customer_id === customer.id && !isWithPharmacy(one.state) && !needsPrescription(one)
-  ).length;
+  const beingPlaced =
+    context.orders.filter((one) =>
+      one.customer_id === customer.id && !isWithPharmacy(one.state) && !needsPrescription(one)
+    ).length;
   for (const prescription of context.prescriptions.get(customer.health_patient_id) ?? []) {
     if (!isActive(prescription)) continue;
     const copy = await ctx.vendors.pharmacy.findPrescription({

@@ -91,9 +91,9 @@ export async function lookAtRefills(
       const atPharmacy = askPharmacy
         ? await askPharmacyAbout(ctx, context, subscription.customerId)
         : new Map<string, AtPharmacy>();
-      const items = subscription.items.length === 0 ? [null] : subscription.items.filter(({ priceId }) =>
-        context.products.get(priceId)?.fillsPerCharge !== 0
-      );
+      const items = subscription.items.length === 0
+        ? [null]
+        : subscription.items.filter(({ priceId }) => context.products.get(priceId)?.fillsPerCharge !== 0);
       looks.push(...items.map((item) => lookAtItem(subscription, item, context, ctx.now(), atPharmacy)));
     }
     if (!askPharmacy || !(await ordersMovedSince(ctx, context))) return looks;

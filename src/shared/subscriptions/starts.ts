@@ -8,7 +8,7 @@ import { type FollowUp, reason, type ReasonCode } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import { priceToSell } from "../registry/prices.ts";
-import type { Sorted } from "../prescriptions/by-product.ts";
+import type { ByProduct } from "../prescriptions/by-product.ts";
 import type { FirstVerdict } from "../prescriptions/first.ts";
 
 export const CREATE_SUBSCRIPTION = "create subscription";
@@ -172,7 +172,7 @@ export async function askAboutUnknown(
   trx: Trx,
   ctx: StepContext,
   customerId: number,
-  unknown: Sorted["unknown"],
+  unknown: ByProduct["unknown"],
 ): Promise<void> {
   const questions = await openTasks(trx, {
     step: "subscription.look",

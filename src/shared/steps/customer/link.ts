@@ -7,9 +7,9 @@ import {
   type Key,
   KEYS,
   lockKeys,
+  makeFormer,
   putKey,
   recogniseBy,
-  makeFormer,
 } from "../../registry/keys.ts";
 import { isUuid } from "../../registry/references.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";

@@ -2,15 +2,14 @@ import {
   type Before,
   countRefusal,
   dueOf,
+  endMove,
   type Move,
   MOVE_PRICE,
   moveById,
   moveKey,
   rememberBefore,
-  type Retirement,
-  retirementById,
-  settleMove,
 } from "../../products/moves.ts";
+import { type Retirement, retirementById } from "../../products/pass.ts";
 import { judgeItem, type MoveFinding } from "../../products/judge.ts";
 import { refusesOurKey } from "../../queue/gate.ts";
 import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
@@ -114,7 +113,7 @@ async function verified(
   }
   return {
     kind: "done",
-    commit: (trx) => settleMove(trx, moveId, { state: "MOVED", dueAfter: dueOf(seen, itemId) }),
+    commit: (trx) => endMove(trx, moveId, { state: "MOVED", dueAfter: dueOf(seen, itemId) }),
   };
 }
 
@@ -147,7 +146,7 @@ function calledOff(moveId: number, why: CalledOff["why"]): Outcome {
   return {
     kind: "done",
     commit: (trx) =>
-      settleMove(
+      endMove(
         trx,
         moveId,
         why === "ALREADY_THERE" ? { state: why } : { state: "NOT_MOVED", finding: why },

@@ -2,10 +2,10 @@ import { customerById } from "../../registry/customers.ts";
 import { type Look, lookAtRefills } from "../../renewals/look.ts";
 import {
   askAboutRefills,
+  endMissingItems,
   openQuestions,
   questionAbout,
   recordLooks,
-  endMissingItems,
 } from "../../renewals/refills.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";

@@ -1,7 +1,7 @@
 import { countPage, startRun } from "../../checks/runs.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import { askAboutRefills, recordLooks, endMissingItems } from "../../renewals/refills.ts";
+import { askAboutRefills, endMissingItems, recordLooks } from "../../renewals/refills.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { missedSince } from "../../renewals/finder.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
