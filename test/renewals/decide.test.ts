@@ -110,7 +110,7 @@ describe("an open renewal", () => {
       startOn: null,
       prescriptionId: null,
     });
-    expect(decide(renewal(), paused, REMIND, NOW, ZONE)).toEqual({ kind: "paused", nextOn: inDays(1) });
+    expect(decide(renewal(), paused, REMIND, NOW, ZONE)).toEqual({ kind: "put off", nextOn: inDays(1) });
   });
 
   test.each(["INACTIVE", "ENDING"] as const)("is cancelled when the subscription is %s", (finding) => {

@@ -6,7 +6,7 @@ import type { Renewal } from "./renewals.ts";
 export type Decision =
   | { kind: "close"; state: "RENEWED" | "CANCELLED"; because: string }
   /** The customer paused, or the status is unknown: nothing is sent, nothing lapses. */
-  | { kind: "paused"; nextOn: Date }
+  | { kind: "put off"; nextOn: Date }
   /** Due and not renewed. */
   | { kind: "lapse"; dates: Dates; nextOn: Date }
   /** Not due yet; `tell` is the fact that the CRM is told now. */
@@ -52,7 +52,7 @@ export function decide(
   }
   // An unknown status may be one more kind of pause; `renewal.check` asks a person about it.
   if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") {
-    return { kind: "paused", nextOn: tomorrow };
+    return { kind: "put off", nextOn: tomorrow };
   }
   const closed = closing(renewal, look, now, timeZone);
   if (closed) return closed;

@@ -123,7 +123,7 @@ async function mayBeAsked(
   const looks = await lookAtRefills(ctx, [subscription], true);
   const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
   const { kind } = decide(renewal, look, [], ctx.now(), timeZone);
-  if (kind === "paused") throw new Withheld(reason("CUSTOMER_ON_HOLD"));
+  if (kind === "put off") throw new Withheld(reason("CUSTOMER_ON_HOLD"));
   // A reminder of what has lapsed meanwhile says less than the customer was told of the lapse.
   if (kind === "close" || (kind === "lapse" && fact === "renewal_reminder")) {
     throw new Withheld(reason("RENEWAL_NOT_NEEDED"));
