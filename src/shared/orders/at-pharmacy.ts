@@ -42,9 +42,9 @@ export async function cancelAtPharmacy(
 ): Promise<void> {
   const { pharmacy } = ctx.vendors;
   const isCancelled = async (): Promise<boolean> => {
-    const seen = await pharmacy.getOrder(pharmacyOrderId);
-    if (!seen) return false;
-    const state = STATE_AT_PHARMACY[seen.state];
+    const order = await pharmacy.getOrder(pharmacyOrderId);
+    if (!order) return false;
+    const state = STATE_AT_PHARMACY[order.state];
     if (ORDER_STATES[state] >= ORDER_STATES.SHIPPED) throw tooLate();
     return state === "CANCELLED";
   };

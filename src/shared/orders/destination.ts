@@ -15,9 +15,9 @@ export async function destinationOf(
   home: ShippingAddress | null,
 ): Promise<"right" | "former" | "unknown_home" | "gone"> {
   if (!order.pharmacy_order_id) return "gone";
-  const seen = await ctx.vendors.pharmacy.getOrder(order.pharmacy_order_id);
-  if (!seen) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
-  if (!isWithPharmacy(STATE_AT_PHARMACY[seen.state])) return "gone";
+  const atPharmacy = await ctx.vendors.pharmacy.getOrder(order.pharmacy_order_id);
+  if (!atPharmacy) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
+  if (!isWithPharmacy(STATE_AT_PHARMACY[atPharmacy.state])) return "gone";
   if (!home) return "unknown_home";
-  return seen.address && isSameAddress(seen.address, home) ? "right" : "former";
+  return atPharmacy.address && isSameAddress(atPharmacy.address, home) ? "right" : "former";
 }

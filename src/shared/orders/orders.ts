@@ -158,12 +158,13 @@ export async function replacementOf(db: Database | Trx, order: Order): Promise<n
 }
 
 /** Writes the pharmacy's state of the parcel to `tracker.shipments`, and moves it forward only. */
-export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOrder): Promise<void> {
-  const state = STATE_AT_PHARMACY[seen.state];
-  if (!seen.carrier || !seen.trackingNumber || ORDER_STATES[state] < ORDER_STATES.SHIPPED) return;
+export async function recordShipment(trx: Trx, orderId: number, order: PharmacyOrder): Promise<void> {
+  const { carrier, trackingNumber } = order;
+  const state = STATE_AT_PHARMACY[order.state];
+  if (!carrier || !trackingNumber || ORDER_STATES[state] < ORDER_STATES.SHIPPED) return;
   await sql`
     insert into tracker.shipments as parcel (order_id, state, carrier, tracking_number, delivered_at)
-    values (${orderId}, ${state}, ${seen.carrier}, ${seen.trackingNumber},
+    values (${orderId}, ${state}, ${carrier}, ${trackingNumber},
       case when ${state} = 'DELIVERED' then clockwork.now() end)
     on conflict on constraint one_row_per_parcel do update
       set state = excluded.state, delivered_at = coalesce(parcel.delivered_at, excluded.delivered_at)
