@@ -24,8 +24,8 @@ export interface ContactReading {
 export type ContactDifference = Omit<Difference, "fact">;
 
 /**
- * The mirrors that differ, in the order of `OWNERS.contact`. Stripe and the registry keep an email as it is written and
- * are compared so; Supabase Auth keeps emails in lower case, so a login that differs in case alone does not differ.
+ * The mirrors that differ, in the order of `OWNERS.contact`. Stripe and the registry keep an email as it is written, and
+ * are compared so. Supabase Auth keeps emails in lower case: a login that differs in case alone is the same.
  * @param now without it, a customer who was asked has for ever to answer
  */
 export function contactDifferences(reading: ContactReading, now?: Date): ContactDifference[] {

@@ -134,9 +134,8 @@ export async function isAwaited(db: Database, { vendor, runId, page }: RunPage):
 }
 
 /**
- * Counts the page, and returns its follow-ups: a second look at each suspect, once its news had time to come, and the
- * page that `next` makes. Without `next` the run ends. A page that was counted before, or whose run is over, changes
- * nothing.
+ * Counts the page, and returns a second look at each suspect, once its news had time to come, and the page that `next`
+ * makes. Without `next` the run ends. A page that was counted before, or whose run is over, changes nothing.
  */
 export async function commitPage(
   trx: Trx,

@@ -47,8 +47,8 @@ function planStateOf(subscription: StripeSubscription): PlanState {
 export type Plan = Pick<CrmProfile, "planState" | "nextRefillOn">;
 
 /**
- * The plan that follows from Stripe. `nextRefillOn` is the day (in the pharmacy's zone) of the next charge; null where
- * no subscription goes on, so that the CRM never runs a clock of its own.
+ * The plan that follows from Stripe. `nextRefillOn` is the day of the next charge in the pharmacy's zone. It is null where
+ * no subscription goes on: the CRM never runs a clock of its own.
  * @param subscriptions the customer's, ended ones may be left out
  */
 export function planOf(subscriptions: readonly StripeSubscription[], timeZone: string): Plan {

@@ -18,8 +18,8 @@ export interface RegisteredPrice {
 }
 
 /**
- * Reads the two prices, and refuses to replace one by the other unless both are of one product, and a charge pays for
- * the same fills: another medicine, or another amount of it, is the prescriber's to decide.
+ * Reads the two prices. Both must be of one product, and a charge must pay for the same number of fills: the prescriber
+ * decides about another medicine, or another amount of it.
  * @throws {RetirementRefused}
  */
 export async function checkRetirement(
