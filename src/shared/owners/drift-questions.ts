@@ -18,7 +18,7 @@ interface About {
 /** True when a person has this question from a task of any step, or cancelled it. */
 export async function isAsked(
   db: Database | Trx,
-  { customerId, taskId }: Omit<About, "fact">,
+  { customerId, taskId }: About,
   why: Reason,
 ): Promise<boolean> {
   const about = { customerId, except: taskId };
