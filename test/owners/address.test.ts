@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
-import { isSamePlace } from "../../src/shared/orders/address.ts";
+import { isSameAddress } from "../../src/shared/orders/address.ts";
 import { addTask, heard, liveAtPharmacy, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { countFaultPoints, killAt } from "../support/kill.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -304,7 +304,7 @@ describe("bad days", { timeout: 300_000 }, () => {
   });
 });
 
-describe("isSamePlace", () => {
+describe("isSameAddress", () => {
   const home = {
     name: "Ada Example",
     street1: "12 Main St.",
@@ -325,6 +325,6 @@ describe("isSamePlace", () => {
     [{ city: "Louisville" }, false],
     [{ country: "CA" }, false],
   ])("%j: %s", (changes, expected) => {
-    expect(isSamePlace(home, { ...home, ...changes })).toBe(expected);
+    expect(isSameAddress(home, { ...home, ...changes })).toBe(expected);
   });
 });

@@ -63,7 +63,7 @@ describe("what its dates and fills say", () => {
     expect(kind({ fillsDispensed: 12 })).toBe("used up");
     expect(standing({ uncertainFills: 10 })).toEqual({
       kind: "unclear",
-      what: "which prescription a recorded fill belongs to",
+      what: "the prescription of a recorded fill",
     });
   });
 
@@ -122,11 +122,11 @@ describe("who asks, and what they make of it", () => {
       "unclear",
       0,
     ]],
-    ["expired", { validUntil: "2026-12-01" }, ["expired", "none", "EXPIRED", 0]],
-    ["used up", { fillsDispensed: 12 }, ["no fills left", "none", "NO_FILLS_LEFT", 0]],
-    ["not valid yet", { validFrom: "2026-12-10" }, ["not valid yet", "later", "covered", 1]],
+    ["expired", { validUntil: "2026-12-01" }, ["one has expired", "none", "EXPIRED", 0]],
+    ["used up", { fillsDispensed: 12 }, ["one has no fills left", "none", "NO_FILLS_LEFT", 0]],
+    ["not valid yet", { validFrom: "2026-12-10" }, ["one is not valid yet", "later", "covered", 1]],
     ["not valid yet, and without an end", { validFrom: "2026-12-10", validUntil: null }, [
-      "not valid yet",
+      "one is not valid yet",
       "later",
       "unclear",
       1,
@@ -139,7 +139,7 @@ describe("who asks, and what they make of it", () => {
 
   test("one that cannot be read beside one that is over", () => {
     const all = [prescription({ fillsDispensed: 12 }), { ...prescription({ codes: [] }), fhir: null }];
-    expect(judgePrescriptions(all, codes, NOW, ZONE)).toEqual({ kind: "none", why: "no fills left" });
+    expect(judgePrescriptions(all, codes, NOW, ZONE)).toEqual({ kind: "none", why: "one has no fills left" });
     expect(coverageOf(all, codes, demand, [], NOW, ZONE).kind).toBe("unclear");
   });
 });

@@ -112,25 +112,25 @@ const CASES: Case[] = [
   {
     name: "a prescription that cannot be read",
     bend: (world, who) => void Object.assign(inRecord(world, who), { intent: 7 }),
-    ...unknownDates("what it is for"),
+    ...unknownDates("its drug"),
   },
   {
     name: "a dispense in a status nobody has heard of, which may have used the last fill",
     terms: { fills: 1 },
     bend: (world, who) => dispense(world, who, { status: "evaporated" }),
-    ...unknownDates("which prescription a recorded fill belongs to"),
+    ...unknownDates("the prescription of a recorded fill"),
   },
   {
     name: "a dispense of no prescription, which may have used the last fill",
     terms: { fills: 1 },
     bend: (world, who) => dispense(world, who, { authorizingPrescription: undefined }),
-    ...unknownDates("which prescription a recorded fill belongs to"),
+    ...unknownDates("the prescription of a recorded fill"),
   },
   {
     name: "a dispense that cannot be read",
     terms: { fills: 1 },
     bend: (world, who) => dispense(world, who, { whenHandedOver: 5 }),
-    ...unknownDates("which prescription a recorded fill belongs to"),
+    ...unknownDates("the prescription of a recorded fill"),
   },
   {
     name: "a dispense of no prescription, with fills to spare",

@@ -49,7 +49,6 @@ function look(dueInDays: number, changes: Partial<Look> = {}): Look {
     prescriptionId: "rx1",
     dueOn,
     startOn: addDays(dueOn, -30, ZONE),
-    leadDays: 30,
     otherPrescriptions: 0,
     otherRefills: 0,
     asks: null,
@@ -111,7 +110,7 @@ describe("an open renewal", () => {
       startOn: null,
       prescriptionId: null,
     });
-    expect(decide(renewal(), paused, REMIND, NOW, ZONE)).toEqual({ kind: "hold", nextOn: inDays(1) });
+    expect(decide(renewal(), paused, REMIND, NOW, ZONE)).toEqual({ kind: "put off", nextOn: inDays(1) });
   });
 
   test.each(["INACTIVE", "ENDING"] as const)("is cancelled when the subscription is %s", (finding) => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { FirstFinding } from "../../src/shared/subscriptions/starts.ts";
+import type { TrackerFirstPrescriptionsFinding } from "../../src/shared/db/types.ts";
 import { type Sql, sqlForTest } from "./support.ts";
 
 /** Whether each goes with a subscription. The compiler asks for every finding that the database knows. */
-const FIRST_FINDINGS: Record<FirstFinding, { subscribed: boolean }> = {
+const FIRST_FINDINGS: Record<TrackerFirstPrescriptionsFinding, { subscribed: boolean }> = {
   NO_PRICE: { subscribed: false },
   STARTING: { subscribed: false },
   STARTED: { subscribed: true },

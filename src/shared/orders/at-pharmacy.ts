@@ -4,10 +4,10 @@ import { type Customer, keyOf } from "../registry/customers.ts";
 import { VendorError } from "../vendors/contract.ts";
 import { CREATE_ORDER, type Order, ORDER_STATES, STATE_AT_PHARMACY } from "./orders.ts";
 
-/** Photon's lists read their own writes; this is for a create that is still on its way when we look. */
+/** Photon's lists show its own writes at once; this is for a create that is still on its way when we look. */
 export const CREATE_SETTLE_SECONDS = 60;
 
-/** What the ledger says of the order's create; undefined when it was never sent, or surely not done. */
+/** The ledger's effect of the order's create; undefined when it was never sent, or the pharmacy refused it. */
 export async function createEffectOf(ctx: StepContext, order: Order) {
   return await ctx.deps.db
     .selectFrom("clockwork.effects")
@@ -19,7 +19,7 @@ export async function createEffectOf(ctx: StepContext, order: Order) {
     .executeTakeFirst();
 }
 
-/** The oldest order that the pharmacy has under our reference. */
+/** The pharmacy's id of the oldest order under our reference. */
 export async function findAtPharmacy(
   ctx: StepContext,
   customer: Customer,
@@ -31,8 +31,9 @@ export async function findAtPharmacy(
 }
 
 /**
- * Sees to it that the pharmacy's order is cancelled: done when a read shows it. An order that the pharmacy took up
- * again after a cancel is cancelled anew. Throws what `tooLate` makes when the parcel is on its way.
+ * Cancels the pharmacy's order, until a read shows it. An order that the pharmacy took up again after a cancel is
+ * cancelled anew.
+ * @param tooLate makes the error for a parcel that is on its way
  */
 export async function cancelAtPharmacy(
   ctx: StepContext,
@@ -41,9 +42,9 @@ export async function cancelAtPharmacy(
 ): Promise<void> {
   const { pharmacy } = ctx.vendors;
   const isCancelled = async (): Promise<boolean> => {
-    const seen = await pharmacy.getOrder(pharmacyOrderId);
-    if (!seen) return false;
-    const state = STATE_AT_PHARMACY[seen.state];
+    const order = await pharmacy.getOrder(pharmacyOrderId);
+    if (!order) return false;
+    const state = STATE_AT_PHARMACY[order.state];
     if (ORDER_STATES[state] >= ORDER_STATES.SHIPPED) throw tooLate();
     return state === "CANCELLED";
   };
@@ -63,14 +64,14 @@ export async function cancelAtPharmacy(
       },
     });
   } catch (error) {
-    // Refused: perhaps it is too late, perhaps somebody else cancelled it.
+    // A refusal may mean that it is too late, or that it was cancelled already.
     if (!(error instanceof VendorError && error.failure === "refused") || !(await isCancelled())) throw error;
   }
 }
 
-/** The order's id; with a number once a cancel was carried out and the order lives again. */
+/** The order's id, with a number once a cancel was confirmed: the order was taken up again. */
 async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise<string> {
-  const carriedOut = await ctx.deps.db
+  const confirmed = await ctx.deps.db
     .selectFrom("clockwork.effects")
     .select("id")
     .where("vendor", "=", "pharmacy")
@@ -78,5 +79,5 @@ async function nextCancelKey(ctx: StepContext, pharmacyOrderId: string): Promise
     .where("reference", "=", pharmacyOrderId)
     .where("state", "=", "CONFIRMED")
     .execute();
-  return carriedOut.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${carriedOut.length + 1}`;
+  return confirmed.length === 0 ? pharmacyOrderId : `${pharmacyOrderId}:${confirmed.length + 1}`;
 }

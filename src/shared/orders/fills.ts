@@ -2,7 +2,7 @@ import { dayIn } from "../day.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import type { StripeInvoiceLine } from "../vendors/stripe/client.ts";
 
-/** A fill that is due later waits for its day, and says so. */
+/** When a fill's order is placed, with the reason of a later day. */
 export function notBefore(fillOn: Date, now: Date, timeZone: string): { runAfter: Date; why?: Reason } {
   return fillOn > now ? { runAfter: fillOn, why: notDueYet(fillOn, timeZone) } : { runAfter: fillOn };
 }
@@ -13,8 +13,8 @@ export function notDueYet(fillOn: Date, timeZone: string): Reason {
 }
 
 /**
- * The days on which the fills of a line are due: spread evenly over the period it pays for, the first at its start.
- * Three fills of a quarter are a month apart; the pharmacy would call them all at once "too early".
+ * The days on which the fills of a line are due: spread evenly over the period that it pays for, the first at its start.
+ * Three fills of a quarter are a month apart: the pharmacy would refuse all three at once as too early.
  */
 export function fillDays(line: Pick<StripeInvoiceLine, "periodStart" | "periodEnd">, fills: number): Date[] {
   const start = line.periodStart.getTime();

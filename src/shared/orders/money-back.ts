@@ -2,7 +2,7 @@ import type { Trx } from "../db/database.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import type { CancelCause, Order } from "./orders.ts";
 
-/** An invoice's orders that may still ship, or have. A failed one may be mended at the pharmacy and ship. */
+/** An invoice's orders that may still ship, or have. The pharmacy may mend a failed one and ship it. */
 export async function ordersToCancel(trx: Trx, invoiceId: string): Promise<Order[]> {
   return await trx
     .selectFrom("tracker.orders")

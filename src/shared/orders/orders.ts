@@ -26,7 +26,7 @@ export const ORDER_STATES = {
 /** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
 export type CancelCause = TrackerOrdersCancelCause;
 
-/** What the pharmacy's word for an order's state means for ours. */
+/** Our state for each of the pharmacy's. */
 export const STATE_AT_PHARMACY: Record<PharmacyOrderState, OrderState> = {
   accepted: "PLACED",
   needs_attention: "PLACED",
@@ -50,7 +50,7 @@ export function needsAttention(state: string | null | undefined): boolean {
   return state === "needs_attention";
 }
 
-/** The operation under which an order's create is kept in `clockwork.effects`; the key is its reference. */
+/** The operation of an order's create in `clockwork.effects`; the key is the order's reference. */
 export const CREATE_ORDER = "create order";
 
 /** Our references look like `<invoice line>:<fill>:<attempt>`. */
@@ -58,7 +58,7 @@ export function isOurReference(reference: string): boolean {
   return /^.+:\d+:\d+$/.test(reference);
 }
 
-/** A row of `tracker.orders`, as the steps use it. */
+/** A row of `tracker.orders`. */
 export type Order = Awaited<ReturnType<typeof orderById>>;
 
 export function isWaiting(order: Order): boolean {
@@ -69,12 +69,12 @@ export function hasShipped(order: Order): boolean {
   return ORDER_STATES[order.state] >= ORDER_STATES.SHIPPED;
 }
 
-/** Placed, and still where it can be called back. */
+/** Placed, and can still be cancelled. */
 export function isWithPharmacy(state: string): state is "PLACED" | "FILLING" {
   return state === "PLACED" || state === "FILLING";
 }
 
-/** The order; one that is not there is for a person (the number came from a person's edit). */
+/** The order. A missing one is for a person, whose edit the number comes from. */
 export async function orderById(db: Database | Trx, id: number) {
   const order = await db.selectFrom("tracker.orders").selectAll().where("id", "=", id).executeTakeFirst();
   if (!order) throw new Permanent("ORDER_NOT_FOUND", { order: id });
@@ -88,8 +88,8 @@ export async function lockOrder(trx: Trx, id: number): Promise<Order> {
 }
 
 /**
- * Moves an order forward. False when it stands at or beyond `state` already: late and repeated news change nothing.
- * Also true for a move between the waiting states.
+ * Moves an order forward, or between the waiting states. False when it is at or beyond `state` already: late and repeated
+ * news change nothing.
  */
 export async function moveOrder(trx: Trx, order: Order, state: OrderState): Promise<boolean> {
   if (order.state === state) return false;
@@ -99,48 +99,40 @@ export async function moveOrder(trx: Trx, order: Order, state: OrderState): Prom
   return true;
 }
 
-/** The pharmacy's id of an order is set once. False: the order is already another one of the pharmacy's. */
+/** Writes the pharmacy's id of an order, once. False: the order has another id. */
 export async function claimPharmacyOrder(trx: Trx, order: Order, pharmacyOrderId: string): Promise<boolean> {
-  if (order.pharmacy_order_id === null) {
-    await trx.updateTable("tracker.orders").set({ pharmacy_order_id: pharmacyOrderId }).where(
-      "id",
-      "=",
-      order.id,
-    ).execute();
-    return true;
-  }
-  return order.pharmacy_order_id === pharmacyOrderId;
+  if (order.pharmacy_order_id !== null) return order.pharmacy_order_id === pharmacyOrderId;
+  await trx.updateTable("tracker.orders").set({ pharmacy_order_id: pharmacyOrderId })
+    .where("id", "=", order.id).execute();
+  return true;
 }
 
 /**
- * From here on the order must not ship. Its own statement: whoever is about to place it looks for this last. The first
- * cause stands; only one that wants the order placed anew gives way to one that does not.
+ * Forbids the order to ship. `order.place` reads this last before its send. The first cause stays, but for
+ * `readdressed`, which gives way to any other.
  */
 export async function requestCancel(db: Database | Trx, orderId: number, cause: CancelCause): Promise<void> {
   await db
     .updateTable("tracker.orders")
-    .set({
-      cancel_requested_at: sql`coalesce(cancel_requested_at, clockwork.now())`,
-      cancel_cause: cause,
-    })
+    .set({ cancel_requested_at: sql`coalesce(cancel_requested_at, clockwork.now())`, cancel_cause: cause })
     .where("id", "=", orderId)
     .where((eb) => eb.or([eb("cancel_requested_at", "is", null), eb("cancel_cause", "=", "readdressed")]))
     .execute();
 }
 
-/** What follows when a cancel that we asked for came about: the CRM is told; or, to another address, the order is placed anew. */
+/** The follow-ups of a cancel that we asked for: the CRM is told, or a readdressed order is replaced. */
 export function afterCancel(order: Order): FollowUp[] {
   return order.cancel_cause === "readdressed"
     ? [{ step: "order.replace", data: { order_id: order.id } }]
     : [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }];
 }
 
-/** An order came to be with the pharmacy, and nobody can say that its address is still the customer's. */
+/** The check of an order that was placed with an address that may be a former one. */
 export function checkAddress(order: Order): FollowUp {
   return { step: "owner.check_address", data: { customer_id: order.customer_id } };
 }
 
-/** Gives the line's orders that were not placed yet the right product. True when one had another. */
+/** Writes the product to the line's orders that are not placed yet. True when one had another. */
 export async function correctProduct(trx: Trx, invoiceLineId: string, productId: number): Promise<boolean> {
   const corrected = await trx
     .updateTable("tracker.orders")
@@ -155,23 +147,24 @@ export async function correctProduct(trx: Trx, invoiceLineId: string, productId:
 
 /** The order that replaces this one, if there is one. */
 export async function replacementOf(db: Database | Trx, order: Order): Promise<number | undefined> {
-  const later = await db
+  const replacement = await db
     .selectFrom("tracker.orders")
     .select("id")
     .where("invoice_line_id", "=", order.invoice_line_id)
     .where("fill_number", "=", order.fill_number)
     .where("attempt", "=", order.attempt + 1)
     .executeTakeFirst();
-  return later?.id;
+  return replacement?.id;
 }
 
-/** Records what the pharmacy says of the parcel; only ever forward. */
-export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOrder): Promise<void> {
-  const state = STATE_AT_PHARMACY[seen.state];
-  if (!seen.carrier || !seen.trackingNumber || ORDER_STATES[state] < ORDER_STATES.SHIPPED) return;
+/** Writes the pharmacy's state of the parcel to `tracker.shipments`, and moves it forward only. */
+export async function recordShipment(trx: Trx, orderId: number, order: PharmacyOrder): Promise<void> {
+  const { carrier, trackingNumber } = order;
+  const state = STATE_AT_PHARMACY[order.state];
+  if (!carrier || !trackingNumber || ORDER_STATES[state] < ORDER_STATES.SHIPPED) return;
   await sql`
     insert into tracker.shipments as parcel (order_id, state, carrier, tracking_number, delivered_at)
-    values (${orderId}, ${state}, ${seen.carrier}, ${seen.trackingNumber},
+    values (${orderId}, ${state}, ${carrier}, ${trackingNumber},
       case when ${state} = 'DELIVERED' then clockwork.now() end)
     on conflict on constraint one_row_per_parcel do update
       set state = excluded.state, delivered_at = coalesce(parcel.delivered_at, excluded.delivered_at)
@@ -180,22 +173,18 @@ export async function recordShipment(trx: Trx, orderId: number, seen: PharmacyOr
   `.execute(trx);
 }
 
-/** Which orders something happened to. */
-export type Released = { customer_id: number } | { subscription_id: string };
-
 /**
- * Something happened that may end the wait of orders: their checks run now, those that stopped at a person too.
- * An order that is being checked at this moment learns it from `released_at`. A check that a person dropped stays
- * dropped.
+ * Checks waiting orders now, because their wait may be over; also checks that stopped at a person, but none that a person
+ * cancelled. A run that checks an order at this moment sees the new `released_at`.
  */
-export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
-  const [column, value] = "customer_id" in which
-    ? (["customer_id", which.customer_id] as const)
-    : (["subscription_id", which.subscription_id] as const);
+export async function releaseOrders(
+  trx: Trx,
+  which: { customer_id: number } | { subscription_id: string },
+): Promise<void> {
   const orders = await trx
     .updateTable("tracker.orders")
     .set({ released_at: sql`clockwork.now()` })
-    .where(column, "=", value)
+    .where((eb) => eb.and(which))
     .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION"])
     .where("cancel_requested_at", "is", null)
     .returning(["id", "state"])
@@ -204,12 +193,12 @@ export async function releaseOrders(trx: Trx, which: Released): Promise<void> {
   await wakeTasks(trx, { step: "order.place", about: { order_id: waiting } }, { alsoWaiting: true });
 }
 
-/** The customer has an address again, perhaps: orders that stopped for want of one are checked now. */
+/** Checks the customer's orders that stopped for want of an address, which may be there now. */
 export async function resumeAddressless(trx: Trx, customerId: number): Promise<void> {
   await wakeTasks(trx, { step: "order.place", customerId, reasonCode: "NO_SHIPPING_ADDRESS" });
 }
 
-/** What to do about a second order at the pharmacy for one of ours: nothing while it is being seen to. */
+/** The task that cancels a second order at the pharmacy for one of ours, unless it is open. */
 export async function cancelDuplicate(
   trx: Trx,
   orderId: number,

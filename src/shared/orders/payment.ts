@@ -2,14 +2,14 @@ import { Permanent, type Reason, reason } from "../queue/reasons.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { StripeChargeState, StripeClient, StripeInvoice } from "../vendors/stripe/client.ts";
 
-/** Where an invoice stands. Stripe's words for it, and for disputes and credit notes, are compared in this file alone. */
+/** The standing of an invoice. Only this file compares Stripe's words for invoices, disputes and credit notes. */
 export type InvoiceState =
   | "DRAFT"
   | "OPEN"
   | "PAID"
   /** Voided, or given up as uncollectible: it pays for nothing. */
   | "GIVEN_UP"
-  /** A word that nothing here understands, or none. */
+  /** A word that is not in this file, or none. */
   | "UNKNOWN";
 
 /** Source: https://docs.stripe.com/api/invoices/object#invoice_object-status */
@@ -25,14 +25,14 @@ export function invoiceStateOf({ status }: StripeInvoice): InvoiceState {
   return INVOICE_STATES.get(status) ?? "UNKNOWN";
 }
 
-/** Disputes that ended in our favour, or were only a warning, leave the charge standing. */
+/** A dispute that ended in our favour, or was only a warning, leaves the charge paid. */
 const HARMLESS_DISPUTES = new Set(["won", "warning_closed", "prevented"]);
 
 export function isDisputed(charge: StripeChargeState): boolean {
   return charge.disputed && !HARMLESS_DISPUTES.has(charge.disputeStatus ?? "");
 }
 
-/** The invoice as Stripe has it now; one that Stripe does not know is for a person. */
+/** The invoice at Stripe. One that Stripe does not know is for a person. */
 export async function readInvoice(stripe: StripeClient, invoiceId: string): Promise<StripeInvoice> {
   try {
     return await stripe.getInvoice(invoiceId);
@@ -44,10 +44,7 @@ export async function readInvoice(stripe: StripeClient, invoiceId: string): Prom
   }
 }
 
-/**
- * Why nothing may ship for this invoice, or null when it is paid and stands.
- * An invoice does not show a refund: its charges do.
- */
+/** Why nothing may ship for this invoice; null when it is paid. Its charges show a refund, which it does not. */
 export async function whyNotPaid(stripe: StripeClient, invoice: StripeInvoice): Promise<Reason | null> {
   if (invoiceStateOf(invoice) !== "PAID") {
     return reason("INVOICE_NOT_PAID", { invoice: invoice.id, status: invoice.status ?? "unknown" });

@@ -1,4 +1,6 @@
+import type { Selectable } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
+import type { RegistryCustomers } from "../db/types.ts";
 import { countPage, startRun } from "../checks/runs.ts";
 import { UNDER_WAY } from "../queue/find.ts";
 import { openTasks } from "../queue/open.ts";
@@ -6,39 +8,26 @@ import { type FollowUp, reason } from "../queue/reasons.ts";
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
-import type { StripeCustomer } from "../vendors/stripe/client.ts";
+import type { CrmProfile } from "../vendors/contract.ts";
 import type { ContactReading } from "./contact.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
-import { comparedIn, type Difference, differencesOf } from "./mirrors.ts";
-import type { MirroredFact } from "./owners.ts";
+import { comparedIn, differencesOf } from "./mirrors.ts";
+import type { Difference, MirroredFact } from "./owners.ts";
 import type { Plan } from "./plan.ts";
 
-/** Who is gone through at a time, and asked about at the CRM in one call. */
+/** Customers on a page of the registry, and in one call to the CRM. */
 export const CUSTOMERS_AT_ONCE = 100;
 
-/** Whose mirrors a pass of the check compares, by the vendor whose list it goes through. */
-export const PASSES = {
+/** The systems whose mirrors a run of the check compares, by the vendor whose list it goes through. */
+const COMPARED = {
   stripe: ["stripe", "crm", "registry"],
   login: ["login"],
 } as const satisfies Record<string, readonly Difference["system"][]>;
-export type Pass = keyof typeof PASSES;
+type ListedVendor = keyof typeof COMPARED;
 
-/** The step of a pass. */
+/** The step of a run. */
 export type DriftStep = "drift.customers" | "drift.logins";
 
-/** By which key the registry knows whom a pass lists. */
-export const KEY_OF = { stripe: "stripe_customer_id", login: "login_user_id" } as const satisfies Record<
-  Pass,
-  keyof RegistryRow
->;
-
-export interface RegistryRow {
-  id: number;
-  email: string | null;
-  stripe_customer_id: string | null;
-  crm_person_id: string | null;
-  login_user_id: string | null;
-}
 export const REGISTRY_COLUMNS = [
   "id",
   "email",
@@ -46,12 +35,19 @@ export const REGISTRY_COLUMNS = [
   "crm_person_id",
   "login_user_id",
 ] as const;
+export type RegistryRow = Pick<Selectable<RegistryCustomers>, (typeof REGISTRY_COLUMNS)[number]>;
 
-/** A customer whom the pass met, with what the list showed of them. */
+/** The key by which the registry knows the customers of a vendor's list. */
+export const KEY_OF = { stripe: "stripe_customer_id", login: "login_user_id" } as const satisfies Record<
+  ListedVendor,
+  keyof RegistryRow
+>;
+
+/** A customer on a page, as the vendor's list shows them. */
 export interface Met {
   row: RegistryRow;
   plan: Plan | null;
-  stripe: Pick<StripeCustomer, "email" | "phone"> | null;
+  stripe: ContactReading["stripe"];
   login: ContactReading["login"];
 }
 
@@ -60,113 +56,112 @@ interface Suspect {
   fact: MirroredFact;
 }
 
-/** What a page came to. Nothing is written yet. */
-export interface PageLook {
+/** The outcome of comparing a page. Nothing is written yet. */
+interface ComparedPage {
+  /** Mirrors that were compared. */
   seen: number;
+  /** Customers that could be compared with nothing. */
   unlinked: number;
   suspects: Suspect[];
   /** `tracker.drift` rows whose mirror is right again. */
   repaired: number[];
 }
 
-/** Compares everybody on a page with the owners, in one call to the CRM. */
-export async function comparePage(ctx: StepContext, pass: Pass, met: readonly Met[]): Promise<PageLook> {
+/** Compares the customers on a page with the owners, in one call to the CRM. */
+export async function comparePage(
+  ctx: StepContext,
+  vendor: ListedVendor,
+  met: readonly Met[],
+): Promise<ComparedPage> {
   const people = met.flatMap(({ row }) => row.crm_person_id ?? []);
-  const profiles = people.length === 0 ? new Map() : await ctx.vendors.crm.readProfiles(people);
-  const open = Map.groupBy(
-    await openDriftOf(ctx.deps.db, met.map(({ row }) => row.id)),
-    (drift) => drift.customer_id,
-  );
-  const look: PageLook = { seen: 0, unlinked: 0, suspects: [], repaired: [] };
-  const systems: readonly string[] = PASSES[pass];
-  for (const { row, plan, stripe, login } of met) {
+  const profiles = people.length === 0
+    ? new Map<string, CrmProfile>()
+    : await ctx.vendors.crm.readProfiles(people);
+  const open = await openDriftOf(ctx.deps.db, met.map(({ row }) => row.id));
+  const compared: ComparedPage = { seen: 0, unlinked: 0, suspects: [], repaired: [] };
+  const systems: readonly string[] = COMPARED[vendor];
+  for (const { row, ...listed } of met) {
     const crm = row.crm_person_id === null ? undefined : profiles.get(row.crm_person_id);
     if (crm === undefined) {
-      look.unlinked += 1;
-      // Whom the CRM does not know any more is asked about; who never had a key there is asked for when it is needed.
-      if (row.crm_person_id !== null) look.suspects.push({ customerId: row.id, fact: "contact" });
+      compared.unlinked += 1;
+      // A key that the CRM does not know is asked about; a missing key is asked for when a step needs it.
+      if (row.crm_person_id !== null) compared.suspects.push({ customerId: row.id, fact: "contact" });
       continue;
     }
-    const reading = { crm, plan, stripe, login, registryEmail: row.email, now: ctx.now() };
-    look.seen += comparedIn(reading, systems);
+    const reading = { ...listed, crm, registryEmail: row.email, now: ctx.now() };
+    compared.seen += comparedIn(reading, systems);
     const differences = MIRRORED_FACTS.flatMap((fact) => differencesOf(fact, reading))
       .filter(({ system }) => systems.includes(system));
     const drifted = new Set(differences.filter((one) => !one.awaitsConfirmation).map(({ fact }) => fact));
-    look.suspects.push(...[...drifted].map((fact) => ({ customerId: row.id, fact })));
-    const right = (open.get(row.id) ?? []).filter((one) =>
-      systems.includes(one.system) && !differs(one, differences)
+    compared.suspects.push(...[...drifted].map((fact) => ({ customerId: row.id, fact })));
+    const right = open.filter((one) =>
+      one.customer_id === row.id && systems.includes(one.system) && !differs(one, differences)
     );
-    look.repaired.push(...right.map(({ id }) => id));
+    compared.repaired.push(...right.map(({ id }) => id));
   }
-  return look;
+  return compared;
 }
 
-/** Where in its run a page stands. */
-export interface PagePlace {
-  pass: Pass;
+/** A page, counted from 0, of a run (`tracker.check_runs`). */
+export interface RunPage {
+  vendor: ListedVendor;
   runId: number;
   page: number;
 }
 
 /**
- * A run's first task only writes the run down, so that a night on which a vendor is away is seen as a run without an end.
- * Pages of former runs that stopped at a person run again, find out that they are not needed, and end.
+ * A run's first task only begins the run, so that a vendor that is away all night leaves a run without an end. Pages of
+ * former runs that stopped at a person are woken: they end, since no run waits for them.
  */
-export function beginRun(ctx: StepContext, step: DriftStep, pass: Pass): Outcome {
+export function beginRun(ctx: StepContext, step: DriftStep, vendor: ListedVendor): Outcome {
   return {
     kind: "done",
     commit: async (trx) => {
-      const runId = await startRun(trx, { work: "drift", vendor: pass, taskId: ctx.task.id });
+      const runId = await startRun(trx, { work: "drift", vendor, taskId: ctx.task.id });
       await wakeTasks(trx, { step, has: "run_id" });
       return [{ step, data: { run_id: runId, page: 0 } }];
     },
   };
 }
 
-/** True when this page is the one its run waits for. Another one reads nothing. */
-export async function isAwaited(db: Database, { pass, runId, page }: PagePlace): Promise<boolean> {
+/** True when the run waits for this page. Any other page reads nothing. */
+export async function isAwaited(db: Database, { vendor, runId, page }: RunPage): Promise<boolean> {
   const run = await db.selectFrom("tracker.check_runs").select("id")
-    .where("id", "=", runId).where("work", "=", "drift").where("vendor", "=", pass)
+    .where("id", "=", runId).where("work", "=", "drift").where("vendor", "=", vendor)
     .where("state", "=", "RUNNING").where("pages", "=", page)
     .executeTakeFirst();
   return run !== undefined;
 }
 
 /**
- * Counts the page and gives what follows from it: a second look at whatever differs, once news of it had time to come,
- * and the page that `next` names; without one the run has come to its end. A page that was counted before, or whose run
- * is over, changes nothing.
+ * Counts the page, and returns a second look at each suspect, once its news had time to come, and the page that `next`
+ * makes. Without `next` the run ends. A page that was counted before, or whose run is over, changes nothing.
  */
 export async function commitPage(
   trx: Trx,
   ctx: StepContext,
-  { pass, runId, page }: PagePlace,
-  look: PageLook,
+  { vendor, runId, page }: RunPage,
+  compared: ComparedPage,
   met: readonly Met[],
   next: ((run: { run_id: number; page: number }) => FollowUp) | null,
 ): Promise<FollowUp[]> {
-  const count = { seen: look.seen, missing: 0, repaired: 0, unlinked: look.unlinked };
+  const count = { seen: compared.seen, missing: 0, repaired: 0, unlinked: compared.unlinked };
   if (!(await countPage(trx, runId, page, count, next === null))) return [];
-  await noteLooks(trx, pass, runId, met.map(({ row }) => row.id));
-  await markRepaired(trx, look.repaired);
-  const followUps = await secondLooks(trx, ctx, runId, look.suspects);
+  const customers = new Set(met.map(({ row }) => row.id));
+  if (customers.size > 0) {
+    await trx.insertInto("tracker.drift_looks")
+      .values([...customers].map((customer_id) => ({ customer_id, vendor, run_id: runId })))
+      .onConflict((conflict) =>
+        conflict.columns(["customer_id", "vendor"]).doUpdateSet((eb) => ({
+          run_id: eb.ref("excluded.run_id"),
+        }))
+      )
+      .execute();
+  }
+  await markRepaired(trx, compared.repaired);
+  const followUps = await secondLooks(trx, ctx, runId, compared.suspects);
   if (next) followUps.push(next({ run_id: runId, page: page + 1 }));
   return followUps;
-}
-
-async function noteLooks(
-  trx: Trx,
-  vendor: Pass,
-  runId: number,
-  customerIds: readonly number[],
-): Promise<void> {
-  if (customerIds.length === 0) return;
-  await trx.insertInto("tracker.drift_looks")
-    .values([...new Set(customerIds)].map((customer_id) => ({ customer_id, vendor, run_id: runId })))
-    .onConflict((conflict) =>
-      conflict.columns(["customer_id", "vendor"]).doUpdateSet((eb) => ({ run_id: eb.ref("excluded.run_id") }))
-    )
-    .execute();
 }
 
 async function secondLooks(
@@ -175,40 +170,34 @@ async function secondLooks(
   runId: number,
   suspects: readonly Suspect[],
 ): Promise<FollowUp[]> {
-  if (suspects.length === 0) return [];
-  // The other pass may be asking for the same customers right now: whoever comes second must see what the first asked for.
+  const customerIds = suspects.map(({ customerId }) => customerId);
+  if (customerIds.length === 0) return [];
+  // The other vendor's run may ask for the same customers now: the lock lets the later of the two see the first's looks.
   await trx.selectFrom("registry.customers").select("id")
-    .where("id", "in", suspects.map(({ customerId }) => customerId)).orderBy("id").forNoKeyUpdate().execute();
-  const waiting = await openTasks(trx, {
-    step: "drift.look",
-    about: { customer_id: suspects.map(({ customerId }) => customerId) },
-    status: UNDER_WAY,
-  });
+    .where("id", "in", customerIds).orderBy("id").forNoKeyUpdate().execute();
+  const about = { customer_id: customerIds };
+  const waiting = await openTasks(trx, { step: "drift.look", about, status: UNDER_WAY });
   const asked = new Set(waiting.map(({ data }) => `${data["customer_id"]} ${data["fact"]}`));
   const { drift_settle_minutes } = await trx.selectFrom("clockwork.settings").select("drift_settle_minutes")
     .executeTakeFirstOrThrow();
   const runAfter = new Date(ctx.now().getTime() + drift_settle_minutes * 60_000);
-  return suspects.filter(({ customerId, fact }) => !asked.has(`${customerId} ${fact}`)).map((
-    suspect,
-  ): FollowUp => ({
-    step: "drift.look",
-    data: { customer_id: suspect.customerId, fact: suspect.fact, run_id: runId },
-    runAfter,
-    why: reason("CHANGE_UNDER_WAY"),
-  }));
+  return suspects.filter(({ customerId, fact }) => !asked.has(`${customerId} ${fact}`))
+    .map(({ customerId, fact }): FollowUp => ({
+      step: "drift.look",
+      data: { customer_id: customerId, fact, run_id: runId },
+      runAfter,
+      why: reason("CHANGE_UNDER_WAY"),
+    }));
 }
 
-/** The rows of the registry whom a system knows by these keys. */
+/** Rows of `registry.customers`, by the key that the system knows them by. */
 export async function rowsBy(
   db: Database,
-  column: (typeof KEY_OF)[Pass],
+  column: (typeof KEY_OF)[ListedVendor],
   keys: readonly string[],
 ): Promise<Map<string, RegistryRow>> {
   if (keys.length === 0) return new Map();
   const rows = await db.selectFrom("registry.customers").select(REGISTRY_COLUMNS)
     .where(column, "in", [...keys]).execute();
-  return new Map(rows.flatMap((row) => {
-    const key = row[column];
-    return key === null ? [] : [[key, row] as const];
-  }));
+  return new Map(rows.map((row) => [row[column] ?? "", row]));
 }

@@ -8,14 +8,14 @@ import type { StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import type { MirroredFact } from "./owners.ts";
 
-/** Whose fact is asked about, and by which task: its own row does not count. */
-export interface About {
+/** A customer's fact, and the task that asks about it: its own row does not count. */
+interface About {
   customerId: number;
   fact: MirroredFact;
   taskId: number;
 }
 
-/** True when a person has this very question already, under whichever step, or has dropped it. */
+/** True when a person has this question from a task of any step, or cancelled it. */
 export async function isAsked(
   db: Database | Trx,
   { customerId, taskId }: About,
@@ -27,9 +27,9 @@ export async function isAsked(
 }
 
 /**
- * The question about a fact that drifts again and again, with the likely cause; null while it is not often enough since
- * a person was last asked, or enough questions are open.
- * @param evenIfAsked for the question itself, when it is looked at again
+ * The question about a fact that drifts again and again, with the likely cause. Null when it drifted too seldom since a
+ * person was last asked, or enough questions are open.
+ * @param evenIfAsked for the question itself, when its task runs again
  */
 export async function againQuestion(
   db: Database | Trx,
@@ -50,7 +50,7 @@ export async function againQuestion(
   return reason("DRIFTS_AGAIN", { attribute, customer: customerId, times, days, ...words, cause });
 }
 
-/** Asks the question, where there is one, at once: looks that are settled together must not ask more than is enough. */
+/** Asks the question, if there is one, at once: looks that settle together must not ask more than is enough. */
 export async function askAgain(trx: Trx, ctx: StepContext, about: About): Promise<void> {
   const person = await againQuestion(trx, about, false);
   if (person === null) return;
@@ -63,13 +63,13 @@ interface Drifted {
   system: string;
   attribute: string;
   times: number;
-  /** Within so many days. */
+  /** The days within which the times are counted. */
   days: number;
-  /** So many questions may be open at a time. */
+  /** The number of questions that may be open at a time. */
   questionsAtMost: number;
 }
 
-/** What drifted often enough since a person was last asked, unless enough questions are open. */
+/** The attribute that drifted often enough since a person was last asked, unless enough questions are open. */
 async function newlyDrifted(db: Database | Trx, about: About): Promise<Drifted | undefined> {
   const { customerId, fact } = about;
   const asked = await findTasks(db, { step: "drift.look", customerId, about: { fact }, has: "again" });
@@ -79,13 +79,13 @@ async function newlyDrifted(db: Database | Trx, about: About): Promise<Drifted |
   return open.length < worst.questionsAtMost ? worst : undefined;
 }
 
-/** The attribute that drifted most, if that is often enough: `clockwork.settings.drift_again_times`, unless told. */
+/** The attribute that drifted most, if at least `atLeast` times. Default: `clockwork.settings.drift_again_times`. */
 async function mostDrifted(
   db: Database | Trx,
   { customerId, fact }: About,
   { since = null, atLeast = null }: { since?: Date | null; atLeast?: number | null },
 ): Promise<Drifted | undefined> {
-  // A Date has no microseconds: what drifted in the millisecond of `since` does not count.
+  // A Date has no microseconds: drift in the millisecond of `since` does not count.
   const { rows: [worst] } = await sql<Drifted>`
     select drift.system, drift.attribute, count(*)::int as times, settings.drift_again_days as days,
       settings.drift_questions_at_most as "questionsAtMost"
@@ -101,7 +101,7 @@ async function mostDrifted(
   return worst;
 }
 
-/** Questions about what has not drifted since they were asked, for as long as it counts: they look again, and end. */
+/** Wakes the questions about facts that have not drifted for `drift_again_days`: they look again, and end. */
 export async function wakeQuietQuestions(trx: Trx): Promise<void> {
   const asked = await openTasks(trx, {
     step: "drift.look",

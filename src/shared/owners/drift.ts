@@ -2,42 +2,33 @@ import { sql } from "kysely";
 import { countLater } from "../checks/runs.ts";
 import type { Database, Trx } from "../db/database.ts";
 import { hmacSha256, toHex } from "../vendors/signing.ts";
-import type { Difference } from "./mirrors.ts";
-import { type MirroredFact, OWNERS } from "./owners.ts";
+import { type Difference, type MirroredFact, OWNERS } from "./owners.ts";
 
 /** A difference as it may be kept: its values as keyed hashes. */
-export interface HashedDifference extends Pick<Difference, "fact" | "system" | "attribute"> {
+interface HashedDifference extends Pick<Difference, "fact" | "system" | "attribute"> {
   ownerHash: string;
   mirrorHash: string;
 }
 
-/** Equal values of one customer and attribute have equal hashes; no two customers' values can be told to be equal. */
+/** Hashes are equal for equal values of one customer and attribute, and never for two customers. */
 export async function hashDifferences(
   secret: string,
   customerId: number,
   differences: readonly Difference[],
 ): Promise<HashedDifference[]> {
   return await Promise.all(differences.map(async ({ fact, system, attribute, owner, mirror }) => {
-    const hash = async (value: string | null) =>
-      toHex(
-        await hmacSha256(
-          secret,
-          // Supabase Auth keeps emails in lower case, which makes no difference.
-          JSON.stringify([
-            customerId,
-            fact,
-            attribute,
-            system === "login" ? value?.toLowerCase() ?? null : value,
-          ]),
-        ),
-      );
+    const hash = async (value: string | null) => {
+      // Supabase Auth keeps emails in lower case, which makes no difference.
+      const compared = system === "login" ? value?.toLowerCase() ?? null : value;
+      return toHex(await hmacSha256(secret, JSON.stringify([customerId, fact, attribute, compared])));
+    };
     return { fact, system, attribute, ownerHash: await hash(owner), mirrorHash: await hash(mirror) };
   }));
 }
 
 /**
- * Writes down what differs: a row for each mirror, which is one row for as long as it is not put right. Counts in the
- * run, once for each mirror. Gives the rows that are new.
+ * Writes the differences to `tracker.drift`: one row for each mirror, until it is repaired. Counts each mirror once in
+ * the run. Returns the differences that are new.
  */
 export async function recordDrift(trx: Trx, found: {
   customerId: number;
@@ -89,26 +80,15 @@ export async function recordDrift(trx: Trx, found: {
   return fresh;
 }
 
-export interface OpenDrift {
-  id: number;
-  customer_id: number;
-  fact: string;
-  system: string;
-  attribute: string;
-}
-
-/** What of these customers was found to differ and not yet seen to be right again. */
-export async function openDriftOf(
-  db: Database | Trx,
-  customerIds: readonly number[],
-): Promise<OpenDrift[]> {
+/** The open drift of these customers: rows whose mirror was not yet read with the owner's value. */
+export async function openDriftOf(db: Database | Trx, customerIds: readonly number[]) {
   if (customerIds.length === 0) return [];
   return await db.selectFrom("tracker.drift").select(["id", "customer_id", "fact", "system", "attribute"])
     .where("customer_id", "in", [...customerIds]).where("repaired_at", "is", null)
     .execute();
 }
 
-/** These were seen to show the owner's value. */
+/** Closes rows of `tracker.drift` whose mirror shows the owner's value. */
 export async function markRepaired(trx: Trx, driftIds: readonly number[]): Promise<void> {
   if (driftIds.length === 0) return;
   const rows = await trx.updateTable("tracker.drift").set({ repaired_at: sql<Date>`clockwork.now()` })
@@ -119,12 +99,14 @@ export async function markRepaired(trx: Trx, driftIds: readonly number[]): Promi
   }
 }
 
-/** The mirrors of a customer's fact were seen to show what its owner says, but those that `still` differ. */
+type MirrorName = Pick<Difference, "system" | "attribute">;
+
+/** Closes the open drift of a customer's fact, but for the mirrors that `still` differ. */
 export async function closeDrift(
   trx: Trx,
   customerId: number,
   fact: MirroredFact,
-  still: readonly Pick<Difference, "system" | "attribute">[] = [],
+  still: readonly MirrorName[] = [],
 ): Promise<void> {
   const open = (await openDriftOf(trx, [customerId])).filter((row) => row.fact === fact);
   await markRepaired(trx, open.filter((row) => !differs(row, still)).map(({ id }) => id));
@@ -132,8 +114,8 @@ export async function closeDrift(
 
 /** True when the mirror of an open row is among the differences. */
 export function differs(
-  row: Pick<OpenDrift, "system" | "attribute">,
-  differences: readonly Pick<Difference, "system" | "attribute">[],
+  row: { system: string; attribute: string },
+  differences: readonly MirrorName[],
 ): boolean {
   return differences.some(({ system, attribute }) => system === row.system && attribute === row.attribute);
 }

@@ -1,48 +1,25 @@
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
-import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { contactDifferences, type ContactReading } from "./contact.ts";
-import { type MirroredFact, OWNERS } from "./owners.ts";
+import { type Difference, type MirroredFact, OWNERS } from "./owners.ts";
 import { type Plan, planDifferences } from "./plan.ts";
 
-/** A customer's mirrored facts as their owners tell and as the mirrors show them. Held in memory only. */
-export interface MirrorReading {
+/** A customer's mirrored facts at their owners and at the mirrors. Held in memory only. */
+export interface MirrorReading extends ContactReading {
   crm: CrmProfile;
   /** Null: Stripe was not asked for it, or the customer has no key there. */
   plan: Plan | null;
-  /** Null: the customer has no key there, was deleted there, or it was not asked. So with the login. */
-  stripe: Pick<StripeCustomer, "email" | "phone"> | null;
-  registryEmail: string | null;
-  login: ContactReading["login"];
   /** When it was read: a customer who was asked long ago is asked again. */
   now: Date;
 }
 
-/** A mirror that does not show what the owner says. The values are never kept or logged: see `hashDifferences`. */
-export interface Difference {
-  fact: MirroredFact;
-  system: (typeof OWNERS)[MirroredFact]["mirrors"][number]["system"];
-  attribute: string;
-  owner: string | null;
-  mirror: string | null;
-  /** It lags, but nothing is left to do about it. */
-  awaitsConfirmation: boolean;
-}
-
-const COMPARE: Record<MirroredFact, (reading: MirrorReading) => Difference[]> = {
-  plan: ({ plan, crm }) =>
-    plan === null
-      ? []
-      : planDifferences(plan, crm).map((one) => ({ ...one, fact: "plan", awaitsConfirmation: false })),
-  contact: (reading) => contactDifferences(reading, reading.now).map((one) => ({ ...one, fact: "contact" })),
-};
-
-/** What differs of one fact, mirror by mirror as {@link OWNERS} lists them. */
+/** The differences of one fact, in the order of {@link OWNERS}. */
 export function differencesOf(fact: MirroredFact, reading: MirrorReading): Difference[] {
-  return COMPARE[fact](reading);
+  if (fact === "contact") return contactDifferences(reading, reading.now).map((one) => ({ ...one, fact }));
+  return reading.plan ? planDifferences(reading.plan, reading.crm) : [];
 }
 
-/** How many mirrors in these systems a reading compares with their owners. */
+/** The number of mirrors in these systems that a reading compares with their owners. */
 export function comparedIn(reading: MirrorReading, systems: readonly string[]): number {
   const isThere: Record<Difference["system"], boolean> = {
     crm: reading.plan !== null,

@@ -1,37 +1,37 @@
-/** Whoever can own a fact or mirror it. `registry` is our own `registry.customers`; `login` is Supabase Auth. */
+/** The systems that own or mirror facts. `registry` is our own `registry.customers`; `login` is Supabase Auth. */
 export type System = "stripe" | "health" | "crm" | "registry" | "login";
 
-/** One attribute of a system that must show what the owner says. */
-export interface Mirror {
+/** One attribute of a system that must show the owner's value. */
+interface Mirror {
   system: Exclude<System, "health">;
-  /** What the drift check calls it, and `tracker.drift.fact`. */
+  /** Its name in `tracker.drift.attribute`. */
   attribute: string;
   /** Why it may lag behind without being wrong. */
   lags?: string;
-  /** The step that sets it, where the fact's own leaves that to another one. */
+  /** The step that sets it, where that is not the fact's own. */
   setBy?: PropagationStep;
 }
 
-/** Steps that read an owner and set mirrors to what it says. Their data is `{customer_id}`. */
+/** Steps that read an owner and set mirrors to its value. Their data is `{customer_id}`. */
 export type PropagationStep = "owner.propagate_plan" | "owner.propagate_contact" | "owner.propagate_login";
 
 export interface OwnedFact {
   fact: string;
-  /** What it covers, in words. */
+  /** Its extent, in words. */
   covers: string;
   owner: Exclude<System, "registry" | "login">;
   mirrors: readonly Mirror[];
-  /** The step that reads the owner and sets every mirror to what it says. Null: nothing mirrors it. */
+  /** The step that reads the owner and sets every mirror to its value. Null: nothing mirrors it. */
   propagatedBy: PropagationStep | null;
-  /** The events that start it: what tells of the owner, and what tells that somebody edited a mirror. */
+  /** The events that start it: changes at the owner, and edits of a mirror. */
   news: readonly string[];
-  /** A column so named would be a copy of it that somebody could believe. Matched against whole words of the name. */
+  /** No column of ours has one of these words in its name: it would be a copy of the fact. */
   columnWords: readonly string[];
 }
 
 /**
- * Which system owns which fact: the one table from which propagation, the drift check, the README's table and the test of
- * our own columns come. What is not here is owned by nobody and must not be pushed anywhere.
+ * The owner of each fact. Propagation, the drift check, the table in docs/how-it-works.md and the test of our own columns
+ * come from this table. A fact that is not here has no owner and must not be pushed anywhere.
  */
 export const OWNERS = {
   payment: {
@@ -113,8 +113,6 @@ export const OWNERS = {
     columnWords: ["email", "phone", "mobile"],
   },
 } as const satisfies Record<string, OwnedFact>;
-export type FactName = keyof typeof OWNERS;
-
 /** The step that sets a mirror. */
 export function setterOf(fact: MirroredFact, system: Mirror["system"], attribute: string): PropagationStep {
   const mirrors: readonly Mirror[] = OWNERS[fact].mirrors;
@@ -124,5 +122,16 @@ export function setterOf(fact: MirroredFact, system: Mirror["system"], attribute
 
 /** The facts that are mirrored somewhere, and so are propagated and compared. */
 export type MirroredFact = {
-  [Fact in FactName]: (typeof OWNERS)[Fact]["propagatedBy"] extends null ? never : Fact;
-}[FactName];
+  [Fact in keyof typeof OWNERS]: (typeof OWNERS)[Fact]["propagatedBy"] extends null ? never : Fact;
+}[keyof typeof OWNERS];
+
+/** A mirror that differs from its owner. The values are never kept or logged: see `hashDifferences`. */
+export interface Difference {
+  fact: MirroredFact;
+  system: (typeof OWNERS)[MirroredFact]["mirrors"][number]["system"];
+  attribute: string;
+  owner: string | null;
+  mirror: string | null;
+  /** It lags until the customer answers Supabase Auth, who asked not long ago: there is nothing to repair. */
+  awaitsConfirmation: boolean;
+}

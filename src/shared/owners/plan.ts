@@ -2,27 +2,24 @@ import { dayIn } from "../day.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { CrmProfile } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
-import { OWNERS } from "./owners.ts";
+import { type Difference, OWNERS } from "./owners.ts";
 
-/**
- * What the CRM mirrors of Stripe's active refills, over all of a customer's subscriptions: the first of these that is
- * true of one. Neutral words; no product.
- */
-export const PLAN_STATES = [
+/** `plan_state` in the CRM: the first of these that is true of one of the customer's subscriptions. Names no product. */
+const PLAN_STATES = [
   /** A charge failed and is tried again. */
   "past_due",
   "active",
-  /** Cancelled, but paid for until the end of its period. */
+  /** Cancelled, but paid until the end of its period. */
   "ending",
-  /** Billing is paused by us until the prescription is renewed. */
+  /** We paused its billing until the prescription is renewed. */
   "renewal_needed",
-  /** By the customer: either kind of pause. */
+  /** The customer paused it, by either kind of pause. */
   "paused",
-  /** A status that nothing here understands. */
+  /** Stripe has a status that is not in subscriptions/standing.ts. */
   "unknown",
   "cancelled",
 ] as const;
-export type PlanState = (typeof PLAN_STATES)[number];
+type PlanState = (typeof PLAN_STATES)[number];
 
 const PLAN_OF: Record<SubscriptionState, PlanState> = {
   WANTED: "active",
@@ -46,52 +43,38 @@ function planStateOf(subscription: StripeSubscription): PlanState {
   return PLAN_IN_PAUSE[pause] ?? (plan === "active" && isEnding ? "ending" : plan);
 }
 
-/** The plan as the CRM has its profile say it. */
+/** A customer's plan, in the words of a CRM profile. */
 export type Plan = Pick<CrmProfile, "planState" | "nextRefillOn">;
 
 /**
- * The plan as the CRM shows it. `nextRefillOn` is the day (in the pharmacy's zone) of the next charge of what goes on;
- * null where nothing does, so that the CRM never runs a clock of its own.
+ * The plan that follows from Stripe. `nextRefillOn` is the day of the next charge in the pharmacy's zone. It is null where
+ * no subscription goes on: the CRM never runs a clock of its own.
  * @param subscriptions the customer's, ended ones may be left out
  */
-export function planOf(
-  subscriptions: readonly StripeSubscription[],
-  timeZone: string,
-): Plan {
+export function planOf(subscriptions: readonly StripeSubscription[], timeZone: string): Plan {
   const states = subscriptions.map((one) => ({ state: planStateOf(one), nextRefillAt: one.nextRefillAt }));
   const planState = PLAN_STATES.find((known) => states.some(({ state }) => state === known)) ?? "cancelled";
-  const charges = states
-    .flatMap(({ state, nextRefillAt }) =>
-      nextRefillAt && (state === "active" || state === "past_due") ? [nextRefillAt.getTime()] : []
-    );
+  const charges = states.flatMap(({ state, nextRefillAt }) =>
+    nextRefillAt && (state === "active" || state === "past_due") ? [nextRefillAt.getTime()] : []
+  );
   if (charges.length === 0) return { planState, nextRefillOn: null };
   return { planState, nextRefillOn: dayIn(new Date(Math.min(...charges)), timeZone) };
 }
 
-type PlanMirror = (typeof OWNERS.plan.mirrors)[number];
-
-/** An attribute of the CRM's profile that does not show what Stripe says. */
-export interface PlanDifference {
-  system: PlanMirror["system"];
-  attribute: PlanMirror["attribute"];
-  owner: string | null;
-  mirror: string | null;
-}
-
 /**
- * What differs, mirror by mirror as `OWNERS.plan` lists them. Nobody is told anything until they subscribe, so no state
- * at all says the same as "cancelled".
+ * The mirrors that differ, in the order of `OWNERS.plan`. The CRM is told of no plan before the first subscription, so
+ * an empty `plan_state` is the same as "cancelled".
  */
-export function planDifferences(plan: Plan, profile: Plan): PlanDifference[] {
+export function planDifferences(plan: Plan, profile: Plan): Difference[] {
   const [owned, shown] = [attributesOf(plan), attributesOf(profile)];
-  return OWNERS.plan.mirrors.flatMap(({ system, attribute }): PlanDifference[] => {
+  return OWNERS.plan.mirrors.flatMap(({ system, attribute }): Difference[] => {
     const [owner, mirror] = [owned[attribute], shown[attribute]];
     if (owner === mirror) return [];
     if (attribute === "plan_state" && owner === "cancelled" && mirror === null) return [];
-    return [{ system, attribute, owner, mirror }];
+    return [{ fact: "plan", system, attribute, owner, mirror, awaitsConfirmation: false }];
   });
 }
 
-function attributesOf(plan: Plan): Record<PlanMirror["attribute"], string | null> {
+function attributesOf(plan: Plan) {
   return { plan_state: plan.planState, next_refill_on: plan.nextRefillOn };
 }

@@ -7,20 +7,14 @@ import type { MirrorReading } from "./mirrors.ts";
 import type { MirroredFact } from "./owners.ts";
 import { planOf } from "./plan.ts";
 
-/** What was read of one customer for one fact. */
-export interface CustomerReading {
+/** A customer's reading for one fact. */
+interface CustomerReading {
   /** Null: there is nothing to compare. */
   reading: MirrorReading | null;
-  /** A key of ours that its system does not know. */
-  unknown: UnknownKey | null;
-  /** What news may name the customer by. */
+  /** A key of ours that its system does not know. A person is asked by the propagation `askedBy`, or else by the look. */
+  unknown: { why: Reason; askedBy: "owner.propagate_contact" | "owner.propagate_login" | null } | null;
+  /** The keys by which news may name the customer. */
   keys: string[];
-}
-
-/** A person is asked about it: by the propagation that cannot do without the key, or else by whoever looks. */
-export interface UnknownKey {
-  why: Reason;
-  askedBy: "owner.propagate_contact" | "owner.propagate_login" | null;
 }
 
 /** Reads the owner of a fact and all its mirrors anew: the calls that this one fact needs. */
@@ -47,7 +41,7 @@ export async function readMirrors(
   }
   const stripe = stripeId === null ? null : await ctx.vendors.stripe.getCustomer(stripeId);
   const login = loginId === null ? null : await ctx.vendors.login.getUser(loginId);
-  let unknown: UnknownKey | null = null;
+  let unknown: CustomerReading["unknown"] = null;
   if (loginId !== null && login === null) {
     const why = reason("LOGIN_UNKNOWN", { login: loginId, customer: row.id });
     unknown = { why, askedBy: "owner.propagate_login" };

@@ -1,12 +1,11 @@
 import type { Database, Trx } from "../db/database.ts";
 import { findTasks } from "../queue/find.ts";
 import { type Named, stepsUnderWay } from "../queue/history.ts";
-import type { Difference } from "./mirrors.ts";
-import { type MirroredFact, OWNERS, type PropagationStep, setterOf } from "./owners.ts";
+import { type Difference, type MirroredFact, OWNERS, type PropagationStep, setterOf } from "./owners.ts";
 
 /**
- * What of these differences no waiting task will put right: neither news of the fact, nor its propagation. What is
- * under way is no drift, and its task cannot be lost. News is found by any of the customer's keys, whichever its step keeps.
+ * The differences that no task under way will repair: neither news of the fact, nor its propagation. The others are no
+ * drift, for their task cannot be lost. News is found by any of the customer's keys.
  */
 export async function notUnderWay(
   db: Database,
@@ -22,10 +21,7 @@ export async function notUnderWay(
   return differences.filter(({ system, attribute }) => !waiting.has(setterOf(fact, system, attribute)));
 }
 
-/**
- * True when a person has the repair already: it stopped and waits for them, or they dropped it and what differs is still
- * the same.
- */
+/** True when the repair stopped at a person, or a person cancelled it and the values have not changed since. */
 export async function isLeftToAPerson(
   trx: Trx,
   fact: MirroredFact,

@@ -1,75 +1,55 @@
 import type { StepContext } from "../queue/step.ts";
 import { type Prescription, VendorError } from "../vendors/contract.ts";
 
-/** The health record's own limit on patients in one call. */
-const PATIENTS_AT_ONCE = 100;
-
-/** How a call that fails is taken apart: few calls where one patient of a hundred is to blame. */
-const SMALLER = [10, 1] as const;
+/** Patients in a call: the health record's own limit, then smaller ones when a call fails. */
+const PATIENTS_AT_ONCE = [100, 10, 1] as const;
 
 export interface Answers {
-  /** Patients whom the health record does not know are not in it. */
+  /** By patient. A patient unknown to the health record is not in it. */
   prescriptions: Map<string, Prescription[]>;
-  /** Patients about whom it gave no answer, though it answered about others. */
+  /** Patients about whom the health record gave no answer, though it answered about others. */
   unanswered: Set<string>;
 }
 
 /**
- * The prescriptions of many patients. A patient on whom the health record chokes is told apart from an outage: the
- * others are asked about in smaller calls, so that one patient never keeps the finder from the rest. When nobody is
- * answered about, it is an outage, and the call's own failure goes on.
+ * The prescriptions of many patients. When a call fails, the health record is asked again in smaller calls, so that one
+ * patient never keeps the finder from the rest. When it answers about nobody, the call's own failure is thrown.
  */
 export async function askHealthRecord(ctx: StepContext, patientIds: readonly string[]): Promise<Answers> {
   const answers: Answers = { prescriptions: new Map(), unanswered: new Set() };
-  for (let i = 0; i < patientIds.length; i += PATIENTS_AT_ONCE) {
-    await ask(ctx, patientIds.slice(i, i + PATIENTS_AT_ONCE), SMALLER, answers);
-  }
+  const [size, ...smaller] = PATIENTS_AT_ONCE;
+  for (const part of parts(patientIds, size)) await ask(ctx, part, smaller, answers);
   return answers;
 }
 
-/** True when somebody was answered about. */
+/** Throws when the health record answers about none of the patients. */
 async function ask(
   ctx: StepContext,
   patientIds: readonly string[],
-  smaller: readonly number[],
+  [size = 1, ...smaller]: readonly number[],
   answers: Answers,
-): Promise<boolean> {
+): Promise<void> {
   try {
-    for (const [id, found] of await ctx.vendors.health.listPrescriptionsOf(patientIds)) {
-      answers.prescriptions.set(id, found);
-    }
-    return true;
+    const found = await ctx.vendors.health.listPrescriptionsOf(patientIds);
+    for (const [id, prescriptions] of found) answers.prescriptions.set(id, prescriptions);
   } catch (error) {
     if (!isAboutPatients(error) || patientIds.length === 1) throw error;
-    const [size = 1, ...rest] = smaller;
-    return await askInParts(ctx, parts(patientIds, size), rest, answers, error);
-  }
-}
-
-async function askInParts(
-  ctx: StepContext,
-  all: readonly (readonly string[])[],
-  smaller: readonly number[],
-  answers: Answers,
-  failure: VendorError,
-): Promise<boolean> {
-  let isAnyAnswered = false;
-  const silent: string[] = [];
-  for (const part of all) {
-    try {
-      isAnyAnswered = (await ask(ctx, part, smaller, answers)) || isAnyAnswered;
-    } catch (error) {
-      if (!isAboutPatients(error)) throw error;
-      silent.push(...part);
+    const unanswered: string[] = [];
+    for (const part of parts(patientIds, size)) {
+      try {
+        await ask(ctx, part, smaller, answers);
+      } catch (failure) {
+        if (!isAboutPatients(failure)) throw failure;
+        unanswered.push(...part);
+      }
     }
+    if (unanswered.length === patientIds.length) throw error;
+    for (const id of unanswered) answers.unanswered.add(id);
   }
-  if (!isAnyAnswered) throw failure;
-  for (const id of silent) answers.unanswered.add(id);
-  return true;
 }
 
-/** A limit, a refused key and a vendor that cannot be reached are about nobody. */
-function isAboutPatients(error: unknown): error is VendorError {
+/** False for a limit, a refused key and an unreachable vendor, which are about nobody. */
+function isAboutPatients(error: unknown): boolean {
   if (!(error instanceof VendorError)) return false;
   return error.failure === "unanswered" || (error.failure === "refused" && error.details.status !== 401);
 }

@@ -6,22 +6,22 @@ import { type Standing, standingOf } from "./standing.ts";
 
 export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 
-/** A customer's prescriptions, each with the product it is for. */
-export interface Sorted {
-  /** Orders to give a drug, by product. */
+/** A customer's prescriptions by product. */
+export interface ByProduct {
+  /** Orders to give a drug, by the product's id. */
   byProduct: ReadonlyMap<number, Prescription[]>;
-  /** Those that could be filled and are for nothing we sell. `why` without a medical fact. */
+  /** Prescriptions that could be filled and are for no product of ours. `why` without a medical fact. */
   unknown: { prescriptionId: string; why: string }[];
 }
 
 /**
- * A patient's prescriptions as the health record has them now, with every fill counted, sorted by product. Two calls. A
- * patient whom the record does not know has none.
+ * A patient's present prescriptions at the health record, with every fill counted, by product. Two calls. None for a
+ * patient whom the record does not know.
  */
 export async function readPrescriptions(
   ctx: StepContext,
   patientId: string,
-): Promise<Sorted & { timeZone: string }> {
+): Promise<ByProduct & { timeZone: string }> {
   const timeZone = await pharmacyZone(ctx.deps.db);
   const prescriptions = await ctx.vendors.health.listPrescriptions(patientId).catch(noneOfUnknown);
   const products = await productsByKey(ctx.deps.db, "rxnorm", prescriptions.flatMap(codesOf));
@@ -34,7 +34,6 @@ function noneOfUnknown(error: unknown): Prescription[] {
   throw error;
 }
 
-/** The RxNorm codes under which it was written. */
 function codesOf({ codes }: Prescription): string[] {
   return codes.filter(({ system }) => system === RXNORM).map(({ code }) => code);
 }
@@ -44,7 +43,7 @@ export function isFor(prescription: Prescription, codes: ReadonlySet<string>): b
   return codesOf(prescription).some((code) => codes.has(code));
 }
 
-/** Standings of what cannot be filled any more, or never could: nobody needs to know what it was for. */
+/** Nothing can be filled under these, so nobody needs to know their product. */
 const OVER: ReadonlySet<Standing["kind"]> = new Set([
   "on hold",
   "ended",
@@ -63,9 +62,9 @@ export function sortByProduct(
   products: ReadonlyMap<string, number>,
   now: Date,
   timeZone: string,
-): Sorted {
+): ByProduct {
   const byProduct = new Map<number, Prescription[]>();
-  const unknown: Sorted["unknown"] = [];
+  const unknown: ByProduct["unknown"] = [];
   for (const prescription of prescriptions) {
     const standing = standingOf(prescription, now, timeZone);
     if (standing.kind === "no order") continue;

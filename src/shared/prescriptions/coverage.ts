@@ -5,18 +5,19 @@ import { endOf, startOf } from "./dates.ts";
 import { type Demand, fillDemand } from "./demand.ts";
 import { type Need, standingOf, type Terms } from "./standing.ts";
 
-/** Nobody plans further ahead: longer than any lead time and any usual prescription. */
+/** Longer than any lead time and any usual prescription. */
 const HORIZON_DAYS = 400;
 
-/** What is used of a prescription beyond what the health record has counted yet. */
+/** A fill at the pharmacy that the health record has not counted yet. */
 export interface InFlight {
   prescriptionId: string;
   /** When the pharmacy got the order. */
   placedAt: Date;
 }
 
-/** What the pharmacy's copy of a prescription still allows, where it says so. */
+/** The pharmacy's copy of a prescription. Null: the copy does not say. */
 export interface AtPharmacy {
+  /** Fills left. */
   left: number | null;
   lastDay: Day | null;
 }
@@ -31,13 +32,13 @@ export type Coverage =
     /** The prescription that covers it last. */
     prescriptionId: string;
     cause: "EXPIRES" | "RUNS_OUT";
-    /** The day the last fill that is left will be used. Null: it expires before one is asked for. */
+    /** The day of the last fill. Null: the prescription expires before a fill is asked for. */
     lastFillOn: Date | null;
     /** The last moment at which any of them may be filled. */
     expiresOn: Date;
     /** When the drug of the last fill is used up. */
     runsOutOn: Date | null;
-    /** The first refill that cannot be filled. Null: beyond what is planned for. */
+    /** The first refill that cannot be filled. Null: beyond the horizon. */
     firstUncovered: Date | null;
     dueOn: Date;
     /** Further usable prescriptions for the product. */
@@ -58,6 +59,7 @@ export type Coverage =
   | { kind: "unclear"; prescriptionId: string; what: string };
 
 interface Usable {
+  kind: "usable";
   id: string;
   from: Date | null;
   until: Date;
@@ -65,32 +67,21 @@ interface Usable {
   daysSupply: number;
   lastUsedAt: Date | null;
 }
+type Unclear = Extract<Coverage, { kind: "unclear" }>;
+type Spent = Omit<Extract<Coverage, { kind: "spent" }>, "dueOn">;
 
-type Sorted =
-  | { usable: Usable }
-  | { unclear: string; id: string }
-  | {
-    spent: "NO_FILLS_LEFT" | "EXPIRED";
-    id: string;
-    endedOn: Date | null;
-    lastFillOn: Date | null;
-    expiresOn: Date | null;
-    runsOutOn: Date | null;
-  };
-
-/** What planning by it needs to know. */
-const NEEDED_TO_PLAN: readonly Need[] = [
+const NEEDED_TO_FORECAST: readonly Need[] = [
   "the last day it is valid",
   "the number of fills",
   "the days' supply",
   "the first day it is valid",
-  "which prescription a recorded fill belongs to",
+  "the prescription of a recorded fill",
 ];
 
 /**
  * @param codes the product's RxNorm codes
  * @param inFlight orders at the pharmacy whose fill the health record has not counted yet
- * @param atPharmacy what the pharmacy has of them, where it was asked: it fills by its own copy
+ * @param atPharmacy the pharmacy's copies by the prescription's id, where it was asked: it fills by its own copy
  * @param timeZone the pharmacy's: days end there
  */
 export function coverageOf(
@@ -103,54 +94,50 @@ export function coverageOf(
   atPharmacy: ReadonlyMap<string, AtPharmacy> = new Map(),
 ): Coverage {
   const forProduct = prescriptions.filter((one) => isFor(one, codes));
-  const sorted = forProduct.flatMap((one) =>
-    sort(one, inFlight, now, timeZone, atPharmacy.get(one.id)) ?? []
+  const judged = forProduct.flatMap((one) =>
+    judge(one, inFlight, now, timeZone, atPharmacy.get(one.id)) ?? []
   );
-  const usable = sorted.flatMap((one) => "usable" in one ? [one.usable] : []);
-  if (usable.length > 0) return plan(usable, demand, now, timeZone);
+  const usable = judged.filter((one) => one.kind === "usable");
+  if (usable.length > 0) return forecast(usable, demand, now, timeZone);
+  const unclear = judged.find((one) => one.kind === "unclear");
+  if (unclear) return unclear;
   const kinds = prescriptions.map((one) => ({ id: one.id, kind: standingOf(one, now, timeZone).kind }));
-  const unreadable = kinds.filter(({ kind }) => kind === "unreadable")
-    .map(({ id }) => ({ id, unclear: "what it is for" }));
-  const [unclear] = [...sorted.flatMap((one) => "unclear" in one ? [one] : []), ...unreadable];
-  if (unclear) return { kind: "unclear", prescriptionId: unclear.id, what: unclear.unclear };
-  const [spent] = sorted.flatMap((one) => "spent" in one ? [one] : [])
-    .sort((a, b) => (b.endedOn?.getTime() ?? 0) - (a.endedOn?.getTime() ?? 0));
+  const unreadable = kinds.find(({ kind }) => kind === "unreadable");
+  if (unreadable) return { kind: "unclear", prescriptionId: unreadable.id, what: "its drug" };
+  const [spent] = judged.filter((one) => one.kind === "spent")
+    .sort((a, b) => (endedOn(b)?.getTime() ?? 0) - (endedOn(a)?.getTime() ?? 0));
   if (!spent) {
     const isWrong = forProduct.length === 0 && kinds.some(({ kind }) => kind !== "no order");
     return { kind: "none", why: isWrong ? "WRONG_PRODUCT" : "NO_PRESCRIPTION" };
   }
   const [first = now] = fillDemand(demand, now, addDays(now, HORIZON_DAYS, timeZone));
-  const dueOn = spent.endedOn && spent.endedOn < first ? spent.endedOn : first;
-  const { lastFillOn, expiresOn, runsOutOn } = spent;
-  return {
-    kind: "spent",
-    prescriptionId: spent.id,
-    cause: spent.spent,
-    lastFillOn,
-    expiresOn,
-    runsOutOn,
-    dueOn,
-  };
+  const ended = endedOn(spent);
+  return { ...spent, dueOn: ended && ended < first ? ended : first };
+}
+
+function endedOn({ cause, expiresOn, runsOutOn }: Spent): Date | null {
+  return cause === "EXPIRED" ? expiresOn : runsOutOn;
 }
 
 /** Null: nothing is to be given under it. */
-function sort(
+function judge(
   prescription: Prescription,
   inFlight: readonly InFlight[],
   now: Date,
   timeZone: string,
   atPharmacy: AtPharmacy | undefined,
-): Sorted | null {
-  const { id, fillsAllowed, fillsDispensed, daysSupply } = prescription;
-  const leftAtPharmacy = atPharmacy?.left ?? Infinity;
-  const onRecordAt = dispensedAt(prescription, now, timeZone);
-  // One that was placed before the latest fill was handed over is on record: its parcel's news can be the later one.
+): Usable | Unclear | Spent | null {
+  const { id: prescriptionId, fillsAllowed, fillsDispensed, daysSupply } = prescription;
+  const dispensedOn = startOf(prescription.lastDispensedOn, timeZone);
+  // A day in the future is a slip of the pen: the fill counts, and its drug lasts from now on at most.
+  const onRecordAt = dispensedOn && (dispensedOn < now ? dispensedOn : now);
+  // An order placed before the latest recorded fill is on record: news of its parcel can come later.
   const placed = inFlight.filter((one) =>
-    one.prescriptionId === id && (!onRecordAt || one.placedAt > onRecordAt)
+    one.prescriptionId === prescriptionId && (!onRecordAt || one.placedAt > onRecordAt)
   ).map(({ placedAt }) => placedAt);
   const used = fillsDispensed === null ? null : fillsDispensed + placed.length;
-  const usedAtPharmacy = (fillsAllowed ?? 0) - leftAtPharmacy;
-  // The pharmacy handed out what is not on record yet: nobody knows when, so nobody knows until when that drug lasts.
+  const usedAtPharmacy = (fillsAllowed ?? 0) - (atPharmacy?.left ?? Infinity);
+  // The pharmacy handed out a fill that is not on record: its day is unknown, and so is the day its drug runs out.
   const isBehind = fillsAllowed !== null && used !== null && usedAtPharmacy > used;
   const lastUsedAt = isBehind ? null : latest([...placed, onRecordAt]);
   const runsOutOn = lastUsedAt && daysSupply !== null ? addDays(lastUsedAt, daysSupply, timeZone) : null;
@@ -159,41 +146,45 @@ function sort(
     { ...prescription, validUntil, fillsDispensed: isBehind ? usedAtPharmacy : used },
     now,
     timeZone,
-    NEEDED_TO_PLAN,
+    NEEDED_TO_FORECAST,
   );
   const expiresOn = endOf(validUntil, timeZone);
-  const dates = { lastFillOn: lastUsedAt, expiresOn, runsOutOn };
-  const expired = { spent: "EXPIRED", id, endedOn: expiresOn, ...dates } as const;
-  const usedUp = { spent: "NO_FILLS_LEFT", id, endedOn: runsOutOn, ...dates } as const;
+  const spent = (cause: Spent["cause"]): Spent => ({
+    kind: "spent",
+    prescriptionId,
+    cause,
+    lastFillOn: lastUsedAt,
+    expiresOn,
+    runsOutOn,
+  });
+  const unclear = (what: string): Unclear => ({ kind: "unclear", prescriptionId, what });
+  const usable = (terms: Terms): Usable | Unclear => {
+    if (terms.kind === "unclear") return unclear(terms.what);
+    if (daysSupply === null) return unclear("the days' supply");
+    const { from, until, fillsLeft: left } = terms;
+    return { kind: "usable", id: prescriptionId, from, until, left, daysSupply, lastUsedAt };
+  };
   switch (standing.kind) {
     case "expired":
-      return expired;
+      return spent("EXPIRED");
     case "used up":
-      return usedUp;
-    // No fill is left of what the health record calls completed.
+      return spent("NO_FILLS_LEFT");
+    // A prescription that the health record calls completed has no fill left.
     case "completed":
-      return standing.dates.kind === "expired" ? expired : usedUp;
+      return spent(standing.dates.kind === "expired" ? "EXPIRED" : "NO_FILLS_LEFT");
     case "unknown status":
-      return { unclear: "its status", id };
+      return unclear("its status");
     case "valid":
     case "unclear":
-      return asUsable(standing, id, daysSupply, lastUsedAt);
+      return usable(standing);
     case "not yet valid":
-      return asUsable(standing.then, id, daysSupply, lastUsedAt);
+      return usable(standing.then);
     default:
       return null;
   }
 }
 
-function asUsable(terms: Terms, id: string, daysSupply: number | null, lastUsedAt: Date | null): Sorted {
-  if (terms.kind === "unclear") return { unclear: terms.what, id };
-  if (daysSupply === null) return { unclear: "the days' supply", id };
-  return {
-    usable: { id, from: terms.from, until: terms.until, left: terms.fillsLeft, daysSupply, lastUsedAt },
-  };
-}
-
-/** The earlier last day of the two copies. The health record is the owner: an end that it lacks is not made up. */
+/** The earlier last day of the two copies. An end that the health record, the owner, lacks is not made up. */
 function earlierEnd(
   { validUntil }: Prescription,
   atPharmacy: AtPharmacy | undefined,
@@ -208,8 +199,8 @@ function earlierEnd(
 /** A prescription dated today begins when the pharmacy's day does; an order that waits for that is no gap. */
 const FILL_MAY_WAIT_DAYS = 1;
 
-/** Uses up the fills as they will be asked for, the prescription that expires first at the head. */
-function plan(usable: Usable[], demand: Demand, now: Date, timeZone: string): Coverage {
+/** Uses up the fills in the order of the demand, those of the prescription that expires first at the head. */
+function forecast(usable: readonly Usable[], demand: Demand, now: Date, timeZone: string): Coverage {
   const queue = usable.toSorted((a, b) => a.until.getTime() - b.until.getTime())
     .map((one) => ({ ...one }));
   const horizon = addDays(now, HORIZON_DAYS, timeZone);
@@ -225,49 +216,41 @@ function plan(usable: Usable[], demand: Demand, now: Date, timeZone: string): Co
     by.left -= 1;
     last = { by, on: day };
   }
-  // What ended it: a prescription with fills left that expires before it is asked again, or the last fill.
+  // The coverage ends by a prescription that expires with fills left, or else by the last fill.
   const lastOn = last?.on ?? now;
   const [expiring] = queue
     .filter((one) => one.left > 0 && one.until >= lastOn && (!firstUncovered || one.until < firstUncovered))
     .toSorted((a, b) => b.until.getTime() - a.until.getTime());
-  const cause = expiring ? "EXPIRES" : "RUNS_OUT";
   const by = expiring ?? last?.by ?? queue[0];
-  if (!by) throw new Error("a plan needs a prescription");
-  const expiresOn = latest(queue.map(({ until }) => until)) ?? by.until;
+  if (!by) throw new Error("a forecast needs a prescription");
   const runsOutOn = last
     ? addDays(last.on, last.by.daysSupply, timeZone)
     : by.lastUsedAt && addDays(by.lastUsedAt, by.daysSupply, timeZone);
-  // A drug that ran out while there were fills to be had ran out because none was asked for: the customer had paused.
+  // A drug that ran out in the past with fills left ran out in a pause: the customer asked for none.
   const isForWantOfFills = last !== null || (runsOutOn !== null && runsOutOn > now);
-  const ends = [
+  const ends = timesOf([
     firstUncovered,
     expiring?.until ?? null,
     firstUncovered && isForWantOfFills ? runsOutOn : null,
-  ];
-  const times = ends.flatMap((end) => end ? [end.getTime()] : []);
+  ]);
   return {
     kind: "covered",
     prescriptionId: by.id,
-    cause,
+    cause: expiring ? "EXPIRES" : "RUNS_OUT",
     lastFillOn: last?.on ?? null,
-    expiresOn,
+    expiresOn: latest(queue.map(({ until }) => until)) ?? by.until,
     runsOutOn,
     firstUncovered,
-    dueOn: times.length > 0 ? new Date(Math.max(Math.min(...times), now.getTime())) : horizon,
+    dueOn: ends.length > 0 ? new Date(Math.max(Math.min(...ends), now.getTime())) : horizon,
     others: usable.length - 1,
   };
 }
 
-/**
- * When the last fill was handed over. A day ahead of us is a slip of the pen: the fill is used all the same, and lasts no
- * longer than from now on.
- */
-function dispensedAt({ lastDispensedOn }: Prescription, now: Date, timeZone: string): Date | null {
-  const on = startOf(lastDispensedOn, timeZone);
-  return on && (on < now ? on : now);
+function latest(dates: readonly (Date | null)[]): Date | null {
+  const times = timesOf(dates);
+  return times.length > 0 ? new Date(Math.max(...times)) : null;
 }
 
-function latest(dates: readonly (Date | null)[]): Date | null {
-  const times = dates.flatMap((date) => date ? [date.getTime()] : []);
-  return times.length > 0 ? new Date(Math.max(...times)) : null;
+function timesOf(dates: readonly (Date | null)[]): number[] {
+  return dates.flatMap((date) => date?.getTime() ?? []);
 }

@@ -2,8 +2,8 @@ import { endOfDay, startOfDay } from "../day.ts";
 import type { RecordedDate } from "../vendors/contract.ts";
 
 /**
- * The last instant of a date on record: of a day, its end in the zone. A month or a year does not say which day: null, as
- * for what cannot be read. Null is never "for ever".
+ * The last instant of a date on record: of a day, its end in the zone. Null for an unreadable date, and for a month or a
+ * year, which name no day. Null is never "for ever".
  */
 export function endOf(date: RecordedDate | null, timeZone: string): Date | null {
   if (date?.kind === "instant") return date.at;

@@ -2,16 +2,16 @@ import type { Prescription } from "../vendors/contract.ts";
 import { isFor } from "./by-product.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
-/** What a customer's prescriptions say about one product on one day. */
-export type PrescriptionVerdict =
-  /** All that can be used, the one that expires first at the head. */
+/** Whether an order for one product can be filled on one day. */
+type PrescriptionVerdict =
+  /** All usable prescriptions, the one that expires first at the head. */
   | { kind: "valid"; prescriptionIds: string[] }
-  /** None can be used; `why` in plain words without a medical fact. */
+  /** None is usable; `why` as a clause without a medical fact. */
   | { kind: "none"; why: string }
   /** One might be valid, but `what` is missing: unknown never counts as valid. */
   | { kind: "unclear"; what: string };
 
-/** Standings of a prescription that nobody calls active. One of a status that is not understood counts as such here. */
+/** Standings of a prescription that nobody calls active, an unknown status among them. */
 const NOT_ACTIVE: ReadonlySet<Standing["kind"]> = new Set([
   "on hold",
   "ended",
@@ -22,11 +22,11 @@ const NOT_ACTIVE: ReadonlySet<Standing["kind"]> = new Set([
   "unknown status",
 ]);
 
-/** Why an active one cannot be used. */
-const SPENT: Partial<Record<Standing["kind"], string>> = {
-  expired: "expired",
-  "used up": "no fills left",
-  "not yet valid": "not valid yet",
+/** Why an active prescription cannot be used. */
+const WHY_UNUSABLE: Partial<Record<Standing["kind"], string>> = {
+  expired: "one has expired",
+  "used up": "one has no fills left",
+  "not yet valid": "one is not valid yet",
 };
 
 /**
@@ -44,7 +44,7 @@ export function judgePrescriptions(
   const forProduct = standings(prescriptions.filter((one) => isFor(one, codes)));
   if (forProduct.length === 0) {
     return standings(prescriptions).some(({ kind }) => kind === "unreadable")
-      ? { kind: "unclear", what: "what it is for" }
+      ? { kind: "unclear", what: "its drug" }
       : { kind: "none", why: "none was ever written" };
   }
   const active = forProduct.filter(({ kind }) => !NOT_ACTIVE.has(kind));
@@ -54,6 +54,6 @@ export function judgePrescriptions(
   if (valid.length > 0) return { kind: "valid", prescriptionIds: valid.map(({ id }) => id) };
   const unclear = active.find((one) => one.kind === "unclear");
   if (unclear) return { kind: "unclear", what: unclear.what };
-  const spent = active.flatMap(({ kind }) => SPENT[kind] ?? []);
-  return { kind: "none", why: [...new Set(spent)].sort().join(", ") };
+  const why = new Set(active.flatMap(({ kind }) => WHY_UNUSABLE[kind] ?? []));
+  return { kind: "none", why: [...why].sort().join(", ") };
 }

@@ -1,55 +1,54 @@
 import type { Prescription } from "../vendors/contract.ts";
 import { endOf, startOf } from "./dates.ts";
 
-/** What may be missing in a prescription, in plain words without a medical fact. */
+/** A thing that may be missing in a prescription, in plain words without a medical fact. */
 export type Need =
   | "the first day it is valid"
   | "the last day it is valid"
   | "the number of fills"
   | "the days' supply"
-  /** A dispense on file may have used the last fill, and does not say so. */
-  | "which prescription a recorded fill belongs to";
+  /** A dispense on file names none, and may have used the last fill. */
+  | "the prescription of a recorded fill";
 
-/** What filling it once needs to know, in the order in which a person is asked for it. */
+/** The needs of one fill, in the order in which a person is asked for them. */
 export const NEEDED_TO_FILL: readonly Need[] = [
   "the first day it is valid",
   "the last day it is valid",
   "the number of fills",
-  "which prescription a recorded fill belongs to",
+  "the prescription of a recorded fill",
 ];
 
-/** Under which it can be filled, once it has begun. */
+/** The terms of filling it, once it has begun. */
 export type Terms =
   | { kind: "valid"; from: Date | null; until: Date; fillsLeft: number }
   /** It might be valid, but `what` is missing: unknown never counts as valid. */
   | { kind: "unclear"; what: Need };
 
-/** What its dates and fills say. */
 type ByDates =
   | Terms
   | { kind: "not yet valid"; from: Date; then: Terms }
   | { kind: "expired" }
   | { kind: "used up" };
 
-/** The one standing of a prescription, whatever it is for. Nothing can be filled but under a valid one. */
+/** The one standing of a prescription, for any product. Only a valid one can be filled. */
 export type Standing =
   | ByDates
   | { kind: "on hold" }
   /** Cancelled or stopped. */
   | { kind: "ended" }
-  /** A draft, or entered in error: nobody was ever given anything under it. */
+  /** A draft, or entered in error: nothing was ever filled under it. */
   | { kind: "never written" }
   /** A plan, a proposal, or an order not to give. */
   | { kind: "no order" }
-  /** The record holds one that may be for anything. */
+  /** It may be for anything. */
   | { kind: "unreadable" }
-  /** The record says that it is done with; `dates` is what it would be otherwise. */
+  /** `dates` is the standing that it would have if it were active; so below. */
   | { kind: "completed"; dates: ByDates }
-  /** A status that nothing here understands; `dates` is what it would be if it were active. */
+  /** A status that is not in this file. */
   | { kind: "unknown status"; dates: ByDates };
 
 /** FHIR's statuses under which nothing is to be given. */
-const NOT_TO_BE_GIVEN: ReadonlyMap<string, Standing> = new Map<string, Standing>([
+const NOT_TO_BE_GIVEN = new Map<string, Standing>([
   ["on-hold", { kind: "on hold" }],
   ["cancelled", { kind: "ended" }],
   ["stopped", { kind: "ended" }],
@@ -60,7 +59,7 @@ const NOT_TO_BE_GIVEN: ReadonlyMap<string, Standing> = new Map<string, Standing>
 /**
  * The standing at `now`.
  * @param timeZone the pharmacy's: days begin and end there
- * @param needs what the caller must know of it, in the order in which a person is asked for it
+ * @param needs the things that the caller must know of it, in the order in which a person is asked for them
  */
 export function standingOf(
   prescription: Prescription,
@@ -78,7 +77,7 @@ export function standingOf(
   return { kind: fhir.status === "completed" ? "completed" : "unknown status", dates };
 }
 
-/** What the status alone says. */
+/** By the status alone. */
 export function isActive({ fhir }: Pick<Prescription, "fhir">): boolean {
   return fhir?.status === "active";
 }
@@ -96,11 +95,11 @@ function byDates(prescription: Prescription, now: Date, timeZone: string, needs:
     "the last day it is valid": !until,
     "the number of fills": left === null,
     "the days' supply": daysSupply === null,
-    "which prescription a recorded fill belongs to": left !== null && left <= uncertainFills,
+    "the prescription of a recorded fill": left !== null && left <= uncertainFills,
   };
   const what = needs.find((need) => isMissing[need]);
   const terms: Terms = until && left !== null && what === undefined
-    // A fill that may be gone counts as gone; where it may have been the last one, only a person can tell.
+    // A fill that may be gone counts as gone.
     ? { kind: "valid", from, until, fillsLeft: left - uncertainFills }
     : { kind: "unclear", what: what ?? "the last day it is valid" };
   return from && from > now ? { kind: "not yet valid", from, then: terms } : terms;

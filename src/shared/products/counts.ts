@@ -11,10 +11,7 @@ export interface KeyCount {
   paused: number;
 }
 
-/**
- * How many subscription items use each price. An item whose subscription ends with its period is still in use. Paused
- * ones are counted apart.
- */
+/** Counts the subscription items of each price, paused ones apart. An item that ends with its period is still in use. */
 export function countPrices(subscriptions: readonly StripeSubscription[]): Map<string, KeyCount> {
   const counts = new Map<string, KeyCount>();
   for (const subscription of subscriptions) {
@@ -25,7 +22,7 @@ export function countPrices(subscriptions: readonly StripeSubscription[]): Map<s
   return counts;
 }
 
-/** How many active prescriptions each treatment has at the pharmacy. */
+/** Counts the active prescriptions of each treatment at the pharmacy. */
 export function countTreatments(
   prescriptions: readonly { treatmentId: string; active: boolean }[],
 ): Map<string, KeyCount> {
@@ -34,12 +31,13 @@ export function countTreatments(
   return counts;
 }
 
-function add(counts: Map<string, KeyCount>, key: string, paused: boolean): void {
-  const { inUse, paused: alreadyPaused } = counts.get(key) ?? { inUse: 0, paused: 0 };
-  counts.set(key, { inUse: inUse + (paused ? 0 : 1), paused: alreadyPaused + (paused ? 1 : 0) });
+function add(counts: Map<string, KeyCount>, key: string, isOfPaused: boolean): void {
+  const count = counts.get(key) ?? { inUse: 0, paused: 0 };
+  count[isOfPaused ? "paused" : "inUse"] += 1;
+  counts.set(key, count);
 }
 
-/** Adds a page to a run's counts. Only in the transaction that counts the page, so that each is added once. */
+/** Adds a page to a run's counts, in the transaction of `countPage`, so that each page is added once. */
 export async function addCounts(
   trx: Trx,
   runId: number,
@@ -49,13 +47,9 @@ export async function addCounts(
   if (counts.size === 0) return;
   await trx
     .insertInto("tracker.product_counts")
-    .values([...counts].map(([key, { inUse, paused }]) => ({
-      run_id: runId,
-      system,
-      key,
-      in_use: inUse,
-      paused,
-    })))
+    .values(
+      [...counts].map(([key, { inUse, paused }]) => ({ run_id: runId, system, key, in_use: inUse, paused })),
+    )
     .onConflict((conflict) =>
       conflict.columns(["run_id", "system", "key"]).doUpdateSet({
         in_use: sql<number>`product_counts.in_use + excluded.in_use`,

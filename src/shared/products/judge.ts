@@ -6,8 +6,8 @@ import type { StripePrice, StripeSubscription, StripeSubscriptionItem } from "..
 export type MoveFinding = TrackerMoveFindingsFinding;
 
 /**
- * Why nobody can be moved from one of these prices to the other without being charged at once or another billing date;
- * null: they can. Nothing of it can change at Stripe.
+ * Why a move between these prices would charge at once or change the billing date; null: it would not. Stripe never
+ * changes these attributes of a price.
  */
 export function judgePrices(from: StripePrice, to: StripePrice): MoveFinding | null {
   if (from.interval !== to.interval || from.intervalCount !== to.intervalCount) return "OTHER_INTERVAL";
@@ -19,7 +19,7 @@ export function judgePrices(from: StripePrice, to: StripePrice): MoveFinding | n
 
 const FINDING_OF: Record<SubscriptionState, MoveFinding | null> = {
   WANTED: null,
-  // The next charge counts, and a failed one stays with the old price.
+  // The move is for the next charge; the failed one stays with the old price.
   PAST_DUE: null,
   UNPAID: null,
   PAUSED: null,
@@ -28,7 +28,7 @@ const FINDING_OF: Record<SubscriptionState, MoveFinding | null> = {
   UNKNOWN: "UNKNOWN_STATUS",
 };
 
-/** Why this item of the subscription is not moved, as Stripe shows it now; null: it can be. */
+/** Why this item of the subscription is not moved; null: it can be. */
 export function judgeItem(
   subscription: StripeSubscription,
   itemId: string,
@@ -47,7 +47,7 @@ export function judgeItem(
   return item.quantity === null ? "METERED" : null;
 }
 
-/** The items that have the price, each with the reason why it is not moved. */
+/** The items with the old price, each with the finding that keeps it from being moved. */
 export function judgeSubscription(
   subscription: StripeSubscription,
   prices: { from: string; to: string },

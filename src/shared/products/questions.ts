@@ -7,56 +7,51 @@ import type { StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import type { CountedSystem } from "./counts.ts";
 
-interface KeyInUse {
-  key: string;
-  state: string;
-  used: number;
-}
-
-/** What a person must be asked about a key, or null. */
-export function questionAboutKey(system: CountedSystem, { key, state, used }: KeyInUse): Reason | null {
-  if (used === 0 || state === "registered") return null;
-  return reason(state === "retired" ? "KEY_RETIRED_IN_USE" : "KEY_UNREGISTERED", { system, key, used });
-}
-
-/** The keys of a system that no product has, or that are retired, and are in use all the same: as last counted. */
-export async function keysOutOfPlace(
+/** The keys of a system that are in use by the last count, although retired or in no product; each with its question. */
+export async function misusedKeys(
   db: Database | Trx,
   system: CountedSystem,
   key?: string,
-): Promise<KeyInUse[]> {
+): Promise<{ key: string; why: Reason }[]> {
   const rows = await db
     .selectFrom("ops.product_frequency")
-    .select(["key", "state", sql<number>`in_use + paused`.as("used")])
+    .select([sql<string>`key`.as("key"), "state", sql<number>`in_use + paused`.as("used")])
     .where("system", "=", system)
     .where("state", "<>", "registered")
     .where(sql<boolean>`in_use + paused > 0`)
     .$if(key !== undefined, (query) => query.where("key", "=", key ?? ""))
     .orderBy("key")
     .execute();
-  return rows.map((row) => ({ key: row.key ?? "", state: row.state ?? "", used: row.used }));
+  return rows.map(({ key, state, used }) => {
+    const code = state === "retired" ? "KEY_RETIRED_IN_USE" : "KEY_UNREGISTERED";
+    return { key, why: reason(code, { system, key, used }) };
+  });
 }
 
 /**
- * At the end of a count: each key out of place goes to a person once, as a `product.check_key` that is born in
- * MANUAL_INTERVENTION. It is not asked about again while that is open or when a person dropped it, nor while an order
- * or a refill asks the same, nor while its subscribers are being moved. Questions that are settled run again, and end.
+ * Asks a person about each misused key once, at the end of a count: by a `product.check_key`. Not while an order or a
+ * refill asks the same, nor while the price's subscribers are being moved. Questions about other keys are woken, and end.
  */
 export async function askAboutKeys(trx: Trx, ctx: StepContext, system: CountedSystem): Promise<void> {
-  const out = await keysOutOfPlace(trx, system);
-  await wakeSettled(trx, system, out.map(({ key }) => key));
-  const unregistered = out.some(({ state }) => state === "unregistered") ? await stoppedForKeys(trx) : [];
-  for (const one of out) {
-    const { key } = one;
-    const person = questionAboutKey(system, one);
-    if (!person || await isBeingMoved(trx, system, key)) continue;
+  const misused = await misusedKeys(trx, system);
+  const asked = await openTasks(trx, {
+    step: "product.check_key",
+    about: { system },
+    status: "MANUAL_INTERVENTION",
+  });
+  const answered = asked.filter(({ data }) => !misused.some(({ key }) => key === data["key"]));
+  await wakeTasks(trx, { ids: answered.map(({ id }) => id) });
+  const isUnregistered = ({ code }: Reason) => code === "KEY_UNREGISTERED";
+  const stopped = misused.some(({ why }) => isUnregistered(why)) ? await stoppedForKeys(trx) : [];
+  for (const { key, why } of misused) {
+    if (await isBeingMoved(trx, system, key)) continue;
     // A paid invoice or a refill that met the same key waits for the same repair.
-    if (person.code === "KEY_UNREGISTERED" && unregistered.some((why) => names(why, key))) continue;
-    await ask(trx, ctx, { step: "product.check_key", data: { system, key }, person });
+    if (isUnregistered(why) && stopped.some((sentence) => names(sentence, key))) continue;
+    await ask(trx, ctx, { step: "product.check_key", data: { system, key }, person: why });
   }
 }
 
-/** The sentences of what stopped for a key that is in no product. */
+/** The sentences of tasks that stopped for a key in no product. */
 async function stoppedForKeys(trx: Trx): Promise<string[]> {
   const stopped = await openTasks(trx, {
     reasonCode: ["UNKNOWN_PRODUCT", "REFILL_WITHOUT_PRESCRIPTION"],
@@ -86,14 +81,4 @@ async function isBeingMoved(trx: Trx, system: CountedSystem, key: string): Promi
     )
     .executeTakeFirst();
   return moving !== undefined;
-}
-
-async function wakeSettled(trx: Trx, system: CountedSystem, out: readonly string[]): Promise<void> {
-  const asked = await openTasks(trx, {
-    step: "product.check_key",
-    about: { system },
-    status: "MANUAL_INTERVENTION",
-  });
-  const settled = asked.filter(({ data }) => !out.some((key) => key === data["key"]));
-  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
 }

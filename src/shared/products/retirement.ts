@@ -3,10 +3,10 @@ import type { Database, Trx } from "../db/database.ts";
 import { insertTasks } from "../queue/tasks.ts";
 import { resendTasks } from "../queue/wake.ts";
 
-/** Moves a second unless asked otherwise: at three requests each, a third of what `clockwork.vendors` allows Stripe. */
+/** Moves a second by default: at three requests each, a third of the pace of Stripe's row in `clockwork.vendors`. */
 export const MOVES_PER_SECOND = 2;
 
-/** Why a price is not retired in favour of another one, as a sentence for who asked. */
+/** The message is a sentence for the person who asked. */
 export class RetirementRefused extends Error {
   override name = "RetirementRefused";
 }
@@ -18,8 +18,8 @@ export interface RegisteredPrice {
 }
 
 /**
- * What the registry says of moving subscribers from one price to another. Only within a product, and only when a charge
- * pays for the same: another medicine, or another amount of it, is the prescriber's to decide.
+ * Reads the two prices. Both must be of one product, and a charge must pay for the same number of fills: the prescriber
+ * decides about another medicine, or another amount of it.
  * @throws {RetirementRefused}
  */
 export async function checkRetirement(
@@ -42,25 +42,21 @@ export async function checkRetirement(
     .where("price.system", "=", "stripe_price")
     .where("price.key", "in", [from, to])
     .execute();
-  const find = (key: string) => {
-    const row = rows.find((one) => one.key === key);
-    if (!row) {
-      throw new RetirementRefused(
-        `No product has the Stripe price ${key}. Add it to registry.product_keys first.`,
-      );
-    }
-    return row;
-  };
-  const [old, supported] = [find(from), find(to)];
+  const [old, supported] = [from, to].map((key) => rows.find((one) => one.key === key));
+  if (!old || !supported) {
+    throw new RetirementRefused(
+      `No product has the Stripe price ${old ? to : from}. Add it to registry.product_keys first.`,
+    );
+  }
   if (old.product_id !== supported.product_id) {
     throw new RetirementRefused(
       `${from} is a price of ${old.name}, ${to} one of ${supported.name}. ` +
         "Nobody is moved to another product: another medicine needs another prescription.",
     );
   }
-  if (supported.status === "retired" || supported.product_status === "retired") {
-    const what = supported.status === "retired" ? to : `${supported.name}, the product of ${to},`;
-    throw new RetirementRefused(`${what} is retired itself.`);
+  if (supported.status === "retired") throw new RetirementRefused(`${to} is retired itself.`);
+  if (supported.product_status === "retired") {
+    throw new RetirementRefused(`${supported.name}, the product of ${to}, is retired itself.`);
   }
   if (old.replaced_by !== null && old.replaced_by !== to) {
     throw new RetirementRefused(
@@ -81,23 +77,17 @@ export async function checkRetirement(
   return { from: registered(old), to: registered(supported) };
 }
 
-export interface RetirementOptions {
-  from: string;
-  to: string;
-  /** So many subscriptions at most. */
-  atMost: number | null;
-  movesPerSecond: number;
-}
-
 /**
  * Marks the old price as retired and replaced, and starts a pass over its subscribers: one task a page, one a move. A
- * pass that is under way is gone on with; a page of it that stopped runs again.
+ * pass that is under way is resumed: its page, if it stopped or was cancelled, is resent.
+ * @param options `atMost`: the most subscriptions to move, null for all
  * @throws {RetirementRefused}
  */
 export async function beginRetirement(
   db: Database,
-  { from, to, atMost, movesPerSecond }: RetirementOptions,
+  options: { from: string; to: string; atMost: number | null; movesPerSecond: number },
 ): Promise<{ retirementId: number; pass: number; resumed: boolean }> {
+  const { from, to, atMost, movesPerSecond } = options;
   return await db.transaction().execute(async (trx) => {
     await sql`select set_config('clockwork.actor', 'npm run product:retire', true)`.execute(trx);
     await trx.selectFrom("registry.product_keys").select("key")
@@ -118,7 +108,7 @@ export async function beginRetirement(
     const known = await trx.selectFrom("tracker.price_retirements").select(["id", "pass", "listed_at"])
       .where("from_price", "=", from).where("to_price", "=", to)
       .forUpdate().executeTakeFirstOrThrow();
-    if (known.listed_at === null) return await goOn(trx, known, movesPerSecond);
+    if (known.listed_at === null) return await resumePass(trx, known, movesPerSecond);
     const again = await trx.updateTable("tracker.price_retirements")
       .set((eb) => ({
         pass: eb("pass", "+", 1),
@@ -145,10 +135,10 @@ async function startPass(trx: Trx, { id, pass }: { id: number; pass: number }) {
   return { retirementId: id, pass, resumed: false };
 }
 
-async function goOn(trx: Trx, { id, pass }: { id: number; pass: number }, movesPerSecond: number) {
+async function resumePass(trx: Trx, { id, pass }: { id: number; pass: number }, movesPerSecond: number) {
   await trx.updateTable("tracker.price_retirements").set({ moves_per_second: movesPerSecond })
     .where("id", "=", id).execute();
-  // A person may have dropped the page; it is the only one that can go on with the pass.
+  // A person may have cancelled the page; no other task goes on with the pass.
   await resendTasks(trx, { step: "product.retire", about: { retirement_id: id, pass } });
   return { retirementId: id, pass, resumed: true };
 }

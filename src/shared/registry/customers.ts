@@ -1,10 +1,9 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import { Permanent } from "../queue/reasons.ts";
+import { KEY_SYSTEMS } from "../queue/step-data.ts";
 import type { Commit, Outcome, StepContext } from "../queue/step.ts";
-import { type CustomerKey, lockKeys, systemOf } from "./keys.ts";
-
-export type { CustomerKey } from "./keys.ts";
+import { type CustomerKey, KEYS, lockKeys } from "./keys.ts";
 
 /** A customer: the keys by which each system knows them, nothing more. */
 export interface Customer extends Record<CustomerKey, string | null> {
@@ -21,8 +20,8 @@ const COLUMNS = [
 ] as const;
 
 /**
- * The customer whom a system knows by `key`, or undefined. A key that its system gave up (merged, deleted) or that a
- * person replaced still leads to its customer, so that late news is nobody else's.
+ * The customer whom a system knows by `key`, or undefined. A former key leads to its customer too, so that late news is
+ * nobody else's.
  */
 export async function findCustomer(
   db: Database | Trx,
@@ -32,16 +31,16 @@ export async function findCustomer(
   const live = await db.selectFrom("registry.customers").select(COLUMNS).where(column, "=", key)
     .executeTakeFirst();
   if (live) return live;
-  const id = await db
+  const former = await db
     .selectFrom("registry.customer_keys")
     .select("customer_id")
-    .where("system", "=", systemOf(column))
+    .where("system", "in", KEY_SYSTEMS.filter((system) => KEYS[system].column === column))
     .where("key", "=", key)
     .executeTakeFirst();
-  return id?.customer_id ? await standing(db, id.customer_id) : undefined;
+  return former?.customer_id ? await findCustomerById(db, former.customer_id) : undefined;
 }
 
-/** As {@link findCustomer}; a customer nobody knows is for a person. */
+/** As {@link findCustomer}; an unknown customer is for a person. */
 export async function customerBy(db: Database | Trx, column: CustomerKey, key: string): Promise<Customer> {
   const customer = await findCustomer(db, column, key);
   if (customer) return customer;
@@ -51,7 +50,7 @@ export async function customerBy(db: Database | Trx, column: CustomerKey, key: s
   });
 }
 
-/** The outcome of news about the customer with this key: `commit` acts on it. A key that is nobody's (yet) needs nothing. */
+/** The outcome of news about the customer with this key: `commit` acts on it. News of an unknown key is done. */
 export async function forCustomer(
   ctx: StepContext,
   column: CustomerKey,
@@ -64,16 +63,15 @@ export async function forCustomer(
   return { kind: "done", commit: (trx) => commit(trx, customer.id) };
 }
 
-/** The customer of this number; of one who was merged, the one who stayed. */
+/** As {@link findCustomerById}; a missing row is for a person, whose edit the number comes from. */
 export async function customerById(db: Database | Trx, id: number): Promise<Customer> {
-  const customer = await standing(db, id);
-  // Whatever holds a number got it from a foreign key or a person; only a person's can be wrong.
+  const customer = await findCustomerById(db, id);
   if (!customer) throw new Permanent("CUSTOMER_NOT_THERE", { customer: id });
   return customer;
 }
 
-/** As {@link customerById}; undefined where there is no such number. */
-export async function standing(db: Database | Trx, id: number): Promise<Customer | undefined> {
+/** The customer of this number, or the one into whom they were merged; undefined where there is no such number. */
+export async function findCustomerById(db: Database | Trx, id: number): Promise<Customer | undefined> {
   return await db
     .selectFrom("registry.customers")
     .select(COLUMNS)
@@ -84,12 +82,12 @@ export async function standing(db: Database | Trx, id: number): Promise<Customer
     .executeTakeFirst();
 }
 
-/** A key that a step cannot do without; a missing one is for a person to fill in. */
+/** A key that a step cannot do without; a person fills in a missing one. */
 export function keyOf(customer: Customer, column: CustomerKey): string {
   const key = customer[column];
   if (key) return key;
   throw new Permanent("MISSING_CUSTOMER_KEY", { customer: customer.id, column }, async (trx) => {
     await lockKeys(trx);
-    return Boolean((await standing(trx, customer.id))?.[column]);
+    return Boolean((await findCustomerById(trx, customer.id))?.[column]);
   });
 }

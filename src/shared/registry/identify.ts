@@ -1,7 +1,7 @@
 import type { Database, Trx } from "../db/database.ts";
 import { type Reason, reason } from "../queue/reasons.ts";
 import { KEY_SYSTEMS } from "../queue/step-data.ts";
-import { type Customer, standing } from "./customers.ts";
+import { findCustomerById } from "./customers.ts";
 import {
   customersWithEmail,
   holderOf,
@@ -11,18 +11,18 @@ import {
   type Key,
   KEYS,
   lockKeys,
+  makeFormer,
   putKey,
   recogniseBy,
-  retireKey,
 } from "./keys.ts";
 import { collidingRenewal, mergeRows } from "./merge.ts";
-import { customerNamedBy, type Reference, told } from "./references.ts";
+import { customerNamedBy, type Reference, referenceInWords } from "./references.ts";
 
-/** A person as a system shows them now: a key, and whatever says whose it is. */
+/** A system's present record of a person: its key, and everything on it that tells whose it is. */
 export interface Sighting extends Key {
-  /** Former records of the same system that this one stands for, by the word of their owner, and what is on them. */
+  /** Former records of the same system that this one replaced, as their owner says, with their references. */
   replaced: readonly { key: string; references: readonly Reference[] }[];
-  /** What the company's own sign-up wrote on the record. */
+  /** The references that the company's own sign-up wrote on the record. */
   references: readonly Reference[];
   /** Another key of the same person, known for certain. */
   along?: Key | undefined;
@@ -32,58 +32,62 @@ export interface Sighting extends Key {
   mayBeNew: boolean;
 }
 
-/** What came of it. `known`: nothing changed. `ask`, `merge`: a person decides. */
+/** `known`: nothing changed. `ask`, `merge`: a person decides. */
 export type Identified =
   | { kind: "known" | "linked"; customerId: number }
   | { kind: "ask"; why: Reason; customerId?: number }
   | { kind: "merge"; from: number; into: number; why: Reason };
 
 /**
- * Whose a key is, and puts it into that row. Only what the records say of themselves decides: our number or another key
- * on them, or their owner's word that one replaced another. An email decides nothing: families share one, and people
- * change and swap them. Where records say nothing, or contradict each other, a person is asked.
+ * Finds the customer of a key and links it. Only the records themselves decide: our number or another key on them, or
+ * their owner's word that one replaced another. An email decides nothing: families share one, and people change and
+ * swap them. A person is asked where records say nothing, or contradict each other.
  */
-export async function identify(trx: Trx, seen: Sighting): Promise<Identified> {
+export async function identify(trx: Trx, sighting: Sighting): Promise<Identified> {
   await lockKeys(trx);
-  const lost = await lostReference(trx, seen);
+  const lost = await lostReference(trx, sighting);
   if (lost) return { kind: "ask", why: lost };
-  const named = new Set<number>();
-  for (const reference of seen.references) {
+  const { system, references, along, replaced } = sighting;
+  const named = await customersNamedBy(trx, [...references, ...(along ? [along] : [])]);
+  const before = await customersNamedBy(
+    trx,
+    replaced.flatMap(({ key, references }) => [{ system, key }, ...references]),
+  );
+  const holder = await holderOf(trx, sighting);
+  if (!holder) return await identifyUnknown(trx, sighting, named, before);
+  const { customerId, why } = holder;
+  return why === null
+    ? await identifyKnown(trx, sighting, customerId, named, before)
+    : await identifyFormer(trx, sighting, customerId, why, named);
+}
+
+async function customersNamedBy(trx: Trx, references: readonly Reference[]): Promise<Set<number>> {
+  const customers = new Set<number>();
+  for (const reference of references) {
     const customer = await customerNamedBy(trx, reference);
-    if (customer !== undefined) named.add(customer);
+    if (customer !== undefined) customers.add(customer);
   }
-  const along = seen.along && await holderOf(trx, seen.along);
-  if (along) named.add(along.customerId);
-  const before = new Set<number>();
-  for (const { key, references } of seen.replaced) {
-    for (const reference of [{ system: seen.system, key }, ...references]) {
-      const customer = await customerNamedBy(trx, reference);
-      if (customer !== undefined) before.add(customer);
-    }
-  }
-  const holder = await holderOf(trx, seen);
-  if (holder?.why === null) return await identifyKnown(trx, seen, holder.customerId, named, before);
-  if (holder) return await identifyFormer(trx, seen, { ...holder, why: holder.why ?? "" }, named);
-  return await identifyUnknown(trx, seen, named, before);
+  return customers;
 }
 
 /**
- * Why its references lead nowhere, if they do: a number that is no row's, or nothing but what names nobody. A key that
- * has its place, or a record that names its customer by something else, is not held up by what was never ours.
+ * The reason when the record's references lead nowhere: a number that is no row's, or none that names a customer. A
+ * linked key, or a record that another reference names, is not stopped by a reference that is not ours.
  */
-export async function lostReference(db: Database | Trx, seen: Sighting): Promise<Reason | undefined> {
-  let isNamed = (await holderOf(db, seen))?.why === null;
+export async function lostReference(db: Database | Trx, sighting: Sighting): Promise<Reason | undefined> {
+  let isNamed = (await holderOf(db, sighting))?.why === null;
   let lost: Reference | undefined;
-  for (const reference of seen.references) {
+  for (const reference of sighting.references) {
     if ((await customerNamedBy(db, reference)) !== undefined) isNamed = true;
-    else if (typeof reference === "object" && "customerId" in reference) return nowhere(seen, reference);
+    else if (typeof reference === "object" && "customerId" in reference) return nowhere(sighting, reference);
     else lost ??= reference;
   }
-  return lost && !isNamed ? nowhere(seen, lost) : undefined;
+  return lost && !isNamed ? nowhere(sighting, lost) : undefined;
 }
 
-function nowhere(seen: Sighting, reference: Reference): Reason {
-  return reason("REFERENCE_LEADS_NOWHERE", { what: inWords(seen), reference: told(reference) });
+function nowhere(sighting: Sighting, reference: Reference): Reason {
+  const details = { what: inWords(sighting), reference: referenceInWords(reference) };
+  return reason("REFERENCE_LEADS_NOWHERE", details);
 }
 
 function ask(code: Reason["code"], details: Reason["details"], customerId?: number): Identified {
@@ -94,149 +98,131 @@ const without = (all: ReadonlySet<number>, one: number) => [...all].filter((id) 
 
 async function identifyKnown(
   trx: Trx,
-  seen: Sighting,
+  sighting: Sighting,
   customerId: number,
   named: ReadonlySet<number>,
   before: ReadonlySet<number>,
 ): Promise<Identified> {
   const [other, ...more] = without(named, customerId);
   if (other !== undefined) {
-    if (more.length > 0) return differ(seen, [customerId, other, ...more]);
-    // Made of this key alone, before the record that names its customer was heard of: that customer's from now on.
-    const canGoOver = await isMadeOf(trx, customerId, seen) && await hasRoom(trx, other, seen) &&
+    if (more.length > 0) return differ(sighting, [customerId, other, ...more]);
+    // A row made of this key alone, before the record that names its customer was heard of, becomes that customer's.
+    const canGoOver = await isMadeOf(trx, customerId, sighting) && await hasRoom(trx, other, sighting) &&
       await collidingRenewal(trx, customerId, other) === undefined;
     if (canGoOver) {
       await mergeRows(trx, customerId, other);
-      return await complete(trx, seen, other, "linked");
+      return await complete(trx, sighting, other, "linked");
     }
-    return ask(
-      "KEY_AND_REFERENCE_DIFFER",
-      { what: inWords(seen), customer: customerId, other },
-      customerId,
-    );
+    const details = { what: inWords(sighting), customer: customerId, other };
+    return ask("KEY_AND_REFERENCE_DIFFER", details, customerId);
   }
   const [former, ...formers] = without(before, customerId);
-  if (former === undefined) return await complete(trx, seen, customerId, "known");
+  if (former === undefined) return await complete(trx, sighting, customerId, "known");
   return formers.length > 0
-    ? differ(seen, [customerId, former, ...formers])
-    : areOne(seen, former, customerId);
+    ? differ(sighting, [customerId, former, ...formers])
+    : areOne(sighting, former, customerId);
 }
 
 async function identifyFormer(
   trx: Trx,
-  seen: Sighting,
-  holder: { customerId: number; why: string },
+  sighting: Sighting,
+  customerId: number,
+  why: string,
   named: ReadonlySet<number>,
 ): Promise<Identified> {
-  // A person put another key in its place, and late news of the old one changes nothing.
-  if (holder.why === "replaced") return { kind: "known", customerId: holder.customerId };
-  const isNamed = named.size === 1 && named.has(holder.customerId);
-  if (isNamed && await hasRoom(trx, holder.customerId, seen)) {
-    return await complete(trx, seen, holder.customerId, "linked");
+  // A person gave the customer another key, and late news of the old one changes nothing.
+  if (why === "replaced") return { kind: "known", customerId };
+  const isNamed = named.size === 1 && named.has(customerId);
+  if (isNamed && await hasRoom(trx, customerId, sighting)) {
+    return await complete(trx, sighting, customerId, "linked");
   }
-  return ask(
-    "KEY_CAME_BACK",
-    { what: inWords(seen), customer: holder.customerId, why: holder.why },
-    holder.customerId,
-  );
+  return ask("KEY_CAME_BACK", { what: inWords(sighting), customer: customerId, why }, customerId);
 }
 
 async function identifyUnknown(
   trx: Trx,
-  seen: Sighting,
+  sighting: Sighting,
   named: ReadonlySet<number>,
   before: ReadonlySet<number>,
 ): Promise<Identified> {
   const [customerId, ...more] = new Set([...named, ...before]);
-  if (customerId === undefined) return await identifyUnnamed(trx, seen);
+  if (customerId === undefined) return await identifyUnnamed(trx, sighting);
   if (more.length > 0) {
     const [from] = without(before, customerId);
     return named.size === 1 && before.size === 1 && from !== undefined
-      ? areOne(seen, from, customerId)
-      : differ(seen, [customerId, ...more]);
+      ? areOne(sighting, from, customerId)
+      : differ(sighting, [customerId, ...more]);
   }
-  const held = (await standing(trx, customerId))?.[KEYS[seen.system].column] ?? null;
-  if (held !== null && !seen.replaced.some(({ key }) => key === held)) {
-    return ask("CUSTOMER_HAS_ANOTHER_KEY", { what: inWords(seen), customer: customerId, other: held });
+  const current = (await findCustomerById(trx, customerId))?.[KEYS[sighting.system].column] ?? null;
+  if (current !== null && !sighting.replaced.some(({ key }) => key === current)) {
+    const details = { what: inWords(sighting), customer: customerId, other: current };
+    return ask("CUSTOMER_HAS_ANOTHER_KEY", details);
   }
-  return await complete(trx, seen, customerId, "linked");
+  return await complete(trx, sighting, customerId, "linked");
 }
 
-async function identifyUnnamed(trx: Trx, seen: Sighting): Promise<Identified> {
-  const alike = await customersWithEmail(trx, seen.emails);
+async function identifyUnnamed(trx: Trx, sighting: Sighting): Promise<Identified> {
+  const { along, emails, mayBeNew } = sighting;
+  const alike = await customersWithEmail(trx, emails);
   if (alike.length > 0) {
-    return ask("EMAIL_IS_NO_PROOF", { what: inWords(seen), customers: listOf(alike) });
+    return ask("EMAIL_IS_NO_PROOF", { what: inWords(sighting), customers: listOf(alike) });
   }
-  if (!seen.mayBeNew) return ask("PATIENT_OF_NOBODY", { what: inWords(seen) });
-  const [email] = seen.emails;
-  const customerId = await insertCustomer(trx, [seen, ...(seen.along ? [seen.along] : [])], email);
+  if (!mayBeNew) return ask("PATIENT_OF_NOBODY", { what: inWords(sighting) });
+  const customerId = await insertCustomer(trx, [sighting, ...(along ? [along] : [])], emails[0]);
   return { kind: "linked", customerId };
 }
 
-/** Puts the key, what it replaced, and the key known along with it into the row. */
+/** Writes the key, the keys it replaced, and the key known along with it into the row. */
 async function complete(
   trx: Trx,
-  seen: Sighting,
+  sighting: Sighting,
   customerId: number,
   kind: "known" | "linked",
 ): Promise<Identified> {
-  const { along } = seen;
-  const customer = await standing(trx, customerId);
-  const heldAlong = along && customer?.[KEYS[along.system].column];
-  if (along && heldAlong && heldAlong !== along.key) {
-    return ask("CUSTOMER_HAS_ANOTHER_KEY", { what: inWords(along), customer: customerId, other: heldAlong });
+  const { system, along } = sighting;
+  const customer = await findCustomerById(trx, customerId);
+  const currentAlong = along && customer?.[KEYS[along.system].column];
+  if (along && currentAlong && currentAlong !== along.key) {
+    const details = { what: inWords(along), customer: customerId, other: currentAlong };
+    return ask("CUSTOMER_HAS_ANOTHER_KEY", details);
   }
-  for (const { key } of seen.replaced) {
-    const former = { system: seen.system, key };
-    await retireKey(trx, former, "merged");
-    await keepFormer(trx, customerId, former, "merged");
+  for (const { key } of sighting.replaced) {
+    await makeFormer(trx, { system, key }, "merged");
+    await keepFormer(trx, customerId, { system, key }, "merged");
   }
-  if (kind === "linked" && customer?.[KEYS[seen.system].column] !== seen.key) {
-    await putKey(trx, customerId, seen);
+  if (kind === "linked" && customer?.[KEYS[system].column] !== sighting.key) {
+    await putKey(trx, customerId, sighting);
   }
-  if (along && !heldAlong) await putKey(trx, customerId, along);
-  await recogniseBy(trx, customerId, seen.emails[0]);
-  return { kind: along && !heldAlong ? "linked" : kind, customerId };
+  if (along && !currentAlong) await putKey(trx, customerId, along);
+  await recogniseBy(trx, customerId, sighting.emails[0]);
+  return { kind: along && !currentAlong ? "linked" : kind, customerId };
 }
 
-/** True for a row that this key alone made: it knows nothing else. */
-async function isMadeOf(trx: Trx, customerId: number, seen: Sighting): Promise<boolean> {
-  const customer = await standing(trx, customerId);
+/** True for a row that this key alone made: it has no key of another system, and no former one. */
+async function isMadeOf(trx: Trx, customerId: number, { system }: Sighting): Promise<boolean> {
+  const customer = await findCustomerById(trx, customerId);
   const former = await trx.selectFrom("registry.former_keys").select("id")
     .where("customer_id", "=", customerId).executeTakeFirst();
   return customer !== undefined && former === undefined &&
-    keysOf(customer).every(({ system }) => system === seen.system);
+    KEY_SYSTEMS.every((one) => one === system || customer[KEYS[one].column] === null);
 }
 
-/** True when the row has no other key of the same system, nor of the one known along with it. */
-async function hasRoom(trx: Trx, customerId: number, seen: Sighting): Promise<boolean> {
-  const customer = await standing(trx, customerId);
-  return [seen, ...(seen.along ? [seen.along] : [])].every(({ system, key }) => {
-    const held = customer?.[KEYS[system].column] ?? null;
-    return held === null || held === key;
+/** True when the row has no other key of the same system, nor of the system known along with it. */
+async function hasRoom(trx: Trx, customerId: number, sighting: Sighting): Promise<boolean> {
+  const customer = await findCustomerById(trx, customerId);
+  return [sighting, ...(sighting.along ? [sighting.along] : [])].every(({ system, key }) => {
+    const current = customer?.[KEYS[system].column] ?? null;
+    return current === null || current === key;
   });
 }
 
-/** A customer's live keys. */
-export function keysOf(customer: Customer): Key[] {
-  return KEY_SYSTEMS.flatMap((system) => {
-    const key = customer[KEYS[system].column];
-    return key === null ? [] : [{ system, key }];
-  });
+function differ(sighting: Sighting, customers: readonly number[]): Identified {
+  return ask("REFERENCES_DIFFER", { what: inWords(sighting), customers: listOf(customers) });
 }
 
-function differ(seen: Sighting, customers: readonly number[]): Identified {
-  return ask("REFERENCES_DIFFER", { what: inWords(seen), customers: listOf(customers) });
-}
-
-function areOne(seen: Sighting, from: number, into: number): Identified {
-  const why = reason("CUSTOMERS_ARE_ONE", {
-    from,
-    into,
-    old: seen.replaced.map(({ key }) => key).join(", "),
-    new: seen.key,
-  });
-  return { kind: "merge", from, into, why };
+function areOne({ key, replaced }: Sighting, from: number, into: number): Identified {
+  const old = replaced.map((one) => one.key).join(", ");
+  return { kind: "merge", from, into, why: reason("CUSTOMERS_ARE_ONE", { from, into, old, new: key }) };
 }
 
 function listOf(customers: readonly number[]): string {

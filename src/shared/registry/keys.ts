@@ -5,7 +5,7 @@ import type { KEY_SYSTEMS } from "../queue/step-data.ts";
 
 export type KeySystem = (typeof KEY_SYSTEMS)[number];
 
-/** The systems that know customers, by the names of `registry.customer_keys.system`: where the row has their key, and what to call it. */
+/** By `registry.customer_keys.system`: the column of `registry.customers` with its key, and the key's name for people. */
 export const KEYS = {
   stripe: { column: "stripe_customer_id", called: "Stripe customer" },
   health: { column: "health_patient_id", called: "Patient" },
@@ -17,19 +17,7 @@ export const KEYS = {
 /** The key columns of `registry.customers`. */
 export type CustomerKey = (typeof KEYS)[KeySystem]["column"];
 
-const SYSTEMS = {
-  stripe_customer_id: "stripe",
-  health_patient_id: "health",
-  pharmacy_patient_id: "pharmacy",
-  crm_person_id: "crm",
-  login_user_id: "login",
-} as const satisfies Record<CustomerKey, KeySystem>;
-
-export function systemOf(column: CustomerKey): KeySystem {
-  return SYSTEMS[column];
-}
-
-/** A key and whose it is. */
+/** A system's id of a customer. */
 export interface Key {
   system: KeySystem;
   key: string;
@@ -40,15 +28,15 @@ export function inWords({ system, key }: Key): string {
   return `${KEYS[system].called} ${key}`;
 }
 
-/** Why a key is no key any more (`registry.former_keys.why`). */
+/** Why a key is a former one (`registry.former_keys.why`). */
 export type WhyFormer = RegistryFormerKeysWhy;
 
-/** From here to the end of the transaction nobody else changes a customer's keys. Before looking, not after. */
+/** Keeps other transactions from changing a customer's keys until this one ends. Comes before the first read of keys. */
 export async function lockKeys(trx: Trx): Promise<void> {
   await sql`select registry.lock_keys()`.execute(trx);
 }
 
-/** Whom a key leads to; `why` is null for a live key. A live one goes before a former one of the same customer. */
+/** The customer of a key, live or former; `why` is null for a live key, which goes before a former one. */
 export async function holderOf(
   db: Database | Trx,
   { system, key }: Key,
@@ -64,11 +52,8 @@ export async function holderOf(
   return row?.customer_id ? { customerId: row.customer_id, why: row.why } : undefined;
 }
 
-/** The rows, in order of number, whose email is one of these, whatever its case. A plus-alias is another address. */
-export async function customersWithEmail(
-  db: Database | Trx,
-  emails: readonly string[],
-): Promise<number[]> {
+/** The rows, in order of number, that have one of these emails in any case. A plus-alias is another address. */
+export async function customersWithEmail(db: Database | Trx, emails: readonly string[]): Promise<number[]> {
   const addresses = emails.map((email) => email.trim()).filter((email) => email !== "");
   if (addresses.length === 0) return [];
   const rows = await db
@@ -93,22 +78,22 @@ export async function insertCustomer(
   return id;
 }
 
-/** Puts a key into a customer's row. A former key of theirs is a live one again. */
+/** Writes a key into a customer's row. A former key of theirs is a live one again. */
 export async function putKey(trx: Trx, customerId: number, { system, key }: Key): Promise<void> {
   await trx.updateTable("registry.customers").set({ [KEYS[system].column]: key }).where("id", "=", customerId)
     .execute();
   await trx.deleteFrom("registry.former_keys").where("system", "=", system).where("key", "=", key).execute();
 }
 
-/** An email to recognise a customer by, where the row has none. */
+/** Writes an email to recognise a customer by, where the row has none. */
 export async function recogniseBy(trx: Trx, customerId: number, email: string | undefined): Promise<void> {
   if (!email) return;
   await trx.updateTable("registry.customers").set({ email }).where("id", "=", customerId)
     .where("email", "is", null).execute();
 }
 
-/** Takes a live key out of its row and keeps it as a former one. Gives whose it was; undefined for nobody's. */
-export async function retireKey(trx: Trx, key: Key, why: WhyFormer): Promise<number | undefined> {
+/** Takes a live key out of its row and keeps it as a former one. Returns its customer; undefined for a key in no row. */
+export async function makeFormer(trx: Trx, key: Key, why: WhyFormer): Promise<number | undefined> {
   const row = await trx
     .updateTable("registry.customers")
     .set({ [KEYS[key.system].column]: null })
@@ -119,7 +104,7 @@ export async function retireKey(trx: Trx, key: Key, why: WhyFormer): Promise<num
   return row?.id;
 }
 
-/** Notes that a key was a customer's. What is known of it already stays. */
+/** Keeps a former key of a customer. A row that is there already stays as it is. */
 export async function keepFormer(
   trx: Trx,
   customerId: number,

@@ -1,10 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 
-/**
- * A product of which both have an open renewal, or whose open renewal cannot go over; undefined where none stands in
- * the way of a merge.
- */
+/** The product whose open renewals keep two customers from being merged; undefined where there is none. */
 export async function collidingRenewal(
   db: Database | Trx,
   from: number,
@@ -16,8 +13,8 @@ export async function collidingRenewal(
 }
 
 /**
- * Two rows turn out to be one person: whatever the first has goes over to the second, and the first stays as a sign
- * that points there. The caller holds the lock on keys and has seen that no system knows both.
+ * Merges the first row into the second, which gets everything of the first. The first stays, and points to the second.
+ * The caller has called `lockKeys`, and has checked that no system knows both.
  */
 export async function mergeRows(trx: Trx, from: number, into: number): Promise<void> {
   await sql`select registry.merge_rows(${from}, ${into})`.execute(trx);

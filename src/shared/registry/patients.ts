@@ -1,45 +1,42 @@
 import type { StepContext } from "../queue/step.ts";
 import type { HealthPatient } from "../vendors/contract.ts";
 
-/** A chain of merges longer than this is a mistake of the record's. */
+/** A longer chain of merges is a mistake in the health record. */
 const MOST_MERGES = 5;
 
-/** The record that stands for a patient now, and those it took the place of, the one asked for first. */
-export type StandingPatient =
+/** The present record of a patient. `before`: the records that it replaced, the one asked for first. */
+type StandingPatient =
   | { kind: "gone" }
   | { kind: "unclear"; problem: string; patients: HealthPatient[] }
   | { kind: "patient"; patient: HealthPatient; before: HealthPatient[] };
 
-/** Follows `replaced-by` from one record to the next. A record that was replaced and is in use all the same is unclear. */
+/** Follows `replaced-by` from one record to the next. A replaced record that is still in use is unclear. */
 export async function standingPatient(ctx: StepContext, patientId: string): Promise<StandingPatient> {
   const before: HealthPatient[] = [];
   let patient = await ctx.vendors.health.getPatient(patientId);
   if (!patient) return { kind: "gone" };
+  const unclear = (problem: string, last: HealthPatient): StandingPatient => ({
+    kind: "unclear",
+    problem,
+    patients: [...before, last],
+  });
   while (patient.replacement.kind !== "none") {
-    const seen = [...before, patient];
-    const unclear = (problem: string): StandingPatient => ({ kind: "unclear", problem, patients: seen });
-    if (patient.active) return unclear("the old record is in use all the same");
-    if (patient.replacement.kind === "unclear") return unclear("it names no one patient");
+    if (patient.active) return unclear("the old record is in use all the same", patient);
+    if (patient.replacement.kind === "unclear") return unclear("it names no one patient", patient);
     const { id } = patient.replacement;
-    if (seen.length > MOST_MERGES || seen.some((one) => one.id === id)) {
-      return unclear("one record leads to the next without an end");
+    if (before.length >= MOST_MERGES || [...before, patient].some((one) => one.id === id)) {
+      return unclear("one record leads to the next without an end", patient);
     }
     const next = await ctx.vendors.health.getPatient(id);
-    if (!next) return unclear("the record it names is not there");
+    if (!next) return unclear("the record it names is not there", patient);
     before.push(patient);
     patient = next;
   }
-  if (before.length > 0 && !patient.active) {
-    return {
-      kind: "unclear",
-      problem: "the record it names is in use no more",
-      patients: [...before, patient],
-    };
-  }
+  if (before.length > 0 && !patient.active) return unclear("the record it names is in use no more", patient);
   return { kind: "patient", patient, before };
 }
 
-/** The records a patient says it replaced and that say so themselves: news of either side is enough. */
+/** The records that a patient replaced, as both sides say, so that news of either side is enough. */
 export async function replacedBy(
   ctx: StepContext,
   patient: HealthPatient,

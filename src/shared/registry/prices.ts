@@ -2,15 +2,15 @@ import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 
 /** The price at which a customer's subscription to a product begins. */
-export interface PriceToSell {
+interface PriceToSell {
   priceId: string;
-  /** False for a product or a price that is retired and that nothing replaces. */
+  /** False for a retired product, and for a retired price without a replacement. */
   isSold: boolean;
 }
 
 /**
- * What the customer chose for the product, else its default; null when neither says: then the product is sold by
- * Checkout only. A retired price is never begun: its replacement is. The one place where a price is chosen for somebody.
+ * The customer's choice for the product, or else the product's default, or else null: it is sold by Checkout only. A
+ * retired price gives way to its replacement. No other function chooses a price for a customer.
  */
 export async function priceToSell(
   db: Database | Trx,
@@ -37,7 +37,7 @@ export async function priceToSell(
   return { priceId: priceId ?? row.key, isSold: row.product_status === "active" && priceId !== null };
 }
 
-/** The price that is sold in place of a retired one, over as many steps as it takes; null where there is none. */
+/** The price that is sold instead of a retired one, over any number of steps; null where there is none. */
 async function replacementOf(db: Database | Trx, price: string): Promise<string | null> {
   const { rows: [last] } = await sql<{ key: string; status: string }>`
     with recursive chain as (
@@ -52,7 +52,7 @@ async function replacementOf(db: Database | Trx, price: string): Promise<string 
   return last?.status === "active" ? last.key : null;
 }
 
-/** The products of these keys of a system; a key that nobody registered is not in the map. */
+/** The products of these keys of a system. A key without a product is not in the map. */
 export async function productsByKey(
   db: Database | Trx,
   system: "stripe_price" | "rxnorm",

@@ -1,14 +1,14 @@
 import type { Database, Trx } from "../db/database.ts";
 import { Permanent } from "../queue/reasons.ts";
 
-/** What one unit of a Stripe price buys. */
+/** The product and the fills that one unit of a Stripe price buys. */
 export interface PricedProduct {
   productId: number;
-  /** 0 for what is not shipped. */
+  /** 0 for a product that is not shipped. */
   fillsPerCharge: number;
 }
 
-/** The product of a Stripe price; a price nobody registered is for a person. */
+/** The product of a Stripe price. A price without a product is for a person. */
 export async function productByPrice(db: Database | Trx, price: string): Promise<PricedProduct> {
   const row = await db
     .selectFrom("registry.product_keys")

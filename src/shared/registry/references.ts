@@ -1,5 +1,5 @@
 import type { Database, Trx } from "../db/database.ts";
-import { standing } from "./customers.ts";
+import { findCustomerById } from "./customers.ts";
 import { holderOf, type Key, type KeySystem } from "./keys.ts";
 
 /** In the metadata of a Stripe customer or checkout session: the number of the row in `registry.customers`. */
@@ -16,7 +16,7 @@ const KEY_IDENTIFIERS: Readonly<Record<string, KeySystem>> = {
   "https://clockwork.invalid/login": "login",
 };
 
-/** What a record of ours at a vendor says about whose it is. `unreadable`: something that is no reference of ours. */
+/** The reference on a vendor's record to its customer. `unreadable`: a text that is no reference of ours. */
 export type Reference = { customerId: number } | Key | "unreadable";
 
 const NUMBER = /^[1-9]\d{0,14}$/;
@@ -33,13 +33,13 @@ export function readReference(text: string): Reference {
   return isUuid(trimmed) ? { system: "login", key: trimmed.toLowerCase() } : "unreadable";
 }
 
-/** What Stripe metadata says, if it says anything. */
+/** The reference in Stripe metadata, if there is one. */
 export function referencesIn(metadata: Readonly<Record<string, string>>): Reference[] {
   const reference = metadata[STRIPE_REFERENCE];
   return reference ? [readReference(reference)] : [];
 }
 
-/** What a Patient's identifiers say. Those of other systems are none of ours. */
+/** The references among a Patient's identifiers. Identifiers of other systems are none of ours. */
 export function referencesOf(identifiers: readonly { system: string; value: string }[]): Reference[] {
   return identifiers.flatMap(({ system, value }): Reference[] => {
     if (system === CUSTOMER_IDENTIFIER) return [readReference(value)];
@@ -49,20 +49,20 @@ export function referencesOf(identifiers: readonly { system: string; value: stri
   });
 }
 
-/** The reference as a person may read it. What is no reference of ours could be anything, so it is not told. */
-export function told(reference: Reference): string {
-  if (reference === "unreadable") return "something that is no reference of ours";
+/** The reference as a person may read it. An unreadable one could be anything, so its text is left out. */
+export function referenceInWords(reference: Reference): string {
+  if (reference === "unreadable") return "an unreadable reference";
   return "customerId" in reference
     ? `customer ${reference.customerId}`
     : `${reference.system} ${reference.key}`;
 }
 
-/** The customer whom a reference leads to. */
+/** The customer to whom a reference leads. */
 export async function customerNamedBy(
   db: Database | Trx,
   reference: Reference,
 ): Promise<number | undefined> {
   if (reference === "unreadable") return undefined;
-  if ("customerId" in reference) return (await standing(db, reference.customerId))?.id;
+  if ("customerId" in reference) return (await findCustomerById(db, reference.customerId))?.id;
   return (await holderOf(db, reference))?.customerId;
 }

@@ -2,14 +2,17 @@ import type { Database } from "../db/database.ts";
 import { noneOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 
-/** Refills whose subscription did not turn up in a run are asked about one by one, so many at most a run. */
+/** Subscriptions that one run checks at most. */
 const MISSED_AT_ONCE = 500;
 
-/** Checks of the subscriptions that did not turn up since `beganAt`; none for one that is in front of a person. */
+/**
+ * Checks of the subscriptions that the run since `beganAt` did not list; none for one with an open check.
+ * @param onLastPage subscriptions whose looks are not recorded yet
+ */
 export async function missedSince(
   db: Database,
   beganAt: Date,
-  seenNow: readonly string[],
+  onLastPage: readonly string[],
 ): Promise<FollowUp[]> {
   const rows = await db
     .selectFrom("tracker.refills")
@@ -20,9 +23,6 @@ export async function missedSince(
     .where(noneOpen("renewal.check", "subscription_id", "tracker.refills.subscription_id"))
     .limit(MISSED_AT_ONCE)
     .execute();
-  const seen = new Set(seenNow);
-  return rows.filter((row) => !seen.has(row.subscription_id)).map((row): FollowUp => ({
-    step: "renewal.check",
-    data: { subscription_id: row.subscription_id },
-  }));
+  return rows.filter(({ subscription_id }) => !onLastPage.includes(subscription_id))
+    .map((data): FollowUp => ({ step: "renewal.check", data }));
 }

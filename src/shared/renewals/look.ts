@@ -1,17 +1,23 @@
 import type { TrackerRefillFindingsFinding } from "../db/types.ts";
 import { addDays } from "../day.ts";
-import { Retryable } from "../queue/reasons.ts";
-import { askPharmacyAbout, ordersMovedSince, readContext, type RefillContext } from "./context.ts";
+import { isWithPharmacy } from "../orders/orders.ts";
 import { type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/coverage.ts";
 import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "../prescriptions/demand.ts";
-import { type Reason, reason } from "../queue/reasons.ts";
+import { type Reason, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
+import {
+  askPharmacyAbout,
+  needsPrescription,
+  ordersMovedSince,
+  readContext,
+  type RefillContext,
+} from "./context.ts";
 
-export type Finding = TrackerRefillFindingsFinding;
+type Finding = TrackerRefillFindingsFinding;
 
-/** One item of a subscription as its owners tell it now: Stripe what is wanted, the health record what covers it. */
+/** One item of a subscription: Stripe says what is wanted, the health record what covers it. */
 export interface Look {
   /** The subscription's own id where it has no item at all. */
   subscriptionItemId: string;
@@ -20,18 +26,17 @@ export interface Look {
   customerId: number | null;
   productId: number | null;
   finding: Finding;
-  /** What is missing, where something is. */
+  /** The missing or unclear thing, in words without a medical fact. */
   what: string | null;
-  /** What only a person can set right. */
+  /** The question to a person. */
   asks: Reason | null;
-  /** Null where it was not asked for (not active), or could not be told. */
+  /** Null where the subscription is not active, or the coverage is unknown. */
   coverage: Coverage | null;
   prescriptionId: string | null;
   /** The first day without a fill. */
   dueOn: Date | null;
-  /** When the customer is asked: `dueOn` less the product's lead time. */
+  /** The day of the first mail: `dueOn` less the product's lead time. */
   startOn: Date | null;
-  leadDays: number;
   otherPrescriptions: number;
   /** Further active refills of the customer for the same product: they use the same fills. */
   otherRefills: number;
@@ -48,14 +53,14 @@ const FINDING_OF: Record<SubscriptionState, Finding | undefined> = {
   ENDED: "INACTIVE",
   UNKNOWN: "UNKNOWN_STATUS",
 };
-/** Nobody is written to, and nothing asked, in a pause of the customer's own. */
+/** In the customer's own pause nobody is asked or written to. */
 const FINDING_IN_PAUSE: Record<Pause, Finding | undefined> = {
   NONE: undefined,
   FOR_RENEWAL: undefined,
   BY_CUSTOMER: "PAUSED",
 };
 
-/** What Stripe alone says, or undefined when the prescriptions decide. */
+/** The finding that follows from Stripe alone, or undefined when the prescriptions decide. */
 function findingOfSubscription(subscription: StripeSubscription): Finding | undefined {
   const { state, pause, isEnding } = standingOf(subscription);
   const finding = FINDING_OF[state];
@@ -63,16 +68,16 @@ function findingOfSubscription(subscription: StripeSubscription): Finding | unde
   return FINDING_IN_PAUSE[pause] ?? finding ?? (isEnding ? "ENDING" : undefined);
 }
 
-/** An order that moves at this very moment is looked at again, so often at most. */
+/** Looks at one page, at most, while its orders move. */
 const LOOKS_AT_ONCE = 3;
 
 /**
  * Looks at every item of these subscriptions that pays for fills. Two calls to the health record for up to 100
  * patients, none where no prescription decides; with `askPharmacy` one more per prescription in use.
  *
- * The pharmacy counts a fill before its order says here that it is placed. So with `askPharmacy`, where people are
- * written to and billing is paused by what is seen, the orders must be the same after the look as before it; else it
- * throws Retryable.
+ * The pharmacy counts a fill before `tracker.orders` shows it as placed. With `askPharmacy`, mails and pauses of billing
+ * follow from the look, so the orders must be the same before and after it.
+ * @throws {Retryable} with `askPharmacy`, when the orders keep moving
  */
 export async function lookAtRefills(
   ctx: StepContext,
@@ -80,32 +85,20 @@ export async function lookAtRefills(
   askPharmacy = false,
 ): Promise<Look[]> {
   for (let look = 1;; look++) {
-    const { looks, context } = await lookOnce(ctx, subscriptions, askPharmacy);
+    const context = await readContext(ctx, subscriptions, (one) => findingOfSubscription(one) === undefined);
+    const looks: Look[] = [];
+    for (const subscription of subscriptions) {
+      const atPharmacy = askPharmacy
+        ? await askPharmacyAbout(ctx, context, subscription.customerId)
+        : new Map<string, AtPharmacy>();
+      const items = subscription.items.length === 0
+        ? [null]
+        : subscription.items.filter(({ priceId }) => context.products.get(priceId)?.fillsPerCharge !== 0);
+      looks.push(...items.map((item) => lookAtItem(subscription, item, context, ctx.now(), atPharmacy)));
+    }
     if (!askPharmacy || !(await ordersMovedSince(ctx, context))) return looks;
     if (look === LOOKS_AT_ONCE) throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
   }
-}
-
-async function lookOnce(
-  ctx: StepContext,
-  subscriptions: readonly StripeSubscription[],
-  askPharmacy: boolean,
-): Promise<{ looks: Look[]; context: RefillContext }> {
-  const context = await readContext(ctx, subscriptions, (one) => findingOfSubscription(one) === undefined);
-  const looks: Look[] = [];
-  for (const subscription of subscriptions) {
-    const atPharmacy = askPharmacy
-      ? await askPharmacyAbout(ctx, context, subscription.customerId)
-      : new Map<string, AtPharmacy>();
-    const items = subscription.items.filter((item) =>
-      context.products.get(item.priceId)?.fillsPerCharge !== 0
-    );
-    for (const item of items) looks.push(lookAtItem(subscription, item, context, ctx.now(), atPharmacy));
-    if (subscription.items.length === 0) {
-      looks.push(lookAtItem(subscription, null, context, ctx.now(), atPharmacy));
-    }
-  }
-  return { looks, context };
 }
 
 function lookAtItem(
@@ -115,65 +108,82 @@ function lookAtItem(
   now: Date,
   atPharmacy: ReadonlyMap<string, AtPharmacy>,
 ): Look {
+  const { id, status } = subscription;
   const customer = context.customers.get(subscription.customerId);
   const product = item ? context.products.get(item.priceId) : undefined;
-  const base = startOfLook(subscription, item, context);
-  const look = (finding: Finding, more: Partial<Look> = {}): Look => ({ ...base, finding, ...more });
+  const base = emptyLook(subscription, item, context);
   const atStripe = findingOfSubscription(subscription);
-  if (atStripe === "UNKNOWN_STATUS") {
-    const { id, status } = subscription;
-    return look(atStripe, { asks: reason("SUBSCRIPTION_STATUS_UNKNOWN", { subscription: id, status }) });
+  if (atStripe) {
+    const isUnknown = atStripe === "UNKNOWN_STATUS";
+    const asks = isUnknown ? reason("SUBSCRIPTION_STATUS_UNKNOWN", { subscription: id, status }) : null;
+    return { ...base, finding: atStripe, asks };
   }
-  if (atStripe) return look(atStripe, { asks: null });
-  const unclear = (what: string) =>
-    look("UNCLEAR", { what, asks: reason("REFILL_UNCLEAR", { subscription: subscription.id, what }) });
+  const asking = (finding: Finding, what: string, code: ReasonCode, details: Reason["details"]): Look => ({
+    ...base,
+    finding,
+    what,
+    asks: reason(code, details),
+  });
+  const unclear = (what: string) => asking("UNCLEAR", what, "REFILL_UNCLEAR", { subscription: id, what });
   if (!item) return unclear("it has no product in it");
   if (!product) {
-    const asks = reason("UNKNOWN_PRODUCT", { system: "stripe_price", key: item.priceId });
-    return look("UNKNOWN_PRODUCT", { what: `the product of price ${item.priceId}`, asks });
+    const details = { system: "stripe_price", key: item.priceId };
+    return asking("UNKNOWN_PRODUCT", `the product of price ${item.priceId}`, "UNKNOWN_PRODUCT", details);
   }
-  if (product.codes.size === 0) {
-    const asks = reason("PRODUCT_HAS_NO_CODE", { product: product.productId });
-    return look("UNKNOWN_PRODUCT", { what: "the product's rxnorm code", asks });
+  const { productId, codes, leadDays } = product;
+  if (codes.size === 0) {
+    const details = { product: productId };
+    return asking("UNKNOWN_PRODUCT", "the product's rxnorm code", "PRODUCT_HAS_NO_CODE", details);
   }
   if (!customer) {
-    const asks = reason("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: subscription.customerId });
-    return look("UNKNOWN_CUSTOMER", { what: `the row of ${subscription.customerId}`, asks });
+    const details = { column: "stripe_customer_id", key: subscription.customerId };
+    return asking("UNKNOWN_CUSTOMER", `the row of ${subscription.customerId}`, "UNKNOWN_CUSTOMER", details);
   }
-  if (!customer.health_patient_id) {
-    const asks = reason("MISSING_CUSTOMER_KEY", { customer: customer.id, column: "health_patient_id" });
-    return look("UNKNOWN_CUSTOMER", { what: "health_patient_id", asks });
+  const patient = customer.health_patient_id;
+  if (!patient) {
+    const details = { customer: customer.id, column: "health_patient_id" };
+    return asking("UNKNOWN_CUSTOMER", "health_patient_id", "MISSING_CUSTOMER_KEY", details);
   }
-  const waiting = context.waiting.get(customer.id)?.get(product.productId);
-  const wanted = demandOf(item, product.fillsPerCharge, waiting);
+  const orders = context.orders.filter((one) => one.customer_id === customer.id);
+  const waiting = orders.filter((one) => one.product_id === productId && needsPrescription(one));
+  const wanted = demandOf(item, product.fillsPerCharge, waiting.map((one) => one.fill_on));
   if ("unclear" in wanted) return unclear(wanted.unclear);
-  // Its period has moved on, but the charge that failed is tried again, and pays for fills on the day it succeeds.
+  const prescriptions = context.prescriptions.get(patient);
+  if (!prescriptions) {
+    const details = { customer: customer.id, patient };
+    return context.unanswered.has(patient)
+      ? asking(
+        "DATES_UNKNOWN",
+        "an answer of the health record about the patient",
+        "HEALTH_PATIENT_UNANSWERED",
+        details,
+      )
+      : asking("UNKNOWN_CUSTOMER", "its patient in the health record", "HEALTH_PATIENT_UNKNOWN", details);
+  }
   const { state, pause } = standingOf(subscription);
+  // The period has moved on, but Stripe tries the failed charge again, which pays for fills on the day it succeeds.
   const demand = state === "PAST_DUE" ? withFillsOn(now, wanted) : wanted;
-  const prescriptions = context.prescriptions.get(customer.health_patient_id);
-  if (!prescriptions) return lookWithoutAnswer(look, customer.id, customer.health_patient_id, context);
   const coverage = coverageOf(
     prescriptions,
-    product.codes,
-    // Whoever pays twice uses the fills twice as fast.
+    codes,
+    // Two refills of one product use its fills twice as fast.
     { ...demand, fillsPerCharge: demand.fillsPerCharge * (1 + base.otherRefills) },
-    context.inFlight.get(customer.id) ?? [],
+    orders.flatMap((one) =>
+      isWithPharmacy(one.state) && one.prescription_id
+        ? [{ prescriptionId: one.prescription_id, placedAt: one.placed_at ?? one.created_at }]
+        : []
+    ),
     now,
     context.timeZone,
     atPharmacy,
   );
-  const seen = lookAtCoverage(coverage, demand, subscription.id, product.leadDays, now, context.timeZone);
-  const isPaused = pause === "FOR_RENEWAL" && seen.finding !== "COVERED";
-  return {
-    ...base,
-    ...seen,
-    asks: seen.asks ?? base.asks,
-    ...(isPaused ? { finding: "PAUSED_FOR_RENEWAL" } : {}),
-  };
+  const look = { ...base, ...lookAtCoverage(coverage, demand, id, leadDays, now, context.timeZone) };
+  const isPaused = pause === "FOR_RENEWAL" && look.finding !== "COVERED";
+  return isPaused ? { ...look, finding: "PAUSED_FOR_RENEWAL" } : look;
 }
 
-/** What can be said before anything is decided. */
-function startOfLook(
+/** The look before anything is decided. Of two refills for one product, the later asks a person. */
+function emptyLook(
   subscription: StripeSubscription,
   item: StripeSubscriptionItem | null,
   context: RefillContext,
@@ -181,9 +191,12 @@ function startOfLook(
   const customer = context.customers.get(subscription.customerId);
   const product = item ? context.products.get(item.priceId) : undefined;
   const ownId = item?.id ?? subscription.id;
-  const twins = customer && product ? context.refillsOf(customer.id, product.productId, ownId) : [];
-  // One of the two asks, not both.
+  const twins = context.refills.filter((one) =>
+    one.customerId === customer?.id && one.productId === product?.productId &&
+    one.subscriptionItemId !== ownId
+  );
   const former = twins.find((twin) => twin.subscriptionItemId < ownId);
+  const details = { subscription: subscription.id, other: former?.subscriptionId ?? "" };
   return {
     subscriptionItemId: ownId,
     subscriptionId: subscription.id,
@@ -192,42 +205,16 @@ function startOfLook(
     productId: product?.productId ?? null,
     finding: "UNCLEAR",
     what: null,
-    asks: customer && former
-      ? reason("REFILL_TWICE", {
-        customer: customer.id,
-        subscription: subscription.id,
-        other: former.subscriptionId,
-      })
-      : null,
+    asks: customer && former ? reason("REFILL_TWICE", { customer: customer.id, ...details }) : null,
     coverage: null,
     prescriptionId: null,
     dueOn: null,
     startOn: null,
-    leadDays: product?.leadDays ?? 30,
     otherPrescriptions: 0,
     otherRefills: twins.length,
     coversNextCharge: true,
   };
 }
-
-function lookWithoutAnswer(
-  look: (finding: Finding, more: Partial<Look>) => Look,
-  customer: number,
-  patient: string,
-  context: RefillContext,
-): Look {
-  return context.unanswered.has(patient)
-    ? look("DATES_UNKNOWN", {
-      what: "an answer of the health record about the patient",
-      asks: reason("HEALTH_PATIENT_UNANSWERED", { customer, patient }),
-    })
-    : look("UNKNOWN_CUSTOMER", {
-      what: "its patient in the health record",
-      asks: reason("HEALTH_PATIENT_UNKNOWN", { customer, patient }),
-    });
-}
-
-type Seen = Partial<Look> & Pick<Look, "finding" | "coverage">;
 
 function lookAtCoverage(
   coverage: Coverage,
@@ -236,7 +223,7 @@ function lookAtCoverage(
   leadDays: number,
   now: Date,
   timeZone: string,
-): Seen {
+): Partial<Look> & Pick<Look, "finding" | "coverage"> {
   switch (coverage.kind) {
     case "none":
       return {
@@ -246,10 +233,9 @@ function lookAtCoverage(
         asks: reason("REFILL_WITHOUT_PRESCRIPTION", { subscription, why: WHY_NONE[coverage.why] }),
       };
     case "unclear": {
-      const { what, prescriptionId: prescription } = coverage;
-      const asks = reason("REFILL_DATES_UNKNOWN", { subscription, what, prescription });
-      const more = { what, prescriptionId: prescription, coversNextCharge: false, asks };
-      return { finding: "DATES_UNKNOWN", coverage, ...more };
+      const { what, prescriptionId } = coverage;
+      const asks = reason("REFILL_DATES_UNKNOWN", { subscription, what, prescription: prescriptionId });
+      return { finding: "DATES_UNKNOWN", coverage, what, prescriptionId, coversNextCharge: false, asks };
     }
     default: {
       const { dueOn, prescriptionId, cause } = coverage;
@@ -275,7 +261,7 @@ const WHY_NONE = {
 } as const;
 
 /** A renewal is on the list this long before its campaign starts, so that people can see it come. */
-export const OPENS_DAYS_BEFORE_START = 7;
+const OPENS_DAYS_BEFORE_START = 7;
 
 /** True when this look means that the prescription must be renewed. */
 export function needsRenewal(look: Look): boolean {

@@ -1,20 +1,20 @@
-import type { Database, Trx } from "../db/database.ts";
+import type { Trx } from "../db/database.ts";
 import { unlessOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import { isPausedForRenewal, PAUSED_FOR_RENEWAL } from "../subscriptions/standing.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import type { Look } from "./look.ts";
 
-/** The renewal that paused a subscription's billing, by what Stripe says; null when none did. */
+/** The number of the renewal in the subscription's metadata; null when no renewal paused its billing. */
 export function pausedBy({ metadata }: StripeSubscription): number | null {
-  const marker = metadata[PAUSED_FOR_RENEWAL] ?? "";
-  return /^\d{1,15}$/.test(marker) ? Number(marker) : null;
+  const mark = metadata[PAUSED_FOR_RENEWAL] ?? "";
+  return /^\d{1,15}$/.test(mark) ? Number(mark) : null;
 }
 
 /**
- * A pause of ours outlives its renewal where a person closed that one, or dropped the task that ends the pause. Billing
- * goes on as soon as the refill is covered; a mark that is left of a pause that somebody else ended is taken away, or
- * the customer's next pause would look like ours.
+ * Ends our pauses that outlived their renewal: a person closed the renewal, or cancelled `renewal.resume_billing`.
+ * Billing goes on once the refill is covered. A mark without a pause is taken away, or the customer's next pause would
+ * look like ours.
  */
 export async function resumeWhatIsCovered(
   trx: Trx,
@@ -25,20 +25,14 @@ export async function resumeWhatIsCovered(
   for (const subscription of subscriptions) {
     const renewalId = pausedBy(subscription);
     if (renewalId === null) continue;
-    const ofSubscription = looks.filter((look) => look.subscriptionId === subscription.id);
-    const isCovered = ofSubscription.every((look) =>
-      look.coverage?.kind === "covered" && look.coversNextCharge
-    );
+    const isCovered = looks.filter((look) => look.subscriptionId === subscription.id)
+      .every((look) => look.coverage?.kind === "covered" && look.coversNextCharge);
     if (isPausedForRenewal(subscription) && !isCovered) continue;
-    if (!(await isClosed(trx, renewalId))) continue;
+    const closed = await trx.selectFrom("tracker.renewals").select("id")
+      .where("id", "=", renewalId).where("closed_at", "is not", null).executeTakeFirst();
+    if (!closed) continue;
     const data = { renewal_id: renewalId };
     followUps.push(...await unlessOpen(trx, { step: "renewal.resume_billing", data }));
   }
   return followUps;
-}
-
-async function isClosed(db: Database | Trx, id: number): Promise<boolean> {
-  const closed = await db.selectFrom("tracker.renewals").select("id")
-    .where("id", "=", id).where("closed_at", "is not", null).executeTakeFirst();
-  return closed !== undefined;
 }

@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import type { Coverage } from "../prescriptions/coverage.ts";
 import { addNow, type Question } from "../queue/ask.ts";
 import type { FoundTask } from "../queue/find.ts";
 import { openTasks } from "../queue/open.ts";
@@ -9,25 +8,30 @@ import type { StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import type { Look } from "./look.ts";
 
-/** Writes down what was seen of each refill: keys, the finding, our own dates. */
+/** Writes each look to `tracker.refills`: keys, the finding, and our own dates, which are forecasts. */
 export async function recordLooks(trx: Trx, looks: readonly Look[]): Promise<void> {
   if (looks.length === 0) return;
   await trx
     .insertInto("tracker.refills")
-    .values(looks.map((look) => ({
-      subscription_item_id: look.subscriptionItemId,
-      subscription_id: look.subscriptionId,
-      customer_id: look.customerId,
-      product_id: look.productId,
-      prescription_id: look.prescriptionId,
-      finding: look.finding,
-      what: look.what,
-      other_prescriptions: look.otherPrescriptions,
-      other_refills: look.otherRefills,
-      ...datesOf(look.coverage),
-      due_on: look.dueOn,
-      start_on: look.startOn,
-    })))
+    .values(looks.map((look) => {
+      const dates = look.coverage && "dueOn" in look.coverage ? look.coverage : null;
+      return {
+        subscription_item_id: look.subscriptionItemId,
+        subscription_id: look.subscriptionId,
+        customer_id: look.customerId,
+        product_id: look.productId,
+        prescription_id: look.prescriptionId,
+        finding: look.finding,
+        what: look.what,
+        other_prescriptions: look.otherPrescriptions,
+        other_refills: look.otherRefills,
+        last_fill_on: dates?.lastFillOn ?? null,
+        fillable_until: dates?.expiresOn ?? null,
+        runs_out_on: dates?.runsOutOn ?? null,
+        due_on: look.dueOn,
+        start_on: look.startOn,
+      };
+    }))
     .onConflict((conflict) =>
       conflict.column("subscription_item_id").doUpdateSet((eb) => ({
         subscription_id: eb.ref("excluded.subscription_id"),
@@ -49,46 +53,31 @@ export async function recordLooks(trx: Trx, looks: readonly Look[]): Promise<voi
     .execute();
 }
 
-/** The three dates, as they are worked out: a forecast of ours, not what the prescription says. */
-function datesOf(coverage: Coverage | null) {
-  const known = coverage?.kind === "covered" || coverage?.kind === "spent" ? coverage : null;
-  return {
-    last_fill_on: known?.lastFillOn ?? null,
-    fillable_until: known?.expiresOn ?? null,
-    runs_out_on: known?.runsOutOn ?? null,
-  };
-}
-
-/** Items of these subscriptions that Stripe no longer has are not refilled any more. */
-export async function retireMissingItems(
+/** Marks the items of these subscriptions as INACTIVE that Stripe no longer has. */
+export async function endMissingItems(
   trx: Trx,
   subscriptionIds: readonly string[],
   looks: readonly Look[],
 ): Promise<void> {
-  if (subscriptionIds.length === 0) return;
+  const itemIds = looks.map((look) => look.subscriptionItemId);
   await trx
     .updateTable("tracker.refills")
     .set({ finding: "INACTIVE", what: null, looked_at: sql<Date>`clockwork.now()` })
-    .where("subscription_id", "in", [...subscriptionIds])
+    .where(sql<boolean>`subscription_id = any (${subscriptionIds}::text[])`)
+    .where(sql<boolean>`subscription_item_id <> all (${itemIds}::text[])`)
     .where("finding", "<>", "INACTIVE")
-    .$if(
-      looks.length > 0,
-      (query) => query.where("subscription_item_id", "not in", looks.map((look) => look.subscriptionItemId)),
-    )
     .execute();
 }
 
 /**
- * A new subscription's prescription is still being written, its keys filled in; and its first order asks a person by
- * itself what there is to ask. For so long nobody is asked here.
+ * Hours in which nobody is asked about a new subscription. Its prescription and keys may still be on their way, and its
+ * first order asks by itself.
  */
 const NEW_SUBSCRIPTION_HOURS = 72;
 
 /**
- * Refills that nobody could tell about, or that have nothing to be renewed, go to a person: a `renewal.check` that is
- * born in MANUAL_INTERVENTION, one a subscription. Those
- * that ask what is settled run again: they end by themselves, or ask what there is to ask now. The row of the task that
- * looks is not woken.
+ * Asks a person about refills that are unclear or have no prescription: one `renewal.check` a subscription. Open
+ * questions whose cause has gone or changed are woken: they end, or ask anew. The task's own row is left alone.
  */
 export async function askAboutRefills(
   trx: Trx,
@@ -110,20 +99,20 @@ export async function askAboutRefills(
         ...(customerId ? { customerId } : {}),
       });
     }
-    const settled = open.filter((one) => one.reasonCode !== why?.code);
-    await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
+    const ids = open.filter((one) => one.reasonCode !== why?.code).map(({ id }) => id);
+    await wakeTasks(trx, { ids });
   }
   await addNow(trx, ctx, questions);
 }
 
-/** What a person must be asked about a refill, or null. */
+/** The question to a person about a refill; null when there is none. */
 export function questionAbout(look: Look, now: Date): Reason | null {
   const age = now.getTime() - look.subscriptionCreatedAt.getTime();
   const isNew = age < NEW_SUBSCRIPTION_HOURS * 3_600_000 && look.finding !== "UNKNOWN_STATUS";
   return isNew ? null : look.asks;
 }
 
-/** What people are asked about these subscriptions, but for the task's own row. */
+/** Open questions by subscription, without the task's own row. */
 export async function openQuestions(
   db: Database | Trx,
   subscriptionIds: readonly string[],

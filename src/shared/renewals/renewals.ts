@@ -10,7 +10,7 @@ import { type Look, needsRenewal } from "./look.ts";
 /** A row of `tracker.renewals`. */
 export type Renewal = Awaited<ReturnType<typeof renewalById>>;
 
-/** The renewal; one that is not there is for a person (the number came from a person's edit). */
+/** The renewal. A missing one is for a person, whose edit the number comes from. */
 export async function renewalById(db: Database | Trx, id: number) {
   const renewal = await db.selectFrom("tracker.renewals").selectAll().where("id", "=", id).executeTakeFirst();
   if (!renewal) throw new Permanent("INVALID_DATA", { problem: `there is no renewal ${id}` });
@@ -27,7 +27,7 @@ export function isOpen(renewal: Renewal): boolean {
   return renewal.closed_at === null;
 }
 
-/** A look at a refill that must be renewed, with all that a renewal is made of. */
+/** A look at a refill that must be renewed, with every value of a renewal's row. */
 interface DueLook extends Look {
   customerId: number;
   productId: number;
@@ -43,9 +43,10 @@ function isDue(look: Look, beforeNextCharge: boolean): look is DueLook {
 }
 
 /**
- * Opens what must be renewed, once per prescription and cycle, and has renewals looked at whose refill looks well
- * again. A renewal whose campaign should have begun is advanced at once.
- * @param beforeNextCharge Stripe is about to charge: what the next charge lacks is opened now, whatever the lead time
+ * Opens a renewal for each due look, once per prescription and cycle. Advances at once a renewal whose campaign should
+ * have begun, and an open one that differs from its look.
+ * @param openedBy the step
+ * @param beforeNextCharge Stripe is about to charge: an uncovered charge starts its renewal now, whatever the lead time
  */
 export async function openRenewals(
   trx: Trx,
@@ -58,11 +59,11 @@ export async function openRenewals(
   const open = await openRenewalsOf(trx, looks);
   const stopped = await stoppedByPeople(trx, looks.filter((look) => isDue(look, beforeNextCharge)));
   for (const look of looks) {
-    const standing = open.find((renewal) => renewal.subscription_item_id === look.subscriptionItemId);
+    const renewal = open.find((one) => one.subscription_item_id === look.subscriptionItemId);
     const isAhead = beforeNextCharge && !look.coversNextCharge;
-    if (standing) {
-      if (isAhead) await startNow(trx, standing.id);
-      if (isAhead || await wantsLook(trx, standing, look, now)) followUps.push(advance(standing.id));
+    if (renewal) {
+      if (isAhead) await startNow(trx, renewal.id);
+      if (isAhead || await wantsLook(trx, renewal, look, now)) followUps.push(advance(renewal.id));
       continue;
     }
     if (!isDue(look, beforeNextCharge)) continue;
@@ -80,7 +81,7 @@ function advance(renewalId: number): FollowUp {
   return { step: "renewal.advance", data: { renewal_id: renewalId } };
 }
 
-/** A person stopped the renewal of this prescription: it is opened again when it is due, not before. */
+/** Cycles whose renewal a person closed: they open again on the due day, not before. */
 async function stoppedByPeople(trx: Trx, looks: readonly Look[]): Promise<Set<string>> {
   const customers = looks.flatMap(({ customerId }) => customerId ?? []);
   if (customers.length === 0) return new Set();
@@ -88,19 +89,17 @@ async function stoppedByPeople(trx: Trx, looks: readonly Look[]): Promise<Set<st
     .selectFrom("tracker.renewals")
     .select(["customer_id", "product_id", "prescription_id"])
     .where("customer_id", "in", customers)
-    .where("closed_because", "=", CLOSED_BY_A_PERSON)
+    // `tracker.guard_renewal()` writes this for a person who gives no reason.
+    .where("closed_because", "=", "closed by a person")
     .execute();
   return new Set(rows.map((row) => cycleOf(row.customer_id, row.product_id, row.prescription_id)));
 }
-
-/** What `tracker.guard_renewal()` writes for a person who gives no reason. */
-const CLOSED_BY_A_PERSON = "closed by a person";
 
 function cycleOf(customerId: number, productId: number, prescriptionId: string): string {
   return `${customerId} ${productId} ${prescriptionId}`;
 }
 
-/** Whose campaign was to begin later begins now. */
+/** Starts a scheduled campaign now. */
 async function startNow(trx: Trx, id: number): Promise<void> {
   await trx
     .updateTable("tracker.renewals")
@@ -112,55 +111,32 @@ async function startNow(trx: Trx, id: number): Promise<void> {
     .execute();
 }
 
-async function openRenewalsOf(trx: Trx, looks: readonly Look[]) {
+async function openRenewalsOf(trx: Trx, looks: readonly Look[]): Promise<Renewal[]> {
   const items = looks.map((look) => look.subscriptionItemId);
   if (items.length === 0) return [];
-  return await trx
-    .selectFrom("tracker.renewals")
-    .select([
-      "id",
-      "state",
-      "subscription_item_id",
-      "product_id",
-      "prescription_id",
-      "due_on",
-      "start_on",
-      "contacted_at",
-    ])
+  return await trx.selectFrom("tracker.renewals").selectAll()
     .where("subscription_item_id", "in", items)
     .where("closed_at", "is", null)
     .orderBy("id")
     .execute();
 }
 
-/** Dates that moved by less than this are noise: an early refill, a late parcel. */
+/** Dates that move by less than this are noise: an early refill, a late parcel. */
 const NOISE_MS = DAY_MS;
 
-/** True when what was seen now differs from what the open renewal goes by, and nobody is at it already. */
-async function wantsLook(
-  trx: Trx,
-  renewal: {
-    id: number;
-    state: string;
-    product_id: number;
-    prescription_id: string;
-    due_on: Date;
-    contacted_at: Date | null;
-  },
-  look: Look,
-  now: Date,
-): Promise<boolean> {
+/** True when the look differs from the open renewal, and no `renewal.advance` is under way. */
+async function wantsLook(trx: Trx, renewal: Renewal, look: Look, now: Date): Promise<boolean> {
   if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") return false;
   const isSame = look.dueOn !== null && look.prescriptionId === renewal.prescription_id &&
     look.productId === renewal.product_id &&
     Math.abs(look.dueOn.getTime() - renewal.due_on.getTime()) < NOISE_MS;
   const isLate = look.startOn !== null && look.startOn <= now && renewal.contacted_at === null;
   const isOver = renewal.state !== "LAPSED" && renewal.due_on <= now;
-  // Somebody resumed what cannot ship.
+  // Somebody resumed a refill that cannot ship.
   const isBilled = renewal.state === "LAPSED" && look.coverage !== null &&
     look.finding !== "PAUSED_FOR_RENEWAL";
   if (isSame && !isLate && !isOver && !isBilled) return false;
-  // A lapse in front of a person is no reason not to look: what was seen may be what the person waits for.
+  // A lapse in front of a person does not count: this look may show the end of it.
   const about = { renewal_id: renewal.id };
   return !(await hasOpenTask(trx, { step: "renewal.advance", about, status: UNDER_WAY }));
 }
@@ -171,10 +147,7 @@ async function insertRenewal(
   startOn: Date,
   openedBy: string,
 ): Promise<number | undefined> {
-  const cause = look.coverage?.kind === "spent" || look.coverage?.kind === "covered"
-    ? look.coverage.cause
-    : "EXPIRES";
-  const { customerId, productId, prescriptionId } = look;
+  const { customerId, productId, prescriptionId, coverage } = look;
   const row = await trx
     .insertInto("tracker.renewals")
     .values({
@@ -186,7 +159,7 @@ async function insertRenewal(
       cycle: sql<number>`1 + (select count(*) from tracker.renewals as former
         where former.customer_id = ${customerId} and former.product_id = ${productId}
           and former.prescription_id = ${prescriptionId})`,
-      cause,
+      cause: coverage && "cause" in coverage ? coverage.cause : "EXPIRES",
       opened_by: openedBy,
       due_on: look.dueOn,
       start_on: startOn,
@@ -199,7 +172,7 @@ async function insertRenewal(
   return row?.id;
 }
 
-/** Tasks in front of a person about this renewal run again: what they ask has been settled. */
+/** Wakes the tasks about this renewal that stopped at a person. */
 export async function wakeRenewalTasks(trx: Trx, renewalId: number): Promise<void> {
   await wakeTasks(trx, {
     step: ["renewal.advance", "renewal.pause_billing"],
@@ -207,7 +180,7 @@ export async function wakeRenewalTasks(trx: Trx, renewalId: number): Promise<voi
   });
 }
 
-/** What ends the campaign of a renewal that is closed. */
+/** The task that ends the campaign of a closed renewal. */
 export function endOfCampaign({ id, state }: Pick<Renewal, "id" | "state">): FollowUp {
   const fact = state === "RENEWED" ? "renewal_renewed" : "renewal_cancelled";
   return { step: "renewal.tell_crm", data: { renewal_id: id, fact } };

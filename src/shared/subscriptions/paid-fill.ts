@@ -1,7 +1,7 @@
 import type { Pause, Standing, SubscriptionState } from "./standing.ts";
 
-/** What becomes of a fill that is paid for and not sent: it ships, waits for the customer, or goes to a person. */
-export type PaidFill = "SHIPS" | "WAITS" | "ASKS";
+/** A fill that is paid for and not placed ships, waits for the customer, or goes to a person. */
+type PaidFill = "SHIPS" | "WAITS" | "ASKS";
 
 const BY_STATE: Record<SubscriptionState, PaidFill> = {
   WANTED: "SHIPS",
@@ -15,12 +15,12 @@ const BY_STATE: Record<SubscriptionState, PaidFill> = {
 };
 const IN_PAUSE: Record<Pause, PaidFill | undefined> = {
   NONE: undefined,
-  // It waits for a prescription, which is asked about by itself.
+  // It waits for a prescription, which the renewal asks for.
   FOR_RENEWAL: undefined,
   BY_CUSTOMER: "WAITS",
 };
 
-/** A customer's own pause is waited out whatever the status says, also when the subscription has ended. */
+/** A customer's own pause is waited out in every status, also when the subscription has ended. */
 export function paidFillOf({ state, pause }: Standing): PaidFill {
   return IN_PAUSE[pause] ?? BY_STATE[state];
 }

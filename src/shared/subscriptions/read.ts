@@ -1,6 +1,3 @@
-import type { Trx } from "../db/database.ts";
-import { unlessOpen } from "../queue/open.ts";
-import type { FollowUp } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { VendorError } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -42,17 +39,8 @@ export async function subscriptionsOf(
   return all;
 }
 
-/** A customer that was deleted or merged away may not be known any more. */
+/** Stripe may not know a deleted or merged customer any more. */
 function noneOfMissing(error: unknown): StripeSubscription[] {
   if (error instanceof VendorError && error.details.code === "resource_missing") return [];
   throw error;
-}
-
-/**
- * Asks for a look at all of a customer's prescriptions: for whatever may have made one heard of (a prescription that was
- * written, a patient that was linked). One that is due already looks after this moment, and sees the same.
- */
-export async function lookAtPrescriptions(trx: Trx, customerId: number): Promise<FollowUp[]> {
-  const data = { customer_id: customerId };
-  return await unlessOpen(trx, { step: "subscription.look", data }, "PENDING");
 }

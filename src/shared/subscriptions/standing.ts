@@ -1,13 +1,13 @@
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 
 /**
- * Where a subscription stands: the one judge of Stripe's status words, which no other file compares. A caller keeps its
- * outcomes in a record over the words below, so that a new word does not compile until each caller has decided.
+ * The one judgement of a subscription: no other file compares Stripe's status words. A caller keeps its outcomes in a
+ * record over the words below, so that a new word does not compile until each caller has decided.
  */
 export interface Standing {
   state: SubscriptionState;
   pause: Pause;
-  /** It is cancelled, and paid for until the end of its period. */
+  /** Cancelled, and paid until the end of its period. */
   isEnding: boolean;
 }
 
@@ -24,13 +24,13 @@ export type SubscriptionState =
   | "INCOMPLETE"
   /** Cancelled, or never paid for in time. */
   | "ENDED"
-  /** A word that nothing here understands. It counts as nothing else. */
+  /** A word that is not in this file. It counts as nothing else. */
   | "UNKNOWN";
 
-/** Who paused collection: the status stays, and no renewal is charged. */
+/** A pause of collection: the status stays, and no period is charged. */
 export type Pause = "NONE" | "FOR_RENEWAL" | "BY_CUSTOMER";
 
-/** Set in a subscription's metadata while billing is paused by a renewal: its number. */
+/** The key in a subscription's metadata with the number of the renewal that paused its billing. */
 export const PAUSED_FOR_RENEWAL = "clockwork_paused_for_renewal";
 
 /** Source: https://docs.stripe.com/api/subscriptions/object#subscription_object-status */
@@ -45,20 +45,20 @@ const STATES = new Map<string, SubscriptionState>([
   ["canceled", "ENDED"],
 ]);
 
-/** One with an end has ended, by whichever word. */
+/** A subscription with an end has ended, in every status. */
 export function standingOf(subscription: StripeSubscription): Standing {
   const { status, endedAt, cancelAtPeriodEnd: isEnding } = subscription;
   const state = endedAt === null ? STATES.get(status) ?? "UNKNOWN" : "ENDED";
   return { state, pause: pauseOf(subscription), isEnding };
 }
 
-/** A pause that behaves otherwise than ours was put in its place, even where our mark is left in the metadata. */
+/** A pause that behaves otherwise than ours is the customer's, even where our mark is left in the metadata. */
 function pauseOf({ collectionPaused, collectionPause = "void", metadata }: StripeSubscription): Pause {
   if (!collectionPaused) return "NONE";
   return metadata[PAUSED_FOR_RENEWAL] && collectionPause === "void" ? "FOR_RENEWAL" : "BY_CUSTOMER";
 }
 
-/** Paused in either way, by anybody. */
+/** Paused in either way, by the customer or by us. */
 export function isPaused({ state, pause }: Standing): boolean {
   return state === "PAUSED" || pause !== "NONE";
 }
@@ -78,7 +78,7 @@ const IN_USE: Record<SubscriptionState, boolean> = {
   UNKNOWN: true,
 };
 
-/** It has begun and has not ended, so that it can still be charged for: also when it is unpaid, paused or unknown. */
+/** It has begun and has not ended, so that it can still be charged: also when it is unpaid, paused or unknown. */
 export function isInUse({ state }: Standing): boolean {
   return IN_USE[state];
 }

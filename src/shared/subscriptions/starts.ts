@@ -1,27 +1,21 @@
 import { sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
 import type { TrackerFirstPrescriptionsFinding } from "../db/types.ts";
-import { ask } from "../queue/ask.ts";
-import { findTasks, type FoundTask, hasTask, OPEN } from "../queue/find.ts";
-import { openTasks } from "../queue/open.ts";
+import type { FirstVerdict } from "../prescriptions/first.ts";
+import { findTasks, type FoundTask, OPEN } from "../queue/find.ts";
 import { type FollowUp, reason, type ReasonCode } from "../queue/reasons.ts";
-import type { StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import { priceToSell } from "../registry/prices.ts";
-import type { Sorted } from "../prescriptions/by-product.ts";
-import type { FirstVerdict } from "../prescriptions/first.ts";
 
+/** The operation in the ledger. */
 export const CREATE_SUBSCRIPTION = "create subscription";
 
-/** What is said of a customer's first prescription of a product (`tracker.first_prescriptions`). */
-export type FirstFinding = TrackerFirstPrescriptionsFinding;
-
-/** One subscription per customer and product is ever started: the business key of the effect. */
+/** The key in the ledger: one subscription per customer and product is ever started. */
 export function startKey(customerId: number, productId: number): string {
   return `subscription:${customerId}:${productId}`;
 }
 
-/** What the ledger says of a start; undefined when it was never sent, or surely not done. */
+/** The ledger's effect of a start; undefined when it was never sent, or Stripe refused it. */
 export async function startEffectOf(
   db: Database | Trx,
   customerId: number,
@@ -37,38 +31,36 @@ export async function startEffectOf(
     .executeTakeFirst();
 }
 
-/** False where subscriptions are begun by Checkout alone. */
-export async function hasStarts(trx: Trx): Promise<boolean> {
-  return await hasTask(trx, { step: "subscription.start" });
-}
-
-/** Two looks at one customer settle one after the other, so that the second sees what the first asked for. */
+/** Makes two looks at one customer settle one after the other, so that the second finds the first's follow-ups. */
 export async function lockCustomer(trx: Trx, customerId: number): Promise<void> {
   await trx.selectFrom("registry.customers").select("id").where("id", "=", customerId).forNoKeyUpdate()
     .executeTakeFirst();
 }
 
-/** Writes down what was found. What is started or subscribed once stays so, whatever a later look would begin. */
+/** A customer's prescription for a product that they may never have had before. */
+interface First {
+  customerId: number;
+  productId: number;
+  prescriptionId: string;
+}
+
+/** Writes the finding to `tracker.first_prescriptions`. STARTED and SUBSCRIBED give way to each other alone. */
 export async function recordFirst(
   trx: Trx,
-  first: {
-    customerId: number;
-    productId: number;
-    prescriptionId: string;
-    finding: FirstFinding;
+  { customerId, productId, prescriptionId, finding, subscriptionId }: First & {
+    finding: TrackerFirstPrescriptionsFinding;
     subscriptionId?: string;
   },
 ): Promise<void> {
-  const { finding } = first;
-  const isBeginning = finding === "STARTING" || finding === "NO_PRICE" || finding === "ENDED";
+  const isSubscribed = finding === "STARTED" || finding === "SUBSCRIBED";
   await trx
     .insertInto("tracker.first_prescriptions")
     .values({
-      customer_id: first.customerId,
-      product_id: first.productId,
-      prescription_id: first.prescriptionId,
+      customer_id: customerId,
+      product_id: productId,
+      prescription_id: prescriptionId,
       finding,
-      subscription_id: first.subscriptionId ?? null,
+      subscription_id: subscriptionId ?? null,
     })
     .onConflict((conflict) =>
       conflict.columns(["customer_id", "product_id"]).doUpdateSet((eb) => ({
@@ -77,9 +69,9 @@ export async function recordFirst(
         subscription_id: eb.ref("excluded.subscription_id"),
         looked_at: sql<Date>`clockwork.now()`,
       })).where((eb) =>
-        isBeginning
-          ? eb("tracker.first_prescriptions.finding", "not in", ["STARTED", "SUBSCRIBED"])
-          : eb.lit(true)
+        isSubscribed
+          ? eb.lit(true)
+          : eb("tracker.first_prescriptions.finding", "not in", ["STARTED", "SUBSCRIBED"])
       )
     )
     .execute();
@@ -96,12 +88,12 @@ export async function startsOf(
 }
 
 /** True for a question whether to start although it is not the first prescription, and for its answer. */
-function isAnswer({ data }: FoundTask): boolean {
+function isDespiteEarlier({ data }: FoundTask): boolean {
   return "despite_earlier" in data;
 }
 
-/** Stops that news of a prescription, or of the registry, may settle. A declined card is not tried again by itself. */
-const SETTLED_BY_NEWS: readonly ReasonCode[] = [
+/** Stops that news of a prescription, or of the registry, may answer. A declined card is not tried again by itself. */
+const ANSWERED_BY_NEWS: readonly ReasonCode[] = [
   "PRESCRIPTION_UNCLEAR",
   "NO_PAYMENT_METHOD",
   "MISSING_CUSTOMER_KEY",
@@ -110,29 +102,26 @@ const SETTLED_BY_NEWS: readonly ReasonCode[] = [
 ];
 
 /**
- * What a look at one product's prescriptions asks for: at most one open start per customer and product. A stopped one
- * runs again where the news may settle it; one that a person dropped stays dropped, for that prescription.
+ * Asks for a start after a look at one product's prescriptions: at most one is open per customer and product. A stopped
+ * one is woken where the news may answer it. One that a person cancelled stays so, for that prescription.
  */
-export async function planStart(
+export async function requestStart(
   trx: Trx,
   customerId: number,
   productId: number,
-  verdict: Exclude<FirstVerdict, { kind: "none" }>,
+  { prescriptionId }: Exclude<FirstVerdict, { kind: "none" }>,
 ): Promise<FollowUp[]> {
-  const { prescriptionId } = verdict;
   const first = { customerId, productId, prescriptionId };
   const done = await startEffectOf(trx, customerId, productId);
   if (done?.state === "CONFIRMED" && done.reference) {
     await recordFirst(trx, { ...first, finding: "STARTED", subscriptionId: done.reference });
     return [];
   }
-  if (!(await priceToSell(trx, customerId, productId))) {
-    await recordFirst(trx, { ...first, finding: "NO_PRICE" });
-    return [];
-  }
-  await recordFirst(trx, { ...first, finding: "STARTING" });
+  const price = await priceToSell(trx, customerId, productId);
+  await recordFirst(trx, { ...first, finding: price ? "STARTING" : "NO_PRICE" });
+  if (!price) return [];
   const starts = await startsOf(trx, customerId, productId);
-  // One at work may have read the prescriptions before this one was written: only a PENDING one counts.
+  // Only a PENDING one counts: one at work may have read the prescriptions before this one was written.
   const pending = starts.filter(({ status }) => status === "PENDING");
   if (pending.length > 0) {
     const notValidYet = pending.filter((one) => one.reasonCode === "PRESCRIPTION_NOT_VALID_YET");
@@ -141,10 +130,10 @@ export async function planStart(
   }
   const stopped = starts.filter(({ status }) => status === "MANUAL_INTERVENTION");
   if (stopped.length > 0) {
-    const settled = stopped.filter((one) =>
-      !isAnswer(one) && SETTLED_BY_NEWS.some((code) => code === one.reasonCode)
+    const answered = stopped.filter((one) =>
+      !isDespiteEarlier(one) && ANSWERED_BY_NEWS.some((code) => code === one.reasonCode)
     );
-    await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
+    await wakeTasks(trx, { ids: answered.map(({ id }) => id) });
     return [];
   }
   if (starts.some((one) => one.status === "CANCELLED" && isFor(prescriptionId, one))) return [];
@@ -152,46 +141,13 @@ export async function planStart(
     .selectFrom("clockwork.settings")
     .select(sql<Date>`clockwork.now() + subscription_wait`.as("starts_at"))
     .executeTakeFirstOrThrow();
+  const time = `${starts_at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return [{
     step: "subscription.start",
     data: { customer_id: customerId, product_id: productId, prescription_id: prescriptionId },
     runAfter: starts_at,
-    why: reason("SUBSCRIPTION_STARTS_LATER", { product: productId, time: toMinute(starts_at) }),
+    why: reason("SUBSCRIPTION_STARTS_LATER", { product: productId, time }),
   }];
-}
-
-function toMinute(at: Date): string {
-  return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-}
-
-/**
- * Prescriptions for nothing we sell go to a person, each once: a `subscription.look` born in MANUAL_INTERVENTION. Those
- * that ask what is settled run again, and end by themselves; the row of the task that looks is not woken.
- */
-export async function askAboutUnknown(
-  trx: Trx,
-  ctx: StepContext,
-  customerId: number,
-  unknown: Sorted["unknown"],
-): Promise<void> {
-  const questions = await openTasks(trx, {
-    step: "subscription.look",
-    about: { customer_id: customerId },
-    has: "prescription_id",
-    status: "MANUAL_INTERVENTION",
-    except: ctx.task.id,
-  });
-  const settled = questions.filter((one) =>
-    !unknown.some(({ prescriptionId }) => isFor(prescriptionId, one))
-  );
-  await wakeTasks(trx, { ids: settled.map(({ id }) => id) });
-  for (const { prescriptionId: prescription, why } of unknown) {
-    await ask(trx, ctx, {
-      step: "subscription.look",
-      data: { customer_id: customerId, prescription_id: prescription },
-      person: reason("PRESCRIPTION_FOR_UNKNOWN_PRODUCT", { prescription, customer: customerId, why }),
-    });
-  }
 }
 
 function isFor(prescriptionId: string, { data }: FoundTask): boolean {
@@ -199,17 +155,17 @@ function isFor(prescriptionId: string, { data }: FoundTask): boolean {
 }
 
 /**
- * A question whether to start although it is not the first prescription, asked once per prescription, and not while one
- * is open for the product.
+ * The question whether to start although it is not the first prescription: once per prescription, and not while one is
+ * open for the product.
  */
 export async function askDespiteEarlier(
   trx: Trx,
-  start: { customerId: number; productId: number; prescriptionId: string; why: string },
+  { customerId, productId, prescriptionId, why }: First & { why: string },
 ): Promise<FollowUp[]> {
-  const { customerId, productId, prescriptionId, why } = start;
   await lockCustomer(trx, customerId);
-  const asked = (await startsOf(trx, customerId, productId)).filter(isAnswer);
+  const asked = (await startsOf(trx, customerId, productId)).filter(isDespiteEarlier);
   if (asked.some((one) => OPEN.includes(one.status) || isFor(prescriptionId, one))) return [];
+  const details = { customer: customerId, prescription: prescriptionId, product: productId, why };
   return [{
     step: "subscription.start",
     data: {
@@ -218,29 +174,20 @@ export async function askDespiteEarlier(
       prescription_id: prescriptionId,
       despite_earlier: true,
     },
-    person: reason("NOT_THE_FIRST_PRESCRIPTION", {
-      customer: customerId,
-      prescription: prescriptionId,
-      product: productId,
-      why,
-    }),
+    person: reason("NOT_THE_FIRST_PRESCRIPTION", details),
   }];
 }
 
 /**
- * A subscription for these products has begun: starts of them that wait for a person run again, and end by meeting it.
- * What a person was asked is no answer of theirs, so it is taken out.
+ * Wakes the stopped starts of these products, for which a subscription has begun: they end by finding it. The proposal
+ * of a question is taken out of its data, for nobody answered it.
  */
-export async function settleStops(
-  trx: Trx,
-  customerId: number,
-  productIds: readonly number[],
-): Promise<void> {
+export async function wakeStarts(trx: Trx, customerId: number, productIds: readonly number[]): Promise<void> {
   const about = { customer_id: customerId, product_id: productIds };
   await wakeTasks(trx, { step: "subscription.start", about }, { without: "despite_earlier" });
 }
 
-/** Starts of the customer that stopped because there was nothing to charge, or what there was declined, run again. */
+/** Wakes the customer's starts that stopped because there was no payment method, or its charge was declined. */
 export async function retryWithNewCard(trx: Trx, customerId: number): Promise<void> {
   await wakeTasks(trx, {
     step: "subscription.start",

@@ -1,5 +1,5 @@
 import type { Database, Trx } from "../../db/database.ts";
-import { standing } from "../../registry/customers.ts";
+import { findCustomerById } from "../../registry/customers.ts";
 import {
   holderOf,
   insertCustomer,
@@ -7,14 +7,14 @@ import {
   type Key,
   KEYS,
   lockKeys,
+  makeFormer,
   putKey,
   recogniseBy,
-  retireKey,
 } from "../../registry/keys.ts";
 import { isUuid } from "../../registry/references.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import { linked, tellWhose } from "../../registry/place.ts";
+import { assignCustomer, linked } from "../../registry/link.ts";
 
 /**
  * Links a key to a customer, as a person says: `customer_id`, or null for a new customer. A contradiction with the registry
@@ -41,12 +41,12 @@ export const customerLink = defineOwnStep("customer.link", {
         const { customerId, isThere, instead } = await decide(trx, wish);
         if (customerId === null) {
           const made = await insertCustomer(trx, [wish], atOwner.email);
-          await tellWhose(ctx, trx, made);
+          await assignCustomer(ctx, trx, made);
           return [linked(made)];
         }
-        await tellWhose(ctx, trx, customerId);
+        await assignCustomer(ctx, trx, customerId);
         if (isThere) return;
-        if (instead !== null) await retireKey(trx, { system, key: instead }, "replaced");
+        if (instead !== null) await makeFormer(trx, { system, key: instead }, "replaced");
         await putKey(trx, customerId, wish);
         await recogniseBy(trx, customerId, atOwner.email);
         return [linked(customerId)];
@@ -71,7 +71,7 @@ interface Change {
 
 async function decide(db: Database | Trx, wish: Wish): Promise<Change> {
   const what = inWords(wish);
-  const target = wish.customerId === null ? null : await standing(db, wish.customerId);
+  const target = wish.customerId === null ? null : await findCustomerById(db, wish.customerId);
   if (target === undefined) throw new Permanent("CUSTOMER_NOT_THERE", { customer: wish.customerId ?? 0 });
   const holder = await holderOf(db, wish);
   if (holder && target && holder.customerId !== target.id) {

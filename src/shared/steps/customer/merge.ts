@@ -1,11 +1,11 @@
 import type { Database, Trx } from "../../db/database.ts";
-import { type Customer, standing } from "../../registry/customers.ts";
-import { type Key, KEYS, type KeySystem, lockKeys, retireKey, type WhyFormer } from "../../registry/keys.ts";
+import { type Customer, findCustomerById } from "../../registry/customers.ts";
+import { type Key, KEYS, type KeySystem, lockKeys, makeFormer, type WhyFormer } from "../../registry/keys.ts";
 import { collidingRenewal, mergeRows } from "../../registry/merge.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { KEY_SYSTEMS } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import { linked, tellWhose } from "../../registry/place.ts";
+import { assignCustomer, linked } from "../../registry/link.ts";
 import { standingPatient } from "../../registry/patients.ts";
 
 /**
@@ -28,10 +28,10 @@ export const customerMerge = defineOwnStep("customer.merge", {
         if (JSON.stringify(now) !== JSON.stringify({ from, into, isDone })) {
           throw new Error("their keys changed");
         }
-        for (const { key, why } of retired) await retireKey(trx, key, why);
+        for (const { key, why } of retired) await makeFormer(trx, key, why);
         await refuseColliding(trx, from, into);
         await mergeRows(trx, from.id, into.id);
-        await tellWhose(ctx, trx, into.id);
+        await assignCustomer(ctx, trx, into.id);
         return [linked(into.id), ...links];
       },
     };
@@ -47,8 +47,8 @@ interface Both {
 
 async function readBoth(db: Database | Trx, data: { from: number; into: number }): Promise<Both> {
   if (data.from === data.into) throw new Permanent("INVALID_DATA", { problem: "into: the same as from" });
-  const from = await standing(db, data.from);
-  const into = await standing(db, data.into);
+  const from = await findCustomerById(db, data.from);
+  const into = await findCustomerById(db, data.into);
   if (!from || !into) throw new Permanent("CUSTOMER_NOT_THERE", { customer: from ? data.into : data.from });
   if (from.id === into.id) return { from, into, isDone: true };
   if (from.id !== data.from) throw new Permanent("ALREADY_MERGED", { from: data.from, into: from.id });

@@ -2,8 +2,14 @@ import type { Trx } from "../../db/database.ts";
 import { closeDrift, hashDifferences, recordDrift } from "../../owners/drift.ts";
 import { againQuestion, askAgain, isAsked } from "../../owners/drift-questions.ts";
 import { REGISTRY_COLUMNS } from "../../owners/drift-page.ts";
-import { type Difference, differencesOf } from "../../owners/mirrors.ts";
-import { type MirroredFact, OWNERS, type PropagationStep, setterOf } from "../../owners/owners.ts";
+import { differencesOf } from "../../owners/mirrors.ts";
+import {
+  type Difference,
+  type MirroredFact,
+  OWNERS,
+  type PropagationStep,
+  setterOf,
+} from "../../owners/owners.ts";
 import { propagateContact } from "../../owners/propagate.ts";
 import { readMirrors } from "../../owners/read-mirrors.ts";
 import { isLeftToAPerson, notUnderWay } from "../../owners/under-way.ts";

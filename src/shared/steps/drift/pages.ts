@@ -5,7 +5,6 @@ import {
   type DriftStep,
   isAwaited,
   type Met,
-  type Pass,
   rowsBy,
 } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
@@ -48,15 +47,15 @@ async function comparedPage(
   ctx: StepContext,
   { run_id: runId, page = 0, cursor, after }: DataOf<DriftStep>,
   step: DriftStep,
-  pass: Pass,
+  vendor: "stripe" | "login",
   list: (ctx: StepContext, cursor: string | null) => Promise<Page>,
 ): Promise<Outcome> {
-  if (runId === undefined) return beginRun(ctx, step, pass);
-  const at = { pass, runId, page };
+  if (runId === undefined) return beginRun(ctx, step, vendor);
+  const at = { vendor, runId, page };
   if (!(await isAwaited(ctx.deps.db, at))) return { kind: "done" };
   if (after !== undefined) return await compareUnseen(ctx, step, at, after);
   const { met, strangers, next } = await list(ctx, cursor ?? null);
-  const look = await comparePage(ctx, pass, met);
+  const look = await comparePage(ctx, vendor, met);
   look.unlinked += strangers;
   const from = next === null ? { after: 0 } : { cursor: next };
   const nextPage = (run: { run_id: number; page: number }): FollowUp => ({ step, data: { ...run, ...from } });

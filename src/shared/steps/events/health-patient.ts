@@ -1,11 +1,11 @@
 import { releaseOrders, resumeAddressless } from "../../orders/orders.ts";
-import { holderOf, inWords, lockKeys, retireKey } from "../../registry/keys.ts";
+import { holderOf, inWords, lockKeys, makeFormer } from "../../registry/keys.ts";
 import { referencesOf } from "../../registry/references.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
 import type { HealthPatient } from "../../vendors/contract.ts";
 import { healthHint } from "../../vendors/hints.ts";
-import { place, tellWhose, waitForNamed } from "../../registry/place.ts";
+import { assignCustomer, linkOrAsk, waitForNamed } from "../../registry/link.ts";
 import { replacedBy, standingPatient } from "../../registry/patients.ts";
 
 /**
@@ -42,7 +42,7 @@ export const healthPatient = defineStep({
     return {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
-        const { customerId, followUps } = await place(ctx, trx, sighting);
+        const { customerId, followUps } = await linkOrAsk(ctx, trx, sighting);
         if (customerId === undefined) return followUps;
         // The address may differ: `released_at` tells an order that is being placed right now, and an order that stopped
         // without an address is checked again.
@@ -68,9 +68,9 @@ function gone(ctx: StepContext, key: string): Outcome {
     kind: "done",
     commit: async (trx): Promise<FollowUp[]> => {
       await lockKeys(trx);
-      const customerId = await retireKey(trx, { system: "health", key }, "deleted");
+      const customerId = await makeFormer(trx, { system: "health", key }, "deleted");
       if (customerId === undefined) return [];
-      await tellWhose(ctx, trx, customerId);
+      await assignCustomer(ctx, trx, customerId);
       await releaseOrders(trx, { customer_id: customerId });
       return [{ step: "renewal.check", data: { customer_id: customerId } }];
     },

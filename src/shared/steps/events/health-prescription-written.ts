@@ -2,7 +2,7 @@ import { healthHint } from "../../vendors/hints.ts";
 import { releaseOrders } from "../../orders/orders.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
-import { lookAtPrescriptions } from "../../subscriptions/read.ts";
+import { lookAtPrescriptions } from "../../subscriptions/look.ts";
 
 /**
  * A prescription was written or changed in the health record. Waiting orders are checked now, its renewal is closed or

@@ -2,7 +2,7 @@ import { pharmacyPrescriptionHint } from "../../vendors/hints.ts";
 import { releaseOrders } from "../../orders/orders.ts";
 import { defineStep } from "../../queue/step.ts";
 import { forCustomer } from "../../registry/customers.ts";
-import { lookAtPrescriptions } from "../../subscriptions/read.ts";
+import { lookAtPrescriptions } from "../../subscriptions/look.ts";
 
 /**
  * A prescription reached the pharmacy, or has fills again: its waiting orders and its renewal are checked now. It may be a

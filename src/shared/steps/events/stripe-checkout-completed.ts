@@ -2,7 +2,7 @@ import { holderOf, type Key } from "../../registry/keys.ts";
 import { readReference, type Reference, referencesIn } from "../../registry/references.ts";
 import { defineStep, type StepContext } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
-import { place, waitForNamed } from "../../registry/place.ts";
+import { linkOrAsk, waitForNamed } from "../../registry/link.ts";
 
 /**
  * Somebody paid in a session. Its metadata and client reference, written by the company, lead its Stripe customer to a
@@ -34,7 +34,7 @@ export const stripeCheckoutCompleted = defineStep({
       mayBeNew: true,
     };
     await waitForNamed(ctx, sighting);
-    return { kind: "done", commit: async (trx) => (await place(ctx, trx, sighting)).followUps };
+    return { kind: "done", commit: async (trx) => (await linkOrAsk(ctx, trx, sighting)).followUps };
   },
 });
 

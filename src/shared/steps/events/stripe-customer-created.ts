@@ -1,7 +1,7 @@
 import { referencesIn } from "../../registry/references.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
-import { place, waitForNamed } from "../../registry/place.ts";
+import { linkOrAsk, waitForNamed } from "../../registry/link.ts";
 
 /** A customer at Stripe: its metadata leads to a row. Without metadata and with nobody's email it is a new customer. */
 export const stripeCustomerCreated = defineStep({
@@ -21,6 +21,6 @@ export const stripeCustomerCreated = defineStep({
       mayBeNew: true,
     };
     await waitForNamed(ctx, sighting);
-    return { kind: "done", commit: async (trx) => (await place(ctx, trx, sighting)).followUps };
+    return { kind: "done", commit: async (trx) => (await linkOrAsk(ctx, trx, sighting)).followUps };
   },
 });

@@ -1,10 +1,10 @@
 import type { Trx } from "../../db/database.ts";
 import { releaseOrders } from "../../orders/orders.ts";
-import { lockKeys, retireKey } from "../../registry/keys.ts";
+import { lockKeys, makeFormer } from "../../registry/keys.ts";
 import { type FollowUp, Retryable } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
-import { tellWhose } from "../../registry/place.ts";
+import { assignCustomer } from "../../registry/link.ts";
 
 /** A customer was deleted at Stripe: the key becomes a former one, and the refills and orders it paid for are checked. */
 export const stripeCustomerDeleted = defineStep({
@@ -19,9 +19,9 @@ export const stripeCustomerDeleted = defineStep({
       kind: "done",
       commit: async (trx) => {
         await lockKeys(trx);
-        const customerId = await retireKey(trx, { system: "stripe", key }, "deleted");
+        const customerId = await makeFormer(trx, { system: "stripe", key }, "deleted");
         if (customerId === undefined) return;
-        await tellWhose(ctx, trx, customerId);
+        await assignCustomer(ctx, trx, customerId);
         await releaseOrders(trx, { customer_id: customerId });
         return await refillChecks(trx, customerId);
       },

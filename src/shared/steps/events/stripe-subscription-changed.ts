@@ -1,6 +1,6 @@
 import type { FollowUp } from "../../queue/reasons.ts";
 import { releaseOrders } from "../../orders/orders.ts";
-import { hasStarts } from "../../subscriptions/starts.ts";
+import { hasTask } from "../../queue/find.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 
@@ -26,7 +26,9 @@ export const subscriptionChanged = defineStep({
         { step: "renewal.check", data: { subscription_id } },
         { step: "owner.propagate_plan", data: { subscription_id } },
       ];
-      if (ctx.task.step === "stripe.customer.subscription.created" && await hasStarts(trx)) {
+      // Without a start, subscriptions begin by Checkout alone, and there is nothing to compare.
+      const isNew = ctx.task.step === "stripe.customer.subscription.created";
+      if (isNew && await hasTask(trx, { step: "subscription.start" })) {
         followUps.push({ step: "subscription.compare", data: { subscription_id } });
       }
       return followUps;

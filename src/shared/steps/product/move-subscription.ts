@@ -2,15 +2,14 @@ import {
   type Before,
   countRefusal,
   dueOf,
+  endMove,
   type Move,
   MOVE_PRICE,
   moveById,
   moveKey,
   rememberBefore,
-  type Retirement,
-  retirementById,
-  settleMove,
 } from "../../products/moves.ts";
+import { type Retirement, retirementById } from "../../products/pass.ts";
 import { judgeItem, type MoveFinding } from "../../products/judge.ts";
 import { refusesOurKey } from "../../queue/gate.ts";
 import { Permanent, refusalOf, Retryable } from "../../queue/reasons.ts";
@@ -94,7 +93,7 @@ async function verified(
     throw new Permanent("MOVE_CHANGED_BILLING", { subscription: subscriptionId, price: retirement.to, what });
   }
   const dueAfter = dueOf(current, itemId);
-  return { kind: "done", commit: (trx) => settleMove(trx, moveId, { state: "MOVED", dueAfter }) };
+  return { kind: "done", commit: (trx) => endMove(trx, moveId, { state: "MOVED", dueAfter }) };
 }
 
 function beforeOf(subscription: StripeSubscription, itemId: string): Before {
@@ -128,7 +127,7 @@ async function readSubscription(ctx: StepContext, id: string): Promise<StripeSub
 /** The outcome of a move that was not made. */
 function ended(moveId: number, finding: MoveFinding | "ALREADY_THERE"): Outcome {
   const end = finding === "ALREADY_THERE" ? { state: finding } : { state: "NOT_MOVED", finding } as const;
-  return { kind: "done", commit: (trx) => settleMove(trx, moveId, end) };
+  return { kind: "done", commit: (trx) => endMove(trx, moveId, end) };
 }
 
 function isRefusedMove(error: VendorError): boolean {

@@ -1,5 +1,5 @@
 import { judgePrices, judgeSubscription } from "../../products/judge.ts";
-import { recordPage, retirementById } from "../../products/moves.ts";
+import { recordPage, retirementById } from "../../products/pass.ts";
 import { Permanent } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 

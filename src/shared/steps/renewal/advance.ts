@@ -85,7 +85,7 @@ async function carryOut(
       await wakeRenewalTasks(trx, renewal.id);
       await releaseOrders(trx, { customer_id: renewal.customer_id });
       return afterClosing(renewal, decision.state);
-    case "hold":
+    case "put off":
       await update({ next_on: decision.nextOn });
       return [];
     case "lapse": {

@@ -2,10 +2,10 @@ import { customerById } from "../../registry/customers.ts";
 import { type Look, lookAtRefills } from "../../renewals/look.ts";
 import {
   askAboutRefills,
+  endMissingItems,
   openQuestions,
   questionAbout,
   recordLooks,
-  retireMissingItems,
 } from "../../renewals/refills.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
@@ -33,7 +33,7 @@ export const renewalCheck = defineOwnStep("renewal.check", {
       ...(own ? { kind: "stopped", reason: own } : { kind: "done" }),
       commit: async (trx) => {
         await recordLooks(trx, looks);
-        await retireMissingItems(trx, subscriptions.map(({ id }) => id), looks);
+        await endMissingItems(trx, subscriptions.map(({ id }) => id), looks);
         const followUps = await openRenewals(trx, looks, ctx.task.step, ctx.now(), data.before_next_charge);
         followUps.push(...await resumeWhatIsCovered(trx, subscriptions, looks));
         if (!own) await askAboutRefills(trx, ctx, looks);

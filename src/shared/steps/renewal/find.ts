@@ -1,6 +1,6 @@
 import { countPage, startRun } from "../../checks/runs.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import { askAboutRefills, recordLooks, retireMissingItems } from "../../renewals/refills.ts";
+import { askAboutRefills, endMissingItems, recordLooks } from "../../renewals/refills.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
 import { missedSince } from "../../renewals/finder.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
@@ -25,7 +25,7 @@ export const renewalFind = defineOwnStep("renewal.find", {
       kind: "done",
       commit: async (trx) => {
         await recordLooks(trx, looks);
-        await retireMissingItems(trx, entries.map(({ id }) => id), looks);
+        await endMissingItems(trx, entries.map(({ id }) => id), looks);
         const followUps = await openRenewals(trx, looks, "renewal.find", ctx.now());
         await askAboutRefills(trx, ctx, looks);
         followUps.push(...await resumeWhatIsCovered(trx, entries, looks));

@@ -97,7 +97,7 @@ async function whyNotAsked(
   const looks = await lookAtRefills(ctx, [subscription], true);
   const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
   const { kind } = decide(renewal, look, [], ctx.now(), timeZone);
-  if (kind === "hold") return "CUSTOMER_ON_HOLD";
+  if (kind === "put off") return "CUSTOMER_ON_HOLD";
   // After a lapse the customer hears of the lapse, which says more than a reminder.
   return kind === "close" || (kind === "lapse" && fact === "renewal_reminder") ? "RENEWAL_NOT_NEEDED" : null;
 }

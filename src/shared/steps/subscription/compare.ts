@@ -4,7 +4,7 @@ import { productsByKey } from "../../registry/prices.ts";
 import { reason } from "../../queue/reasons.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { subscriptionsEver } from "../../subscriptions/read.ts";
-import { settleStops, startEffectOf } from "../../subscriptions/starts.ts";
+import { startEffectOf, wakeStarts } from "../../subscriptions/starts.ts";
 import { isInUse, standingOf } from "../../subscriptions/standing.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
@@ -27,7 +27,7 @@ export const subscriptionCompare = defineOwnStep("subscription.compare", {
     const productsOf = ({ items }: StripeSubscription) =>
       new Set(items.flatMap(({ priceId }) => products.get(priceId) ?? []));
     const begun = productsOf(subscription);
-    const commit = (trx: Trx) => settleStops(trx, customer.id, [...begun]);
+    const commit = (trx: Trx) => wakeStarts(trx, customer.id, [...begun]);
     for (const product of begun) {
       const first = others.find((one) => productsOf(one).has(product))?.id;
       // Two from Checkout are no question.

@@ -5,7 +5,8 @@ import { reason } from "../../queue/reasons.ts";
 import { readPrescriptions } from "../../prescriptions/by-product.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { judgeFirst } from "../../prescriptions/first.ts";
-import { askAboutUnknown, lockCustomer, planStart } from "../../subscriptions/starts.ts";
+import { askAboutUnknown } from "../../subscriptions/look.ts";
+import { lockCustomer, requestStart } from "../../subscriptions/starts.ts";
 
 /**
  * Looks at all of a customer's prescriptions. Each product with one that could be filled gets its start. A prescription for
@@ -24,7 +25,7 @@ export const subscriptionLook = defineOwnStep("subscription.look", {
       for (const [productId, orders] of byProduct) {
         const verdict = judgeFirst(orders, ctx.now(), timeZone, ctx.task.createdAt);
         if (verdict.kind !== "none") {
-          await addNow(trx, ctx, await planStart(trx, customerId, productId, verdict));
+          await addNow(trx, ctx, await requestStart(trx, customerId, productId, verdict));
         }
       }
       await askAboutUnknown(trx, ctx, customerId, unknown.filter((one) => one !== own));
