@@ -4,17 +4,19 @@ import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/m
 import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { Day } from "../../src/shared/day.ts";
 import type { Fetch } from "../../src/shared/vendors/call.ts";
-import { type HealthRecord, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import type { HealthRecord } from "../../src/shared/vendors/health.ts";
+import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
 import { shippingAddress } from "../../src/shared/vendors/medplum/address.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
 import {
-  countFills,
   medicationDispenseSchema,
   medicationRequestSchema,
   patientSchema,
-  toPrescription,
 } from "../../src/shared/vendors/medplum/fhir.ts";
+import { countFills } from "../../src/shared/vendors/medplum/fills.ts";
 import { toHealthPatient } from "../../src/shared/vendors/medplum/patient.ts";
+import { toPrescription } from "../../src/shared/vendors/medplum/to-prescription.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 
 const SECRET = "sandbox-signing-secret";

@@ -1,5 +1,5 @@
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
-import type { CrmProfile } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/crm.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { contactDifferences, type ContactReading } from "./contact.ts";
 import { type MirroredFact, OWNERS } from "./owners.ts";

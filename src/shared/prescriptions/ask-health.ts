@@ -1,5 +1,6 @@
 import type { StepContext } from "../queue/step.ts";
-import { type Prescription, VendorError } from "../vendors/contract.ts";
+import { VendorError } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 
 /** The health record's own limit on patients in one call. */
 const PATIENTS_AT_ONCE = 100;

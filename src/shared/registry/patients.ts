@@ -1,5 +1,5 @@
 import type { StepContext } from "../queue/step.ts";
-import type { HealthPatient } from "../vendors/contract.ts";
+import type { HealthPatient } from "../vendors/health.ts";
 
 /** A chain of merges longer than this is a mistake of the record's. */
 const MOST_MERGES = 5;

@@ -2,8 +2,8 @@ import type { Trx } from "../db/database.ts";
 import { unlessOpen } from "../queue/open.ts";
 import type { FollowUp } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
-import { VendorError } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
+import { isOfUnknownId } from "../vendors/stripe/errors.ts";
 
 /**
  * Every subscription the customer ever had, ended ones too, also as the Stripe customers they were before a merge.
@@ -44,7 +44,7 @@ export async function subscriptionsOf(
 
 /** A customer that was deleted or merged away may not be known any more. */
 function noneOfMissing(error: unknown): StripeSubscription[] {
-  if (error instanceof VendorError && error.details.code === "resource_missing") return [];
+  if (isOfUnknownId(error)) return [];
   throw error;
 }
 

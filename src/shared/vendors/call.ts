@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { type Role, VendorError } from "./contract.ts";
 
 export type Fetch = typeof fetch;
@@ -5,7 +6,7 @@ export type Fetch = typeof fetch;
 /** Shorter than every lease on an effect, so that a call never outlives the claim it was made under. */
 export const CALL_TIMEOUT_MS = 15_000;
 
-/** A vendor that asks for longer is asked again all the same: a mistyped header must not stop us for a year. */
+/** A longer Retry-After is cut to this: a mistyped header must not stop us for a year. */
 const LONGEST_RETRY_AFTER_SECONDS = 6 * 3600;
 
 /**
@@ -38,9 +39,42 @@ export async function callVendor(
     throw new VendorError(vendor, neverSent(error) ? "unreachable" : "unanswered", operation);
   }
   if (response.ok || accept.includes(response.status)) return response;
-  // A body that breaks off while it is thrown away changes nothing: the status was heard.
-  await response.body?.cancel().catch(() => {});
+  await discardBody(response);
   throw statusError(vendor, operation, response.status, response.headers.get("retry-after"));
+}
+
+/** Lets go of a body that nobody reads. A failure changes nothing: the status has arrived. */
+export async function discardBody(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+}
+
+/** Parses a vendor's answer; an answer of another shape is `unanswered`: it is not known what was done. */
+export async function readAnswer<Schema extends z.ZodType>(
+  vendor: Role,
+  operation: string,
+  response: Response,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const { status } = response;
+  let value: unknown;
+  try {
+    value = await response.json();
+  } catch {
+    throw new VendorError(vendor, "unanswered", operation, { status, code: "not_json" });
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new VendorError(vendor, "unanswered", operation, { status, code: "shape" });
+  return parsed.data;
+}
+
+/** The result of calls that prepare another. Where one has no answer, the other was never sent: `unreachable`. */
+export async function beforeSending<T>(preparation: Promise<T>): Promise<T> {
+  try {
+    return await preparation;
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.failure !== "unanswered") throw error;
+    throw new VendorError(error.vendor, "unreachable", error.operation, error.details);
+  }
 }
 
 /** The {@link VendorError} for an HTTP status that is no success. */
@@ -50,11 +84,15 @@ export function statusError(
   status: number,
   retryAfter: string | null | undefined,
 ): VendorError {
-  const retryAfterSeconds = parseRetryAfter(retryAfter);
-  const details = { status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
-  if (status === 429) return new VendorError(vendor, "rate_limited", operation, details);
-  if (status >= 500 || status === 408) return new VendorError(vendor, "unanswered", operation, details);
-  return new VendorError(vendor, "refused", operation, details);
+  const failure = status === 429
+    ? "rate_limited"
+    : status >= 500 || status === 408
+    ? "unanswered"
+    : "refused";
+  return new VendorError(vendor, failure, operation, {
+    status,
+    retryAfterSeconds: parseRetryAfter(retryAfter),
+  });
 }
 
 function parseRetryAfter(value: string | null | undefined): number | undefined {

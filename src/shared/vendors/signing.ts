@@ -35,6 +35,22 @@ export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
+/**
+ * True when `given` is the hex HMAC-SHA256 of the parts under one of the secrets. An unset secret (an empty text) signs
+ * nothing. Every secret is tried, so that the time does not tell which one matched.
+ */
+export async function isSignedInHex(
+  given: string,
+  secrets: readonly string[],
+  ...parts: (string | Uint8Array)[]
+): Promise<boolean> {
+  let signed = false;
+  for (const secret of secrets.filter((secret) => secret !== "")) {
+    signed = equalsInConstantTime(given, toHex(await hmacSha256(secret, ...parts))) || signed;
+  }
+  return signed;
+}
+
 /** Compares two strings in a time that depends only on the length of `given`. An empty string equals nothing. */
 export function equalsInConstantTime(given: string, expected: string): boolean {
   const a = encoder.encode(given);

@@ -1,7 +1,8 @@
 import { checkCompleteness, type Feed, type Look } from "../../checks/completeness.ts";
 import { goneAtPharmacy, untoldByPharmacy } from "../../checks/pharmacy-orders.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import type { PharmacyOrder, VendorEvent } from "../../vendors/contract.ts";
+import type { PharmacyOrder } from "../../vendors/pharmacy.ts";
+import type { VendorEvent } from "../../vendors/webhook.ts";
 
 /** Ours that the pharmacy no longer counts as open. Asked one call each, so few a page. */
 const OURS = "ours";

@@ -3,7 +3,8 @@ import { whoMustMoveFirst } from "../../owners/login-email.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { Permanent, reason, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
-import { LOGIN_REFUSALS, type LoginUser, VendorError } from "../../vendors/contract.ts";
+import { VendorError } from "../../vendors/contract.ts";
+import { LOGIN_REFUSALS, type LoginUser } from "../../vendors/login.ts";
 import { sha256Hex } from "../../vendors/signing.ts";
 
 /** An unanswered request may still be sending its mails. */

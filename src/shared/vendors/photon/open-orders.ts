@@ -4,8 +4,8 @@ import { OPEN_STATES } from "./states.ts";
 import type { OrderNode } from "./wire.ts";
 
 /**
- * One page of the orders that have not ended. Photon filters by one state at a time, so the states are gone through in
- * the order of progress: an order that moves on meanwhile is then rather seen twice than not at all. The cursor is
+ * One page of the orders that have not ended. Photon filters by one state at a time, so the pages go through the states
+ * in the order of progress: an order that moves on meanwhile comes twice rather than not at all. The cursor is
  * `<state>:<id of the row before>`.
  */
 export async function readOpenPage(

@@ -1,14 +1,14 @@
 import { type Page, VendorError } from "../contract.ts";
 
 /**
- * Photon's own size of a page, when `first` is not given: it surely gives that many, so a page with fewer is the
- * last one. Of a larger `first` that is not sure, for it may be cut without a word.
+ * Photon's own size of a page, when `first` is not given. A page with fewer rows is the last one. A page with fewer
+ * rows than a larger `first` may not be: Photon may cut a larger `first` without a word.
  */
 export const DEFAULT_PAGE_SIZE = 25;
 
 /**
- * One page as Photon lists it: the cursor (`after`) is the id of the row before. A list cut short could hide an
- * order, and a hidden order is sent twice: a page that leads nowhere is `unanswered`, never the end.
+ * One page as Photon lists it: the cursor (`after`) is the id of the row before. A full page that leads nowhere is
+ * `unanswered`, never the end: a list cut short could hide an order, and a hidden order is sent twice.
  */
 export async function readPage<Node extends { id: string }>(
   operation: string,

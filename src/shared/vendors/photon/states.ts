@@ -1,11 +1,11 @@
-import type { PharmacyOrderState } from "../contract.ts";
+import type { PharmacyOrderState } from "../pharmacy.ts";
 
 /**
  * Photon's words and ours, in one table. `shipped` comes from SHIPPED and from nothing else.
  *
  * | Photon order state        | ours                                            |
  * |---------------------------|-------------------------------------------------|
- * | ROUTING, PENDING, PLACED  | what the fulfilment says; `accepted` without one |
+ * | ROUTING, PENDING, PLACED  | the fulfilment's state; `accepted` without one  |
  * | COMPLETED                 | `delivered`                                     |
  * | CANCELED                  | `canceled`                                      |
  * | ERROR                     | `failed`                                        |
@@ -41,7 +41,7 @@ const FULFILLMENT = new Map<string, PharmacyOrderState>([
   ["PICKED_UP", "delivered"],
 ]);
 
-/** Events that say where an order stands by their type alone. The others (`created`, `rerouted`) do not. */
+/** Events that tell an order's state by their type alone. The others (`created`, `rerouted`) do not. */
 const EVENTS = new Map<string, PharmacyOrderState>([
   ["order.placed", "accepted"],
   ["order.completed", "delivered"],
@@ -49,13 +49,13 @@ const EVENTS = new Map<string, PharmacyOrderState>([
   ["order.error", "failed"],
 ]);
 
-/** Where an order stands, from the state of the order and of its fulfilment (null: none yet). */
+/** Our state of an order, from Photon's states of the order and of its fulfilment (null: none yet). */
 export function orderState(state: string, fulfillment: string | null): PharmacyOrderState {
   if (!UNDER_WAY.has(state)) return ENDED.get(state) ?? "needs_attention";
   return fulfillment === null ? "accepted" : fulfillmentState(fulfillment);
 }
 
-/** What an order event says about where the order stands; null when it says nothing. `type` is ours, with dots. */
+/** The order's state that an order event tells; null when it tells none. `type` is ours, with dots. */
 export function eventState(type: string, fulfillment: string | null): PharmacyOrderState | null {
   if (type !== "order.fulfillment") return EVENTS.get(type) ?? null;
   return fulfillment === null ? null : fulfillmentState(fulfillment);

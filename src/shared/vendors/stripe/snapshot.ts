@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { VendorEvent } from "../contract.ts";
+import type { VendorEvent } from "../webhook.ts";
 import type { Hint } from "../hints.ts";
 
 /** The last second a `Date` can tell. */
@@ -11,7 +11,7 @@ const reference = z
   .optional()
   .catch(undefined);
 
-/** A snapshot event, as its webhook and as the list of events show it. Anything kept is an id, a type or a time. */
+/** A snapshot event, as its webhook and the list of events show it. Every field is an id, a type or a time. */
 export const snapshotSchema = z.object({
   id: z.string().min(1),
   object: z.literal("event"),
@@ -33,7 +33,7 @@ export const snapshotSchema = z.object({
   }),
 });
 
-/** One reduction for both ways an event can come: what is caught up on equals what the webhook would have recorded. */
+/** The webhook and the list of events reduce an event in the same way. */
 export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent<Hint<"stripe">> {
   const { object } = event.data;
   return {
@@ -55,7 +55,7 @@ export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEven
 
 const NAMED_IDS = ["customer", "invoice", "charge", "subscription"];
 
-/** An invoice's own id is also the `invoice_id`, and so on: a thin event tells no other. */
+/** An invoice's own id is also the `invoice_id`, and so on: a thin event has no other id. */
 export function ownId(type: string | undefined, id: string | undefined): Record<string, string> {
   return type !== undefined && id !== undefined && NAMED_IDS.includes(type) ? { [`${type}_id`]: id } : {};
 }

@@ -1,9 +1,8 @@
 import Stripe from "stripe";
 import { z } from "zod";
-import type { RawWebhook, VendorEvent, WebhookConnector } from "../contract.ts";
 import type { Hint } from "../hints.ts";
-import { readJson } from "../json.ts";
 import { hmacSha256, toHex } from "../signing.ts";
+import { readJson, type VendorEvent, type WebhookConnector } from "../webhook.ts";
 import { ownId, readSnapshot, snapshotSchema } from "./snapshot.ts";
 
 /** Stripe's own default. Each retry is signed anew, so an old timestamp is never a late retry. */
@@ -11,29 +10,29 @@ const TOLERANCE_SECONDS = 300;
 
 /**
  * Stripe's webhooks, snapshot events and thin ones ("v2.core.event"), from either kind of event destination.
- * The snapshot and the thin event of one change get the same
- * id and type, so that both destinations may be on during a move from one to the other.
+ * The snapshot and the thin event of one change get the same id and type, so that both destinations may be on while the
+ * endpoint changes from one to the other.
  */
 export const stripeWebhook: WebhookConnector<Hint<"stripe">> = {
   source: "stripe",
   unreadableStatus: 400,
 
-  async verify(webhook: RawWebhook, secrets: readonly string[], now: Date): Promise<boolean> {
-    const header = webhook.headers.get("stripe-signature");
+  async verify({ body, headers }, secrets, now) {
+    const header = headers.get("stripe-signature");
     if (!header) return false;
     for (const secret of secrets) {
-      if (await signedBy(secret, header, webhook.body, now)) return true;
+      if (await isSignedBy(secret, header, body, now)) return true;
     }
     return false;
   },
 
-  read(webhook: RawWebhook): VendorEvent<Hint<"stripe">> {
-    const event = readJson(webhook.body, eventSchema);
+  read({ body }) {
+    const event = readJson(body, eventSchema);
     return event.object === "event" ? readSnapshot(event) : readThin(event);
   },
 };
 
-async function signedBy(secret: string, header: string, body: Uint8Array, now: Date): Promise<boolean> {
+async function isSignedBy(secret: string, header: string, body: Uint8Array, now: Date): Promise<boolean> {
   const provider = new RawBytesProvider(body);
   try {
     await Stripe.webhooks.signature?.verifyHeaderAsync(
