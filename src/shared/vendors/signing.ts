@@ -36,17 +36,20 @@ export function fromBase64(text: string): Uint8Array {
 }
 
 /**
- * True when `given` is the hex HMAC-SHA256 of the parts under one of the secrets. An unset secret (an empty text) signs
- * nothing. Every secret is tried, so that the time does not tell which one matched.
+ * True when one of the signatures is the HMAC-SHA256 of the parts under one of the keys, as `encode` writes it. An unset
+ * (blank) key signs nothing. Everything is compared, so that the time does not tell which signature or key matched.
  */
-export async function isSignedInHex(
-  given: string,
-  secrets: readonly string[],
+export async function isSigned(
+  signatures: readonly string[],
+  keys: readonly (string | Uint8Array)[],
+  encode: (mac: Uint8Array) => string,
   ...parts: (string | Uint8Array)[]
 ): Promise<boolean> {
   let signed = false;
-  for (const secret of secrets.filter((secret) => secret !== "")) {
-    signed = equalsInConstantTime(given, toHex(await hmacSha256(secret, ...parts))) || signed;
+  for (const key of keys) {
+    if (typeof key === "string" && key.trim() === "") continue;
+    const expected = encode(await hmacSha256(key, ...parts));
+    for (const signature of signatures) signed = equalsInConstantTime(signature, expected) || signed;
   }
   return signed;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { isSignedInHex } from "../signing.ts";
+import { isSigned, toHex } from "../signing.ts";
 import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 
 /**
@@ -62,7 +62,7 @@ export const customerioWebhook: WebhookConnector<Hint<"crm">> = {
     const ageSeconds = now.getTime() / 1000 - Number(timestamp);
     if (!(ageSeconds <= OLDEST_SECONDS && ageSeconds >= -AHEAD_SECONDS)) return false;
     const signature = (headers.get("x-cio-signature") ?? "").toLowerCase();
-    return await isSignedInHex(signature, secrets, `v0:${timestamp}:`, body);
+    return await isSigned([signature], secrets, toHex, `v0:${timestamp}:`, body);
   },
 
   read({ body }) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { isSignedInHex } from "../signing.ts";
+import { isSigned, toHex } from "../signing.ts";
 import { readJson, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../webhook.ts";
 import { changeAttributes, changedSchema, deletedAttributes } from "./changes.ts";
 import { FHIR_ID } from "./fhir.ts";
@@ -28,7 +28,7 @@ export const medplumWebhook: WebhookConnector<Hint<"health">> = {
   unreadableStatus: 200,
 
   async verify({ body, headers }, secrets) {
-    return await isSignedInHex(headers.get("x-signature") ?? "", secrets, body);
+    return await isSigned([headers.get("x-signature") ?? ""], secrets, toHex, body);
   },
 
   read({ body, headers }) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { isSignedInHex } from "../signing.ts";
+import { isSigned, toHex } from "../signing.ts";
 import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 import { eventState } from "./states.ts";
 
@@ -41,7 +41,8 @@ export const photonWebhook: WebhookConnector<Hint<"pharmacy">> = {
   unreadableStatus: 200,
 
   async verify({ body, headers }, secrets) {
-    return await isSignedInHex(headers.get("x-photon-signature")?.trim().toLowerCase() ?? "", secrets, body);
+    const signature = headers.get("x-photon-signature")?.trim().toLowerCase() ?? "";
+    return await isSigned([signature], secrets, toHex, body);
   },
 
   read(webhook) {

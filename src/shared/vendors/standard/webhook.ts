@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { equalsInConstantTime, fromBase64, hmacSha256, toBase64 } from "../signing.ts";
+import { fromBase64, isSigned, toBase64 } from "../signing.ts";
 import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 
 /** The specification's own window, both ways. */
@@ -32,14 +32,8 @@ export function makeStandardWebhook(source: string): WebhookConnector<Hint<"stan
       const signatures = readSignatures(header(headers, "signature"));
       if (id === "" || !/^\d{1,12}$/.test(timestamp) || signatures.length === 0) return false;
       if (!(Math.abs(now.getTime() / 1000 - Number(timestamp)) <= TOLERANCE_SECONDS)) return false;
-      let signed = false;
-      for (const secret of secrets) {
-        const key = readSecret(secret);
-        if (key === null) continue;
-        const expected = toBase64(await hmacSha256(key, `${id}.${timestamp}.`, body));
-        for (const signature of signatures) signed = equalsInConstantTime(signature, expected) || signed;
-      }
-      return signed;
+      const keys = secrets.map(readSecret).filter((key) => key !== null);
+      return await isSigned(signatures, keys, toBase64, `${id}.${timestamp}.`, body);
     },
 
     read({ body, headers }) {
