@@ -36,7 +36,7 @@ export async function callVendor(
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
-    throw new VendorError(vendor, neverSent(error) ? "unreachable" : "unanswered", operation);
+    throw connectionError(vendor, operation, error);
   }
   if (response.ok || accept.includes(response.status)) return response;
   await discardBody(response);
@@ -104,14 +104,15 @@ function parseRetryAfter(value: string | null | undefined): number | undefined {
 }
 
 /**
- * True when no request was sent: no connection was made. Node gives the cause a code. Deno has no codes;
- * its HTTP client names the phase that failed, in the message or (Deno 2.9.6) in the cause's message.
- * A URL in that message cannot hold these words: its spaces are encoded.
+ * The {@link VendorError} for an error of fetch: `unreachable` where no connection was made, so that no request was sent.
+ * Node gives the cause a code. Deno has no codes; its HTTP client names the phase that failed, in the message or (Deno
+ * 2.9.6) in the cause's message. A URL in that message cannot hold these words: its spaces are encoded.
  */
-function neverSent(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const cause = error.cause instanceof Error ? error.cause : undefined;
+export function connectionError(vendor: Role, operation: string, error: unknown): VendorError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined;
   const code = cause && "code" in cause ? String(cause.code) : "";
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code) ||
-    /client error \(Connect\)|error trying to connect/.test(`${error.message} ${cause?.message ?? ""}`);
+  const message = error instanceof Error ? `${error.message} ${cause?.message ?? ""}` : "";
+  const isUnsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code) ||
+    /client error \(Connect\)|error trying to connect/.test(message);
+  return new VendorError(vendor, isUnsent ? "unreachable" : "unanswered", operation);
 }

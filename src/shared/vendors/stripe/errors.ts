@@ -1,5 +1,5 @@
 import Stripe from "stripe";
-import { callVendor, statusError } from "../call.ts";
+import { connectionError, statusError } from "../call.ts";
 import { VendorError } from "../contract.ts";
 
 type StripeError = InstanceType<typeof Stripe.errors.StripeError>;
@@ -34,14 +34,14 @@ export async function callStripe<T>(operation: string, work: () => Promise<T>): 
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeError) throw await toVendorError(operation, error);
+    if (error instanceof Stripe.errors.StripeError) throw toVendorError(operation, error);
     throw error;
   }
 }
 
-async function toVendorError(operation: string, error: StripeError): Promise<VendorError> {
+function toVendorError(operation: string, error: StripeError): VendorError {
   if (error instanceof Stripe.errors.StripeConnectionError) {
-    return await connectionError(operation, error.detail);
+    return connectionError("stripe", operation, error.detail);
   }
   const { statusCode, code } = error;
   // No status: an answer that is not JSON, so not Stripe's own.
@@ -57,14 +57,4 @@ async function toVendorError(operation: string, error: StripeError): Promise<Ven
     status: statusCode,
     code,
   });
-}
-
-/** Asks `callVendor`, which knows how each runtime says that no connection was ever made. */
-async function connectionError(operation: string, cause: unknown): Promise<VendorError> {
-  try {
-    await callVendor(() => Promise.reject(cause), "stripe", operation, "");
-  } catch (error) {
-    if (error instanceof VendorError) return error;
-  }
-  return new VendorError("stripe", "unanswered", operation);
 }
