@@ -1,5 +1,5 @@
 import type { Fetch } from "../call.ts";
-import { type Json, VendorError } from "../contract.ts";
+import { VendorError } from "../contract.ts";
 import type { Pharmacy, PharmacyOrder } from "../pharmacy.ts";
 import { makeTokenCache } from "../token.ts";
 import { makeGraphql } from "./graphql.ts";
@@ -65,7 +65,7 @@ export function makePhotonClient(options: PhotonOptions): Pharmacy {
     }
   }
 
-  async function listOrders(query: { first: number; filter?: Json }, after: string | null) {
+  async function listOrders(query: { first: number; filter?: object }, after: string | null) {
     return (await graphql(LIST_ORDERS, { ...query, after: after ?? undefined })).orders;
   }
 

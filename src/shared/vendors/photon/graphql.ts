@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { callVendor, type Fetch, readAnswer, statusError } from "../call.ts";
-import { type Json, VendorError, type VendorFailure } from "../contract.ts";
+import { VendorError, type VendorFailure } from "../contract.ts";
 import type { TokenCache } from "../token.ts";
 
 /** One operation of the API: `schema` reads the `data` of its answer. */
@@ -10,12 +10,6 @@ interface Operation<Schema extends z.ZodType> {
   query: string;
   schema: Schema;
 }
-
-/** Sends one operation and returns its `data` as its schema reads it. Throws {@link VendorError}. */
-type Graphql = <Schema extends z.ZodType>(
-  operation: Operation<Schema>,
-  variables: { [name: string]: Json | undefined },
-) => Promise<z.output<Schema>>;
 
 const RATE_LIMITED = new Set(["RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS", "THROTTLED"]);
 const UNAUTHENTICATED = new Set([
@@ -56,12 +50,10 @@ const envelope = z.object({
 type Envelope = z.output<typeof envelope>;
 
 /**
- * GraphQL over HTTP as Photon speaks it. HTTP 200 with `errors` is no success, and their text is never read:
- * it can hold clinical facts. A token that is refused is replaced once.
+ * Sends operations by GraphQL over HTTP as Photon speaks it. HTTP 200 with `errors` is no success, and their text is
+ * never read: it can hold clinical facts. A token that is refused is replaced once. Throws {@link VendorError}.
  */
-export function makeGraphql(deps: { apiUrl: string; fetch: Fetch; tokens: TokenCache }): Graphql {
-  const { apiUrl, fetch, tokens } = deps;
-
+export function makeGraphql({ apiUrl, fetch, tokens }: { apiUrl: string; fetch: Fetch; tokens: TokenCache }) {
   async function send(operation: string, token: string, body: string) {
     const response = await callVendor(fetch, "pharmacy", operation, apiUrl, {
       method: "POST",
@@ -81,7 +73,10 @@ export function makeGraphql(deps: { apiUrl: string; fetch: Fetch; tokens: TokenC
     };
   }
 
-  return async ({ name, query, schema }, variables) => {
+  return async <Schema extends z.ZodType>(
+    { name, query, schema }: Operation<Schema>,
+    variables: object,
+  ): Promise<z.output<Schema>> => {
     const body = JSON.stringify({ query, variables });
     for (let lastTry = false;; lastTry = true) {
       const token = await tokens.get();

@@ -134,12 +134,8 @@ export function toAddress({ name, street2, ...address }: ShippingAddress) {
   const words = name?.trim().split(/\s+/) ?? [];
   const last = words.length > 1 ? words.pop() : undefined;
   return {
-    ...(last === undefined ? {} : { name: { first: words.join(" "), last } }),
-    street1: address.street1,
-    ...(street2 ? { street2 } : {}),
-    city: address.city,
-    state: address.state,
-    postalCode: address.postalCode,
-    country: address.country,
+    ...address,
+    name: last === undefined ? undefined : { first: words.join(" "), last },
+    street2: street2 || undefined,
   };
 }
