@@ -3,7 +3,7 @@ import { VendorError } from "../contract.ts";
 import type { HealthRecord } from "../health.ts";
 import type { Hint } from "../hints.ts";
 import { FHIR_ID, patientIdOf } from "./fhir.ts";
-import { type FhirServer, isPathId, sameOrigin } from "./server.ts";
+import { type FhirServer, isPathId } from "./server.ts";
 
 /** The fields of a changed resource that are kept: its id, version and time, and its patient. */
 export const changedSchema = z.object({
@@ -59,17 +59,13 @@ export function makeChanges(server: FhirServer): Pick<HealthRecord, "listChanges
       if (type === undefined) {
         throw new VendorError("health", "refused", operation, { code: "unlisted_type" });
       }
-      const first = server.searchUrl(
-        type,
-        new URLSearchParams([
-          ["_lastUpdated", `ge${since.toISOString()}`],
-          ["_lastUpdated", `lt${until.toISOString()}`],
-          ["_sort", "_lastUpdated"],
-          ["_count", String(CHANGES_PAGE_SIZE)],
-        ]),
-      );
-      const url = cursor === null ? first : sameOrigin(operation, cursor, first);
-      const { entries, next } = await server.readPage(operation, type, url);
+      const query = new URLSearchParams([
+        ["_lastUpdated", `ge${since.toISOString()}`],
+        ["_lastUpdated", `lt${until.toISOString()}`],
+        ["_sort", "_lastUpdated"],
+        ["_count", String(CHANGES_PAGE_SIZE)],
+      ]);
+      const { entries, next } = await server.readPage(operation, type, query, cursor);
       const events = entries.map((resource) => {
         const parsed = changedSchema.safeParse(resource);
         if (!parsed.success) throw new VendorError("health", "unanswered", operation, { code: "shape" });

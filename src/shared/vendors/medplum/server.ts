@@ -51,10 +51,16 @@ export function makeFhirServer({ baseUrl, clientId, clientSecret, fetch, now }: 
 
   const resourceUrl = (operation: string, type: string, id: string) =>
     `${base}/${type}/${pathId(operation, id)}`;
-  const searchUrl = (type: string, query: URLSearchParams) => `${base}/${type}?${query}`;
 
-  /** One page of a search, from its URL on: the resources of `type`, and the URL of the next page. */
-  async function readPage(operation: string, type: string, url: string): Promise<Page<object>> {
+  /** One page of a search: the resources of `type`. The cursor is a URL of the server, which may have been stored. */
+  async function readPage(
+    operation: string,
+    type: string,
+    query: URLSearchParams,
+    cursor: string | null,
+  ): Promise<Page<object>> {
+    const first = `${base}/${type}?${query}`;
+    const url = cursor === null ? first : sameOrigin(operation, cursor, first);
     const bundle = await readAnswer("health", operation, await get(operation, url), bundleSchema);
     const entries = (bundle.entry ?? []).flatMap(({ resource }) =>
       resource?.resourceType === type ? [resource] : []
@@ -73,21 +79,21 @@ export function makeFhirServer({ baseUrl, clientId, clientSecret, fetch, now }: 
     schema: Schema,
   ): Promise<z.output<Schema>[]> {
     const found = new Map<string, z.output<Schema>>();
-    let url = searchUrl(type, new URLSearchParams({ _count: String(PAGE_SIZE), ...query }));
+    const parameters = new URLSearchParams({ _count: String(PAGE_SIZE), ...query });
+    let cursor: string | null = null;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { entries, next } = await readPage(operation, type, url);
+      const { entries, next }: Page<object> = await readPage(operation, type, parameters, cursor);
       for (const entry of entries) {
         const parsed = schema.safeParse(entry);
         if (parsed.success) found.set(parsed.data.id, parsed.data);
       }
       if (next === null) return [...found.values()];
-      url = next;
+      cursor = next;
     }
     throw new VendorError("health", "unanswered", operation, { code: "endless_pages" });
   }
 
   return {
-    searchUrl,
     readPage,
     search,
 
@@ -131,8 +137,8 @@ export function pathId(operation: string, id: string): string {
   throw new VendorError("health", "refused", operation, { code: "bad_id" });
 }
 
-/** A URL that the server or a stored cursor gave, only at the origin of `current`: the token goes with it. */
-export function sameOrigin(operation: string, url: string, current: string): string {
+/** A link or a stored cursor, only at the origin of `current`: the token goes with it. */
+function sameOrigin(operation: string, url: string, current: string): string {
   const resolved = URL.canParse(url, current) ? new URL(url, current) : null;
   if (resolved?.origin === new URL(current).origin) return resolved.href;
   throw new VendorError("health", "refused", operation, { code: "foreign_link" });
