@@ -71,14 +71,10 @@ function endBefore(midnight: number, timeZone: string): number {
 /** Making a format costs more than a hundred uses of it, and the zone is one setting. */
 const wallClocks = new Map<string, (at: number) => number>();
 
-/** The local time at an instant, as if it were UTC, in milliseconds. */
+/** The zone's local time at an instant, as if it were UTC, in milliseconds. */
 function wallClock(timeZone: string): (at: number) => number {
-  const clock = wallClocks.get(timeZone) ?? makeWallClock(timeZone);
-  wallClocks.set(timeZone, clock);
-  return clock;
-}
-
-function makeWallClock(timeZone: string): (at: number) => number {
+  const known = wallClocks.get(timeZone);
+  if (known) return known;
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone,
     calendar: "gregory",
@@ -91,13 +87,15 @@ function makeWallClock(timeZone: string): (at: number) => number {
     minute: "numeric",
     second: "numeric",
   });
-  return (at) => {
+  const clock = (at: number) => {
     const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
     const part = (name: Intl.DateTimeFormatPartTypes) => parts.get(name) ?? 0;
     const seconds = (part("hour") * 60 + part("minute")) * 60 + part("second");
     const milliseconds = ((at % 1000) + 1000) % 1000;
     return utc(part("year"), part("month"), part("day")) + seconds * 1000 + milliseconds;
   };
+  wallClocks.set(timeZone, clock);
+  return clock;
 }
 
 /** `Date.UTC` reads years below 100 as 19xx; month is 1 to 12 and may overflow, as may the day. */

@@ -24,8 +24,8 @@ const body = z.strictObject({ customer_id: z.int().positive().optional() });
 export function makeRenewalsApp({ cronSecret, log, db }: RenewalsAppDeps): Hono {
   const app = new Hono();
   app.post("/renewals", needsCronSecret(cronSecret, log), async (c) => {
-    const text = await c.req.text();
-    const parsed = body.safeParse(parseJson(text.trim() || "{}"));
+    const isEmpty = (await c.req.text()).trim() === "";
+    const parsed = body.safeParse(isEmpty ? {} : await c.req.json().catch(() => undefined));
     if (!parsed.success) return c.json({ error: 'the body is {} or {"customer_id": <number>}' }, 400);
     const { customer_id: customerId } = parsed.data;
     const taskId = customerId === undefined ? await findAll(db) : await checkOne(db, customerId);
@@ -61,12 +61,4 @@ async function checkOne(db: Database, customerId: number): Promise<number | unde
     customerId,
   }]);
   return id;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

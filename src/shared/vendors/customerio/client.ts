@@ -2,6 +2,7 @@ import { z } from "zod";
 import { callVendor, discardBody, type Fetch, readAnswer } from "../call.ts";
 import { VendorError } from "../contract.ts";
 import type { Crm, CrmProfile } from "../crm.ts";
+import { sha256Hex } from "../signing.ts";
 
 interface CustomerioOptions {
   /** `https://track.customer.io`, or `https://track-eu.customer.io` for a workspace in the EU. */
@@ -42,9 +43,8 @@ export function makeCustomerioClient(options: CustomerioOptions): Crm {
 
   /** One call of the Track API, about one person. */
   async function track(operation: string, method: string, personId: string, rest: string, body: object) {
-    const segment = pathSegment(personId);
-    if (segment === null) throw new VendorError("crm", "refused", operation, { code: "person_id" });
-    const url = `${trackUrl}/api/v1/customers/${segment}${rest}`;
+    if (!isPathSegment(personId)) throw new VendorError("crm", "refused", operation, { code: "person_id" });
+    const url = `${trackUrl}/api/v1/customers/${encodeURIComponent(personId)}${rest}`;
     const response = await callVendor(fetch, "crm", operation, url, {
       method,
       headers: {
@@ -114,16 +114,11 @@ function withoutSlash(url: string): string {
 }
 
 /**
- * The id as one segment of a path, or null when it cannot be one. `.` and `..` vanish from a URL even when
- * encoded, and Customer.io can answer 200 to a path it does not know: such an event would be lost unseen.
+ * True when an id can be one segment of a path. `.` and `..` vanish from a URL even when encoded, and Customer.io can
+ * answer 200 to a path it does not know: such an event would be lost unseen.
  */
-function pathSegment(id: string): string | null {
-  if (id === "" || id === "." || id === "..") return null;
-  try {
-    return encodeURIComponent(id);
-  } catch {
-    return null;
-  }
+function isPathSegment(id: string): boolean {
+  return !["", ".", ".."].includes(id) && id.isWellFormed();
 }
 
 /** Crockford base 32. */
@@ -137,13 +132,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 export async function ulidFor(key: string, at: Date): Promise<string> {
   const time = at.getTime();
   if (!(time >= 0 && time < 2 ** 48)) throw new RangeError("a ULID holds times from 1970 to 10889");
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
-  let bits = BigInt(time);
-  for (const byte of hash.subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
-  let id = "";
-  for (let i = 0; i < 26; i++) {
-    id = ALPHABET.charAt(Number(bits & 31n)) + id;
-    bits >>= 5n;
-  }
-  return id;
+  const bits = BigInt(time) << 80n | BigInt(`0x${(await sha256Hex(key)).slice(0, 20)}`);
+  const digits = bits.toString(32).padStart(26, "0");
+  return Array.from(digits, (digit) => ALPHABET.charAt(parseInt(digit, 32))).join("");
 }
