@@ -16,18 +16,13 @@ import { makeStepTable, STEPS } from "./steps/table.ts";
 const CLOCK_TRUSTED_MS = 100;
 
 /** A clock that follows `clockwork.now()`. Hosted it is the machine's own; only the local stack's can be moved. */
-interface FollowedClock {
-  now: () => Date;
-  /** The time now, after reading the clock's offset anew where there is one. */
-  follow: () => Promise<Date>;
-}
-
-function makeClock(env: Env, db: Database): FollowedClock {
+function makeClock(env: Env, db: Database) {
   let offset = 0;
   let readAt = -Infinity;
   const now = () => new Date(Date.now() + offset);
   return {
     now,
+    /** Now, after the clock's offset was read anew. */
     async follow() {
       if (!env.CLOCKWORK_LOCAL || performance.now() - readAt < CLOCK_TRUSTED_MS) return now();
       const { rows: [row] } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(db);

@@ -55,15 +55,11 @@ export async function readAnswer<Schema extends z.ZodType>(
   response: Response,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const { status } = response;
-  let value: unknown;
-  try {
-    value = await response.json();
-  } catch {
-    throw new VendorError(vendor, "unanswered", operation, { status, code: "not_json" });
-  }
+  const unusable = (code: string) =>
+    new VendorError(vendor, "unanswered", operation, { status: response.status, code });
+  const value: unknown = await response.json().catch(() => Promise.reject(unusable("not_json")));
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new VendorError(vendor, "unanswered", operation, { status, code: "shape" });
+  if (!parsed.success) throw unusable("shape");
   return parsed.data;
 }
 
@@ -84,20 +80,14 @@ export function statusError(
   status: number,
   retryAfter: string | null | undefined,
 ): VendorError {
-  const failure = status === 429
-    ? "rate_limited"
-    : status >= 500 || status === 408
-    ? "unanswered"
-    : "refused";
-  return new VendorError(vendor, failure, operation, {
-    status,
-    retryAfterSeconds: parseRetryAfter(retryAfter),
-  });
+  const details = { status, retryAfterSeconds: parseRetryAfter(retryAfter) };
+  if (status === 429) return new VendorError(vendor, "rate_limited", operation, details);
+  const isUnanswered = status >= 500 || status === 408;
+  return new VendorError(vendor, isUnanswered ? "unanswered" : "refused", operation, details);
 }
 
 function parseRetryAfter(value: string | null | undefined): number | undefined {
-  if (!value) return undefined;
-  const seconds = Number(value);
+  const seconds = Number(value || NaN);
   return Number.isFinite(seconds) && seconds >= 0
     ? Math.min(Math.ceil(seconds), LONGEST_RETRY_AFTER_SECONDS)
     : undefined;

@@ -1,21 +1,15 @@
 /** Signature primitives shared by every vendor folder: WebCrypto only, so Node and Deno run the same code. */
 
 const encoder = new TextEncoder();
+const HMAC_SHA256 = { name: "HMAC", hash: "SHA-256" };
 
 /** HMAC-SHA256 over the parts in order; strings are taken as UTF-8. */
 export async function hmacSha256(
   key: string | Uint8Array,
   ...parts: (string | Uint8Array)[]
 ): Promise<Uint8Array> {
-  const raw = typeof key === "string" ? encoder.encode(key) : key;
-  const cryptoKey = await crypto.subtle.importKey(
-    "raw",
-    new Uint8Array(raw),
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["sign"],
-  );
-  return new Uint8Array(await crypto.subtle.sign("HMAC", cryptoKey, concat(parts)));
+  const cryptoKey = await crypto.subtle.importKey("raw", concat([key]), HMAC_SHA256, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign(HMAC_SHA256, cryptoKey, concat(parts)));
 }
 
 export async function sha256Hex(data: string | Uint8Array): Promise<string> {

@@ -39,9 +39,7 @@ export function makeTokenCache(
   return {
     async get() {
       if (current && now().getTime() < current.until) return current.token;
-      waiting ??= beforeSending(logIn()).finally(() => {
-        waiting = null;
-      });
+      waiting ??= beforeSending(logIn()).finally(() => waiting = null);
       return await waiting;
     },
     forget(token, minAgeMs = 0) {

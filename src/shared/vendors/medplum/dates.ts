@@ -1,5 +1,6 @@
 import { dayIn, endOfDay, isDay, startOfDay, utc } from "../../day.ts";
 import type { RecordedDate } from "../health.ts";
+import type { Period } from "./fhir.ts";
 
 /**
  * FHIR dateTimes (R4, datatypes): `2026`, `2026-03`, `2026-03-08` or a time with an offset. Every element may come
@@ -30,13 +31,8 @@ export function firstInstant(text: string | null | undefined): number | null {
   return date?.kind === "days" ? Date.parse(date.first) : null;
 }
 
-export interface Period {
-  start?: string | null | undefined;
-  end?: string | null | undefined;
-}
-
 /** True when `at` lies in a FHIR Period. Both ends belong to it; days are the zone's. Unclear text is outside. */
-export function periodContains(period: Period | null | undefined, at: Date, timeZone: string): boolean {
+export function periodContains(period: Period, at: Date, timeZone: string): boolean {
   const { start, end } = period ?? {};
   const from = start ? spanOf(start, timeZone).from : -Infinity;
   const until = end ? spanOf(end, timeZone).until : Infinity;

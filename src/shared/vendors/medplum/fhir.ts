@@ -16,7 +16,8 @@ const fhirId = z.string().regex(FHIR_ID);
 
 const referenceSchema = z.object({ reference: text });
 
-const periodSchema = z.object({ start: text, end: text });
+const periodSchema = z.object({ start: text, end: text }).nullish();
+export type Period = z.output<typeof periodSchema>;
 
 const codesSchema = z.object({
   coding: z.array(z.object({ system: text, code: text })).nullish(),
@@ -33,7 +34,7 @@ export const medicationRequestSchema = z.object({
   doNotPerform: z.boolean().nullish(),
   authoredOn: text,
   dispenseRequest: z.object({
-    validityPeriod: periodSchema.nullish(),
+    validityPeriod: periodSchema,
     numberOfRepeatsAllowed: z.number().nullish(),
     expectedSupplyDuration: z.object({ value: z.number().nullish(), code: text }).nullish(),
   }).nullish(),
@@ -66,6 +67,10 @@ export const anyDispenseSchema = z.union([
     .transform((dispense): MedicationDispense => ({ ...dispense, status: "unreadable" })),
 ]);
 
+/** Identifiers or contact points. */
+const valuesSchema = z.array(z.object({ use: text, system: text, value: text, period: periodSchema }))
+  .nullish();
+
 export const patientSchema = z.object({
   resourceType: z.literal("Patient"),
   id: fhirId,
@@ -82,13 +87,11 @@ export const patientSchema = z.object({
     state: text,
     postalCode: text,
     country: text,
-    period: periodSchema.nullish(),
+    period: periodSchema,
   })).nullish(),
   active: z.boolean().nullish(),
-  identifier: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
-    .nullish(),
-  telecom: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
-    .nullish(),
+  identifier: valuesSchema,
+  telecom: valuesSchema,
   link: z.array(z.object({ other: referenceSchema.nullish(), type: text })).nullish(),
 });
 export type Patient = z.output<typeof patientSchema>;

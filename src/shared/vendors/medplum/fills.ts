@@ -54,12 +54,8 @@ export function countFills(dispenses: Iterable<MedicationDispense>): FillCount {
     );
     for (const id of named) {
       const { count, lastOn, uncertain } = of.get(id) ?? NO_FILLS;
-      of.set(
-        id,
-        status === "completed"
-          ? { count: count + 1, lastOn: later(lastOn, on), uncertain }
-          : { count, lastOn, uncertain: uncertain + 1 },
-      );
+      const completed = { count: count + 1, lastOn: later(lastOn, on), uncertain };
+      of.set(id, status === "completed" ? completed : { count, lastOn, uncertain: uncertain + 1 });
     }
     const patientId = patientIdOf(subject?.reference);
     if (named.size > 0 || patientId === null) continue;

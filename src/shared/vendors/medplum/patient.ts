@@ -1,5 +1,5 @@
 import type { HealthPatient } from "../health.ts";
-import { type Period, periodContains } from "./dates.ts";
+import { periodContains } from "./dates.ts";
 import { type Patient, patientIdOf } from "./fhir.ts";
 
 /**
@@ -7,19 +7,17 @@ import { type Patient, patientIdOf } from "./fhir.ts";
  * Patient with a link `replaced-by` must be used no more, and the other one says `replaces`; either may come first.
  */
 export function toHealthPatient(patient: Patient, now: Date, timeZone: string): HealthPatient {
-  const inUse = ({ use, period }: { use?: string | null | undefined; period?: Period | null | undefined }) =>
-    use !== "old" && periodContains(period, now, timeZone);
+  const inUse = (entries: Patient["telecom"]) =>
+    (entries ?? []).filter(({ use, period }) => use !== "old" && periodContains(period, now, timeZone));
   return {
     id: patient.id,
     active: patient.active !== false,
-    identifiers: (patient.identifier ?? []).filter(inUse).flatMap(({ system, value }) =>
-      system && value ? [{ system, value }] : []
-    ),
+    identifiers: inUse(patient.identifier)
+      .flatMap(({ system, value }) => system && value ? [{ system, value }] : []),
     replacement: replacementOf(patient),
     replaces: linked(patient, "replaces").flatMap((id) => id ?? []),
-    emails: (patient.telecom ?? []).filter((one) => one.system === "email" && inUse(one)).flatMap((
-      { value },
-    ) => value?.trim() || []),
+    emails: inUse(patient.telecom)
+      .flatMap(({ system, value }) => (system === "email" && value?.trim()) || []),
   };
 }
 

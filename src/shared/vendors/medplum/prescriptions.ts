@@ -78,12 +78,11 @@ export function makePrescriptions(
       return found;
     },
 
-    async getPrescription(prescriptionId) {
-      const operation = "read prescription";
+    async getPrescription(id) {
       const request = await server.find(
-        operation,
+        "read prescription",
         "MedicationRequest",
-        prescriptionId,
+        id,
         medicationRequestSchema,
       );
       return request && toPrescription(request, await countFillsOf([request.subject], null));

@@ -36,10 +36,10 @@ export function makeFhirServer({ baseUrl, clientId, clientSecret, fetch, now }: 
 
   /** One GET; a 401 ends the token (restarts and rotation end tokens early) and logs in once more. */
   async function get(operation: string, url: string, accept: readonly number[] = []): Promise<Response> {
-    const send = async (token: string, answers: readonly number[]) =>
+    const send = async (token: string, accept: readonly number[]) =>
       await callVendor(fetch, "health", operation, url, {
         headers: { accept: "application/fhir+json", authorization: `Bearer ${token}` },
-        accept: answers,
+        accept,
       });
     const token = await tokens.get();
     const response = await send(token, [...accept, 401]);

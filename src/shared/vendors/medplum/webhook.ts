@@ -8,9 +8,7 @@ import { FHIR_ID } from "./fhir.ts";
 const interactionSchema = z.enum(["create", "update", "delete"]);
 
 /** A delete carries no resource at all. */
-const emptySchema = z.strictObject({});
-
-const bodySchema = z.union([emptySchema, changedSchema]);
+const bodySchema = z.union([z.strictObject({}), changedSchema]);
 
 const DELETED_RESOURCE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/;
 

@@ -3,8 +3,7 @@ import { VendorError } from "../contract.ts";
 import type { Pharmacy, PharmacyOrder } from "../pharmacy.ts";
 import { makeTokenCache } from "../token.ts";
 import { makeGraphql } from "./graphql.ts";
-import { readOpenPage } from "./open-orders.ts";
-import { DEFAULT_PAGE_SIZE, readAll, readPage } from "./paging.ts";
+import { DEFAULT_PAGE_SIZE, readAll, readOpenPage, readPage } from "./paging.ts";
 import {
   CANCEL_ORDER,
   CREATE_ORDER,
@@ -26,8 +25,6 @@ interface PhotonOptions {
   authUrl: string;
   clientId: string;
   clientSecret: string;
-  /** Default: the origin of `apiUrl`, as Photon has it. */
-  audience?: string;
   /** The pharmacy that ships. Without one Photon asks the patient to choose (order state ROUTING). */
   pharmacyId?: string | undefined;
   fetch: Fetch;
@@ -42,7 +39,7 @@ const SWEEP_PAGE_SIZE = 100;
  * and does not keep `externalId` unique, so {@link Pharmacy.createOrder} twice makes two orders.
  */
 export function makePhotonClient(options: PhotonOptions): Pharmacy {
-  const { apiUrl, fetch, audience = new URL(apiUrl).origin, pharmacyId } = options;
+  const { apiUrl, fetch, pharmacyId } = options;
   // Machine tokens live for 24 h.
   const tokens = makeTokenCache({ ...options, vendor: "pharmacy" }, `${options.authUrl}/oauth/token`, {
     headers: { "content-type": "application/json", accept: "application/json" },
@@ -50,7 +47,7 @@ export function makePhotonClient(options: PhotonOptions): Pharmacy {
       grant_type: "client_credentials",
       client_id: options.clientId,
       client_secret: options.clientSecret,
-      audience,
+      audience: new URL(apiUrl).origin,
     }),
   });
   const graphql = makeGraphql({ apiUrl, fetch, tokens });

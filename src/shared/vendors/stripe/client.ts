@@ -47,7 +47,6 @@ export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeOptions): Str
 function addressOf(baseUrl: string | undefined): Stripe.StripeConfig {
   if (baseUrl === undefined) return {};
   const { protocol, hostname, port } = new URL(baseUrl);
-  return protocol === "http:"
-    ? { protocol: "http", host: hostname, port: port || "80" }
-    : { protocol: "https", host: hostname, port: port || "443" };
+  const isPlain = protocol === "http:";
+  return { protocol: isPlain ? "http" : "https", host: hostname, port: port || (isPlain ? 80 : 443) };
 }

@@ -11,6 +11,8 @@ const reference = z
   .optional()
   .catch(undefined);
 
+const parent = z.object({ subscription_details: z.object({ subscription: reference }) });
+
 /** A snapshot event, as its webhook and the list of events show it. Every field is an id, a type or a time. */
 export const snapshotSchema = z.object({
   id: z.string().min(1),
@@ -26,9 +28,7 @@ export const snapshotSchema = z.object({
       invoice: reference,
       charge: reference,
       subscription: reference,
-      parent: z.object({ subscription_details: z.object({ subscription: reference }) }).optional().catch(
-        undefined,
-      ),
+      parent: parent.optional().catch(undefined),
     }),
   }),
 });
