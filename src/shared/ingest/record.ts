@@ -3,6 +3,8 @@ import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/step.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
 import type { Json } from "../vendors/contract.ts";
+import { HINTS } from "../vendors/hints.ts";
+import { sha256Hex } from "../vendors/signing.ts";
 import {
   type EventSource,
   type RawWebhook,
@@ -10,8 +12,6 @@ import {
   type VendorEvent,
   type WebhookConnector,
 } from "../vendors/webhook.ts";
-import { HINTS } from "../vendors/hints.ts";
-import { sha256Hex } from "../vendors/signing.ts";
 import { isStorable } from "./storable.ts";
 
 /** The result of a signed webhook. `repeat`: it was recorded before. */

@@ -23,7 +23,7 @@ const codesSchema = z.object({
   coding: z.array(z.object({ system: text, code: text })).nullish(),
 }).nullish();
 
-export const medicationRequestSchema = z.object({
+export const requestSchema = z.object({
   resourceType: z.literal("MedicationRequest"),
   id: fhirId,
   status: z.string(),
@@ -39,16 +39,16 @@ export const medicationRequestSchema = z.object({
     expectedSupplyDuration: z.object({ value: z.number().nullish(), code: text }).nullish(),
   }).nullish(),
 });
-type MedicationRequest = z.output<typeof medicationRequestSchema>;
+type MedicationRequest = z.output<typeof requestSchema>;
 
 /** One malformed prescription must not hide the others of its page: of it only the patient is read. */
 export const anyRequestSchema = z.union([
-  medicationRequestSchema,
-  medicationRequestSchema.pick({ id: true, subject: true }),
+  requestSchema,
+  requestSchema.pick({ id: true, subject: true }),
 ]);
 export type AnyRequest = Pick<MedicationRequest, "id" | "subject"> & Partial<MedicationRequest>;
 
-export const medicationDispenseSchema = z.object({
+export const dispenseSchema = z.object({
   resourceType: z.literal("MedicationDispense"),
   id: fhirId,
   status: z.string(),
@@ -58,12 +58,12 @@ export const medicationDispenseSchema = z.object({
   whenHandedOver: text,
   authorizingPrescription: z.array(referenceSchema).nullish(),
 });
-export type MedicationDispense = z.output<typeof medicationDispenseSchema>;
+export type MedicationDispense = z.output<typeof dispenseSchema>;
 
 /** As {@link anyRequestSchema}: of a malformed dispense only the patient is read. */
 export const anyDispenseSchema = z.union([
-  medicationDispenseSchema,
-  medicationDispenseSchema.pick({ resourceType: true, id: true, subject: true })
+  dispenseSchema,
+  dispenseSchema.pick({ resourceType: true, id: true, subject: true })
     .transform((dispense): MedicationDispense => ({ ...dispense, status: "unreadable" })),
 ]);
 

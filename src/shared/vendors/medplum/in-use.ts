@@ -18,7 +18,7 @@ export function isInUse({ status, dispenseRequest }: AnyRequest, now: Date): boo
   return now.getTime() - (firstInstant(text) ?? Infinity) < SURELY_OVER_MS;
 }
 
-/** No fill of these can have been put on record before. Null where one of them does not say when it began. */
+/** The earliest time of a record of a fill of these. Null where one of them does not say when it began. */
 export function earliestFill(requests: readonly AnyRequest[]): Date | null {
   const begun = requests.map(({ authoredOn, dispenseRequest }) =>
     Math.min(

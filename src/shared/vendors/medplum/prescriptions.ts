@@ -1,5 +1,5 @@
 import type { HealthRecord, Prescription } from "../health.ts";
-import { anyDispenseSchema, anyRequestSchema, medicationRequestSchema, patientSchema } from "./fhir.ts";
+import { anyDispenseSchema, anyRequestSchema, patientSchema, requestSchema } from "./fhir.ts";
 import { countFills, type FillCount } from "./fills.ts";
 import { earliestFill, isInUse } from "./in-use.ts";
 import { type FhirServer, isPathId, PAGE_SIZE, pathId } from "./server.ts";
@@ -79,12 +79,7 @@ export function makePrescriptions(
     },
 
     async getPrescription(id) {
-      const request = await server.find(
-        "read prescription",
-        "MedicationRequest",
-        id,
-        medicationRequestSchema,
-      );
+      const request = await server.find("read prescription", "MedicationRequest", id, requestSchema);
       return request && toPrescription(request, await countFillsOf([request.subject], null));
     },
   };

@@ -32,8 +32,7 @@ export function makeStandardWebhook(source: string): WebhookConnector<Hint<"stan
       const signatures = readSignatures(header(headers, "signature"));
       if (id === "" || !/^\d{1,12}$/.test(timestamp) || signatures.length === 0) return false;
       if (!(Math.abs(now.getTime() / 1000 - Number(timestamp)) <= TOLERANCE_SECONDS)) return false;
-      const keys = secrets.map(readSecret).filter((key) => key !== null);
-      return await isSigned(signatures, keys, toBase64, `${id}.${timestamp}.`, body);
+      return await isSigned(signatures, secrets.flatMap(readSecret), toBase64, `${id}.${timestamp}.`, body);
     },
 
     read({ body, headers }) {
@@ -63,14 +62,14 @@ function readSignatures(list: string): string[] {
     .map((signature) => signature.slice("v1,".length));
 }
 
-/** The key's bytes, or null for a secret that is malformed, too short or too long: it verifies nothing. */
-function readSecret(secret: string): Uint8Array | null {
+/** The key's bytes. None for a secret that is malformed, too short or too long: it verifies nothing. */
+function readSecret(secret: string): Uint8Array[] {
   const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
-  if (base64 === undefined) return null;
+  if (base64 === undefined) return [];
   try {
     const key = fromBase64(base64);
-    return key.length >= SECRET_BYTES.min && key.length <= SECRET_BYTES.max ? key : null;
+    return key.length >= SECRET_BYTES.min && key.length <= SECRET_BYTES.max ? [key] : [];
   } catch {
-    return null;
+    return [];
   }
 }

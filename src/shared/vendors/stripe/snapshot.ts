@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { VendorEvent } from "../webhook.ts";
 import type { Hint } from "../hints.ts";
+import type { VendorEvent } from "../webhook.ts";
 
 /** The last second a `Date` can tell. */
 const MAX_EPOCH_SECONDS = 8.64e12;

@@ -1,6 +1,6 @@
 import type { Page } from "../contract.ts";
-import type { VendorEvent } from "../webhook.ts";
 import type { Hint } from "../hints.ts";
+import type { VendorEvent } from "../webhook.ts";
 
 /** Clockwork's reads and acts at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
 export interface StripeClient extends StripePayments, StripeCustomers, StripeSubscriptions, StripeEvents {
