@@ -32,7 +32,7 @@ const reportingEvent = z.object({
 });
 
 /**
- * The body of a campaign's webhook action, which is ours to define. It also carries email and phone.
+ * The body of a campaign's webhook action, of our own making. It also carries email and phone.
  * They are not read here: steps read them at the CRM, their owner, when they need them.
  */
 const ownEvent = z.object({

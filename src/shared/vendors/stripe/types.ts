@@ -181,13 +181,13 @@ export interface StripeSubscription {
   id: string;
   customerId: string;
   /**
-   * incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one; `unreadable`
-   * where the rest of the subscription could not be read, which then has no items.
+   * incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one. `unreadable`, and
+   * without items, where the rest of the subscription could not be read.
    */
   status: string;
   /**
    * How collection is paused: its behavior, and ` until <time>` where the pause ends by itself. Null: it is not. Absent
-   * counts as `void`, which is how {@link StripeClient.pauseCollection} pauses.
+   * counts as `void`, the behavior of {@link StripeClient.pauseCollection}.
    */
   collectionPause?: string | null;
   /** `pause_collection` is set: the status stays, but no renewal is charged. Not the same as status `paused`. */
