@@ -1,5 +1,6 @@
 import { MOVES_PER_SECOND } from "../../src/shared/products/retirement.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
+import { isOfUnknownId } from "../../src/shared/vendors/stripe/errors.ts";
 import {
   decimal,
   defineCommand,
@@ -54,7 +55,7 @@ function price(which: string): Option<string> {
 
 function explain(error: unknown): string {
   if (!(error instanceof VendorError)) return sentenceOf(error);
-  return error.details.code === "resource_missing"
+  return isOfUnknownId(error)
     ? "Stripe does not have one of these prices. Is it the right account?"
     : `${error.message}. Nothing was lost: run the command again.`;
 }

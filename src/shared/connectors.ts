@@ -1,7 +1,8 @@
 import { type Env, liveSecrets } from "./env.ts";
 import type { Vendors } from "./queue/step.ts";
 import type { Fetch } from "./vendors/call.ts";
-import type { Role, WebhookConnector } from "./vendors/contract.ts";
+import type { Role } from "./vendors/contract.ts";
+import type { WebhookConnector } from "./vendors/webhook.ts";
 import { makeCustomerioClient } from "./vendors/customerio/client.ts";
 import { customerioWebhook } from "./vendors/customerio/webhook.ts";
 import { makeMedplumClient } from "./vendors/medplum/client.ts";
@@ -14,7 +15,7 @@ import { makeStripeClient } from "./vendors/stripe/client.ts";
 import { stripeWebhook } from "./vendors/stripe/webhook.ts";
 
 /**
- * Which vendor plays which role: the one place to change for another.
+ * The vendor of each role: the one place to change for another.
  * @param timeZone the pharmacy's
  */
 export function makeVendors(
@@ -28,7 +29,7 @@ export function makeVendors(
     stripe: makeStripeClient({
       apiKey: env.STRIPE_API_KEY ?? "sk_not_set",
       fetch: fetchFor("stripe"),
-      ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
+      baseUrl: env.STRIPE_API_URL,
     }),
     health: makeMedplumClient({
       baseUrl: env.MEDPLUM_BASE_URL,
@@ -43,7 +44,7 @@ export function makeVendors(
       authUrl: env.PHOTON_AUTH_URL,
       clientId: env.PHOTON_CLIENT_ID ?? "",
       clientSecret: env.PHOTON_CLIENT_SECRET ?? "",
-      ...(env.PHOTON_PHARMACY_ID ? { pharmacyId: env.PHOTON_PHARMACY_ID } : {}),
+      pharmacyId: env.PHOTON_PHARMACY_ID,
       fetch: fetchFor("pharmacy"),
       now,
     }),
@@ -63,13 +64,15 @@ export function makeVendors(
   };
 }
 
-/** The inbound side: the paths under `/webhooks/`, and the variable that holds each one's signing secret. */
+/** The inbound side: the paths under `/webhooks/`, and the variable with each one's signing secret. */
 const WEBHOOKS = {
   stripe: { connector: stripeWebhook, secret: "STRIPE_WEBHOOK_SECRET" },
   medplum: { connector: medplumWebhook, secret: "MEDPLUM_WEBHOOK_SECRET" },
   photon: { connector: photonWebhook, secret: "PHOTON_WEBHOOK_SECRET" },
   customerio: { connector: customerioWebhook, secret: "CUSTOMERIO_WEBHOOK_SECRET" },
 } as const;
+
+const webhookOf = (vendor: string) => Object.entries(WEBHOOKS).find(([name]) => name === vendor)?.[1];
 
 /** A variable's name has no dash, so `my_shop` and `my-shop` are one source: with two, each event would count twice. */
 const canonical = (source: string) => source.replaceAll("_", "-");
@@ -78,11 +81,11 @@ export function webhookConnector(vendor: string, source?: string): WebhookConnec
   if (vendor === "standard") {
     return source && /^[a-z0-9_-]{1,50}$/.test(source) ? makeStandardWebhook(canonical(source)) : undefined;
   }
-  return Object.entries(WEBHOOKS).find(([name]) => name === vendor)?.[1].connector;
+  return webhookOf(vendor)?.connector;
 }
 
 export function webhookSecrets(env: Env, vendor: string, source?: string): readonly string[] {
   if (vendor === "standard") return liveSecrets(env.standardSecrets.get(canonical(source ?? "")));
-  const known = Object.entries(WEBHOOKS).find(([name]) => name === vendor);
-  return known ? liveSecrets(env[known[1].secret]) : [];
+  const webhook = webhookOf(vendor);
+  return webhook ? liveSecrets(env[webhook.secret]) : [];
 }

@@ -1,5 +1,5 @@
 /**
- * Days. A day belongs to a zone: an instant has one only where a zone is named, and here it is mostly the pharmacy's.
+ * Days. A day belongs to a zone, mostly the pharmacy's: an instant has a day only in a named zone.
  * Zones are IANA names; one that Intl does not know throws RangeError.
  */
 
@@ -34,8 +34,8 @@ export function endOfDay(day: Day, timeZone: string): Date {
 }
 
 /**
- * So many days later by the calendar, at the same time of the day: the clock may change in between. Of two such moments
- * the former; where there is none, as much later as the clock leaps.
+ * `days` later by the calendar, at the same time of the day, also when the clock changes in between. Of two such moments
+ * the former. Where the clock leaps over that time, as much later as the leap.
  */
 export function addDays(at: Date, days: number, timeZone: string): Date {
   const clock = wallClock(timeZone);
@@ -45,12 +45,12 @@ export function addDays(at: Date, days: number, timeZone: string): Date {
   return new Date(exact.length > 0 ? Math.min(...exact) : Math.max(...moments));
 }
 
-/** What may show `wall`: the clock may change that day, so the offsets of the day before and after are both tried. */
+/** Moments that may show `wall`: the clock may change that day, so both the day before's and after's offset count. */
 function momentsAt(wall: number, clock: (at: number) => number): number[] {
   return [wall - DAY_MS, wall + DAY_MS].map((at) => wall - (clock(at) - at));
 }
 
-/** A night's run asks for the same few hundred days again and again, and each costs four looks at a calendar. */
+/** A night's run asks for the same few hundred days again and again, and each costs four readings of a calendar. */
 const ends = new Map<string, number>();
 const ENDS_REMEMBERED = 5000;
 
@@ -71,14 +71,10 @@ function endBefore(midnight: number, timeZone: string): number {
 /** Making a format costs more than a hundred uses of it, and the zone is one setting. */
 const wallClocks = new Map<string, (at: number) => number>();
 
-/** What the clock on the wall shows at an instant, as if it were UTC, in milliseconds. */
+/** The zone's local time at an instant, as if it were UTC, in milliseconds. */
 function wallClock(timeZone: string): (at: number) => number {
-  const clock = wallClocks.get(timeZone) ?? makeWallClock(timeZone);
-  wallClocks.set(timeZone, clock);
-  return clock;
-}
-
-function makeWallClock(timeZone: string): (at: number) => number {
+  const known = wallClocks.get(timeZone);
+  if (known) return known;
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone,
     calendar: "gregory",
@@ -91,13 +87,15 @@ function makeWallClock(timeZone: string): (at: number) => number {
     minute: "numeric",
     second: "numeric",
   });
-  return (at) => {
+  const clock = (at: number) => {
     const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
     const part = (name: Intl.DateTimeFormatPartTypes) => parts.get(name) ?? 0;
     const seconds = (part("hour") * 60 + part("minute")) * 60 + part("second");
     const milliseconds = ((at % 1000) + 1000) % 1000;
     return utc(part("year"), part("month"), part("day")) + seconds * 1000 + milliseconds;
   };
+  wallClocks.set(timeZone, clock);
+  return clock;
 }
 
 /** `Date.UTC` reads years below 100 as 19xx; month is 1 to 12 and may overflow, as may the day. */
@@ -105,7 +103,7 @@ export function utc(year: number, month: number, day: number): number {
   return new Date(0).setUTCFullYear(year, month - 1, day);
 }
 
-/** The only cut of a date in UTC; everyone else asks {@link dayIn}. */
+/** The only cut of a date in UTC. Every other file asks {@link dayIn}. */
 function utcDate(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }

@@ -72,5 +72,5 @@ export function databaseUrl(env: Env): string {
 
 /** A secret that is being rolled is written as `new,old`. */
 export function liveSecrets(value: string | undefined): readonly string[] {
-  return (value ?? "").split(",").map((secret) => secret.trim()).filter((secret) => secret !== "");
+  return (value ?? "").split(",").map((secret) => secret.trim()).filter(Boolean);
 }

@@ -1,4 +1,5 @@
 import { makeVendors, webhookConnector, webhookSecrets } from "./connectors.ts";
+import { sql } from "kysely";
 import { connect, type Database } from "./db/database.ts";
 import { databaseUrl, type Env } from "./env.ts";
 import { type DrainAppDeps, makeDrainApp } from "./http/drain-app.ts";
@@ -10,55 +11,45 @@ import { drain } from "./queue/drain.ts";
 import { Pace } from "./queue/pace.ts";
 import { pharmacyZone } from "./queue/settings.ts";
 import { makeStepTable, STEPS } from "./steps/table.ts";
-import { sql } from "kysely";
 
 /** How long the local stack's moved clock is trusted before it is read again. */
 const CLOCK_TRUSTED_MS = 100;
 
 /** A clock that follows `clockwork.now()`. Hosted it is the machine's own; only the local stack's can be moved. */
-interface FollowedClock {
-  now: () => Date;
-  /** Reads the clock's offset anew, where there is one. */
-  follow: () => Promise<void>;
-}
-
-function makeClock(env: Env, db: Database): FollowedClock {
-  if (!env.CLOCKWORK_LOCAL) return { now: () => new Date(), follow: () => Promise.resolve() };
+function makeClock(env: Env, db: Database) {
   let offset = 0;
   let readAt = -Infinity;
+  const now = () => new Date(Date.now() + offset);
   return {
-    now: () => new Date(Date.now() + offset),
+    now,
+    /** Now, after the clock's offset was read anew. */
     async follow() {
-      if (performance.now() - readAt < CLOCK_TRUSTED_MS) return;
-      const { rows } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(db);
-      const [row] = rows;
+      if (!env.CLOCKWORK_LOCAL || performance.now() - readAt < CLOCK_TRUSTED_MS) return now();
+      const { rows: [row] } = await sql<{ now: Date }>`select clockwork.now() as now`.execute(db);
       if (row) offset = row.now.getTime() - Date.now();
       readAt = performance.now();
+      return now();
     },
   };
 }
 
 /** One structured line on standard output: a hosted function may write 100 in 10 s. */
-export const logLine: Log = (event, fields) => console.log(JSON.stringify({ event, ...fields }));
+const logLine: Log = (event, fields) => console.log(JSON.stringify({ event, ...fields }));
 
-/** Everything the `webhooks` function is made of, from its environment. */
+/** The `webhooks` function, from its environment. */
 export function wireWebhooks(env: Env, log: Log = logLine) {
   const { db } = connect(databaseUrl(env));
-  const clock = makeClock(env, db);
   return makeWebhooksApp({
     db,
     steps: makeStepTable(STEPS),
     log,
-    clock: async () => {
-      await clock.follow();
-      return clock.now();
-    },
+    clock: makeClock(env, db).follow,
     connector: webhookConnector,
     secrets: (vendor, source) => webhookSecrets(env, vendor, source),
   });
 }
 
-/** Everything the `drain` function is made of, from its environment. */
+/** The `drain` function, from its environment. */
 export function wireDrain(env: Env, background: DrainAppDeps["background"], log: Log = logLine) {
   const { db } = connect(databaseUrl(env));
   const clock = makeClock(env, db);
@@ -87,7 +78,7 @@ export function wireDrain(env: Env, background: DrainAppDeps["background"], log:
   });
 }
 
-/** Everything the `renewals` function is made of, from its environment. */
+/** The `renewals` function, from its environment. */
 export function wireRenewals(env: Env, log: Log = logLine) {
   const { db } = connect(databaseUrl(env));
   return makeRenewalsApp({ db, log, cronSecret: env.CLOCKWORK_CRON_SECRET });

@@ -1,4 +1,4 @@
-import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/contract.ts";
+import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/pharmacy.ts";
 import { filesUnder, handWritten, SHARED, shared, type SourceFile, sources } from "./sources.ts";
 
 /** A rule about single lines: none of the files may have a line like `breaks`; lines like `keeps` are left alone. */

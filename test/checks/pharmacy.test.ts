@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/contract.ts";
+import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/pharmacy.ts";
 import { unheardOrders } from "../../src/shared/checks/pharmacy-orders.ts";
 import { startRun } from "../../src/shared/checks/runs.ts";
 import { addTask, liveAtPharmacy, orders, stopped, tasksOf } from "../support/act.ts";

@@ -10,7 +10,7 @@ import {
   pharmacyPrescriptionHint,
   stripeHint,
 } from "../../src/shared/vendors/hints.ts";
-import type { EventName } from "../../src/shared/vendors/contract.ts";
+import type { EventName } from "../../src/shared/vendors/webhook.ts";
 import { setStatus } from "../support/act.ts";
 import {
   ALL_SENDERS,

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { recordWebhook, takeIn } from "../../src/shared/ingest/record.ts";
+import { recordEvents, recordWebhook } from "../../src/shared/ingest/record.ts";
 import { isStorable } from "../../src/shared/ingest/storable.ts";
 import { defineStep } from "../../src/shared/queue/step.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { type Json, UnreadableEvent, type WebhookConnector } from "../../src/shared/vendors/contract.ts";
+import type { Json } from "../../src/shared/vendors/contract.ts";
+import { UnreadableEvent, type WebhookConnector } from "../../src/shared/vendors/webhook.ts";
 import { addTask } from "../support/act.ts";
 import { makeWorld } from "../support/world.ts";
 
@@ -74,7 +75,7 @@ describe("recordWebhook", () => {
   });
 });
 
-describe("takeIn", () => {
+describe("recordEvents", () => {
   test("makes of what a list shows the very tasks that webhooks would have, and only of what is new", async () => {
     const world = await makeWorld();
     const steps = makeStepTable([...STEPS, told]);
@@ -88,7 +89,7 @@ describe("takeIn", () => {
     ];
     const take = () =>
       world.db.transaction().execute((trx) =>
-        takeIn(trx, steps, "standard.test", [...events, event("e2", "told")], byWebhook?.id ?? 0)
+        recordEvents(trx, steps, "standard.test", [...events, event("e2", "told")], byWebhook?.id ?? 0)
       );
     const ids = await take();
     expect(ids).toHaveLength(2);
@@ -112,7 +113,9 @@ describe("takeIn", () => {
     const cause = await addTask(world.db, "completeness.stripe", {}, "stripe");
     const events = [event("e\0", "told", { wanted: "yes" }), event("e9", "untold")];
     const take = () =>
-      world.db.transaction().execute((trx) => takeIn(trx, world.deps.steps, "standard.test", events, cause));
+      world.db.transaction().execute((trx) =>
+        recordEvents(trx, world.deps.steps, "standard.test", events, cause)
+      );
     expect(await take()).toHaveLength(2);
     expect(await take()).toEqual([]);
     const rows = await world.db.selectFrom("clockwork.tasks").select(["step", "status"])

@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { expect, test } from "vitest";
 import { isLiveAtPharmacy, needsAttention } from "../../src/shared/orders/orders.ts";
 import { type InvoiceState, invoiceStateOf, isDisputed } from "../../src/shared/orders/payment.ts";
-import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/contract.ts";
+import { PHARMACY_ORDER_STATES } from "../../src/shared/vendors/pharmacy.ts";
 import type { StripeInvoice } from "../../src/shared/vendors/stripe/client.ts";
 
 /** A word that is new in Stripe's package does not compile until it stands here. */

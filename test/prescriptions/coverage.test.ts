@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Coverage, coverageOf, type InFlight } from "../../src/shared/prescriptions/coverage.ts";
 import type { Demand } from "../../src/shared/prescriptions/demand.ts";
 import { RXNORM } from "../../src/shared/prescriptions/by-product.ts";
-import type { Prescription } from "../../src/shared/vendors/contract.ts";
+import type { Prescription } from "../../src/shared/vendors/health.ts";
 import { addDays, type Day, dayIn } from "../../src/shared/day.ts";
 import { prescription } from "./support.ts";
 

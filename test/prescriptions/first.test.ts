@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FIRST_WITHIN_DAYS, judgeFirst } from "../../src/shared/prescriptions/first.ts";
 import { RXNORM, sortByProduct } from "../../src/shared/prescriptions/by-product.ts";
-import type { Prescription } from "../../src/shared/vendors/contract.ts";
+import type { Prescription } from "../../src/shared/vendors/health.ts";
 import { prescription as written, type Written } from "./support.ts";
 
 const NOW = new Date("2026-12-01T12:00:00Z");

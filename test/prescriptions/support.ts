@@ -1,4 +1,4 @@
-import type { FhirWords, Prescription } from "../../src/shared/vendors/contract.ts";
+import type { FhirWords, Prescription } from "../../src/shared/vendors/health.ts";
 import { recordedDate } from "../../src/shared/vendors/medplum/dates.ts";
 import { RXNORM } from "../../src/shared/prescriptions/by-product.ts";
 

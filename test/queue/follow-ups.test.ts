@@ -2,7 +2,7 @@ import { describe, expectTypeOf, test } from "vitest";
 import type { FollowUp } from "../../src/shared/queue/reasons.ts";
 import type { DataOf, StepName } from "../../src/shared/queue/step-data.ts";
 import type { NewTask } from "../../src/shared/queue/tasks.ts";
-import type { EventName } from "../../src/shared/vendors/contract.ts";
+import type { EventName } from "../../src/shared/vendors/webhook.ts";
 
 describe("the compiler refuses a follow-up", () => {
   test("of a step that there is not", () => {

@@ -7,7 +7,7 @@ import {
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
 import { seeded, serveSandbox, ulid } from "../../scripts/sandbox/server.ts";
-import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
+import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 
 const { siteId, apiKey, appApiKey } = CUSTOMERIO_SANDBOX_KEYS;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
 import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
-import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
+import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 
 const SECRET = "sandbox-signing-secret";

@@ -4,7 +4,7 @@ import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox, type StripeSandboxOptions } from "../../scripts/sandbox/stripe.ts";
 import { API_VERSION } from "../../scripts/sandbox/stripe/objects.ts";
 import { periodEnd } from "../../scripts/sandbox/stripe/periods.ts";
-import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
+import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
 import { stripeWebhook } from "../../src/shared/vendors/stripe/webhook.ts";
 
 const SECRET = "whsec_sandbox";

@@ -6,7 +6,9 @@ import {
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
 import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
-import { type Crm, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import type { Crm } from "../../src/shared/vendors/crm.ts";
+import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
 import { makeCustomerioClient, ulidFor } from "../../src/shared/vendors/customerio/client.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 

@@ -4,17 +4,15 @@ import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/m
 import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { Day } from "../../src/shared/day.ts";
 import type { Fetch } from "../../src/shared/vendors/call.ts";
-import { type HealthRecord, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import type { HealthRecord } from "../../src/shared/vendors/health.ts";
+import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
 import { shippingAddress } from "../../src/shared/vendors/medplum/address.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
-import {
-  countFills,
-  medicationDispenseSchema,
-  medicationRequestSchema,
-  patientSchema,
-  toPrescription,
-} from "../../src/shared/vendors/medplum/fhir.ts";
+import { dispenseSchema, patientSchema, requestSchema } from "../../src/shared/vendors/medplum/fhir.ts";
+import { countFills } from "../../src/shared/vendors/medplum/fills.ts";
 import { toHealthPatient } from "../../src/shared/vendors/medplum/patient.ts";
+import { toPrescription } from "../../src/shared/vendors/medplum/to-prescription.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 
 const SECRET = "sandbox-signing-secret";
@@ -189,7 +187,7 @@ describe("webhook event", () => {
 
 describe("toPrescription", () => {
   const read = (changes: object = {}, count = 0) =>
-    toPrescription(medicationRequestSchema.parse({ ...request, ...changes }), {
+    toPrescription(requestSchema.parse({ ...request, ...changes }), {
       of: new Map([["rx-7", { count, lastOn: "2026-02-01", uncertain: 0 }]]),
       strays: [],
     });
@@ -245,14 +243,14 @@ describe("toPrescription", () => {
     for (
       const subject of [undefined, {}, { reference: "Group/1" }, { reference: "https://x.example/Patient/1" }]
     ) {
-      expect(medicationRequestSchema.safeParse({ ...request, subject }).success).toBe(false);
+      expect(requestSchema.safeParse({ ...request, subject }).success).toBe(false);
     }
   });
 
   test("fills are completed dispenses, per prescription", () => {
     let day = 0;
     const dispense = (status: string, ...to: string[]) =>
-      medicationDispenseSchema.parse({
+      dispenseSchema.parse({
         resourceType: "MedicationDispense",
         id: "d",
         status,

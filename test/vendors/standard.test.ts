@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
-import { UnreadableEvent } from "../../src/shared/vendors/contract.ts";
+import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
 import { makeStandardWebhook } from "../../src/shared/vendors/standard/webhook.ts";
 
 const encoder = new TextEncoder();

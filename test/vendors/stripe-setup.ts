@@ -2,7 +2,8 @@ import Stripe from "stripe";
 import { onTestFinished } from "vitest";
 import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox } from "../../scripts/sandbox/stripe.ts";
-import { VendorError, type VendorEvent } from "../../src/shared/vendors/contract.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
 import { makeStripeClient } from "../../src/shared/vendors/stripe/client.ts";
 import { stripeWebhook } from "../../src/shared/vendors/stripe/webhook.ts";
 

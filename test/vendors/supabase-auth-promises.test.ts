@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
 import { seeded } from "../../scripts/sandbox/server.ts";
 import { CALL_TIMEOUT_MS } from "../../src/shared/vendors/call.ts";
-import { type Login, VendorError } from "../../src/shared/vendors/contract.ts";
+import { VendorError } from "../../src/shared/vendors/contract.ts";
+import type { Login } from "../../src/shared/vendors/login.ts";
 import { makeSupabaseAuthClient } from "../../src/shared/vendors/supabase-auth/client.ts";
 
 const NOW = new Date("2026-03-01T10:00:00Z");

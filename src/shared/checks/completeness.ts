@@ -1,11 +1,11 @@
 import { DAY_MS } from "../day.ts";
 import type { Database, Trx } from "../db/database.ts";
-import { takeIn } from "../ingest/record.ts";
+import { recordEvents } from "../ingest/record.ts";
 import { type FollowUp, reason } from "../queue/reasons.ts";
 import type { DataOf } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
-import type { VendorEvent } from "../vendors/contract.ts";
+import type { VendorEvent } from "../vendors/webhook.ts";
 import { askAboutEndpoint, type CheckedVendor } from "./endpoint.ts";
 import { countPage, lastWindowEnd, startRun } from "./runs.ts";
 
@@ -90,7 +90,7 @@ export async function checkCompleteness(
     commit: async (trx): Promise<FollowUp[]> => {
       // Locked first: another run of this page may have recorded and counted its events.
       if (!(await awaiting(trx, runId, page, "lock"))) return [];
-      const taken = await takeIn(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);
+      const taken = await recordEvents(trx, ctx.steps, feed.vendor, await missing(trx), ctx.task.id);
       const count = { seen, missing: taken.length, repaired: taken.length };
       await countPage(trx, runId, page, count, next === null);
       if (next === null) return await askAboutEndpoint(trx, feed.vendor);

@@ -9,7 +9,8 @@ import {
 } from "../orders/orders.ts";
 import { findEvents, type FoundTask, UNDER_WAY } from "../queue/find.ts";
 import type { Hint } from "../vendors/hints.ts";
-import type { PharmacyOrder, PharmacyOrderState, VendorEvent } from "../vendors/contract.ts";
+import type { PharmacyOrder, PharmacyOrderState } from "../vendors/pharmacy.ts";
+import type { VendorEvent } from "../vendors/webhook.ts";
 
 /** The pharmacy's event of each state. One step handles them all, and reads the order anew. */
 const EVENTS: Record<PharmacyOrderState, string> = {

@@ -27,7 +27,7 @@ const types = {
 /**
  * A pool for one process. `max` stays at 4 or below on the edge: the pooler multiplies it by the functions alive.
  * Nothing here uses LISTEN, session settings or session locks, so a transaction pooler serves.
- * @param Client what a connection is; default: pg's own
+ * @param Client the class of a connection; default: pg's own
  */
 export function connect(url: string, max = 4, Client = pg.Client): { db: Database; close(): Promise<void> } {
   const pool = new pg.Pool({

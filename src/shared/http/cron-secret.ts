@@ -3,7 +3,7 @@ import type { Log } from "../queue/deps.ts";
 import { equalsInConstantTime } from "../vendors/signing.ts";
 
 /**
- * Lets only those in who send `Authorization: Bearer <cron secret>`: 401 for a wrong or missing one, 503 when ours is
+ * Lets in only requests with `Authorization: Bearer <cron secret>`: 401 for a wrong or missing one, 503 when ours is
  * not set, so that an unset secret never means "open".
  */
 export function needsCronSecret(secret: string | undefined, log: Log): MiddlewareHandler {

@@ -3,7 +3,7 @@ import type { Log } from "../queue/deps.ts";
 import { needsCronSecret } from "./cron-secret.ts";
 
 export interface DrainAppDeps {
-  /** The secret that pg_cron sends; undefined or empty means that nobody gets in. */
+  /** The secret that pg_cron sends. Undefined or empty lets nobody in. */
   cronSecret: string | undefined;
   log: Log;
   drain: () => Promise<unknown>;

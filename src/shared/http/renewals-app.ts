@@ -7,8 +7,8 @@ import { openTasks } from "../queue/open.ts";
 import { insertTasks } from "../queue/tasks.ts";
 import { needsCronSecret } from "./cron-secret.ts";
 
-export interface RenewalsAppDeps {
-  /** As for the drain; undefined or empty means that nobody gets in. */
+interface RenewalsAppDeps {
+  /** As for the drain: undefined or empty lets nobody in. */
   cronSecret: string | undefined;
   log: Log;
   db: Database;
@@ -17,15 +17,15 @@ export interface RenewalsAppDeps {
 const body = z.strictObject({ customer_id: z.int().positive().optional() });
 
 /**
- * `POST /renewals` with `Authorization: Bearer <cron secret>`: has the finder look at every active refill now, or with
- * `{"customer_id": 12}` at that customer's alone. Answers 202 with the number of the task that does it; a look at all
- * that is already on its way is not started twice. The drain does the work. 400 for a body that is neither.
+ * `POST /renewals` with `Authorization: Bearer <cron secret>`: asks the drain for a look at every active refill now, or
+ * with `{"customer_id": 12}` at that customer's alone. Answers 202 with the id of the task; while a look at all refills
+ * is under way, the id is that one's. 400 for any other body, 404 for an unknown customer.
  */
 export function makeRenewalsApp({ cronSecret, log, db }: RenewalsAppDeps): Hono {
   const app = new Hono();
   app.post("/renewals", needsCronSecret(cronSecret, log), async (c) => {
-    const text = await c.req.text();
-    const parsed = body.safeParse(parseJson(text.trim() === "" ? "{}" : text));
+    const isEmpty = (await c.req.text()).trim() === "";
+    const parsed = body.safeParse(isEmpty ? {} : await c.req.json().catch(() => undefined));
     if (!parsed.success) return c.json({ error: 'the body is {} or {"customer_id": <number>}' }, 400);
     const { customer_id: customerId } = parsed.data;
     const taskId = customerId === undefined ? await findAll(db) : await checkOne(db, customerId);
@@ -61,12 +61,4 @@ async function checkOne(db: Database, customerId: number): Promise<number | unde
     customerId,
   }]);
   return id;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,9 +4,9 @@ import type { Database } from "../db/database.ts";
 import { recordWebhook } from "../ingest/record.ts";
 import type { Log } from "../queue/deps.ts";
 import type { StepTable } from "../queue/step.ts";
-import type { WebhookConnector } from "../vendors/contract.ts";
+import type { WebhookConnector } from "../vendors/webhook.ts";
 
-/** The largest body any of the vendors sends is far below; a larger one is not read. */
+/** Every vendor's largest body is far below. A larger one is not read. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface WebhooksDeps {

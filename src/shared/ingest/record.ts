@@ -2,22 +2,22 @@ import type { Database, Trx } from "../db/database.ts";
 import { type Queue, QUEUES, reason } from "../queue/reasons.ts";
 import type { StepTable } from "../queue/step.ts";
 import { insertTasks, type NewTask } from "../queue/tasks.ts";
+import type { Json } from "../vendors/contract.ts";
+import { HINTS } from "../vendors/hints.ts";
+import { sha256Hex } from "../vendors/signing.ts";
 import {
   type EventSource,
-  type Json,
   type RawWebhook,
   UnreadableEvent,
   type VendorEvent,
   type WebhookConnector,
-} from "../vendors/contract.ts";
-import { HINTS } from "../vendors/hints.ts";
-import { sha256Hex } from "../vendors/signing.ts";
+} from "../vendors/webhook.ts";
 import { isStorable } from "./storable.ts";
 
-/** What became of a signed webhook. `repeat`: it was recorded before. */
-export type Recorded = "recorded" | "repeat" | "parked" | "unreadable";
+/** The result of a signed webhook. `repeat`: it was recorded before. */
+type Recorded = "recorded" | "repeat" | "parked" | "unreadable";
 
-/** Records a webhook whose signature was right: one insert, and of the body only a few attributes. */
+/** Records a webhook with a right signature: one insert, with only a few attributes of the body. */
 export async function recordWebhook(
   db: Database,
   steps: StepTable,
@@ -34,11 +34,10 @@ export async function recordWebhook(
 }
 
 /**
- * Takes in what a vendor's own list says happened, as its webhooks would have been. What was received before is nothing
- * new; the ids of the tasks that were are given back, and name `causedBy` as the task that found them: no webhook brought
- * them.
+ * Records the events of a vendor's own list as its webhooks would have been. Events already recorded are skipped. Returns
+ * the ids of the new tasks; `causedBy` is the task that found them.
  */
-export async function takeIn(
+export async function recordEvents(
   trx: Trx,
   steps: StepTable,
   source: EventSource,
@@ -46,7 +45,7 @@ export async function takeIn(
   causedBy: number,
 ): Promise<number[]> {
   const tasks: NewTask[] = [];
-  // By id, so that two who take in the same events never wait for each other.
+  // By id, so that two tasks with the same events never wait for each other.
   for (const event of events.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const task = isStorable(event)
       ? taskOf(steps, source, event)
@@ -56,7 +55,7 @@ export async function takeIn(
   return await insertTasks(trx, tasks);
 }
 
-/** The task that an event becomes, whichever way it came in. */
+/** The task of an event, from a webhook or a check. */
 function taskOf(steps: StepTable, source: EventSource, event: VendorEvent): NewTask {
   const name = `${source}.${event.type}` as const;
   const step = steps.find(name);
@@ -70,7 +69,7 @@ function taskOf(steps: StepTable, source: EventSource, event: VendorEvent): NewT
   };
 }
 
-/** For a person: what cannot be read is known by its size and its hash alone. */
+/** The task for a person about an unreadable body, with its size and its hash alone. */
 async function unreadable(source: string, body: Uint8Array): Promise<NewTask> {
   const sha256 = await sha256Hex(body);
   const details = { source, sha256, bytes: body.length };
@@ -84,7 +83,7 @@ async function unreadable(source: string, body: Uint8Array): Promise<NewTask> {
   };
 }
 
-/** The event, or undefined for a body that is none, or that holds what the database would refuse each time. */
+/** The event, or undefined for a body that is none, or one that the database would refuse each time. */
 function readStorable(connector: WebhookConnector, webhook: RawWebhook): VendorEvent | undefined {
   try {
     const event = connector.read(webhook);
@@ -95,7 +94,7 @@ function readStorable(connector: WebhookConnector, webhook: RawWebhook): VendorE
   }
 }
 
-/** The attributes that are stored; all others are dropped here. */
+/** The attributes that are stored; ingest keeps no others. */
 function pick({ attributes }: VendorEvent, keys: readonly string[]): Record<string, Json> {
   const kept: Record<string, Json> = {};
   for (const [key, value] of Object.entries(attributes)) {
@@ -110,7 +109,7 @@ function hintedBy(source: EventSource): string[] {
   return Object.entries(HINTS).flatMap(([name, { shape }]) => name === role ? Object.keys(shape) : []);
 }
 
-/** The queue an event is counted under: its vendor's, or `internal` for a vendor without a role. */
+/** The queue of an event: its vendor's, or `internal` for a vendor without a role. */
 function queueOf(source: string): Queue {
   return QUEUES.find((queue) => queue === source) ?? "internal";
 }

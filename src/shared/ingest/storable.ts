@@ -1,17 +1,18 @@
-import type { Attributes, Json, VendorEvent } from "../vendors/contract.ts";
+import type { Json } from "../vendors/contract.ts";
+import type { Attributes, VendorEvent } from "../vendors/webhook.ts";
 
 /** Longer than any vendor's id, reference or time; far below the 2,704 bytes that a row of an index may have. */
 const MAX_TEXT_LENGTH = 300;
 
 /**
- * Postgres takes neither NUL nor half a surrogate pair, and an index takes no long text: an event with one would be
- * refused by the database each time the vendor sends it. No control character belongs in an id anyway.
+ * Postgres takes neither NUL nor half a surrogate pair, and an index takes no long text: the database would refuse such
+ * an event each time the vendor sends it. No control character belongs in an id anyway.
  */
 const UNSTORABLE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * What the names of steps are made of; the brackets are Stripe's (`v2.core.account[identity].updated`). Anything else
- * could be anything, a sentence about a patient too.
+ * The characters of a step's name; the brackets are Stripe's (`v2.core.account[identity].updated`). Other text could be
+ * anything, even a sentence about a patient.
  */
 const EVENT_TYPE = /^[a-z0-9_.[\]-]{1,150}$/;
 

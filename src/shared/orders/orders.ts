@@ -4,7 +4,7 @@ import type { TrackerOrdersCancelCause, TrackerOrderStatesState } from "../db/ty
 import { unlessOpen } from "../queue/open.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
 import { wakeTasks } from "../queue/wake.ts";
-import type { PharmacyOrder, PharmacyOrderState } from "../vendors/contract.ts";
+import type { PharmacyOrder, PharmacyOrderState } from "../vendors/pharmacy.ts";
 
 export type OrderState = TrackerOrderStatesState;
 

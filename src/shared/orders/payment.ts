@@ -1,6 +1,6 @@
 import { Permanent, type Reason, reason } from "../queue/reasons.ts";
-import { VendorError } from "../vendors/contract.ts";
 import type { StripeChargeState, StripeClient, StripeInvoice } from "../vendors/stripe/client.ts";
+import { isOfUnknownId } from "../vendors/stripe/errors.ts";
 
 /** The standing of an invoice. Only this file compares Stripe's words for invoices, disputes and credit notes. */
 export type InvoiceState =
@@ -37,7 +37,7 @@ export async function readInvoice(stripe: StripeClient, invoiceId: string): Prom
   try {
     return await stripe.getInvoice(invoiceId);
   } catch (error) {
-    if (error instanceof VendorError && error.details.status === 404) {
+    if (isOfUnknownId(error)) {
       throw new Permanent("INVOICE_NOT_FOUND", { invoice: invoiceId });
     }
     throw error;

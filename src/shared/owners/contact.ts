@@ -1,5 +1,6 @@
 import { DAY_MS } from "../day.ts";
-import type { CrmProfile, LoginUser } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/crm.ts";
+import type { LoginUser } from "../vendors/login.ts";
 import type { StripeCustomer } from "../vendors/stripe/client.ts";
 import { type Difference, OWNERS } from "./owners.ts";
 

@@ -8,7 +8,7 @@ import { type FollowUp, reason } from "../queue/reasons.ts";
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
 import type { Outcome, StepContext } from "../queue/step.ts";
 import { wakeTasks } from "../queue/wake.ts";
-import type { CrmProfile } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/crm.ts";
 import type { ContactReading } from "./contact.ts";
 import { differs, markRepaired, openDriftOf } from "./drift.ts";
 import { comparedIn, differencesOf } from "./mirrors.ts";

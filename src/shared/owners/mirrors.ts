@@ -1,5 +1,5 @@
 import { MIRRORED_FACTS } from "../queue/step-data.ts";
-import type { CrmProfile } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/crm.ts";
 import { contactDifferences, type ContactReading } from "./contact.ts";
 import { type Difference, type MirroredFact, OWNERS } from "./owners.ts";
 import { type Plan, planDifferences } from "./plan.ts";

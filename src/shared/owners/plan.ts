@@ -1,6 +1,6 @@
 import { dayIn } from "../day.ts";
 import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
-import type { CrmProfile } from "../vendors/contract.ts";
+import type { CrmProfile } from "../vendors/crm.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import { type Difference, OWNERS } from "./owners.ts";
 

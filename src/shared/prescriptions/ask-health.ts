@@ -1,5 +1,6 @@
 import type { StepContext } from "../queue/step.ts";
-import { type Prescription, VendorError } from "../vendors/contract.ts";
+import { VendorError } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 
 /** Patients in a call: the health record's own limit, then smaller ones when a call fails. */
 const PATIENTS_AT_ONCE = [100, 10, 1] as const;

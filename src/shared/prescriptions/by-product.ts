@@ -1,7 +1,8 @@
 import { pharmacyZone } from "../queue/settings.ts";
 import type { StepContext } from "../queue/step.ts";
 import { productsByKey } from "../registry/prices.ts";
-import { type Prescription, VendorError } from "../vendors/contract.ts";
+import { VendorError } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
 export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";

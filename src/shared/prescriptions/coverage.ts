@@ -1,5 +1,5 @@
 import { addDays, type Day, endOfDay } from "../day.ts";
-import type { Prescription, RecordedDate } from "../vendors/contract.ts";
+import type { Prescription, RecordedDate } from "../vendors/health.ts";
 import { isFor } from "./by-product.ts";
 import { endOf, startOf } from "./dates.ts";
 import { type Demand, fillDemand } from "./demand.ts";

@@ -1,5 +1,5 @@
 import { endOfDay, startOfDay } from "../day.ts";
-import type { RecordedDate } from "../vendors/contract.ts";
+import type { RecordedDate } from "../vendors/health.ts";
 
 /**
  * The last instant of a date on record: of a day, its end in the zone. Null for an unreadable date, and for a month or a

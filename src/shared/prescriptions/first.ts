@@ -1,5 +1,5 @@
 import { DAY_MS } from "../day.ts";
-import type { Prescription } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 import { startOf } from "./dates.ts";
 import { type Need, NEEDED_TO_FILL, type Standing, standingOf } from "./standing.ts";
 

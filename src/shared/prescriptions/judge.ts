@@ -1,4 +1,4 @@
-import type { Prescription } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 import { isFor } from "./by-product.ts";
 import { type Standing, standingOf } from "./standing.ts";
 

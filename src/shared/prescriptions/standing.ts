@@ -1,4 +1,4 @@
-import type { Prescription } from "../vendors/contract.ts";
+import type { Prescription } from "../vendors/health.ts";
 import { endOf, startOf } from "./dates.ts";
 
 /** A thing that may be missing in a prescription, in plain words without a medical fact. */

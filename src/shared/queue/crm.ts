@@ -1,5 +1,5 @@
 import type { Trx } from "../db/database.ts";
-import type { Crm, CrmProfile } from "../vendors/contract.ts";
+import type { Crm, CrmProfile } from "../vendors/crm.ts";
 import { Permanent } from "./reasons.ts";
 import type { StepContext } from "./step.ts";
 

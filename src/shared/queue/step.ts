@@ -1,6 +1,10 @@
 import type { z } from "zod";
 import type { Trx } from "../db/database.ts";
-import type { Crm, EventName, HealthRecord, Login, Pharmacy } from "../vendors/contract.ts";
+import type { Crm } from "../vendors/crm.ts";
+import type { HealthRecord } from "../vendors/health.ts";
+import type { Login } from "../vendors/login.ts";
+import type { Pharmacy } from "../vendors/pharmacy.ts";
+import type { EventName } from "../vendors/webhook.ts";
 import type { StripeClient } from "../vendors/stripe/client.ts";
 import type { Deps } from "./deps.ts";
 import type { Effect } from "./effects.ts";

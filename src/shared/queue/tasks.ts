@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Database, Trx } from "../db/database.ts";
-import type { EventName, Json } from "../vendors/contract.ts";
+import type { Json } from "../vendors/contract.ts";
+import type { EventName } from "../vendors/webhook.ts";
 import type { FollowUp, Queue, Reason } from "./reasons.ts";
 import type { StepCall } from "./step-data.ts";
 

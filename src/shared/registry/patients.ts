@@ -1,5 +1,5 @@
 import type { StepContext } from "../queue/step.ts";
-import type { HealthPatient } from "../vendors/contract.ts";
+import type { HealthPatient } from "../vendors/health.ts";
 
 /** A longer chain of merges is a mistake in the health record. */
 const MOST_MERGES = 5;

@@ -1,6 +1,6 @@
 import type { StepContext } from "../queue/step.ts";
-import { VendorError } from "../vendors/contract.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
+import { isOfUnknownId } from "../vendors/stripe/errors.ts";
 
 /**
  * Every subscription the customer ever had, ended ones too, also as the Stripe customers they were before a merge.
@@ -41,6 +41,6 @@ export async function subscriptionsOf(
 
 /** Stripe may not know a deleted or merged customer any more. */
 function noneOfMissing(error: unknown): StripeSubscription[] {
-  if (error instanceof VendorError && error.details.code === "resource_missing") return [];
+  if (isOfUnknownId(error)) return [];
   throw error;
 }

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { type Role, VendorError } from "./contract.ts";
 
 export type Fetch = typeof fetch;
@@ -5,7 +6,7 @@ export type Fetch = typeof fetch;
 /** Shorter than every lease on an effect, so that a call never outlives the claim it was made under. */
 export const CALL_TIMEOUT_MS = 15_000;
 
-/** A vendor that asks for longer is asked again all the same: a mistyped header must not stop us for a year. */
+/** A longer Retry-After is cut to this: a mistyped header must not stop us for a year. */
 const LONGEST_RETRY_AFTER_SECONDS = 6 * 3600;
 
 /**
@@ -35,12 +36,41 @@ export async function callVendor(
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
-    throw new VendorError(vendor, neverSent(error) ? "unreachable" : "unanswered", operation);
+    throw connectionError(vendor, operation, error);
   }
   if (response.ok || accept.includes(response.status)) return response;
-  // A body that breaks off while it is thrown away changes nothing: the status was heard.
-  await response.body?.cancel().catch(() => {});
+  await discardBody(response);
   throw statusError(vendor, operation, response.status, response.headers.get("retry-after"));
+}
+
+/** Lets go of a body that nobody reads. A failure changes nothing: the status has arrived. */
+export async function discardBody(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+}
+
+/** Parses a vendor's answer; an answer of another shape is `unanswered`: it is not known what was done. */
+export async function readAnswer<Schema extends z.ZodType>(
+  vendor: Role,
+  operation: string,
+  response: Response,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const unusable = (code: string) =>
+    new VendorError(vendor, "unanswered", operation, { status: response.status, code });
+  const value: unknown = await response.json().catch(() => Promise.reject(unusable("not_json")));
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw unusable("shape");
+  return parsed.data;
+}
+
+/** The result of calls that prepare another. Where one has no answer, the other was never sent: `unreachable`. */
+export async function beforeSending<T>(preparation: Promise<T>): Promise<T> {
+  try {
+    return await preparation;
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.failure !== "unanswered") throw error;
+    throw new VendorError(error.vendor, "unreachable", error.operation, error.details);
+  }
 }
 
 /** The {@link VendorError} for an HTTP status that is no success. */
@@ -50,30 +80,29 @@ export function statusError(
   status: number,
   retryAfter: string | null | undefined,
 ): VendorError {
-  const retryAfterSeconds = parseRetryAfter(retryAfter);
-  const details = { status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+  const details = { status, retryAfterSeconds: parseRetryAfter(retryAfter) };
   if (status === 429) return new VendorError(vendor, "rate_limited", operation, details);
-  if (status >= 500 || status === 408) return new VendorError(vendor, "unanswered", operation, details);
-  return new VendorError(vendor, "refused", operation, details);
+  const isUnanswered = status >= 500 || status === 408;
+  return new VendorError(vendor, isUnanswered ? "unanswered" : "refused", operation, details);
 }
 
 function parseRetryAfter(value: string | null | undefined): number | undefined {
-  if (!value) return undefined;
-  const seconds = Number(value);
+  const seconds = Number(value || NaN);
   return Number.isFinite(seconds) && seconds >= 0
     ? Math.min(Math.ceil(seconds), LONGEST_RETRY_AFTER_SECONDS)
     : undefined;
 }
 
 /**
- * True when no request was sent: no connection was made. Node gives the cause a code. Deno has no codes;
- * its HTTP client names the phase that failed, in the message or (Deno 2.9.6) in the cause's message.
- * A URL in that message cannot hold these words: its spaces are encoded.
+ * The {@link VendorError} for an error of fetch: `unreachable` where no connection was made, so that no request was sent.
+ * Node gives the cause a code. Deno has no codes; its HTTP client names the phase that failed, in the message or (Deno
+ * 2.9.6) in the cause's message. A URL in that message cannot hold these words: its spaces are encoded.
  */
-function neverSent(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const cause = error.cause instanceof Error ? error.cause : undefined;
+export function connectionError(vendor: Role, operation: string, error: unknown): VendorError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined;
   const code = cause && "code" in cause ? String(cause.code) : "";
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code) ||
-    /client error \(Connect\)|error trying to connect/.test(`${error.message} ${cause?.message ?? ""}`);
+  const message = error instanceof Error ? `${error.message} ${cause?.message ?? ""}` : "";
+  const isUnsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code) ||
+    /client error \(Connect\)|error trying to connect/.test(message);
+  return new VendorError(vendor, isUnsent ? "unreachable" : "unanswered", operation);
 }

@@ -1,13 +1,13 @@
 import { z } from "zod";
 
 /**
- * By source: what its connector keeps of an event, a hint where to look. Ingest stores these attributes and no others.
- * Steps read the object anew and act on what it says now. An event that nothing handles is PARKED with the same
- * attributes, so that a step written later can run it.
+ * The attributes of an event that its source's connector keeps and ingest stores. Steps take them for a hint, read the
+ * object anew and act on its present state. An event without a step is PARKED with the same attributes, so that a step
+ * written later can run it.
  */
 export const HINTS = {
   stripe: z.strictObject({
-    /** The id of the object the event is about: in_…, ch_…, dp_… Some events are about none, or one yet to come. */
+    /** The id of the event's object: in_…, ch_…, dp_… Some events have none, or one that does not exist yet. */
     object_id: z.string().optional(),
     object_type: z.string().optional(),
     created: z.string().optional(),
@@ -27,12 +27,12 @@ export const HINTS = {
   pharmacy: z.strictObject({
     order_id: z.string().optional(),
     prescription_id: z.string().optional(),
-    /** What an event is about that is neither an order's nor a prescription's. */
+    /** The subject of an event of neither an order nor a prescription. */
     subject: z.string().nullish(),
     reference: z.string().nullish(),
     patient_id: z.string().nullish(),
     time: z.string().nullish(),
-    /** What the event itself says of an order, in the words of `PHARMACY_ORDER_STATES`. */
+    /** The order's state by the event alone, one of `PHARMACY_ORDER_STATES`. */
     state: z.string().nullish(),
   }),
   crm: z.strictObject({
@@ -45,7 +45,7 @@ export const HINTS = {
 };
 export type Hint<Source extends keyof typeof HINTS> = z.output<typeof HINTS[Source]>;
 
-/** An event about an object that exists at Stripe. */
+/** An event with an object that exists at Stripe. */
 export const stripeHint = HINTS.stripe.required({ object_id: true });
 export const healthHint = HINTS.health;
 export const pharmacyOrderHint = HINTS.pharmacy.required({ order_id: true });

@@ -2,7 +2,7 @@ import { checkCompleteness, type Feed, type Page } from "../../checks/completene
 import type { Trx } from "../../db/database.ts";
 import { findEvents } from "../../queue/find.ts";
 import { defineOwnStep, type StepContext, type StepTable } from "../../queue/step.ts";
-import type { Attributes, VendorEvent } from "../../vendors/contract.ts";
+import type { Attributes, VendorEvent } from "../../vendors/webhook.ts";
 
 const DELETED_PATIENTS = "patient.delete";
 

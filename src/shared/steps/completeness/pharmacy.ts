@@ -1,7 +1,8 @@
 import { checkCompleteness, type Feed, type Page } from "../../checks/completeness.ts";
 import { goneAtPharmacy, unheardOrders } from "../../checks/pharmacy-orders.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import type { PharmacyOrder, VendorEvent } from "../../vendors/contract.ts";
+import type { PharmacyOrder } from "../../vendors/pharmacy.ts";
+import type { VendorEvent } from "../../vendors/webhook.ts";
 
 /** The list of our orders that the pharmacy no longer counts as open. One call each, so few a page. */
 const OURS = "ours";

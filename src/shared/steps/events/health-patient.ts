@@ -3,7 +3,7 @@ import { holderOf, inWords, lockKeys, makeFormer } from "../../registry/keys.ts"
 import { referencesOf } from "../../registry/references.ts";
 import { type FollowUp, Permanent } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
-import type { HealthPatient } from "../../vendors/contract.ts";
+import type { HealthPatient } from "../../vendors/health.ts";
 import { healthHint } from "../../vendors/hints.ts";
 import { assignCustomer, linkOrAsk, waitForNamed } from "../../registry/link.ts";
 import { replacedBy, standingPatient } from "../../registry/patients.ts";

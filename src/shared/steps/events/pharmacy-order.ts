@@ -25,7 +25,7 @@ import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "..
 import { confirmEffect } from "../../queue/effects.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineStep, type StepContext } from "../../queue/step.ts";
-import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/contract.ts";
+import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/pharmacy.ts";
 import { pharmacyOrderHint } from "../../vendors/hints.ts";
 
 /**

@@ -5,8 +5,8 @@ import { creditedLines, isDisputed, readInvoice } from "../../orders/payment.ts"
 import { ask } from "../../queue/ask.ts";
 import { type FollowUp, Permanent, reason } from "../../queue/reasons.ts";
 import { defineStep, type Outcome, type StepContext } from "../../queue/step.ts";
-import { VendorError } from "../../vendors/contract.ts";
 import type { StripeCharge } from "../../vendors/stripe/client.ts";
+import { isOfUnknownId } from "../../vendors/stripe/errors.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 
 /**
@@ -42,7 +42,7 @@ async function readCharge(ctx: StepContext, chargeId: string): Promise<StripeCha
   try {
     return await ctx.vendors.stripe.getCharge(chargeId);
   } catch (error) {
-    if (error instanceof VendorError && error.details.status === 404) {
+    if (isOfUnknownId(error)) {
       throw new Permanent("CHARGE_NOT_FOUND", { charge: chargeId });
     }
     throw error;

@@ -4,7 +4,8 @@ import { type Customer, customerById, keyOf } from "../../registry/customers.ts"
 import { readProfile } from "../../queue/crm.ts";
 import { Permanent, Retryable, Wait } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
-import { LOGIN_REFUSALS, type LoginUser, VendorError } from "../../vendors/contract.ts";
+import { VendorError } from "../../vendors/contract.ts";
+import { LOGIN_REFUSALS, type LoginUser } from "../../vendors/login.ts";
 import { sha256Hex } from "../../vendors/signing.ts";
 
 const REQUEST = "request email change";

@@ -20,6 +20,7 @@ import {
 import { standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
+import { isOfUnknownId } from "../../vendors/stripe/errors.ts";
 
 /** In the metadata of a subscription that was started here: our numbers of its customer and its product. */
 const STARTED_FOR_CUSTOMER = "clockwork_customer";
@@ -197,7 +198,7 @@ async function explain(
   if (error.failure !== "refused") return error;
   const { status, code } = error.details;
   if (status === 402) return new Permanent("CARD_DECLINED", { customer, product, code: code ?? "-" });
-  const hasLostCard = code === "resource_missing" && stripeCustomerId !== null &&
+  const hasLostCard = isOfUnknownId(error) && stripeCustomerId !== null &&
     !(await ctx.vendors.stripe.hasPaymentMethod(stripeCustomerId));
   return hasLostCard ? new Permanent("NO_PAYMENT_METHOD", { customer, product }) : error;
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { callVendor, type Fetch } from "../call.ts";
-import { type Crm, type CrmProfile, VendorError } from "../contract.ts";
-import { readAnswer } from "../json.ts";
+import { callVendor, discardBody, type Fetch, readAnswer } from "../call.ts";
+import { VendorError } from "../contract.ts";
+import type { Crm, CrmProfile } from "../crm.ts";
+import { sha256Hex } from "../signing.ts";
 
-export interface CustomerioOptions {
+interface CustomerioOptions {
   /** `https://track.customer.io`, or `https://track-eu.customer.io` for a workspace in the EU. */
   trackUrl: string;
   siteId: string;
@@ -21,7 +22,7 @@ const RESERVED_DATA_KEYS: readonly string[] = ["recipient", "from_address", "rep
 /** The App API's own limit on ids in one call. */
 const PEOPLE_AT_ONCE = 100;
 
-/** Every value of an attribute is text in this answer; the rest of a person is not looked at. */
+/** Every attribute's value is text in this answer. Other fields of a person are not read. */
 const person = z.object({ id: z.string(), attributes: z.record(z.string(), z.unknown()) });
 /** The docs wrap each person; clients in use read them bare. */
 const peopleAnswer = z.object({
@@ -29,8 +30,8 @@ const peopleAnswer = z.object({
 });
 
 /**
- * The CRM over Customer.io: what is told goes to the Track API (docs.customer.io/api/track, about 100 requests a
- * second), what is read comes from the App API (docs.customer.io/integrations/api/app, 10 requests a second).
+ * The CRM over Customer.io: writes go to the Track API (docs.customer.io/api/track, about 100 requests a second), reads
+ * to the App API (docs.customer.io/integrations/api/app, 10 requests a second).
  * A 200 of the Track API says that a call was taken, not that it had an effect: a campaign may not have started, and
  * an update of somebody unknown changes nothing. An event older than 72 h is stored and starts no campaign.
  * Throws {@link VendorError}; a refusal never carries Customer.io's words.
@@ -42,23 +43,17 @@ export function makeCustomerioClient(options: CustomerioOptions): Crm {
 
   /** One call of the Track API, about one person. */
   async function track(operation: string, method: string, personId: string, rest: string, body: object) {
-    const segment = pathSegment(personId);
-    if (segment === null) throw new VendorError("crm", "refused", operation, { code: "person_id" });
-    const response = await callVendor(
-      fetch,
-      "crm",
-      operation,
-      `${trackUrl}/api/v1/customers/${segment}${rest}`,
-      {
-        method,
-        headers: {
-          authorization: `Basic ${btoa(`${siteId}:${apiKey}`)}`,
-          "content-type": "application/json",
-        },
-        body: JSON.stringify(body),
+    if (!isPathSegment(personId)) throw new VendorError("crm", "refused", operation, { code: "person_id" });
+    const url = `${trackUrl}/api/v1/customers/${encodeURIComponent(personId)}${rest}`;
+    const response = await callVendor(fetch, "crm", operation, url, {
+      method,
+      headers: {
+        authorization: `Basic ${btoa(`${siteId}:${apiKey}`)}`,
+        "content-type": "application/json",
       },
-    );
-    await response.body?.cancel().catch(() => {});
+      body: JSON.stringify(body),
+    });
+    await discardBody(response);
   }
 
   return {
@@ -75,7 +70,7 @@ export function makeCustomerioClient(options: CustomerioOptions): Crm {
       await track("update profile", "PUT", personId, "", {
         plan_state: planState,
         next_refill_on: nextRefillOn,
-        // Of two updates, the one whose owner was read later wins, attribute by attribute.
+        // Of two updates of an attribute, the one with the later read of the owner wins.
         _timestamp: seconds(asOf),
         _update: true,
       });
@@ -119,36 +114,25 @@ function withoutSlash(url: string): string {
 }
 
 /**
- * The id as one segment of a path, or null when it cannot be one. `.` and `..` vanish from a URL even when
- * encoded, and Customer.io can answer 200 to a path it does not know: such an event would be lost unseen.
+ * True when an id can be one segment of a path. `.` and `..` vanish from a URL even when encoded, and Customer.io can
+ * answer 200 to a path it does not know: such an event would be lost unseen.
  */
-function pathSegment(id: string): string | null {
-  if (id === "" || id === "." || id === "..") return null;
-  try {
-    return encodeURIComponent(id);
-  } catch {
-    return null;
-  }
+function isPathSegment(id: string): boolean {
+  return !["", ".", ".."].includes(id) && id.isWellFormed();
 }
 
 /** Crockford base 32. */
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /**
- * Customer.io drops a second event with the same id, and takes only a ULID for an id. This one is made, not
- * drawn: 48 bits of `at` (ms) and 80 bits of SHA-256 of `key`, so the same key and time give the same id.
+ * Customer.io ignores a second event with the same id, and takes only a ULID for an id. This one is computed, not
+ * random: 48 bits of `at` (ms) and 80 bits of SHA-256 of `key`, so the same key and time give the same id.
  * Throws RangeError for a time that a ULID cannot hold.
  */
 export async function ulidFor(key: string, at: Date): Promise<string> {
   const time = at.getTime();
   if (!(time >= 0 && time < 2 ** 48)) throw new RangeError("a ULID holds times from 1970 to 10889");
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
-  let bits = BigInt(time);
-  for (const byte of hash.subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
-  let id = "";
-  for (let i = 0; i < 26; i++) {
-    id = ALPHABET.charAt(Number(bits & 31n)) + id;
-    bits >>= 5n;
-  }
-  return id;
+  const bits = BigInt(time) << 80n | BigInt(`0x${(await sha256Hex(key)).slice(0, 20)}`);
+  const digits = bits.toString(32).padStart(26, "0");
+  return Array.from(digits, (digit) => ALPHABET.charAt(parseInt(digit, 32))).join("");
 }

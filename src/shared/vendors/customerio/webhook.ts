@@ -1,12 +1,11 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
-import { readJson } from "../json.ts";
-import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
+import { isSigned, toHex } from "../signing.ts";
+import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 
 /**
- * Customer.io tries for 7 days, and whether it renews the timestamp for a try is not documented:
- * a narrower window could refuse an event for ever. A day is added for clocks and a late last try.
+ * Customer.io tries for 7 days. Its documentation does not say whether a try has a new timestamp, so a narrower window
+ * could refuse an event for ever. A day is added for clocks and a late last try.
  */
 const OLDEST_SECONDS = 8 * 24 * 60 * 60;
 /** A clock may run ahead; a timestamp further in the future is forged or broken. */
@@ -24,7 +23,7 @@ const reportingEvent = z.object({
   event_id: z.string(),
   object_type: z.string(),
   metric: z.string(),
-  /** Seconds. A time that is none is not worth an event. */
+  /** Seconds. An event without a usable time is still an event. */
   timestamp: z.number().min(0).max(1e11).nullish().catch(null),
   data: z.object({
     customer_id: key,
@@ -33,8 +32,8 @@ const reportingEvent = z.object({
 });
 
 /**
- * The body of a campaign's webhook action, which is ours to define. It also carries email and phone;
- * they are not read here, because the CRM owns them and is asked when they are needed.
+ * The body of a campaign's webhook action, of our own making. It also carries email and phone.
+ * They are not read here: steps read them at the CRM, their owner, when they need them.
  */
 const ownEvent = z.object({
   event_id: z.string(),
@@ -54,48 +53,34 @@ const event = z.union([reportingEvent, ownEvent]);
  */
 export const customerioWebhook: WebhookConnector<Hint<"crm">> = {
   source: "crm",
-  // Any error makes Customer.io hold back every later event until this one succeeds.
+  // Any error makes Customer.io keep back every later event until this one succeeds.
   unreadableStatus: 200,
-  verify,
-  read,
+
+  async verify({ body, headers }, secrets, now) {
+    const timestamp = headers.get("x-cio-timestamp") ?? "";
+    if (!/^\d{1,12}$/.test(timestamp)) return false;
+    const ageSeconds = now.getTime() / 1000 - Number(timestamp);
+    if (!(ageSeconds <= OLDEST_SECONDS && ageSeconds >= -AHEAD_SECONDS)) return false;
+    const signature = (headers.get("x-cio-signature") ?? "").toLowerCase();
+    return await isSigned([signature], secrets, toHex, `v0:${timestamp}:`, body);
+  },
+
+  read({ body }) {
+    const parsed = readJson(body, event);
+    if (!EVENT_ID.test(parsed.event_id)) throw new UnreadableEvent("no usable event id");
+    const type = ("type" in parsed ? parsed.type : `${parsed.object_type}.${parsed.metric}`).toLowerCase();
+    if (!TYPE.test(type)) throw new UnreadableEvent("no usable event type");
+    return { id: parsed.event_id, type, attributes: attributesOf(parsed) };
+  },
 };
 
-async function verify(
-  { body, headers }: RawWebhook,
-  secrets: readonly string[],
-  now: Date,
-): Promise<boolean> {
-  const timestamp = headers.get("x-cio-timestamp") ?? "";
-  const signature = (headers.get("x-cio-signature") ?? "").toLowerCase();
-  if (!/^\d{1,12}$/.test(timestamp) || signature === "") return false;
-  const ageSeconds = now.getTime() / 1000 - Number(timestamp);
-  if (!(ageSeconds <= OLDEST_SECONDS && ageSeconds >= -AHEAD_SECONDS)) return false;
-  let signed = false;
-  for (const secret of secrets) {
-    if (secret === "") continue;
-    const expected = toHex(await hmacSha256(secret, `v0:${timestamp}:`, body));
-    signed = equalsInConstantTime(signature, expected) || signed;
-  }
-  return signed;
-}
-
-function read({ body }: RawWebhook): VendorEvent<Hint<"crm">> {
-  const parsed = readJson(body, event);
-  if (!EVENT_ID.test(parsed.event_id)) throw new UnreadableEvent("no usable event id");
-  const type = ("type" in parsed ? parsed.type : `${parsed.object_type}.${parsed.metric}`).toLowerCase();
-  if (!TYPE.test(type)) throw new UnreadableEvent("no usable event type");
-  if ("type" in parsed) {
-    const attributes = { person_id: parsed.external_id, cio_id: parsed.cio_id };
-    return { id: parsed.event_id, type, attributes };
-  }
-  const cioId = parsed.data?.identifiers?.cio_id ?? null;
+function attributesOf(parsed: z.output<typeof event>): Hint<"crm"> {
+  if ("type" in parsed) return { person_id: parsed.external_id, cio_id: parsed.cio_id };
+  const { timestamp, data } = parsed;
+  const cioId = data?.identifiers?.cio_id ?? null;
   return {
-    id: parsed.event_id,
-    type,
-    attributes: {
-      person_id: parsed.data?.identifiers?.id ?? parsed.data?.customer_id ?? null,
-      at: typeof parsed.timestamp === "number" ? new Date(parsed.timestamp * 1000).toISOString() : null,
-      ...(cioId === null ? {} : { cio_id: cioId }),
-    },
+    person_id: data?.identifiers?.id ?? data?.customer_id ?? null,
+    at: typeof timestamp === "number" ? new Date(timestamp * 1000).toISOString() : null,
+    ...(cioId === null ? {} : { cio_id: cioId }),
   };
 }

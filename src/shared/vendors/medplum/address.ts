@@ -9,20 +9,18 @@ const DEFAULT_COUNTRY = "US";
 const NOT_FOR_SHIPPING = new Set(["old", "billing"]);
 
 type Address = NonNullable<Patient["address"]>[number];
-type Name = NonNullable<Patient["name"]>[number];
 
 /**
  * The address to ship to at `now`: of those in use (not old, not billing, period not over and not yet to come),
- * the home address first, then the one that began last, then the one listed first. The one so chosen must be
- * complete (a street line, city, state, postal code), else the answer is null: falling back to another one
- * could send a medicine to where the patient lived before.
+ * the home address first, then the one that began last, then the one listed first. Null when that one is incomplete
+ * (a street line, city, state, postal code): another one could be where the patient lived before.
  */
 export function shippingAddress(patient: Patient, now: Date, timeZone: string): ShippingAddress | null {
   const [address] = (patient.address ?? [])
     .filter(({ use, period }) => !NOT_FOR_SHIPPING.has(use ?? "") && periodContains(period, now, timeZone))
     .sort((a, b) => Number(b.use === "home") - Number(a.use === "home") || began(b) - began(a));
   if (!address) return null;
-  const [street1, ...more] = lines(address);
+  const [street1, ...more] = filled(address.line ?? []);
   const city = trimmed(address.city);
   const state = trimmed(address.state);
   const postalCode = trimmed(address.postalCode);
@@ -43,16 +41,11 @@ function nameOf(patient: Patient): string | null {
   const names = (patient.name ?? []).filter(({ use }) => use !== "old");
   const name = names.find(({ use }) => use === "official") ?? names.find(({ use }) => use === "usual") ??
     names[0];
-  return name ? inFull(name) : null;
+  return filled([...(name?.given ?? []), name?.family]).join(" ") || trimmed(name?.text) || null;
 }
 
-function inFull({ given, family, text }: Name): string | null {
-  const parts = [...(given ?? []), family].map(trimmed).filter((part) => part !== "");
-  return parts.join(" ") || trimmed(text) || null;
-}
-
-function lines({ line }: Address): string[] {
-  return (line ?? []).map(trimmed).filter((part) => part !== "");
+function filled(texts: readonly (string | null | undefined)[]): string[] {
+  return texts.map(trimmed).filter((text) => text !== "");
 }
 
 /** An address without a start is older than any that has one. */

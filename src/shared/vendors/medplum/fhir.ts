@@ -1,10 +1,8 @@
 import { z } from "zod";
-import type { Prescription } from "../contract.ts";
-import { firstInstant, recordedDate } from "./dates.ts";
 
 /**
- * The part of FHIR R4 that we read. Missing data is normal in FHIR, so everything that we can do without may
- * be absent; status and the like stay plain text, for new codes come with new versions.
+ * The part of FHIR R4 that we read. Missing data is normal in FHIR, so every element that we can do without may
+ * be absent. Status and the like stay plain text, because new codes come with new versions.
  */
 
 /** A FHIR id. `.` and `..` match it, so it is no guard for a URL path by itself. */
@@ -18,33 +16,39 @@ const fhirId = z.string().regex(FHIR_ID);
 
 const referenceSchema = z.object({ reference: text });
 
-const periodSchema = z.object({ start: text, end: text });
-
-const durationSchema = z.object({ value: z.number().nullish(), code: text });
+const periodSchema = z.object({ start: text, end: text }).nullish();
+export type Period = z.output<typeof periodSchema>;
 
 const codesSchema = z.object({
   coding: z.array(z.object({ system: text, code: text })).nullish(),
 }).nullish();
 
-export const medicationRequestSchema = z.object({
+export const requestSchema = z.object({
   resourceType: z.literal("MedicationRequest"),
   id: fhirId,
   status: z.string(),
   intent: z.string(),
-  /** The patient's id. A prescription for a group, or one that names nobody by reference, is not one to ship on. */
+  /** The patient's id. A prescription for a group, or one without a reference to a patient, is unreadable. */
   subject: z.object({ reference: z.string() }).transform((to) => patientIdOf(to.reference)).pipe(fhirId),
   medicationCodeableConcept: codesSchema,
   doNotPerform: z.boolean().nullish(),
   authoredOn: text,
   dispenseRequest: z.object({
-    validityPeriod: periodSchema.nullish(),
+    validityPeriod: periodSchema,
     numberOfRepeatsAllowed: z.number().nullish(),
-    expectedSupplyDuration: durationSchema.nullish(),
+    expectedSupplyDuration: z.object({ value: z.number().nullish(), code: text }).nullish(),
   }).nullish(),
 });
-export type MedicationRequest = z.output<typeof medicationRequestSchema>;
+type MedicationRequest = z.output<typeof requestSchema>;
 
-export const medicationDispenseSchema = z.object({
+/** One malformed prescription must not hide the others of its page: of it only the patient is read. */
+export const anyRequestSchema = z.union([
+  requestSchema,
+  requestSchema.pick({ id: true, subject: true }),
+]);
+export type AnyRequest = Pick<MedicationRequest, "id" | "subject"> & Partial<MedicationRequest>;
+
+export const dispenseSchema = z.object({
   resourceType: z.literal("MedicationDispense"),
   id: fhirId,
   status: z.string(),
@@ -54,22 +58,18 @@ export const medicationDispenseSchema = z.object({
   whenHandedOver: text,
   authorizingPrescription: z.array(referenceSchema).nullish(),
 });
-export type MedicationDispense = z.output<typeof medicationDispenseSchema>;
+export type MedicationDispense = z.output<typeof dispenseSchema>;
 
-/** A dispense of which only the patient can be read. */
-export const unreadableDispenseSchema = z.object({
-  resourceType: z.literal("MedicationDispense"),
-  id: fhirId,
-  subject: referenceSchema.nullish(),
-}).transform(({ resourceType, id, subject }): MedicationDispense => ({
-  resourceType,
-  id,
-  status: "unreadable",
-  subject,
-}));
+/** As {@link anyRequestSchema}: of a malformed dispense only the patient is read. */
+export const anyDispenseSchema = z.union([
+  dispenseSchema,
+  dispenseSchema.pick({ resourceType: true, id: true, subject: true })
+    .transform((dispense): MedicationDispense => ({ ...dispense, status: "unreadable" })),
+]);
 
-/** Who is there at all. */
-export const knownPatientSchema = z.object({ resourceType: z.literal("Patient"), id: fhirId });
+/** Identifiers or contact points. */
+const valuesSchema = z.array(z.object({ use: text, system: text, value: text, period: periodSchema }))
+  .nullish();
 
 export const patientSchema = z.object({
   resourceType: z.literal("Patient"),
@@ -87,24 +87,21 @@ export const patientSchema = z.object({
     state: text,
     postalCode: text,
     country: text,
-    period: periodSchema.nullish(),
+    period: periodSchema,
   })).nullish(),
   active: z.boolean().nullish(),
-  identifier: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
-    .nullish(),
-  telecom: z.array(z.object({ use: text, system: text, value: text, period: periodSchema.nullish() }))
-    .nullish(),
+  identifier: valuesSchema,
+  telecom: valuesSchema,
   link: z.array(z.object({ other: referenceSchema.nullish(), type: text })).nullish(),
 });
 export type Patient = z.output<typeof patientSchema>;
 
-/** A searchset. A server may add entries of other types: an OperationOutcome, or what was included. */
+/** A searchset. A server may add entries of other types: an OperationOutcome, or included resources. */
 export const bundleSchema = z.object({
   resourceType: z.literal("Bundle"),
   link: z.array(z.object({ relation: z.string(), url: z.string() })).nullish(),
   entry: z.array(z.object({ resource: z.looseObject({ resourceType: z.string() }).nullish() })).nullish(),
 });
-export type Bundle = z.output<typeof bundleSchema>;
 
 /** The id in `<type>/<id>`, or null when the reference is absent, absolute or to another type. */
 export function referencedId(type: string, reference: string | null | undefined): string | null {
@@ -116,165 +113,7 @@ export function patientIdOf(reference: string | null | undefined): string | null
   return referencedId("Patient", reference);
 }
 
-/**
- * A MedicationRequest in our words. FHIR counts repeats, which leave out the first fill, and has no field for
- * the fills that remain: they are counted from the completed dispenses.
- * @param fills null: they were not counted
- */
-export function toPrescription(request: MedicationRequest, fills: FillCount | null): Prescription {
-  const { dispenseRequest } = request;
-  const repeats = dispenseRequest?.numberOfRepeatsAllowed;
-  const { count, lastOn, uncertain } = fills?.of.get(request.id) ?? NO_FILLS;
-  const strays = fills?.strays.filter((stray) => mayBeOf(stray, request)).length ?? 0;
-  return {
-    id: request.id,
-    patientId: request.subject,
-    fhir: {
-      status: request.status,
-      intent: request.intent,
-      doNotPerform: request.doNotPerform === true,
-    },
-    codes: codesOf(request.medicationCodeableConcept),
-    writtenOn: recordedDate(request.authoredOn),
-    validFrom: recordedDate(dispenseRequest?.validityPeriod?.start),
-    validUntil: recordedDate(dispenseRequest?.validityPeriod?.end),
-    fillsAllowed: isCount(repeats) ? 1 + repeats : null,
-    fillsDispensed: fills && count,
-    ...(uncertain + strays > 0 ? { uncertainFills: uncertain + strays } : {}),
-    lastDispensedOn: recordedDate(lastOn),
-    daysSupply: inDays(dispenseRequest?.expectedSupplyDuration),
-  };
-}
-
-/** A prescription of which only the patient can be read. */
-export const unreadableRequestSchema = medicationRequestSchema.pick({ id: true, subject: true });
-
-/**
- * One malformed prescription must not hide those of the other patients, nor count as valid: it is for no product.
- */
-export function unreadablePrescription(
-  { id, subject }: z.output<typeof unreadableRequestSchema>,
-): Prescription {
-  return {
-    id,
-    patientId: subject,
-    fhir: null,
-    codes: [],
-    writtenOn: null,
-    validFrom: null,
-    validUntil: null,
-    fillsAllowed: null,
-    fillsDispensed: null,
-    lastDispensedOn: null,
-    daysSupply: null,
-  };
-}
-
-/** The dispenses of one prescription. */
-export interface Fills {
-  /** Completed ones. */
-  count: number;
-  /** FHIR dateTime of the latest completed one. */
-  lastOn: string | null;
-  /** Those in a state that does not say whether a fill was used. */
-  uncertain: number;
-}
-
-/** A dispense that names no prescription: it used a fill of one that it does not tell. */
-interface Stray {
-  patientId: string;
-  /** Null: it does not say what was dispensed. */
-  codes: { system: string; code: string }[] | null;
-  /** FHIR dateTime. */
-  on: string | null;
-}
-
-/** What dispenses say about the fills that are used. */
-export interface FillCount {
-  /** By prescription. */
-  of: ReadonlyMap<string, Fills>;
-  strays: readonly Stray[];
-}
-
-const NO_FILLS: Fills = { count: 0, lastOn: null, uncertain: 0 };
-
-/** FHIR's states of a dispense in which no fill was used (yet). In one that we do not know, it may have been. */
-const NOT_DISPENSED: ReadonlySet<string> = new Set([
-  "preparation",
-  "in-progress",
-  "cancelled",
-  "on-hold",
-  "entered-in-error",
-  "stopped",
-  "declined",
-]);
-
-/** Whether a stray dispense may be a fill of this prescription: by patient, drug and time. What is not said may fit. */
-function mayBeOf({ patientId, codes, on }: Stray, request: MedicationRequest): boolean {
-  if (patientId !== request.subject) return false;
-  const written = codesOf(request.medicationCodeableConcept);
-  if (
-    codes && !codes.some((one) => written.some((two) => one.system === two.system && one.code === two.code))
-  ) {
-    return false;
-  }
-  const [at, since] = [firstInstant(on), firstInstant(request.authoredOn)];
-  return at === null || since === null || at >= since;
-}
-
-function codesOf(concept: z.output<typeof codesSchema>): { system: string; code: string }[] {
+/** The codes that name their system. */
+export function codesOf(concept: z.output<typeof codesSchema>): { system: string; code: string }[] {
   return (concept?.coding ?? []).flatMap(({ system, code }) => system && code ? [{ system, code }] : []);
-}
-
-/** The later of two FHIR dateTimes; text that is none loses. */
-function later(a: string | null, b: string | null | undefined): string | null {
-  return (firstInstant(b) ?? -Infinity) > (firstInstant(a) ?? -Infinity) ? b ?? null : a;
-}
-
-/** Counts dispenses by the prescription they name. One that names two prescriptions is a fill of each. */
-export function countFills(dispenses: Iterable<MedicationDispense>): FillCount {
-  const of = new Map<string, Fills>();
-  const strays: Stray[] = [];
-  for (const dispense of dispenses) {
-    const { status, subject, whenHandedOver, whenPrepared } = dispense;
-    if (NOT_DISPENSED.has(status)) continue;
-    const on = whenHandedOver ?? whenPrepared ?? null;
-    const named = prescriptionsNamedBy(dispense);
-    for (const id of named) {
-      const { count, lastOn, uncertain } = of.get(id) ?? NO_FILLS;
-      of.set(
-        id,
-        status === "completed"
-          ? { count: count + 1, lastOn: later(lastOn, on), uncertain }
-          : { count, lastOn, uncertain: uncertain + 1 },
-      );
-    }
-    const patientId = patientIdOf(subject?.reference);
-    if (named.size > 0 || patientId === null) continue;
-    const codes = codesOf(dispense.medicationCodeableConcept);
-    strays.push({ patientId, codes: codes.length > 0 ? codes : null, on });
-  }
-  return { of, strays };
-}
-
-function prescriptionsNamedBy({ authorizingPrescription }: MedicationDispense): Set<string> {
-  const ids = (authorizingPrescription ?? []).flatMap((to) =>
-    referencedId("MedicationRequest", to.reference) ?? []
-  );
-  return new Set(ids);
-}
-
-/** UCUM codes; months have no fixed length, and a fraction of a day is no supply that we can plan with. */
-const DAYS: Readonly<Record<string, number>> = { d: 1, wk: 7 };
-
-/** A fill that lasts longer is a slip of the pen. */
-const LONGEST_SUPPLY_DAYS = 1000;
-
-function inDays(duration: z.output<typeof durationSchema> | null | undefined): number | null {
-  const days = (duration?.value ?? 0) * (DAYS[duration?.code ?? ""] ?? 0);
-  return isCount(days) && days > 0 && days <= LONGEST_SUPPLY_DAYS ? days : null;
-}
-
-function isCount(value: number | null | undefined): value is number {
-  return Number.isSafeInteger(value) && (value ?? -1) >= 0;
 }

@@ -1,32 +1,30 @@
 import { DAY_MS } from "../../day.ts";
 import { firstInstant, recordedDate } from "./dates.ts";
-import type { MedicationRequest } from "./fhir.ts";
+import type { AnyRequest } from "./fhir.ts";
 
 /** A last day lasts one day, and zones differ by another. */
 const SURELY_OVER_MS = 3 * DAY_MS;
 
-/** A prescription can be entered some time after its first fill was handed over by its word. */
+/** A prescription can be entered some time after the day on which its first fill says it was handed over. */
 const ENTERED_LATE_MS = 31 * DAY_MS;
 
-/** False for a prescription that nothing can be filled under any more: cancelled, or surely over. */
-export function isInUse({ status, dispenseRequest }: MedicationRequest, now: Date): boolean {
+/** False for a prescription under which nothing can be filled: cancelled, surely over, or unreadable. */
+export function isInUse({ status, dispenseRequest }: AnyRequest, now: Date): boolean {
   if (status !== "active" && status !== "completed") return false;
   const text = dispenseRequest?.validityPeriod?.end;
   const end = recordedDate(text);
-  // A year or a month does not say which day.
+  // A year or a month does not name a day.
   if (end?.kind === "days" && end.first !== end.last) return true;
   return now.getTime() - (firstInstant(text) ?? Infinity) < SURELY_OVER_MS;
 }
 
-/** No fill of these can have been put on record before; null where one of them does not say when it began. */
-export function earliestFill(requests: readonly MedicationRequest[]): Date | null {
-  const begun = requests.map(({ authoredOn, dispenseRequest }) => {
-    const times = [firstInstant(authoredOn), firstInstant(dispenseRequest?.validityPeriod?.start)]
-      .filter((time) => time !== null);
-    return times.length > 0 ? Math.min(...times) : null;
-  });
-  const times = begun.filter((time) => time !== null);
-  return times.length > 0 && times.length === begun.length
-    ? new Date(Math.min(...times) - ENTERED_LATE_MS)
-    : null;
+/** The earliest time of a record of a fill of these. Null where one of them does not say when it began. */
+export function earliestFill(requests: readonly AnyRequest[]): Date | null {
+  const begun = requests.map(({ authoredOn, dispenseRequest }) =>
+    Math.min(
+      firstInstant(authoredOn) ?? Infinity,
+      firstInstant(dispenseRequest?.validityPeriod?.start) ?? Infinity,
+    )
+  );
+  return Number.isFinite(Math.max(...begun)) ? new Date(Math.min(...begun) - ENTERED_LATE_MS) : null;
 }

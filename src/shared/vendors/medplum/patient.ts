@@ -1,31 +1,27 @@
-import type { HealthPatient } from "../contract.ts";
+import type { HealthPatient } from "../health.ts";
 import { periodContains } from "./dates.ts";
 import { type Patient, patientIdOf } from "./fhir.ts";
 
 /**
- * Who a Patient is. What is old (`use`) or past (`period`) at `now` is left out. FHIR has it that a Patient with a link
- * `replaced-by` must be used no more, and that the other one then says `replaces`; either may come first.
+ * A Patient as {@link HealthPatient}. Elements that are old (`use`) or past (`period`) at `now` are left out. In FHIR a
+ * Patient with a link `replaced-by` must be used no more, and the other one says `replaces`; either may come first.
  */
 export function toHealthPatient(patient: Patient, now: Date, timeZone: string): HealthPatient {
-  const inUse = ({ use, period }: { use?: string | null | undefined; period?: Period }) =>
-    use !== "old" && periodContains(period, now, timeZone);
+  const inUse = (entries: Patient["telecom"]) =>
+    (entries ?? []).filter(({ use, period }) => use !== "old" && periodContains(period, now, timeZone));
   return {
     id: patient.id,
     active: patient.active !== false,
-    identifiers: (patient.identifier ?? []).filter(inUse).flatMap(({ system, value }) =>
-      system && value ? [{ system, value }] : []
-    ),
+    identifiers: inUse(patient.identifier)
+      .flatMap(({ system, value }) => system && value ? [{ system, value }] : []),
     replacement: replacementOf(patient),
     replaces: linked(patient, "replaces").flatMap((id) => id ?? []),
-    emails: (patient.telecom ?? []).filter((one) => one.system === "email" && inUse(one)).flatMap((
-      { value },
-    ) => value?.trim() || []),
+    emails: inUse(patient.telecom)
+      .flatMap(({ system, value }) => (system === "email" && value?.trim()) || []),
   };
 }
 
-type Period = Parameters<typeof periodContains>[0];
-
-/** Two replacements, or one that is no patient of this server, are none that can be followed. */
+/** Two replacements, or one that is no patient of this server, cannot be followed. */
 function replacementOf(patient: Patient): HealthPatient["replacement"] {
   const others = new Set(linked(patient, "replaced-by"));
   const [other] = others;
@@ -35,7 +31,7 @@ function replacementOf(patient: Patient): HealthPatient["replacement"] {
     : { kind: "unclear" };
 }
 
-/** The patients that links of this type name; null where it is something else. */
+/** The patients that links of this type name; null for a link to something else. */
 function linked({ link }: Patient, type: string): (string | null)[] {
   return (link ?? []).filter((one) => one.type === type).map(({ other }) => patientIdOf(other?.reference));
 }

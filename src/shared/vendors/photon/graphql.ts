@@ -1,16 +1,15 @@
 import { z } from "zod";
-import { callVendor, type Fetch, statusError } from "../call.ts";
-import { type Json, VendorError, type VendorFailure } from "../contract.ts";
-import { readAnswer } from "../json.ts";
-import type { TokenCache } from "./token.ts";
+import { callVendor, type Fetch, readAnswer, statusError } from "../call.ts";
+import { VendorError, type VendorFailure } from "../contract.ts";
+import type { TokenCache } from "../token.ts";
 
-/** Sends one GraphQL operation and returns its `data`, checked against `schema`. Throws {@link VendorError}. */
-export type Graphql = <Schema extends z.ZodType>(
-  operation: string,
-  query: string,
-  variables: { [name: string]: Json },
-  schema: Schema,
-) => Promise<z.output<Schema>>;
+/** One operation of the API: `schema` reads the `data` of its answer. */
+interface Operation<Schema extends z.ZodType> {
+  /** Ours, e.g. `create order`. */
+  name: string;
+  query: string;
+  schema: Schema;
+}
 
 const RATE_LIMITED = new Set(["RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS", "THROTTLED"]);
 const UNAUTHENTICATED = new Set([
@@ -38,24 +37,23 @@ const INTERNAL = new Set([
  */
 const SUSPECT_TOKEN_MS = 10 * 60_000;
 
-const SAFE_CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+/** Absent for text that may be more than a machine code. */
+const machineCode = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/).optional().catch(undefined);
 
 const envelope = z.object({
   data: z.record(z.string(), z.unknown()).nullish(),
   errors: z.array(z.object({
     path: z.array(z.unknown()).nullish(),
-    extensions: z.object({ code: z.unknown() }).nullish(),
+    extensions: z.object({ code: machineCode }).nullish(),
   })).nullish(),
 });
 type Envelope = z.output<typeof envelope>;
 
 /**
- * GraphQL over HTTP as Photon speaks it. HTTP 200 with `errors` is no success, and their text is never read:
- * it can hold clinical facts. A token that is refused is replaced once.
+ * Sends operations by GraphQL over HTTP as Photon speaks it. HTTP 200 with `errors` is no success, and their text is
+ * never read: it can hold clinical facts. A token that is refused is replaced once. Throws {@link VendorError}.
  */
-export function makeGraphql(deps: { apiUrl: string; fetch: Fetch; tokens: TokenCache }): Graphql {
-  const { apiUrl, fetch, tokens } = deps;
-
+export function makeGraphql({ apiUrl, fetch, tokens }: { apiUrl: string; fetch: Fetch; tokens: TokenCache }) {
   async function send(operation: string, token: string, body: string) {
     const response = await callVendor(fetch, "pharmacy", operation, apiUrl, {
       method: "POST",
@@ -67,51 +65,43 @@ export function makeGraphql(deps: { apiUrl: string; fetch: Fetch; tokens: TokenC
       body,
       accept: [400, 401],
     });
-    return { status: response.status, answer: await readEnvelope(operation, response) };
+    const answer = readAnswer("pharmacy", operation, response, envelope);
+    // A refusal stands by its status alone; its body is only asked for the code.
+    return {
+      status: response.status,
+      answer: await (response.ok ? answer : answer.catch((): Envelope => ({}))),
+    };
   }
 
-  return async (operation, query, variables, schema) => {
+  return async <Schema extends z.ZodType>(
+    { name, query, schema }: Operation<Schema>,
+    variables: object,
+  ): Promise<z.output<Schema>> => {
     const body = JSON.stringify({ query, variables });
     for (let lastTry = false;; lastTry = true) {
       const token = await tokens.get();
-      const { status, answer } = await send(operation, token, body);
-      const code = codeOf(answer);
-      if (status === 401 || (code !== undefined && UNAUTHENTICATED.has(code))) {
-        tokens.drop(token);
+      const { status, answer } = await send(name, token, body);
+      const code = answer.errors?.[0]?.extensions?.code;
+      if (status === 401 || UNAUTHENTICATED.has(code ?? "")) {
+        tokens.forget(token);
         if (!lastTry) continue;
-        throw statusError("pharmacy", operation, 401, null);
+        throw statusError("pharmacy", name, 401, null);
       }
       if (status === 400 || answer.errors?.length) {
-        if (code === "INTERNAL_SERVER_ERROR") tokens.drop(token, SUSPECT_TOKEN_MS);
-        throw new VendorError("pharmacy", failureOf(answer, code), operation, {
-          status,
-          ...(code === undefined ? {} : { code }),
-        });
+        if (code === "INTERNAL_SERVER_ERROR") tokens.forget(token, SUSPECT_TOKEN_MS);
+        throw new VendorError("pharmacy", failureOf(answer, code ?? ""), name, { status, code });
       }
       const parsed = schema.safeParse(answer.data);
       if (parsed.success) return parsed.data;
-      throw new VendorError("pharmacy", "unanswered", operation, { status, code: "shape" });
+      throw new VendorError("pharmacy", "unanswered", name, { status, code: "shape" });
     }
   };
 }
 
-async function readEnvelope(operation: string, response: Response): Promise<Envelope> {
-  if (response.ok) return await readAnswer("pharmacy", operation, response, envelope);
-  // The status alone says no; the body is only asked for the code.
-  return await readAnswer("pharmacy", operation, response, envelope).catch(() => ({}));
-}
-
-function codeOf(answer: Envelope): string | undefined {
-  const code = answer.errors?.[0]?.extensions?.code;
-  return typeof code === "string" && SAFE_CODE.test(code) ? code : undefined;
-}
-
-function failureOf(answer: Envelope, code: string | undefined): VendorFailure {
+function failureOf(answer: Envelope, code: string): VendorFailure {
   // An error below the root field, or data beside it: the operation ran and only its answer is incomplete.
   const ran = answer.errors?.some((error) => (error.path?.length ?? 0) > 1) ||
     Object.values(answer.data ?? {}).some((value) => value !== null);
-  if (ran) return "unanswered";
-  if (code !== undefined && RATE_LIMITED.has(code)) return "rate_limited";
-  if (code !== undefined && INTERNAL.has(code)) return "unanswered";
-  return "refused";
+  if (ran || INTERNAL.has(code)) return "unanswered";
+  return RATE_LIMITED.has(code) ? "rate_limited" : "refused";
 }

@@ -1,29 +1,12 @@
-import type { PharmacyOrderState } from "../contract.ts";
+import type { PharmacyOrderState } from "../pharmacy.ts";
 
 /**
- * Photon's words and ours, in one table. `shipped` comes from SHIPPED and from nothing else.
- *
- * | Photon order state        | ours                                            |
- * |---------------------------|-------------------------------------------------|
- * | ROUTING, PENDING, PLACED  | what the fulfilment says; `accepted` without one |
- * | COMPLETED                 | `delivered`                                     |
- * | CANCELED                  | `canceled`                                      |
- * | ERROR                     | `failed`                                        |
- * | a word we do not know     | `needs_attention`                               |
- *
- * | Photon fulfilment state        | ours              |
- * |--------------------------------|-------------------|
- * | SENT                           | `accepted`        |
- * | FILLING (mail order)           | `filling`         |
- * | RECEIVED, READY (pick up)      | `filling`         |
- * | SHIPPED (mail order)           | `shipped`         |
- * | DELIVERED, PICKED_UP           | `delivered`       |
- * | a word we do not know          | `needs_attention` |
- *
+ * Photon's words and ours. `shipped` comes from SHIPPED and from nothing else; a word we do not know is `needs_attention`.
  * Source: `OrderState` and `FulfillmentState` in @photonhealth/sdk 1.3.4.
  */
+
+/** In these states an order's state is that of its fulfilment; `accepted` without one. */
 export const OPEN_STATES: readonly string[] = ["ROUTING", "PENDING", "PLACED"];
-const UNDER_WAY = new Set(OPEN_STATES);
 
 const ENDED = new Map<string, PharmacyOrderState>([
   ["COMPLETED", "delivered"],
@@ -31,6 +14,7 @@ const ENDED = new Map<string, PharmacyOrderState>([
   ["ERROR", "failed"],
 ]);
 
+/** FILLING and SHIPPED are of mail orders, RECEIVED and READY of a pick-up. */
 const FULFILLMENT = new Map<string, PharmacyOrderState>([
   ["SENT", "accepted"],
   ["FILLING", "filling"],
@@ -41,7 +25,7 @@ const FULFILLMENT = new Map<string, PharmacyOrderState>([
   ["PICKED_UP", "delivered"],
 ]);
 
-/** Events that say where an order stands by their type alone. The others (`created`, `rerouted`) do not. */
+/** Events that tell an order's state by their type alone. The others (`created`, `rerouted`) do not. */
 const EVENTS = new Map<string, PharmacyOrderState>([
   ["order.placed", "accepted"],
   ["order.completed", "delivered"],
@@ -49,13 +33,13 @@ const EVENTS = new Map<string, PharmacyOrderState>([
   ["order.error", "failed"],
 ]);
 
-/** Where an order stands, from the state of the order and of its fulfilment (null: none yet). */
+/** Our state of an order, from Photon's states of the order and of its fulfilment (null: none yet). */
 export function orderState(state: string, fulfillment: string | null): PharmacyOrderState {
-  if (!UNDER_WAY.has(state)) return ENDED.get(state) ?? "needs_attention";
+  if (!OPEN_STATES.includes(state)) return ENDED.get(state) ?? "needs_attention";
   return fulfillment === null ? "accepted" : fulfillmentState(fulfillment);
 }
 
-/** What an order event says about where the order stands; null when it says nothing. `type` is ours, with dots. */
+/** The order's state that an order event tells; null when it tells none. `type` is ours, with dots. */
 export function eventState(type: string, fulfillment: string | null): PharmacyOrderState | null {
   if (type !== "order.fulfillment") return EVENTS.get(type) ?? null;
   return fulfillment === null ? null : fulfillmentState(fulfillment);

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { type RawWebhook, UnreadableEvent, type WebhookConnector } from "../contract.ts";
-import { readJson } from "../json.ts";
-import { equalsInConstantTime, hmacSha256, toHex } from "../signing.ts";
+import { isSigned, toHex } from "../signing.ts";
+import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 import { eventState } from "./states.ts";
 
 const SAFE_TYPE = /^[a-z0-9_.\-]{1,100}$/;
@@ -10,7 +9,7 @@ const SAFE_SUBJECT = /^[A-Za-z0-9_:.\-]{1,100}$/;
 
 const id = z.string().min(1).max(255);
 
-/** Only what is kept is named here: pharmacy, fills, instructions, notes and reason never get past this. */
+/** The fields that are kept. Pharmacy, fills, instructions, notes and reason are never read. */
 const data = z.object({
   id: id.nullish(),
   externalId: id.nullish(),
@@ -34,33 +33,26 @@ const body = z.union([event, z.tuple([event]).transform(([only]) => only)]);
 /**
  * Photon Health's webhooks: CloudEvents JSON, `X-Photon-Signature` = hex HMAC-SHA256(secret, raw body).
  * `X-Photon-Timestamp` is not signed, so it is ignored: there is no replay window, and the event id is the
- * replay guard. A 4xx makes Photon drop an event for good, hence 200 for one that cannot be read.
+ * replay guard. A 4xx makes Photon lose an event for good, hence 200 for an unreadable one.
  * Source: Photon docs, network/webhooks and network/webhooks/events.
  */
 export const photonWebhook: WebhookConnector<Hint<"pharmacy">> = {
   source: "pharmacy",
   unreadableStatus: 200,
 
-  async verify(webhook: RawWebhook, secrets: readonly string[]): Promise<boolean> {
-    const given = webhook.headers.get("x-photon-signature")?.trim().toLowerCase() ?? "";
-    let known = false;
-    for (const secret of secrets) {
-      if (secret === "") continue;
-      const expected = toHex(await hmacSha256(secret, webhook.body));
-      // No early return: the time must not tell which secret matched.
-      if (equalsInConstantTime(given, expected)) known = true;
-    }
-    return known;
+  async verify({ body, headers }, secrets) {
+    const signature = headers.get("x-photon-signature")?.trim().toLowerCase() ?? "";
+    return await isSigned([signature], secrets, toHex, body);
   },
 
-  read(webhook: RawWebhook) {
+  read(webhook) {
     const photonEvent = readJson(webhook.body, body);
     const type = eventType(photonEvent.type);
     return { id: photonEvent.id, type, attributes: attributesOf(type, photonEvent) };
   },
 };
 
-/** `photon:order:placed` becomes `order.placed`; a type of somebody else keeps its first word. */
+/** `photon:order:placed` becomes `order.placed`; a type without `photon:` keeps its first word. */
 function eventType(wire: string): string {
   const type = wire.toLowerCase().replace(/^photon:/, "").replaceAll(":", ".");
   if (!SAFE_TYPE.test(type)) throw new UnreadableEvent("not a type of event");
@@ -82,7 +74,7 @@ function attributesOf(type: string, photonEvent: PhotonEvent): Hint<"pharmacy"> 
   return { subject: subject && SAFE_SUBJECT.test(subject) ? subject : null, time };
 }
 
-/** The id of what the event is about; CloudEvents repeats it as the subject. */
+/** The id of the event's order or prescription; CloudEvents repeats it as the subject. */
 function subjectId({ data, subject }: PhotonEvent): string {
   const found = data?.id ?? subject;
   if (!found) throw new UnreadableEvent("no id of an order or a prescription");

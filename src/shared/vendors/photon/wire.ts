@@ -1,29 +1,8 @@
 import { z } from "zod";
 import { isDay } from "../../day.ts";
-import type { PharmacyOrder, PharmacyPrescription, ShippingAddress } from "../contract.ts";
+import type { ShippingAddress } from "../contract.ts";
+import type { PharmacyOrder, PharmacyPrescription } from "../pharmacy.ts";
 import { orderState } from "./states.ts";
-
-// Only what is used is asked for: neither the drug nor its instructions ever come back.
-const ADDRESS = "name { first last } street1 street2 city state postalCode country";
-const ORDER =
-  `id externalId state createdAt patient { id } address { ${ADDRESS} } fulfillment { state carrier trackingNumber }`;
-export const CREATE_ORDER =
-  `mutation CreateOrder($patientId: ID!, $fills: [FillInput!]!, $address: AddressInput!, $externalId: ID, $pharmacyId: ID) {
-  createOrder(patientId: $patientId, fills: $fills, address: $address, externalId: $externalId, pharmacyId: $pharmacyId) { ${ORDER} }
-}`;
-// Not in @photonhealth/sdk's types; Photon's own app sends cancelOrder(id: ID!, reason: String). No reason is given:
-// it would be free text about a patient.
-export const CANCEL_ORDER = `mutation CancelOrder($id: ID!) { cancelOrder(id: $id) { ${ORDER} } }`;
-export const GET_ORDER = `query Order($id: ID!) { order(id: $id) { ${ORDER} } }`;
-export const LIST_ORDERS = `query Orders($after: ID, $first: Int, $filter: OrderFilter) {
-  orders(after: $after, first: $first, filter: $filter) { ${ORDER} }
-}`;
-export const LIST_PRESCRIPTIONS = `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
-  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt expirationDate fillsRemaining }
-}`;
-export const LIST_TREATMENTS = `query Treatments($after: ID, $first: Int) {
-  prescriptions(after: $after, first: $first) { id state treatment { id } }
-}`;
 
 const addressNode = z.object({
   name: z.object({ first: z.string().nullish(), last: z.string().nullish() }).nullish(),
@@ -35,7 +14,7 @@ const addressNode = z.object({
   country: z.string().nullish(),
 });
 
-export const orderNode = z.object({
+const orderNode = z.object({
   id: z.string().min(1),
   externalId: z.string().nullish(),
   state: z.string(),
@@ -50,7 +29,7 @@ export const orderNode = z.object({
 });
 export type OrderNode = z.output<typeof orderNode>;
 
-export const prescriptionNode = z.object({
+const prescriptionNode = z.object({
   id: z.string().min(1),
   externalId: z.string().nullish(),
   state: z.string(),
@@ -60,12 +39,58 @@ export const prescriptionNode = z.object({
 });
 export type PrescriptionNode = z.output<typeof prescriptionNode>;
 
-export const treatmentNode = z.object({
+const treatmentNode = z.object({
   id: z.string().min(1),
   state: z.string(),
   treatment: z.object({ id: z.string().min(1) }),
-});
-export type TreatmentNode = z.output<typeof treatmentNode>;
+}).transform(({ id, state, treatment }) => ({ id, treatmentId: treatment.id, active: state === "ACTIVE" }));
+
+// The operations ask only for fields that are used: neither the drug nor its instructions ever come back.
+const ADDRESS = "name { first last } street1 street2 city state postalCode country";
+const ORDER =
+  `id externalId state createdAt patient { id } address { ${ADDRESS} } fulfillment { state carrier trackingNumber }`;
+
+export const CREATE_ORDER = {
+  name: "create order",
+  query:
+    `mutation CreateOrder($patientId: ID!, $fills: [FillInput!]!, $address: AddressInput!, $externalId: ID, $pharmacyId: ID) {
+  createOrder(patientId: $patientId, fills: $fills, address: $address, externalId: $externalId, pharmacyId: $pharmacyId) { ${ORDER} }
+}`,
+  schema: z.object({ createOrder: orderNode }),
+};
+// Not in @photonhealth/sdk's types; Photon's own app sends cancelOrder(id: ID!, reason: String). No reason is given:
+// it would be free text about a patient.
+export const CANCEL_ORDER = {
+  name: "cancel order",
+  query: `mutation CancelOrder($id: ID!) { cancelOrder(id: $id) { ${ORDER} } }`,
+  schema: z.object({ cancelOrder: orderNode }),
+};
+export const GET_ORDER = {
+  name: "get order",
+  query: `query Order($id: ID!) { order(id: $id) { ${ORDER} } }`,
+  schema: z.object({ order: orderNode.nullable() }),
+};
+export const LIST_ORDERS = {
+  name: "list orders",
+  query: `query Orders($after: ID, $first: Int, $filter: OrderFilter) {
+  orders(after: $after, first: $first, filter: $filter) { ${ORDER} }
+}`,
+  schema: z.object({ orders: z.array(orderNode.nullable()) }),
+};
+export const LIST_PRESCRIPTIONS = {
+  name: "list prescriptions",
+  query: `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
+  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt expirationDate fillsRemaining }
+}`,
+  schema: z.object({ prescriptions: z.array(prescriptionNode.nullable()) }),
+};
+export const LIST_TREATMENTS = {
+  name: "list treatments",
+  query: `query Treatments($after: ID, $first: Int) {
+  prescriptions(after: $after, first: $first) { id state treatment { id } }
+}`,
+  schema: z.object({ prescriptions: z.array(treatmentNode.nullable()) }),
+};
 
 export function toOrder(node: OrderNode): PharmacyOrder {
   return {
@@ -89,10 +114,6 @@ export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
   };
 }
 
-export function toTreatment({ id, state, treatment }: TreatmentNode) {
-  return { id, treatmentId: treatment.id, active: state === "ACTIVE" };
-}
-
 /** Photon's Address as ours; null when a part that a parcel needs is missing. The opposite of {@link toAddress}. */
 function fromAddress(node: z.output<typeof addressNode>): ShippingAddress | null {
   const { name, street1, street2, city, state, postalCode, country } = node;
@@ -113,12 +134,8 @@ export function toAddress({ name, street2, ...address }: ShippingAddress) {
   const words = name?.trim().split(/\s+/) ?? [];
   const last = words.length > 1 ? words.pop() : undefined;
   return {
-    ...(last === undefined ? {} : { name: { first: words.join(" "), last } }),
-    street1: address.street1,
-    ...(street2 ? { street2 } : {}),
-    city: address.city,
-    state: address.state,
-    postalCode: address.postalCode,
-    country: address.country,
+    ...address,
+    name: last === undefined ? undefined : { first: words.join(" "), last },
+    street2: street2 || undefined,
   };
 }

@@ -1,15 +1,13 @@
 import { z } from "zod";
 import type { Hint } from "../hints.ts";
-import { type RawWebhook, UnreadableEvent, type VendorEvent, type WebhookConnector } from "../contract.ts";
-import { readJson } from "../json.ts";
-import { equalsInConstantTime, fromBase64, hmacSha256, toBase64 } from "../signing.ts";
+import { fromBase64, isSigned, toBase64 } from "../signing.ts";
+import { readJson, UnreadableEvent, type WebhookConnector } from "../webhook.ts";
 
 /** The specification's own window, both ways. */
 const TOLERANCE_SECONDS = 5 * 60;
 /** The specification's limits of a secret, in bytes. */
 const SECRET_BYTES = { min: 24, max: 64 };
 
-const TYPE = /^[a-z0-9_.-]{1,100}$/;
 const EVENT_ID = /^[\x20-\x7e]{1,256}$/;
 
 /**
@@ -24,44 +22,33 @@ const EVENT_ID = /^[\x20-\x7e]{1,256}$/;
  */
 export function makeStandardWebhook(source: string): WebhookConnector<Hint<"standard">> {
   if (!/^[a-z0-9_-]{1,50}$/.test(source)) throw new RangeError("not a name of a source");
-  return { source: `standard.${source}`, unreadableStatus: 400, verify, read };
+  return {
+    source: `standard.${source}`,
+    unreadableStatus: 400,
+
+    async verify({ body, headers }, secrets, now) {
+      const id = header(headers, "id");
+      const timestamp = header(headers, "timestamp");
+      const signatures = readSignatures(header(headers, "signature"));
+      if (id === "" || !/^\d{1,12}$/.test(timestamp) || signatures.length === 0) return false;
+      if (!(Math.abs(now.getTime() / 1000 - Number(timestamp)) <= TOLERANCE_SECONDS)) return false;
+      return await isSigned(signatures, secrets.flatMap(readSecret), toBase64, `${id}.${timestamp}.`, body);
+    },
+
+    read({ body, headers }) {
+      const { type, timestamp } = readJson(body, event);
+      const id = header(headers, "id");
+      if (!EVENT_ID.test(id)) throw new UnreadableEvent("no usable webhook id");
+      return { id, type, attributes: { type, at: timestamp?.toISOString() ?? null } };
+    },
+  };
 }
 
-async function verify(
-  { body, headers }: RawWebhook,
-  secrets: readonly string[],
-  now: Date,
-): Promise<boolean> {
-  const id = header(headers, "id");
-  const timestamp = header(headers, "timestamp");
-  const signatures = readSignatures(header(headers, "signature"));
-  if (id === "" || !/^\d{1,12}$/.test(timestamp) || signatures.length === 0) return false;
-  const ageSeconds = now.getTime() / 1000 - Number(timestamp);
-  if (!(Math.abs(ageSeconds) <= TOLERANCE_SECONDS)) return false;
-  let signed = false;
-  for (const secret of secrets) {
-    const key = readSecret(secret);
-    if (key === null) continue;
-    const expected = toBase64(await hmacSha256(key, `${id}.${timestamp}.`, body));
-    for (const signature of signatures) signed = equalsInConstantTime(signature, expected) || signed;
-  }
-  return signed;
-}
-
-const event = z.unknown().transform((body) => {
-  const parsed = z.object({ type: z.unknown(), timestamp: z.unknown() }).partial().safeParse(body);
-  return parsed.success ? parsed.data : {};
-});
-const instant = z.iso.datetime({ offset: true });
-
-function read({ body, headers }: RawWebhook): VendorEvent<Hint<"standard">> {
-  const parsed = readJson(body, event);
-  const id = header(headers, "id");
-  if (!EVENT_ID.test(id)) throw new UnreadableEvent("no usable webhook id");
-  const named = typeof parsed.type === "string" ? parsed.type.toLowerCase() : "";
-  const type = TYPE.test(named) ? named : "event";
-  return { id, type, attributes: { type, at: readInstant(parsed.timestamp) } };
-}
+/** Any JSON is an event: its type and its time are optional. */
+const event = z.object({
+  type: z.string().toLowerCase().regex(/^[a-z0-9_.-]{1,100}$/).catch("event"),
+  timestamp: z.iso.datetime({ offset: true }).pipe(z.coerce.date()).nullable().catch(null),
+}).catch({ type: "event", timestamp: null });
 
 /** The header by its own name, or by Svix's where that name is used throughout; empty when it is missing. */
 function header(headers: Headers, name: "id" | "timestamp" | "signature"): string {
@@ -75,20 +62,14 @@ function readSignatures(list: string): string[] {
     .map((signature) => signature.slice("v1,".length));
 }
 
-/** The key's bytes, or null for a secret that is malformed, too short or too long: it verifies nothing. */
-function readSecret(secret: string): Uint8Array | null {
+/** The key's bytes. None for a secret that is malformed, too short or too long: it verifies nothing. */
+function readSecret(secret: string): Uint8Array[] {
   const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
-  if (base64 === undefined) return null;
+  if (base64 === undefined) return [];
   try {
     const key = fromBase64(base64);
-    return key.length >= SECRET_BYTES.min && key.length <= SECRET_BYTES.max ? key : null;
+    return key.length >= SECRET_BYTES.min && key.length <= SECRET_BYTES.max ? [key] : [];
   } catch {
-    return null;
+    return [];
   }
-}
-
-function readInstant(value: unknown): string | null {
-  const text = instant.safeParse(value);
-  const time = text.success ? Date.parse(text.data) : NaN;
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
 }

@@ -10,11 +10,11 @@ import type { StripeClient } from "./types.ts";
 
 export type * from "./types.ts";
 
-/** What {@link makeStripeClient} needs. `baseUrl` (e.g. `http://127.0.0.1:4310`) points it at a sandbox. */
-export interface StripeClientConfig {
+interface StripeOptions {
   apiKey: string;
   fetch: Fetch;
-  baseUrl?: string;
+  /** Of a sandbox, e.g. `http://127.0.0.1:4310`. Default: Stripe's own. */
+  baseUrl?: string | undefined;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface StripeClientConfig {
  * Every method throws a `VendorError` of the role `stripe`; an unknown id is `refused` with status 404 and
  * code `resource_missing`. Nothing is retried here: the queue does that.
  */
-export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeClientConfig): StripeClient {
+export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeOptions): StripeClient {
   const stripe = new Stripe(apiKey, {
     httpClient: Stripe.createFetchHttpClient(fetch),
     maxNetworkRetries: 0,
@@ -47,7 +47,6 @@ export function makeStripeClient({ apiKey, fetch, baseUrl }: StripeClientConfig)
 function addressOf(baseUrl: string | undefined): Stripe.StripeConfig {
   if (baseUrl === undefined) return {};
   const { protocol, hostname, port } = new URL(baseUrl);
-  return protocol === "http:"
-    ? { protocol: "http", host: hostname, port: port || "80" }
-    : { protocol: "https", host: hostname, port: port || "443" };
+  const isPlain = protocol === "http:";
+  return { protocol: isPlain ? "http" : "https", host: hostname, port: port || (isPlain ? 80 : 443) };
 }

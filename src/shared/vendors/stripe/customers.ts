@@ -1,17 +1,11 @@
 import type Stripe from "stripe";
-import { callStripe } from "./errors.ts";
-import { createdUpTo, isMissing, PAGE_SIZE, readPage, startingAfter, whole } from "./pages.ts";
+import { callStripe, nullIfMissing } from "./errors.ts";
+import { PAGE_SIZE, readPage, whole } from "./pages.ts";
 import { idOf, toCustomer } from "./reduce.ts";
-import type { StripeClient } from "./types.ts";
+import type { StripeCustomers } from "./types.ts";
 import { wholeSubscriptions } from "./whole-subscription.ts";
 
-/** Who pays, and with what. */
-export function makeCustomers(
-  stripe: Stripe,
-): Pick<
-  StripeClient,
-  "getCustomer" | "updateCustomer" | "listCustomers" | "hasPaymentMethod" | "getPaymentMethodCustomer"
-> {
+export function makeCustomers(stripe: Stripe): StripeCustomers {
   return {
     getCustomer: (id) =>
       callStripe("get customer", async () => {
@@ -30,17 +24,13 @@ export function makeCustomers(
     listCustomers: (cursor) =>
       callStripe("list customers", async () => {
         const { entries, next } = await readPage(cursor, (start) =>
-          stripe.customers.list({
-            limit: PAGE_SIZE,
-            expand: ["data.subscriptions"],
-            ...startingAfter(start),
-            ...createdUpTo(start),
-          }));
+          stripe.customers.list({ limit: PAGE_SIZE, expand: ["data.subscriptions"], ...start }));
         const customers = [];
         for (const customer of entries) {
           const subscriptions = customer.subscriptions === undefined ? [] : await whole(
             customer.subscriptions,
-            () => stripe.subscriptions.list({ customer: customer.id, limit: PAGE_SIZE }),
+            () =>
+              stripe.subscriptions.list({ customer: customer.id, limit: PAGE_SIZE }),
           );
           customers.push({
             ...toCustomer(customer),
@@ -55,30 +45,21 @@ export function makeCustomers(
 
     getPaymentMethodCustomer: (id) =>
       callStripe("get payment method", async () => {
-        try {
-          return idOf((await stripe.paymentMethods.retrieve(id)).customer);
-        } catch (error) {
-          if (isMissing(error) && error.statusCode === 404) return null;
-          throw error;
-        }
+        const method = await nullIfMissing(stripe.paymentMethods.retrieve(id));
+        return idOf(method?.customer);
       }),
   };
 }
 
 /** Null for a customer that was deleted or never was. */
 async function findCustomer(stripe: Stripe, id: string): Promise<Stripe.Customer | null> {
-  try {
-    const customer = await stripe.customers.retrieve(id);
-    return customer.deleted ? null : customer;
-  } catch (error) {
-    if (isMissing(error) && error.statusCode === 404) return null;
-    throw error;
-  }
+  const customer = await nullIfMissing(stripe.customers.retrieve(id));
+  return customer?.deleted ? null : customer;
 }
 
 /**
- * What a new subscription of the customer can be charged to: the default, else the newest on file (Checkout leaves a
- * card on file without making it the default); null when there is nothing.
+ * The payment method for a new subscription: the customer's default, else the newest on file (Checkout leaves a card on
+ * file without making it the default); null when there is none.
  */
 export async function findPaymentMethod(
   stripe: Stripe,

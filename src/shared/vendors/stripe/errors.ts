@@ -1,50 +1,60 @@
 import Stripe from "stripe";
-import { callVendor, statusError } from "../call.ts";
+import { connectionError, statusError } from "../call.ts";
 import { VendorError } from "../contract.ts";
 
+type StripeError = InstanceType<typeof Stripe.errors.StripeError>;
+
+const RESOURCE_MISSING = "resource_missing";
+
+/** True for a call that Stripe refused for an unknown id: 404, or 400 where a parameter has the id. */
+export function isOfUnknownId(error: unknown): boolean {
+  return error instanceof VendorError && error.vendor === "stripe" && error.details.code === RESOURCE_MISSING;
+}
+
+/** As {@link isOfUnknownId}, for an error of the SDK. */
+export function isMissing(error: unknown): error is StripeError {
+  return error instanceof Stripe.errors.StripeError && error.code === RESOURCE_MISSING;
+}
+
+/** The object of a request of the SDK, or null where Stripe does not have it (404). */
+export async function nullIfMissing<T>(request: Promise<T>): Promise<T | null> {
+  try {
+    return await request;
+  } catch (error) {
+    if (isMissing(error) && error.statusCode === 404) return null;
+    throw error;
+  }
+}
+
 /**
- * Runs one operation over the SDK; every error of the SDK leaves as a {@link VendorError}.
- * Only the status, Stripe's machine `code` and Retry-After go along, never its message.
+ * Runs one operation over the SDK. Every error of the SDK leaves as a {@link VendorError}, with the status, Stripe's
+ * machine `code` and Retry-After, never with its message.
  */
 export async function callStripe<T>(operation: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeError) throw await toVendorError(operation, error);
+    if (error instanceof Stripe.errors.StripeError) throw toVendorError(operation, error);
     throw error;
   }
 }
 
-async function toVendorError(
-  operation: string,
-  error: InstanceType<typeof Stripe.errors.StripeError>,
-): Promise<VendorError> {
+function toVendorError(operation: string, error: StripeError): VendorError {
   if (error instanceof Stripe.errors.StripeConnectionError) {
-    return await connectionError(operation, error.detail);
+    return connectionError("stripe", operation, error.detail);
   }
   const { statusCode, code } = error;
-  // No status: an answer that is not JSON, so from something in between. What was done is not known.
+  // No status: an answer that is not JSON, so not Stripe's own.
   if (statusCode === undefined) {
     return new VendorError("stripe", "unanswered", operation, { code: "not_json" });
   }
   // Stripe also has a rate limit that answers 400.
   const status = error instanceof Stripe.errors.StripeRateLimitError ? 429 : statusCode;
   const { failure, details } = statusError("stripe", operation, status, error.headers?.["retry-after"]);
-  return new VendorError(
-    "stripe",
-    // 409: another request holds the object or the same idempotency key right now.
-    status === 409 ? "unanswered" : failure,
-    operation,
-    { ...details, status: statusCode, ...(code === undefined ? {} : { code }) },
-  );
-}
-
-/** Asks `callVendor`, which knows how each runtime says that no connection was ever made. */
-async function connectionError(operation: string, cause: unknown): Promise<VendorError> {
-  try {
-    await callVendor(() => Promise.reject(cause), "stripe", operation, "");
-  } catch (error) {
-    if (error instanceof VendorError) return error;
-  }
-  return new VendorError("stripe", "unanswered", operation);
+  // 409: another request has the object or the same idempotency key right now.
+  return new VendorError("stripe", status === 409 ? "unanswered" : failure, operation, {
+    ...details,
+    status: statusCode,
+    code,
+  });
 }

@@ -1,15 +1,14 @@
 import type Stripe from "stripe";
 import { VendorError } from "../contract.ts";
 import { callStripe } from "./errors.ts";
-import { PAGE_SIZE, readPage, startingAfter } from "./pages.ts";
+import { PAGE_SIZE, readPage } from "./pages.ts";
 import { readSnapshot, snapshotSchema } from "./snapshot.ts";
-import type { StripeClient } from "./types.ts";
+import type { StripeEvents } from "./types.ts";
 
-/** Invoices are listed by the time they were made; the longest that one is tried to be charged is two months. */
+/** Stripe lists invoices by their creation, and tries to charge one for two months at most. */
 const LONGEST_UNPAID_SECONDS = 62 * 86_400;
 
-/** What happened, as Stripe keeps it for 30 days; and what was paid, which it keeps for good. */
-export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents" | "listPaidInvoices"> {
+export function makeEvents(stripe: Stripe): StripeEvents {
   return {
     listEvents: ({ types, since, until, cursor }) =>
       callStripe("list events", async () => {
@@ -20,8 +19,8 @@ export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents" | "l
           stripe.events.list({
             limit: PAGE_SIZE,
             types: [...types],
-            created: { gte: toSeconds(since), lte: Math.min(newest, start.createdUpTo ?? newest) },
-            ...startingAfter(start),
+            ...start,
+            created: { gte: toSeconds(since), lte: Math.min(newest, start.created?.lte ?? newest) },
           }));
         return { entries: entries.map(toVendorEvent), next };
       }),
@@ -33,8 +32,8 @@ export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents" | "l
           stripe.invoices.list({
             limit: PAGE_SIZE,
             status: "paid",
-            created: { gte: from - LONGEST_UNPAID_SECONDS, lte: Math.min(to, start.createdUpTo ?? to) },
-            ...startingAfter(start),
+            ...start,
+            created: { gte: from - LONGEST_UNPAID_SECONDS, lte: Math.min(to, start.created?.lte ?? to) },
           }));
         const paid = entries.filter((invoice) => {
           const paidAt = invoice.status_transitions.paid_at ?? invoice.created;
@@ -45,7 +44,7 @@ export function makeEvents(stripe: Stripe): Pick<StripeClient, "listEvents" | "l
   };
 }
 
-/** Rounded down, as Stripe rounds the time of an event: a window never misses what lies in its first second. */
+/** Rounded down, as Stripe rounds the time of an event: a window never misses an event of its first second. */
 function toSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }

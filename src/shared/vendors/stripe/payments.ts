@@ -2,24 +2,15 @@ import type Stripe from "stripe";
 import { callStripe } from "./errors.ts";
 import { PAGE_SIZE, whole } from "./pages.ts";
 import { idOf, toChargeState, toCreditNote, toInvoice } from "./reduce.ts";
-import type { StripeCharge, StripeClient, StripeInvoiceCharge } from "./types.ts";
+import type { StripeInvoiceCharge, StripePayments } from "./types.ts";
 
-/** What was asked for and what was paid. */
-export function makePayments(
-  stripe: Stripe,
-): Pick<
-  StripeClient,
-  "getInvoice" | "getInvoicePayment" | "getCharge" | "getDisputedCharge" | "listCreditNotes"
-> {
+export function makePayments(stripe: Stripe): StripePayments {
   return {
     getInvoice: (id) =>
       callStripe("get invoice", async () => {
         const invoice = await stripe.invoices.retrieve(id);
-        const lines = await whole(
-          invoice.lines,
-          () => stripe.invoices.listLineItems(id, { limit: PAGE_SIZE }),
-        );
-        return toInvoice(invoice, lines);
+        const listLines = () => stripe.invoices.listLineItems(id, { limit: PAGE_SIZE });
+        return toInvoice(invoice, await whole(invoice.lines, listLines));
       }),
 
     getInvoicePayment: (invoiceId) =>
@@ -41,7 +32,7 @@ export function makePayments(
       }),
 
     getCharge: (id) =>
-      callStripe("get charge", async (): Promise<StripeCharge> => {
+      callStripe("get charge", async () => {
         const charge = await stripe.charges.retrieve(id);
         return {
           id: charge.id,
@@ -61,11 +52,8 @@ export function makePayments(
       callStripe("list credit notes", async () => {
         const notes = [];
         for await (const note of stripe.creditNotes.list({ invoice: invoiceId, limit: PAGE_SIZE })) {
-          const lines = await whole(
-            note.lines,
-            () => stripe.creditNotes.listLineItems(note.id, { limit: PAGE_SIZE }),
-          );
-          notes.push(toCreditNote(note, lines));
+          const listLines = () => stripe.creditNotes.listLineItems(note.id, { limit: PAGE_SIZE });
+          notes.push(toCreditNote(note, await whole(note.lines, listLines)));
         }
         return notes;
       }),

@@ -4,6 +4,7 @@ import type {
   StripeCheckoutSession,
   StripeCreditNote,
   StripeCustomer,
+  StripeInterval,
   StripeInvoice,
   StripeInvoiceLine,
   StripePrice,
@@ -61,7 +62,7 @@ export function toChargeState(charge: Stripe.Charge, disputeStatus: string | nul
 
 /**
  * Item periods may differ (and there is none on the subscription): the next refill is the earliest end.
- * Throws for one that is not of the shape that the pinned version promises.
+ * Throws for a subscription without the shape that the pinned version promises.
  */
 export function toSubscription(
   subscription: Stripe.Subscription,
@@ -100,7 +101,7 @@ function howPaused(pause: Stripe.Subscription.PauseCollection | null): string | 
     : pause.behavior;
 }
 
-/** What stands for a subscription that {@link toSubscription} cannot read: one must not hide the others of its page. */
+/** Stands for a subscription that {@link toSubscription} cannot read: one must not hide the others of its page. */
 export function unreadableSubscription(subscription: Stripe.Subscription): StripeSubscription {
   return {
     id: subscription.id,
@@ -144,8 +145,7 @@ export function toCheckoutSession(session: Stripe.Checkout.Session): StripeCheck
   };
 }
 
-/** What one charge of the price pays for. An interval that is new at Stripe counts as none. */
-function toInterval({ recurring }: Stripe.Price): Pick<StripePrice, "interval" | "intervalCount"> {
+function toInterval({ recurring }: Stripe.Price): StripeInterval {
   const interval = INTERVALS.find((known) => known === recurring?.interval) ?? null;
   return { interval, intervalCount: interval === null ? null : recurring?.interval_count ?? null };
 }
@@ -160,7 +160,7 @@ export function toCreditNote(note: Stripe.CreditNote, lines: Stripe.CreditNoteLi
   };
 }
 
-/** As {@link toDate}; throws for what is no time that can be planned with. */
+/** As {@link toDate}. Throws for a time that no plan can use. */
 function toTime(epochSeconds: number): Date {
   const date = toDate(epochSeconds);
   if (!(date.getTime() > 0 && date.getUTCFullYear() < 3000)) throw new RangeError("not a time");

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { VendorEvent } from "../contract.ts";
 import type { Hint } from "../hints.ts";
+import type { VendorEvent } from "../webhook.ts";
 
 /** The last second a `Date` can tell. */
 const MAX_EPOCH_SECONDS = 8.64e12;
@@ -11,7 +11,9 @@ const reference = z
   .optional()
   .catch(undefined);
 
-/** A snapshot event, as its webhook and as the list of events show it. Anything kept is an id, a type or a time. */
+const parent = z.object({ subscription_details: z.object({ subscription: reference }) });
+
+/** A snapshot event, as its webhook and the list of events show it. Every field is an id, a type or a time. */
 export const snapshotSchema = z.object({
   id: z.string().min(1),
   object: z.literal("event"),
@@ -26,14 +28,12 @@ export const snapshotSchema = z.object({
       invoice: reference,
       charge: reference,
       subscription: reference,
-      parent: z.object({ subscription_details: z.object({ subscription: reference }) }).optional().catch(
-        undefined,
-      ),
+      parent: parent.optional().catch(undefined),
     }),
   }),
 });
 
-/** One reduction for both ways an event can come: what is caught up on equals what the webhook would have recorded. */
+/** The webhook and the list of events reduce an event in the same way. */
 export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEvent<Hint<"stripe">> {
   const { object } = event.data;
   return {
@@ -55,7 +55,7 @@ export function readSnapshot(event: z.output<typeof snapshotSchema>): VendorEven
 
 const NAMED_IDS = ["customer", "invoice", "charge", "subscription"];
 
-/** An invoice's own id is also the `invoice_id`, and so on: a thin event tells no other. */
+/** An invoice's own id is also the `invoice_id`, and so on: a thin event has no other id. */
 export function ownId(type: string | undefined, id: string | undefined): Record<string, string> {
   return type !== undefined && id !== undefined && NAMED_IDS.includes(type) ? { [`${type}_id`]: id } : {};
 }

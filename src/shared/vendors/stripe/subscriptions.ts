@@ -1,23 +1,11 @@
 import type Stripe from "stripe";
 import { findPaymentMethod } from "./customers.ts";
 import { callStripe } from "./errors.ts";
-import { createdUpTo, PAGE_SIZE, readPage, startingAfter } from "./pages.ts";
-import type { StripeClient } from "./types.ts";
+import { PAGE_SIZE, readPage } from "./pages.ts";
+import type { StripeSubscriptions } from "./types.ts";
 import { wholeSubscription, wholeSubscriptions } from "./whole-subscription.ts";
 
-/** What is paid for, and when. */
-export function makeSubscriptions(
-  stripe: Stripe,
-): Pick<
-  StripeClient,
-  | "getSubscription"
-  | "listSubscriptions"
-  | "createSubscription"
-  | "pauseCollection"
-  | "resumeCollection"
-  | "setSubscriptionMetadata"
-  | "moveItemToPrice"
-> {
+export function makeSubscriptions(stripe: Stripe): StripeSubscriptions {
   return {
     getSubscription: (id) =>
       callStripe(
@@ -34,8 +22,7 @@ export function makeSubscriptions(
             ...(priceId === undefined ? {} : { price: priceId }),
             // Without a status Stripe leaves out the canceled ones.
             ...(ended ? { status: "all" } : {}),
-            ...startingAfter(start),
-            ...createdUpTo(start),
+            ...start,
           }));
         return { ...page, entries: await wholeSubscriptions(stripe, page.entries) };
       }),

@@ -1,22 +1,29 @@
-import type { Page, VendorEvent } from "../contract.ts";
+import type { Page } from "../contract.ts";
 import type { Hint } from "../hints.ts";
+import type { VendorEvent } from "../webhook.ts";
 
-/** What Clockwork reads and does at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
-export interface StripeClient {
+/** Clockwork's reads and acts at Stripe: reduced, camelCase. Amounts are in the currency's smallest unit (cents). */
+export interface StripeClient extends StripePayments, StripeCustomers, StripeSubscriptions, StripeEvents {
+  getPrice(id: string): Promise<StripePrice>;
+  getCheckoutSession(id: string): Promise<StripeCheckoutSession>;
+}
+
+export interface StripePayments {
   /** The invoice with all its lines. An invoice does not show a refund: see `getInvoicePayment`. */
   getInvoice(id: string): Promise<StripeInvoice>;
   /** The charges that paid the invoice. None for a $0 invoice and for one paid outside Stripe. */
   getInvoicePayment(invoiceId: string): Promise<{ charges: StripeInvoiceCharge[] }>;
   getCharge(id: string): Promise<StripeCharge>;
-  /** The id of the charge that a dispute (dp_…) is about: a thin event names only the dispute. */
+  /** The id of the charge of a dispute (dp_…): a thin event names only the dispute. */
   getDisputedCharge(disputeId: string): Promise<string>;
-  /** Also a canceled one. */
-  getSubscription(id: string): Promise<StripeSubscription>;
   /** Every credit note of the invoice, voided ones too. Newest first. */
   listCreditNotes(invoiceId: string): Promise<StripeCreditNote[]>;
+}
+
+export interface StripeCustomers {
   /** Null for a customer that was deleted or never was. */
   getCustomer(id: string): Promise<StripeCustomer | null>;
-  /** Absent stays as it is; null clears. */
+  /** An absent fact stays as it is; null clears. */
   updateCustomer(id: string, facts: { email?: string | null; phone?: string | null }): Promise<void>;
   /** Customers with their subscriptions that have not ended, newest first, up to 100 a page (one call). */
   listCustomers(
@@ -24,8 +31,13 @@ export interface StripeClient {
   ): Promise<Page<StripeCustomer & { subscriptions: StripeSubscription[] }>>;
   /** True when a charge could be made: a default payment method, an old-style source, or any card on file. */
   hasPaymentMethod(customerId: string): Promise<boolean>;
-  /** Whose it is; null for one that is attached to nobody (any more). */
+  /** The customer of a payment method; null for one that is attached to nobody (any more). */
   getPaymentMethodCustomer(id: string): Promise<string | null>;
+}
+
+export interface StripeSubscriptions {
+  /** Also a canceled one. */
+  getSubscription(id: string): Promise<StripeSubscription>;
   /** Newest first, up to 100 a page (one call). Ended ones only with `ended`. */
   listSubscriptions(query: {
     customerId?: string;
@@ -60,9 +72,10 @@ export interface StripeClient {
     priceId: string;
     idempotencyKey: string;
   }): Promise<void>;
-  getPrice(id: string): Promise<StripePrice>;
-  getCheckoutSession(id: string): Promise<StripeCheckoutSession>;
-  /** What happened in a window (both ends belong to it; Stripe keeps 30 days), reduced exactly as the webhook is. At most 20 types. */
+}
+
+export interface StripeEvents {
+  /** Events of a window (both ends belong to it; Stripe keeps 30 days), reduced as the webhook does. At most 20 types. */
   listEvents(query: {
     types: readonly string[];
     since: Date;
@@ -70,8 +83,8 @@ export interface StripeClient {
     cursor: string | null;
   }): Promise<Page<VendorEvent<Hint<"stripe">>>>;
   /**
-   * The ids of the invoices that were paid in a window (both ends belong to it), however long ago: for a time whose events
-   * Stripe does not list any more. Pages may be empty and still have a next one.
+   * The ids of the invoices that were paid in a window (both ends belong to it), also one whose events Stripe no longer
+   * lists. Pages may be empty and still have a next one.
    */
   listPaidInvoices(query: { since: Date; until: Date; cursor: string | null }): Promise<Page<string>>;
 }
@@ -83,12 +96,15 @@ export interface StripeCustomer {
   metadata: Record<string, string>;
 }
 
-export interface StripePrice {
+export interface StripePrice extends StripeInterval {
   id: string;
   active: boolean;
   amount: number | null;
   currency: string;
-  /** Null for a one-off price. */
+}
+
+/** The time between two charges. Null for a one-off price, and where the interval is new at Stripe. */
+export interface StripeInterval {
   interval: "day" | "week" | "month" | "year" | null;
   intervalCount: number | null;
 }
@@ -96,7 +112,7 @@ export interface StripePrice {
 export interface StripeCheckoutSession {
   id: string;
   customerId: string | null;
-  /** What the company's own sign-up put there to know the customer by. */
+  /** The customer's id that the company's own sign-up put there. */
   clientReferenceId: string | null;
   email: string | null;
   subscriptionId: string | null;
@@ -142,13 +158,13 @@ export interface StripeInvoiceCharge extends StripeChargeState {
   chargeId: string;
 }
 
-/** Where a charge stands. */
+/** How much of a charge is left, and its disputes. */
 export interface StripeChargeState {
   amount: number;
   amountRefunded: number;
   /** True only when all of it was given back. */
   refunded: boolean;
-  /** True from the first dispute on and for ever, whoever won. */
+  /** True from the first dispute on and for ever, even after we won. */
   disputed: boolean;
   /** The newest dispute: needs_response, under_review, won, lost, warning_…, or a new one; null without any. */
   disputeStatus: string | null;
@@ -165,13 +181,13 @@ export interface StripeSubscription {
   id: string;
   customerId: string;
   /**
-   * incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one; `unreadable`
-   * where the rest of the subscription could not be read, which then has no items.
+   * incomplete, incomplete_expired, trialing, active, past_due, unpaid, paused, canceled, or a new one. `unreadable`, and
+   * without items, where the rest of the subscription could not be read.
    */
   status: string;
   /**
    * How collection is paused: its behavior, and ` until <time>` where the pause ends by itself. Null: it is not. Absent
-   * counts as `void`, which is how {@link StripeClient.pauseCollection} pauses.
+   * counts as `void`, the behavior of {@link StripeClient.pauseCollection}.
    */
   collectionPause?: string | null;
   /** `pause_collection` is set: the status stays, but no renewal is charged. Not the same as status `paused`. */
@@ -182,7 +198,7 @@ export interface StripeSubscription {
   metadata: Record<string, string>;
   /** The earliest end of an item's period. Null once it has ended. */
   nextRefillAt: Date | null;
-  /** What its billing dates are counted from. */
+  /** Its billing dates are counted from this time. */
   billingAnchor: Date;
   /** A schedule of Stripe's decides its prices from here on. */
   isScheduled: boolean;
@@ -191,14 +207,12 @@ export interface StripeSubscription {
   items: StripeSubscriptionItem[];
 }
 
-export interface StripeSubscriptionItem {
+export interface StripeSubscriptionItem extends StripeInterval {
   id: string;
   priceId: string;
   quantity: number | null;
-  /** When this item's paid period ends, that is: its next charge. */
+  /** The end of this item's paid period, and so its next charge. */
   periodEnd: Date;
-  interval: "day" | "week" | "month" | "year" | null;
-  intervalCount: number | null;
 }
 
 export interface StripeCreditNote {

@@ -1,10 +1,10 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { z } from "zod";
-import { callVendor, type Fetch, statusError } from "../call.ts";
-import { type Login, LOGIN_REFUSALS, type LoginUser, VendorError } from "../contract.ts";
-import { readAnswer } from "../json.ts";
+import { beforeSending, callVendor, discardBody, type Fetch, readAnswer, statusError } from "../call.ts";
+import { VendorError } from "../contract.ts";
+import { type Login, LOGIN_REFUSALS, type LoginUser } from "../login.ts";
 
-export interface SupabaseAuthOptions {
+interface SupabaseAuthOptions {
   /** The project's own URL, e.g. `https://<ref>.supabase.co`. */
   url: string;
   /** The service role's (secret) key. */
@@ -12,7 +12,7 @@ export interface SupabaseAuthOptions {
   fetch: Fetch;
 }
 
-/** Empty and absent are the same here: Auth shows an empty email for somebody who signs in with a phone. */
+/** Empty and absent are the same: Auth shows an empty email for a user who signs in with a phone. */
 const text = z.string().nullish().transform((value) => value || null);
 
 const userAnswer = z.object({
@@ -42,9 +42,9 @@ const sessionAnswer = z.object({
   user: z.object({ id: z.string() }),
 }).transform((session) => ({ ...session, expires_in: 3600 }));
 
-/** A code is one of Auth's own words; anything longer may be a sentence about somebody. */
+/** One of Auth's own words. Longer text may be a sentence about somebody. */
 const code = z.string().regex(/^[a-z0-9_]{1,60}$/);
-/** supabase-js asks for the second form; older versions of Auth know the first (supabase/auth, internal/api/errors.go). */
+/** supabase-js asks for the second form. Older versions of Auth know the first (supabase/auth, internal/api/errors.go). */
 const errorAnswer = z.union([
   z.object({ error_code: code }).transform(({ error_code }) => error_code),
   z.object({ code }).transform((error) => error.code),
@@ -53,10 +53,10 @@ const errorAnswer = z.union([
 /** A filter is a part of an email, so others may match too. */
 const USERS_AT_ONCE = 50;
 
-/** How many users a page of all of them has. */
+/** Users of a page in the list of all of them. */
 const PAGE_SIZE = 100;
 
-/** Answers that carry a code. 401 and 429 too: not each of them is about our key or our pace. */
+/** Statuses with a code. Among them 401 and 429: not each of them is about our key or our pace. */
 const REFUSALS = [400, 401, 403, 404, 409, 422, 429];
 
 /** Reads an answer that is no failure. */
@@ -68,7 +68,7 @@ function json<Schema extends z.ZodType>(schema: Schema): Read<z.output<Schema>> 
 
 /** For a call whose status tells all. */
 const statusOnly: Read<object> = async (_, response) => {
-  await response.body?.cancel().catch(() => {});
+  await discardBody(response);
   return {};
 };
 
@@ -97,19 +97,19 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
     let request: (address: string, init?: RequestInit) => Promise<unknown>;
     const { auth } = createClient(url, serviceKey, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // It is handed what we read of the answer, and needs no more.
+      // The library receives the fields that we read of the answer, and needs no more.
       global: { fetch: async (input, init) => Response.json(await request(String(input), init)) },
     });
     return async (operation, read, call) => {
       const sent: ReturnType<typeof read>[] = [];
       request = async (address, init) => {
-        // Whether anything is sent again is the queue's to decide.
+        // Only the queue sends anything again.
         if (sent.length > 0) throw new Error("one request a call");
         const outcome = send(operation, read, address, init);
         sent.push(outcome);
         return await outcome;
       };
-      // The library replaces an error of our fetch by its own, which forgets the failure: the request itself tells.
+      // The library replaces an error of our fetch by its own without the failure, so the request itself is asked.
       await call(auth).catch(() => {});
       const [outcome] = sent;
       if (!outcome) throw new VendorError("login", "unreachable", operation, { code: "not_sent" });
@@ -118,7 +118,7 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
   }
 
   async function getUser(userId: string, ask = openClient()): Promise<LoginUser | null> {
-    // Nobody has an id that is no UUID; the library throws for one.
+    // The library throws for an id that is no UUID, and no user has such an id.
     if (!z.guid().safeParse(userId).success) return null;
     try {
       return await ask("get user", json(userAnswer), (auth) => auth.admin.getUserById(userId));
@@ -129,8 +129,8 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
   }
 
   /**
-   * Opens a session of the user in the client that asks, by a link that nobody is mailed. A recovery link, because Auth
-   * makes no new user for it where the address has none.
+   * Opens a session of the user in the client of `ask`, by a link that is not mailed. It is a recovery link, because Auth
+   * makes no new user for one where the address has none.
    */
   async function openSession(ask: Ask, userId: string, email: string): Promise<void> {
     const asking = "generate link";
@@ -139,7 +139,7 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
       json(linkAnswer),
       (auth) => auth.admin.generateLink({ type: "recovery", email }),
     );
-    // The address went to somebody else since the user was read.
+    // The address passed to another user since the user was read.
     if (link.id !== userId) throw new VendorError("login", "unreachable", asking, { code: "another_user" });
     await ask(
       "open session",
@@ -172,7 +172,7 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
       const operation = "request email change";
       const refused = (code: string) => new VendorError("login", "refused", operation, { code });
       const ask = openClient();
-      await beforeAnyMail(async () => {
+      const prepare = async () => {
         const settings = await send("get settings", json(settingsAnswer), `${base}/settings`, ours);
         if (settings.mailer_autoconfirm) throw refused(LOGIN_REFUSALS.noConfirmation);
         const user = await getUser(userId, ask);
@@ -180,35 +180,25 @@ export function makeSupabaseAuthClient({ url, serviceKey, fetch }: SupabaseAuthO
         // Opening a session by a link counts as proof of the address.
         if (!user.isConfirmed) throw refused(LOGIN_REFUSALS.unconfirmed);
         await openSession(ask, userId, user.email);
-      });
+      };
+      await beforeSending(prepare());
       try {
         await ask(operation, statusOnly, (auth) => auth.updateUser({ email }));
       } finally {
-        // It ends by itself too, and nobody has its tokens: a failure to end it early changes nothing.
+        // The session also ends by itself, and nobody has its tokens: a failure to close it early changes nothing.
         await ask("close session", statusOnly, (auth) => auth.signOut({ scope: "local" })).catch(() => {});
       }
     },
   };
 }
 
-/** A failure before the one call that mails: whatever was done, no mail was sent. */
-async function beforeAnyMail<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof VendorError) || error.failure !== "unanswered") throw error;
-    throw new VendorError("login", "unreachable", error.operation, error.details);
-  }
-}
-
 async function refusal(operation: string, response: Response): Promise<VendorError> {
   const { status, headers } = response;
-  const parsed = errorAnswer.safeParse(await response.json().catch(() => null));
-  const code = parsed.success ? parsed.data : null;
-  // A limit on mails, or a session that is too weak, says nothing of our pace or our key.
+  const code = errorAnswer.safeParse(await response.json().catch(() => null)).data;
+  // A limit on mails or a weak session says nothing about our pace or our key.
   if (code === LOGIN_REFUSALS.tooManyMails || code === LOGIN_REFUSALS.secondFactor) {
     return new VendorError("login", "refused", operation, { code });
   }
   const error = statusError("login", operation, status, headers.get("retry-after"));
-  return new VendorError("login", error.failure, operation, { ...error.details, ...(code ? { code } : {}) });
+  return new VendorError("login", error.failure, operation, { ...error.details, code });
 }
