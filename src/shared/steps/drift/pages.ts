@@ -5,7 +5,6 @@ import {
   type DriftStep,
   isAwaited,
   type Met,
-  type Pass,
   rowsBy,
 } from "../../owners/drift-page.ts";
 import { compareUnseen } from "../../owners/drift-unseen.ts";
@@ -48,7 +47,7 @@ async function comparedPage(
   ctx: StepContext,
   { run_id: runId, page = 0, cursor, after }: DataOf<DriftStep>,
   step: DriftStep,
-  pass: Pass,
+  pass: "stripe" | "login",
   list: (ctx: StepContext, cursor: string | null) => Promise<Page>,
 ): Promise<Outcome> {
   if (runId === undefined) return beginRun(ctx, step, pass);

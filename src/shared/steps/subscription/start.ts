@@ -1,4 +1,5 @@
 import { dayIn } from "../../day.ts";
+import type { TrackerFirstPrescriptionsFinding } from "../../db/types.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { priceToSell, productsByKey } from "../../registry/prices.ts";
 import { addNow } from "../../queue/ask.ts";
@@ -11,7 +12,6 @@ import { subscriptionsEver } from "../../subscriptions/read.ts";
 import {
   askDespiteEarlier,
   CREATE_SUBSCRIPTION,
-  type FirstFinding,
   recordFirst,
   startEffectOf,
   startKey,
@@ -160,7 +160,11 @@ function isStartedHere({ metadata }: StripeSubscription, start: Start): boolean 
 }
 
 /** Ends the task with a finding in `tracker.first_prescriptions`; nobody is asked. */
-function recorded(start: Start, finding: FirstFinding, subscriptionId?: string): Outcome & { kind: "done" } {
+function recorded(
+  start: Start,
+  finding: TrackerFirstPrescriptionsFinding,
+  subscriptionId?: string,
+): Outcome & { kind: "done" } {
   const { customer_id: customerId, product_id: productId, prescription_id: prescriptionId } = start;
   const first = {
     customerId,
