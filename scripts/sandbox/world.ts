@@ -32,7 +32,7 @@ export interface World extends Clock {
    * Sends webhooks and drains, again and again: until a round does nothing or, with `untilNothingIsDue`, until nothing
    * is left that could run now. Throws after `rounds`.
    */
-  settle(options?: { rounds?: number; untilNothingIsDue?: boolean }): Promise<void>;
+  drainAll(options?: { rounds?: number; untilNothingIsDue?: boolean }): Promise<void>;
   /** Tasks that were settled so far, and calls that the vendors answered. */
   counts(): { tasks: number; calls: number };
   close(): Promise<void>;
@@ -97,7 +97,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
     deps,
     webhooks,
     drain: drainOnce,
-    async settle({ rounds = ROUNDS, untilNothingIsDue = false } = {}) {
+    async drainAll({ rounds = ROUNDS, untilNothingIsDue = false } = {}) {
       await untilStill(async () => {
         const sent = await vendors.flush();
         if ((untilNothingIsDue || sent.length === 0) && !(await isSomethingDue(db))) return false;

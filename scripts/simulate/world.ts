@@ -47,7 +47,7 @@ export async function makeWorld(
     async startDueRenewals() {
       await sql`select clockwork.start_due_renewals()`.execute(db);
     },
-    settle: () => world.settle({ rounds: ROUNDS, untilNothingIsDue: true }),
+    drainAll: () => world.drainAll({ rounds: ROUNDS, untilNothingIsDue: true }),
   };
 }
 

@@ -125,7 +125,7 @@ test(`${CUSTOMERS} customers, edited at random in four systems, are in step afte
     await world.drain();
     await world.pass({ minutes: 5 });
   }
-  await world.settle();
+  await world.drainAll();
   expect((await wrong(world, members)).length, `seed ${SEED}`).toBeGreaterThan(100);
   await night(world);
   expect(await wrong(world, members), `seed ${SEED}`).toEqual([]);
