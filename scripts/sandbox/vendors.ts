@@ -5,7 +5,8 @@ import { CUSTOMERIO_SANDBOX_KEYS, type CustomerioSandbox, makeCustomerioSandbox 
 import type { Delivery } from "./outbox.ts";
 import { makeMedplumSandbox, type MedplumSandbox } from "./medplum.ts";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./photon.ts";
-import { callWithin, type Sandbox, type SandboxApp, seeded, serveSandbox } from "./server.ts";
+import { seeded } from "./random.ts";
+import { callWithin, type Sandbox, type SandboxApp, serveSandbox } from "./server.ts";
 import { makeStripeSandbox, type StripeSandbox } from "./stripe.ts";
 
 const AUTH_SEED = 5;

@@ -11,7 +11,7 @@ import { pharmacyZone } from "../../src/shared/queue/settings.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
 import { type Clinic, makeClinic } from "./clinic.ts";
 import { type Clock, makeClock } from "./clock.ts";
-import { seeded } from "./server.ts";
+import { seeded } from "./random.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "./vendors.ts";
 
 /**

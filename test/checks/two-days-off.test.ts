@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { STATE_AT_PHARMACY } from "../../src/shared/orders/orders.ts";
 import { planOf } from "../../src/shared/owners/plan.ts";
 import { heard, orders } from "../support/act.ts";

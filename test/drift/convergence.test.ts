@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { AuthRefusal } from "../../scripts/sandbox/auth/users.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { Refusal } from "../../scripts/sandbox/server.ts";
 import type { Subscription } from "../../scripts/sandbox/stripe/objects.ts";
 import { expectAtRest, stopped } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -37,7 +37,7 @@ const EDITORS: readonly ((world: World, member: Member, random: () => number, n:
       login.changeEmail(loginUserId, `own.${n}@example.com`);
     } catch (error) {
       // Somebody was mailed just now.
-      if (error instanceof AuthRefusal && error.code === "over_email_send_rate_limit") return false;
+      if (error instanceof Refusal && error.code === "over_email_send_rate_limit") return false;
       throw error;
     }
     return login.openAll(loginUserId);

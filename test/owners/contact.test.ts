@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { contactDifferences, type ContactReading } from "../../src/shared/owners/contact.ts";
 import { OWNERS } from "../../src/shared/owners/owners.ts";
 import { setStatus, stopped, tasksOf } from "../support/act.ts";

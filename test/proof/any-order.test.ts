@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { seeded } from "../../scripts/sandbox/server.ts";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { heard, liveAtPharmacy, orders, stopped } from "../support/act.ts";
 import { makeWorld } from "../support/world.ts";

@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";

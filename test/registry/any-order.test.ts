@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { register } from "../../scripts/sandbox/clinic.ts";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { asClockwork, connect, type Database } from "../../src/shared/db/database.ts";
 import { type Identified, identify, type Sighting } from "../../src/shared/registry/identify.ts";
 import { holderOf, type KeySystem } from "../../src/shared/registry/keys.ts";

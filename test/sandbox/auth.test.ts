@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 
 const HOUR_MS = 3_600_000;
 

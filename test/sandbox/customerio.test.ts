@@ -6,7 +6,8 @@ import {
   type CustomerioSandbox,
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
-import { seeded, serveSandbox, ulid } from "../../scripts/sandbox/server.ts";
+import { seeded, ulid } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 

@@ -2,7 +2,8 @@ import { Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Fault, Faults, withFaults } from "../../scripts/sandbox/faults.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 
 let faults: Faults;
 let done: string[];

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 

@@ -2,7 +2,8 @@ import { Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Outbox, type OutboxMessage, type OutboxRules } from "../../scripts/sandbox/outbox.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 
 let now: Date;
 let got: { id: string; signature: string }[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { Shelf } from "../../scripts/sandbox/shelf.ts";
 import { choose, pageOf } from "../../scripts/sandbox/stripe/lists.ts";
-import { Shelf } from "../../scripts/sandbox/stripe/shelf.ts";
 import { openStripe } from "../vendors/stripe-setup.ts";
 
 interface Thing {

@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { afterEach, describe, expect, it } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox, type StripeSandboxOptions } from "../../scripts/sandbox/stripe.ts";
 import { API_VERSION } from "../../scripts/sandbox/stripe/objects.ts";
 import { periodEnd } from "../../scripts/sandbox/stripe/periods.ts";

@@ -5,7 +5,8 @@ import {
   type CustomerioSandbox,
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { type Crm, UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { makeCustomerioClient, ulidFor } from "../../src/shared/vendors/customerio/client.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";

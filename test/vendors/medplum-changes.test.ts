@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { makeMedplumSandbox } from "../../scripts/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError, type VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";

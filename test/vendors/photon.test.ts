@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "../../scripts/sandbox/photon.ts";
 import { PHOTON_CANARY } from "../../scripts/sandbox/photon/events.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { makePhotonClient } from "../../src/shared/vendors/photon/client.ts";
 import { eventState, orderState } from "../../src/shared/vendors/photon/states.ts";

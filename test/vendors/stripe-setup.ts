@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { onTestFinished } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox } from "../../scripts/sandbox/stripe.ts";
 import { VendorError, type VendorEvent } from "../../src/shared/vendors/contract.ts";
 import { makeStripeClient } from "../../src/shared/vendors/stripe/client.ts";

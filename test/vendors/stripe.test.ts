@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox } from "../../scripts/sandbox/stripe.ts";
 import { UnreadableEvent, VendorError } from "../../src/shared/vendors/contract.ts";
 import { hmacSha256, toHex } from "../../src/shared/vendors/signing.ts";

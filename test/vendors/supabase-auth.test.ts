@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { type Login, LOGIN_REFUSALS, VendorError } from "../../src/shared/vendors/contract.ts";
 import { makeSupabaseAuthClient } from "../../src/shared/vendors/supabase-auth/client.ts";
 
