@@ -122,7 +122,7 @@ describe("login", () => {
 });
 
 describe("graphql", () => {
-  it("refuses what the schema does not have, before anything is done", async () => {
+  it("refuses fields and arguments that the schema lacks, before anything is done", async () => {
     const clinic = makeClinic();
     const prescriptionId = clinic.write(1);
     const variables = { patientId: clinic.patientId, fills: [{ prescriptionId }], address: ADDRESS };
@@ -151,7 +151,7 @@ describe("graphql", () => {
     expect(clinic.sandbox.state.orders.size).toBe(0);
   });
 
-  it("answers only what was asked for", async () => {
+  it("answers only the fields asked for", async () => {
     const clinic = makeClinic();
     const id = await order(clinic, clinic.write(2));
     const query = "query O($id: ID!) { order(id: $id) { externalId fills { prescription { externalId } } } }";
@@ -178,7 +178,7 @@ describe("graphql", () => {
 describe("many orders", () => {
   const makeRows = () => new Shelf<{ id: string; patientId: string }>(({ patientId }) => patientId);
 
-  /** The ids on one page. `onLook` is called for each row that is looked at. */
+  /** The ids on one page. `onLook` is called for each row that is read. */
   function idsOf(
     rows: ReturnType<typeof makeRows>,
     { patientId, ...page }: { patientId: string | null; after: string | null; first: number },
@@ -233,7 +233,7 @@ describe("orders and fills", () => {
     expect(clinic.sandbox.liveOrders("another")).toHaveLength(0);
   });
 
-  it("hands out over the counter what nobody ordered, while there is some", async () => {
+  it("hands out unordered fills over the counter, while there are some", async () => {
     const clinic = makeClinic();
     const prescriptionId = clinic.write(2);
     clinic.sandbox.handOut(prescriptionId);

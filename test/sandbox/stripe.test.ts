@@ -185,7 +185,7 @@ describe("actions", () => {
     expect(await types()).toEqual(["charge.dispute.closed"]);
   });
 
-  it("throw for an id nobody has", async () => {
+  it("throw for an unknown id", async () => {
     const { sandbox } = await open();
     expect(() => sandbox.renew("sub_none")).toThrow("sub_none");
     expect(() => sandbox.subscribe({ customerId: "cus_none", priceIds: [] })).toThrow("No such customer");

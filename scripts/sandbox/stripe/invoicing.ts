@@ -70,7 +70,7 @@ export function draftInvoice(
   return invoice;
 }
 
-/** Draft → open, with a payment intent for what is due. */
+/** Draft → open, with a payment intent for the amount due. */
 export function finalizeInvoice({ state, events }: Account, invoice: Invoice): void {
   const now = state.nowSeconds();
   invoice.status = "open";

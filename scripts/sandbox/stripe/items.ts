@@ -32,7 +32,7 @@ export interface PriceMove {
 
 /**
  * Gives an item another price. With the same interval the period stays, and nothing is charged. With another interval,
- * or from a free price to a paid one, every item's period starts anew and is charged at once, whatever the proration.
+ * or from a free price to a paid one, every item's period starts anew and is charged at once, with or without proration.
  * Another interval is refused where the anchor must stay. Returns the former items, and the lines to be charged or null.
  */
 export function changePrice(

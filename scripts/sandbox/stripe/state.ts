@@ -63,7 +63,7 @@ export class StripeState {
     return { id, object, created: this.nowSeconds(), livemode: false, metadata: {} };
   }
 
-  /** Any object that `expand` can put in the place of its id. */
+  /** Any object that can replace its id in an expanded answer. */
   find(id: string): StripeObject | undefined {
     return this.customers.get(id) ?? this.deletedCustomers.get(id) ?? this.paymentMethods.get(id) ??
       this.prices.get(id) ?? this.subscriptions.get(id) ?? this.checkoutSessions.get(id) ??

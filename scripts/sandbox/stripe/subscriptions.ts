@@ -5,6 +5,7 @@ import { changePrice, type PriceMove, restartPeriods } from "./items.ts";
 import { periodLine, takePending } from "./lines.ts";
 import { type Invoice, listOf, type Metadata, type Subscription, type SubscriptionItem } from "./objects.ts";
 import { periodEnd } from "./periods.ts";
+import type { NewLine } from "./state.ts";
 
 interface SubscribeRequest {
   customerId: string;
@@ -129,25 +130,31 @@ export function renew(account: Account, subscription: Subscription, succeeds: bo
   if (subscription.status === "trialing") subscription.status = "active";
   events.emit("customer.subscription.updated", subscription, { items: { data: previous } });
   const lines = [...pending, ...renewed.map(periodLine)];
-  const invoice = draftInvoice(account, subscription, "subscription_cycle", lines);
-  collect(account, subscription, invoice, succeeds);
-  return invoice;
+  return bill(account, subscription, "subscription_cycle", lines, succeeds);
 }
 
-/** Charges the invoice of a new period, or follows the pause. */
-function collect(account: Account, subscription: Subscription, invoice: Invoice, succeeds: boolean): void {
+/** Makes the invoice of a new period and charges it, or follows the pause. */
+function bill(
+  account: Account,
+  subscription: Subscription,
+  reason: "subscription_cycle" | "subscription_update",
+  lines: NewLine[],
+  succeeds = true,
+): Invoice {
+  const invoice = draftInvoice(account, subscription, reason, lines);
   const behavior = subscription.pause_collection?.behavior;
   if (behavior === "keep_as_draft") {
     invoice.auto_advance = false;
-    return;
+    return invoice;
   }
   finalizeInvoice(account, invoice);
   if (behavior !== undefined) {
     closeInvoice(account, invoice, behavior === "void" ? "void" : "uncollectible");
-    return;
+    return invoice;
   }
   attemptPayment(account, invoice, succeeds);
   if (!succeeds) update(account, subscription, { status: "past_due" });
+  return invoice;
 }
 
 /** Changes fields, and an item's price, and sends `customer.subscription.updated` with the former values. */
@@ -162,14 +169,7 @@ export function update(
   for (const [name, value] of Object.entries(subscription)) if (name in change) previous[name] = value;
   Object.assign(subscription, change);
   account.events.emit("customer.subscription.updated", subscription, previous);
-  if (moved?.lines) {
-    collect(
-      account,
-      subscription,
-      draftInvoice(account, subscription, "subscription_update", moved.lines),
-      true,
-    );
-  }
+  if (moved?.lines) bill(account, subscription, "subscription_update", moved.lines);
   return subscription;
 }
 
@@ -197,11 +197,11 @@ export function resume(account: Account, subscription: Subscription): Subscripti
   update(account, subscription, { status: "active" });
   account.events.emit("customer.subscription.resumed", subscription);
   if (isOver) {
-    const lines = [
-      ...takePending(account.state, subscription.id),
+    const pending = takePending(account.state, subscription.id);
+    bill(account, subscription, "subscription_update", [
+      ...pending,
       ...subscription.items.data.map(periodLine),
-    ];
-    collect(account, subscription, draftInvoice(account, subscription, "subscription_update", lines), true);
+    ]);
   }
   return subscription;
 }
