@@ -1,8 +1,8 @@
 import { makeRoutes } from "./auth/routes.ts";
-import { type AuthMail, type AuthUser, Users } from "./auth/users.ts";
+import { type AuthMail, Users } from "./auth/users.ts";
 import { Faults } from "./faults.ts";
 import { randomId } from "./random.ts";
-import { Refusal } from "./server.ts";
+import { mustHave, Refusal } from "./server.ts";
 
 export type AuthSandbox = ReturnType<typeof makeAuthSandbox>;
 
@@ -15,11 +15,7 @@ export function makeAuthSandbox({ now, random }: { now: () => Date; random: () =
     service: randomId(random, "sb_secret_", 31),
     anon: randomId(random, "sb_publishable_", 31),
   };
-  const get = (userId: string): AuthUser => {
-    const user = users.byId.get(userId);
-    if (!user) throw new Error(`the sandbox of Supabase Auth has no user ${userId}`);
-    return user;
-  };
+  const get = (userId: string) => mustHave(users.byId, userId);
   /** Opens the link in a mail, as its reader does. True when the user's email is now the new one. */
   const open = (mail: AuthMail): boolean =>
     users.confirmEmailChange(new URL(mail.url).searchParams.get("token") ?? "");

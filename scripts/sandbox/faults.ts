@@ -142,7 +142,7 @@ export function withFaults(
 ): MiddlewareHandler<{ Bindings: HttpBindings }> {
   return async (c, next) => {
     const name = typeof operation === "string" ? operation : await operation(c);
-    // A late commit runs after the request: Hono replays a body that was read within it.
+    // A late commit runs after the request: Hono replays a body that it read before, here or for `operation`.
     if (c.req.raw.body !== null && !c.req.raw.bodyUsed) await c.req.raw.clone().arrayBuffer();
     const response = await faults.run(
       name,

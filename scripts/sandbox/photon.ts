@@ -24,8 +24,6 @@ const login = z.object({
   audience: z.string().min(1),
 });
 
-export type PhotonSandbox = ReturnType<typeof makePhotonSandbox>;
-
 /**
  * Photon Health on loopback: `POST /oauth/token`, `POST /graphql`, and its signed webhooks. `externalId` is not
  * unique and there is no idempotency key: a call that is sent twice is done twice.

@@ -15,8 +15,6 @@ export interface StripeSandboxOptions {
   enabledEvents?: readonly string[];
 }
 
-export type StripeSandbox = ReturnType<typeof makeStripeSandbox>;
-
 /**
  * Stands in for Stripe: its API over HTTP, its webhooks signed as Stripe signs them, its own state.
  * Takes any key that begins with `sk_` or `rk_`.

@@ -1,5 +1,6 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
 import { randomId } from "../random.ts";
+import { mustHave } from "../server.ts";
 
 export interface SandboxPerson {
   id: string;
@@ -28,11 +29,9 @@ export class People {
     this.#deps = deps;
   }
 
-  /** Throws for an unknown person: a mistake of the calling test or script. */
+  /** Throws for an unknown person. */
   get(id: string): SandboxPerson {
-    const person = this.byId.get(id);
-    if (!person) throw new Error(`the CRM sandbox has no person ${id}`);
-    return person;
+    return mustHave(this.byId, id);
   }
 
   /** Our id of the person in a path, which has our id or `cio_` and Customer.io's. */

@@ -43,6 +43,12 @@ export function parseOperation(text: string): ParsedOperation {
     if (!/^[A-Za-z_]/.test(token)) throw invalidQuery("expected a name");
     return token;
   };
+  const parenthesised = (read: () => void) => {
+    if (peek() !== "(") return;
+    take();
+    while (peek() !== ")") read();
+    take();
+  };
   const selectionSet = (): Selection[] => {
     expect("{");
     const fields: Selection[] = [];
@@ -56,31 +62,23 @@ export function parseOperation(text: string): ParsedOperation {
   const kind = name();
   if (peek() !== "(" && peek() !== "{") name();
   const variables = new Map<string, boolean>();
-  if (peek() === "(") {
-    take();
-    while (peek() !== ")") {
-      expect("$");
-      const variable = name();
-      expect(":");
-      let last = "";
-      while (peek() !== "$" && peek() !== ")") last = take();
-      variables.set(variable, last === "!");
-    }
-    take();
-  }
+  parenthesised(() => {
+    expect("$");
+    const variable = name();
+    expect(":");
+    let last = "";
+    while (peek() !== "$" && peek() !== ")") last = take();
+    variables.set(variable, last === "!");
+  });
   expect("{");
   const field = name();
   const args = new Map<string, string>();
-  if (peek() === "(") {
-    take();
-    while (peek() !== ")") {
-      const arg = name();
-      expect(":");
-      expect("$");
-      args.set(arg, name());
-    }
-    take();
-  }
+  parenthesised(() => {
+    const arg = name();
+    expect(":");
+    expect("$");
+    args.set(arg, name());
+  });
   const selection = peek() === "{" ? selectionSet() : null;
   expect("}");
   if (at !== tokens.length) throw invalidQuery("one operation, please");

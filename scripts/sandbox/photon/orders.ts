@@ -170,6 +170,7 @@ function stageOf(order: PhotonOrder): string {
   return order.state === "PLACED" ? order.fulfillment?.state ?? "PLACED" : order.state;
 }
 
+/** Photon answers 200 where an operation ran and was refused, and 400 where it never ran. */
 function refusal(code: string): Refusal {
   return new Refusal(200, code, PHOTON_CANARY);
 }
