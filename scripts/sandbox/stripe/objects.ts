@@ -84,12 +84,12 @@ export type Subscription =
 
 export type PauseBehavior = "keep_as_draft" | "mark_uncollectible" | "void";
 
+type LineAmounts = Money | "discountable" | "quantity" | "subtotal";
+
 export type InvoiceLine =
   & Wire<
     Stripe.InvoiceLineItem,
-    | Exclude<Common, "created">
-    | Money
-    | ("description" | "discountable" | "parent" | "period" | "quantity" | "subtotal"),
+    Exclude<Common, "created"> | LineAmounts | "description" | "parent" | "period",
     { invoice: string; subscription: string | null }
   >
   & {
@@ -100,17 +100,15 @@ export type InvoiceLine =
     } | null;
   };
 
-type InvoiceAmounts = "amount_due" | "amount_paid" | "amount_remaining" | "subtotal" | "total" | "currency";
-type CreditNoteAmounts = "post_payment_credit_notes_amount" | "pre_payment_credit_notes_amount";
-type Collection =
-  | ("attempt_count" | "attempted" | "auto_advance" | "next_payment_attempt")
-  | ("billing_reason" | "collection_method");
+type InvoiceAmounts = "amount_due" | "amount_paid" | "amount_remaining" | "currency" | "subtotal" | "total";
+type Credits = "post_payment_credit_notes_amount" | "pre_payment_credit_notes_amount";
+type Attempts = "attempt_count" | "attempted" | "auto_advance" | "next_payment_attempt";
+type Billing = "billing_reason" | "collection_method" | "period_start" | "period_end";
 
 export type Invoice =
   & Wire<
     Stripe.Invoice,
-    | (Common | InvoiceAmounts | CreditNoteAmounts | Collection)
-    | ("number" | "period_end" | "period_start" | "status" | "status_transitions"),
+    Common | InvoiceAmounts | Credits | Attempts | Billing | "number" | "status" | "status_transitions",
     { customer: string }
   >
   & {
@@ -122,18 +120,11 @@ export type Invoice =
     lines: List<InvoiceLine>;
   };
 
+type Payment = "amount_paid" | "amount_requested" | "currency" | "payment";
+
 export type InvoicePayment = Wire<
   Stripe.InvoicePayment,
-  | Exclude<Common, "metadata">
-  | (
-    | "amount_paid"
-    | "amount_requested"
-    | "currency"
-    | "is_default"
-    | "payment"
-    | "status"
-    | "status_transitions"
-  ),
+  Exclude<Common, "metadata"> | Payment | "is_default" | "status" | "status_transitions",
   { invoice: string }
 >;
 
@@ -143,10 +134,11 @@ export type PaymentIntent = Wire<
   { customer: string; latest_charge: string | null; payment_method: string | null }
 >;
 
+type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
+
 export type Charge = Wire<
   Stripe.Charge,
-  | (Common | Money | "amount_captured" | "amount_refunded")
-  | ("captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status"),
+  Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
   { customer: string; payment_intent: string; payment_method: string | null }
 >;
 
@@ -168,11 +160,12 @@ type CreditNoteLine = Wire<
   { invoice_line_item?: string }
 >;
 
+type NoteAmounts = Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total";
+
 export type CreditNote =
   & Wire<
     Stripe.CreditNote,
-    | (Common | Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total")
-    | ("number" | "reason" | "status" | "type" | "voided_at"),
+    Common | NoteAmounts | "number" | "reason" | "status" | "type" | "voided_at",
     { customer: string; invoice: string }
   >
   & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
