@@ -1,8 +1,9 @@
+import { Refusal } from "./app.ts";
 import { makeRoutes } from "./auth/routes.ts";
 import { type AuthMail, Users } from "./auth/users.ts";
 import { Faults } from "./faults.ts";
 import { randomId } from "./random.ts";
-import { mustHave, Refusal } from "./server.ts";
+import { mustHave } from "./shelf.ts";
 
 export type AuthSandbox = ReturnType<typeof makeAuthSandbox>;
 

@@ -1,12 +1,13 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { z } from "zod";
 import type { Json } from "../../src/shared/vendors/contract.ts";
+import { jsonBody } from "./app.ts";
 import { addAppApi } from "./customerio/app-api.ts";
 import { makeHooks } from "./customerio/hooks.ts";
 import { People } from "./customerio/people.ts";
 import { Faults, withFaults } from "./faults.ts";
 import { Outbox } from "./outbox.ts";
-import { jsonBody, type Sandbox, type SandboxApp, type SandboxDeps } from "./server.ts";
+import type { Sandbox, SandboxApp, SandboxDeps } from "./server.ts";
 
 /** The keys that the sandbox takes: the first two at the Track API, the last one at the App API. */
 export const CUSTOMERIO_SANDBOX_KEYS = {

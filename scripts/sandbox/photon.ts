@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dayIn } from "../../src/shared/day.ts";
+import { bearer, jsonBody, makeApp, Refusal } from "./app.ts";
 import { Faults, withFaults } from "./faults.ts";
 import { Outbox } from "./outbox.ts";
 import { makeEvents } from "./photon/events.ts";
@@ -7,7 +8,8 @@ import { makeGraphqlExecutor, operationName } from "./photon/graphql.ts";
 import { makeOrders } from "./photon/orders.ts";
 import { PhotonState, prescriptionState } from "./photon/state.ts";
 import { randomId, ulid } from "./random.ts";
-import { bearer, jsonBody, makeApp, mustHave, Refusal, type Sandbox, type SandboxDeps } from "./server.ts";
+import type { Sandbox, SandboxDeps } from "./server.ts";
+import { mustHave } from "./shelf.ts";
 
 /** The credentials that the sandbox's login takes. */
 export const PHOTON_SANDBOX_CLIENT = {

@@ -1,5 +1,5 @@
 import { type HttpBindings, serve } from "@hono/node-server";
-import { type Context, Hono } from "hono";
+import type { Hono } from "hono";
 import { CONNECTION_BROKE, type Faults } from "./faults.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -20,47 +20,6 @@ export interface Sandbox {
   app: SandboxApp;
   faults: Faults;
   outbox: Outbox;
-}
-
-/** A refusal by a vendor's API: the HTTP status, and the vendor's own code and text. */
-export class Refusal extends Error {
-  override name = "Refusal";
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
-
-/** An app that answers every {@link Refusal} thrown within it by `answer`. */
-export function makeApp(answer: (refusal: Refusal, c: Context) => Response): SandboxApp {
-  const app: SandboxApp = new Hono();
-  app.onError((error, c) => {
-    if (error instanceof Refusal) return answer(error, c);
-    console.error("sandbox:", error);
-    return c.text("Internal Server Error", 500);
-  });
-  return app;
-}
-
-/** The token of `Authorization: Bearer …`; empty where there is none. */
-export function bearer(c: Context): string {
-  return /^Bearer (.+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
-}
-
-/** The request's body; null where it is no JSON. */
-export async function jsonBody(c: Context): Promise<unknown> {
-  return await c.req.json().catch(() => null);
-}
-
-/** The object with this id. Throws for an unknown id: a mistake of the calling test or script. */
-export function mustHave<Value>(map: ReadonlyMap<string, Value>, id: string): Value {
-  const value = map.get(id);
-  if (value === undefined) throw new Error(`the sandbox has no ${id}`);
-  return value;
 }
 
 /** Serves a sandbox on loopback; port 0 picks a free one. Rejects when the port is taken. */

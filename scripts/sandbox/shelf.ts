@@ -95,3 +95,10 @@ export function take<T>(
   }
   return taken;
 }
+
+/** The object with this id. Throws for an unknown id: a mistake of the calling test or script. */
+export function mustHave<Value>(map: ReadonlyMap<string, Value>, id: string): Value {
+  const value = map.get(id);
+  if (value === undefined) throw new Error(`the sandbox has no ${id}`);
+  return value;
+}

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { Refusal } from "../../scripts/sandbox/app.ts";
 import { seeded } from "../../scripts/sandbox/random.ts";
-import { Refusal } from "../../scripts/sandbox/server.ts";
 import type { Subscription } from "../../scripts/sandbox/stripe/objects.ts";
 import { expectAtRest, stopped } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";

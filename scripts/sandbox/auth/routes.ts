@@ -1,7 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { z } from "zod";
+import { bearer, jsonBody, makeApp, Refusal } from "../app.ts";
 import { type Faults, withFaults } from "../faults.ts";
-import { bearer, jsonBody, makeApp, Refusal, type SandboxApp } from "../server.ts";
+import type { SandboxApp } from "../server.ts";
 import type { AuthUser, Users } from "./users.ts";
 
 const linkRequest = z.object({ type: z.string(), email: z.string() });

@@ -1,5 +1,5 @@
+import { Refusal } from "../app.ts";
 import { randomId, uuid } from "../random.ts";
-import { Refusal } from "../server.ts";
 
 /** A link in a mail is good for this long: Supabase's default. */
 const LINK_SECONDS = 3600;

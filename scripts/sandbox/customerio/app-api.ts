@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Json } from "../../../src/shared/vendors/contract.ts";
+import { bearer, jsonBody } from "../app.ts";
 import { type Faults, withFaults } from "../faults.ts";
-import { bearer, jsonBody, type SandboxApp } from "../server.ts";
+import type { SandboxApp } from "../server.ts";
 import { type People, type SandboxPerson, text } from "./people.ts";
 
 const body = z.object({ ids: z.array(z.string()).min(1).max(100) });

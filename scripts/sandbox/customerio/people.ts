@@ -1,6 +1,6 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
 import { randomId } from "../random.ts";
-import { mustHave } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 
 export interface SandboxPerson {
   id: string;

@@ -1,7 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
+import { bearer, jsonBody, makeApp, Refusal } from "../app.ts";
 import { type Faults, withFaults } from "../faults.ts";
 import { randomId } from "../random.ts";
-import { bearer, jsonBody, makeApp, Refusal, type SandboxApp } from "../server.ts";
+import type { SandboxApp } from "../server.ts";
 import { search } from "./search.ts";
 import {
   bodySchema,

@@ -1,4 +1,4 @@
-import { Refusal } from "../server.ts";
+import { Refusal } from "../app.ts";
 import type { FhirStore, Resource, ResourceType } from "./store.ts";
 
 /** Medplum's limits: docs, Search. */

@@ -1,6 +1,6 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
+import { mustHave } from "../shelf.ts";
 import type { FieldMap } from "./document.ts";
-import { mustHave } from "../server.ts";
 import { type PhotonOrder, type PhotonPrescription, type PhotonState, prescriptionState } from "./state.ts";
 
 // The fields that a query can ask for. An answer has these and more: it is cut to the fields asked for.

@@ -1,5 +1,5 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
-import { Refusal } from "../server.ts";
+import { Refusal } from "../app.ts";
 
 /** A field and, for an object, the fields asked of it. */
 export interface Selection {

@@ -2,7 +2,8 @@ import type { Json } from "../../../src/shared/vendors/contract.ts";
 import { hmacSha256, toHex } from "../../../src/shared/vendors/signing.ts";
 import type { Outbox } from "../outbox.ts";
 import { ulid } from "../random.ts";
-import { mustHave, type SandboxDeps } from "../server.ts";
+import type { SandboxDeps } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import type { PhotonOrder, PhotonPatient, PhotonPrescription, PhotonState } from "./state.ts";
 
 /** Free text that only a clinic may read. Outside Photon it is a leak. */

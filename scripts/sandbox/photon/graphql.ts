@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Json } from "../../../src/shared/vendors/contract.ts";
-import { Refusal } from "../server.ts";
+import { Refusal } from "../app.ts";
 import { type Shelf, take } from "../shelf.ts";
 import { ORDER_FIELDS, orderAnswer, PRESCRIPTION_FIELDS, prescriptionAnswer } from "./answers.ts";
 import {

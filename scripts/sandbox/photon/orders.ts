@@ -1,5 +1,7 @@
+import { Refusal } from "../app.ts";
 import { randomId, ulid } from "../random.ts";
-import { mustHave, Refusal, type SandboxDeps } from "../server.ts";
+import type { SandboxDeps } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import { PHOTON_CANARY, type PhotonEvents } from "./events.ts";
 import {
   type PhotonAddress,

@@ -1,4 +1,4 @@
-import { mustHave } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import { type CardState, changeCard, type PaymentBehavior } from "./cards.ts";
 import { type CheckoutRequest, completeCheckout } from "./checkout.ts";
 import {

@@ -1,4 +1,4 @@
-import { mustHave } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import { createCustomer } from "./customers.ts";
 import type { Account } from "./invoicing.ts";
 import type { CheckoutSession, Metadata } from "./objects.ts";
