@@ -1,5 +1,5 @@
 import { importMember } from "../sandbox/members.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { startVendors } from "../sandbox/vendors.ts";
 import { importAll, serveCrowd } from "./serve-crowd.ts";
 

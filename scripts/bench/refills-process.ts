@@ -1,6 +1,6 @@
 import { DAY_MS, dayIn } from "../../src/shared/day.ts";
 import { PRODUCTS } from "../sandbox/clinic.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { startVendors } from "../sandbox/vendors.ts";
 import { importAll, serveCrowd } from "./serve-crowd.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EFFECT_LEASE_SECONDS } from "../../src/shared/queue/effects.ts";
 import { QUEUE_LEASE_SECONDS } from "../../src/shared/queue/lease.ts";
-import { shuffle } from "../sandbox/outbox.ts";
+import { shuffle } from "../sandbox/random.ts";
 import type { Stack } from "../stack/stack.ts";
 import { startLifeSupport } from "./life-support.ts";
 import {

@@ -1,6 +1,6 @@
 import { type Mail, makeMail } from "../sandbox/mail.ts";
 import { freePort } from "../stack/postgres.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { type Crowd, gatherCrowd } from "./crowd.ts";
 

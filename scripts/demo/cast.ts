@@ -1,5 +1,5 @@
 import type { PriceId } from "../sandbox/clinic.ts";
-import { shuffle } from "../sandbox/outbox.ts";
+import { shuffle } from "../sandbox/random.ts";
 
 /** What happens to a customer in the story. The shares are of all customers; every role has at least one. */
 const SHARES = {

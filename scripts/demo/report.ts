@@ -86,7 +86,7 @@ export async function makeReport(told: Told): Promise<DemoReport> {
         what: `webhook answered ${status}`,
         met,
       })),
-      { vendor: "stripe", what: "invoice.paid held back", met: mail.held() },
+      { vendor: "stripe", what: "invoice.paid held back", met: mail.delays() },
     ],
     repairs: told.ops.edits(),
     ticks: told.ticks,

@@ -1,5 +1,5 @@
 import { freePort } from "../stack/postgres.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { startStack } from "../stack/stack.ts";
 import { runChecks } from "./checks.ts";
 import { type Evidence, gather } from "../proof/evidence.ts";

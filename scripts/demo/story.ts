@@ -87,7 +87,7 @@ async function firstDay(stage: Stage, story: Story, parts: Part[]): Promise<void
       const customer = await joinClinic(stage, story, part);
       // Their refund or dispute is heard before their charge.
       if (part.role === "refunded_before_charge_is_heard" || part.role === "disputed_before_placing") {
-        mail.heldInvoices.add(customer.invoiceId);
+        mail.delayedInvoices.add(customer.invoiceId);
         if (part.role === "disputed_before_placing") stripe.dispute(customer.chargeId);
         else stripe.refund(customer.chargeId);
       }
@@ -105,7 +105,7 @@ async function firstDay(stage: Stage, story: Story, parts: Part[]): Promise<void
     }
     await life.pass({ minutes: 30 });
     await troubles.after(wave, life);
-    mail.heldInvoices.clear();
+    mail.delayedInvoices.clear();
   }
   await life.rest({ minutes: 90 });
 }
@@ -146,7 +146,7 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
   await ops.resend("PARTIAL_REFUND", 1);
   if (shipped) story.decisions.set(shipped, 1);
   await life.work();
-  await ops.drop("PARTIAL_REFUND", 1);
+  await ops.cancel("PARTIAL_REFUND", 1);
   for (const { person, price } of of(story, "prescribed_later")) clinic.prescribe(person, price);
   const [completed] = of(story, "prescription_unclear");
   for (const prescription of health.state.prescriptions.values()) {
@@ -177,7 +177,7 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
     }
   }
   await life.work();
-  await ops.drop("ALREADY_SHIPPED", 1);
+  await ops.cancel("ALREADY_SHIPPED", 1);
 }
 
 function endAtPharmacy(stage: Stage, story: Story, role: Role, end: (orderId: string) => void): void {

@@ -7,7 +7,7 @@ import { makeFunctionLog } from "../stack/function-log.ts";
 import { serveFunctions } from "../stack/functions.ts";
 import { makeNet } from "../stack/net.ts";
 import { freePort } from "../stack/postgres.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { startVendors } from "../sandbox/vendors.ts";
 import { type Report, same } from "./report.ts";
 import type { DebianPostgres } from "./server.ts";

@@ -3,7 +3,7 @@ import type { Database } from "../../src/shared/db/database.ts";
 import { DAY_MS } from "../../src/shared/day.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import type { PriceId } from "../sandbox/clinic.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
 import { makeWorld } from "../sandbox/world.ts";
 import { withMigratedDatabase } from "../stack/migrated.ts";

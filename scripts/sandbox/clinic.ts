@@ -6,54 +6,36 @@ import { PHOTON_CANARY } from "./photon/events.ts";
 import type { CardState } from "./stripe/cards.ts";
 import type { LocalVendors } from "./vendors.ts";
 
-/** What the little clinic sells: our name, the code it is prescribed under, and its Stripe prices. */
+/** The clinic's products: our name, the code of their prescriptions, and the pharmacy's treatment. */
 export const PRODUCTS = [
   { name: "Morning tablets", rxnorm: "1000001", treatment: "med_1001", daysSupply: 30 },
   { name: "Evening tablets", rxnorm: "1000002", treatment: "med_1002", daysSupply: 30 },
   { name: "Weekly pen", rxnorm: "1000003", treatment: "med_1003", daysSupply: 28 },
 ] as const;
 
+/** The Stripe prices of the products. A charge pays for a fill a month; `amount` in cents. */
 export const PRICES = [
-  {
-    id: "price_morning_month",
-    product: "Morning tablets",
-    interval: "month",
-    intervalCount: 1,
-    amount: 4900,
-    fills: 1,
-  },
-  {
-    id: "price_morning_quarter",
-    product: "Morning tablets",
-    interval: "month",
-    intervalCount: 3,
-    amount: 12900,
-    fills: 3,
-  },
-  {
-    id: "price_evening_month",
-    product: "Evening tablets",
-    interval: "month",
-    intervalCount: 1,
-    amount: 5900,
-    fills: 1,
-  },
-  {
-    id: "price_pen_month",
-    product: "Weekly pen",
-    interval: "month",
-    intervalCount: 1,
-    amount: 19900,
-    fills: 1,
-  },
+  priceOf("price_morning_month", "Morning tablets", 4900),
+  priceOf("price_morning_quarter", "Morning tablets", 12900, 3),
+  priceOf("price_evening_month", "Evening tablets", 5900),
+  priceOf("price_pen_month", "Weekly pen", 19900),
 ] as const;
 export type PriceId = (typeof PRICES)[number]["id"];
+
+function priceOf<Id extends string>(
+  id: Id,
+  product: (typeof PRODUCTS)[number]["name"],
+  amount: number,
+  months = 1,
+) {
+  return { id, product, interval: "month", intervalCount: months, amount, fills: months } as const;
+}
 
 const DRUG = "CANARY-DRUG";
 const INSTRUCTIONS = "CANARY-INSTRUCTIONS take as the prescriber said";
 const STREET = "CANARY-STREET Example Street";
 
-/** Each is part of something only the clinic and its pharmacy may read. Wherever one turns up in Clockwork, it leaked. */
+/** Parts of texts that only the clinic and its pharmacy may read. Anywhere in Clockwork each is a leak. */
 export const MEDICAL_CANARIES: readonly string[] = [
   "CANARY-DRUG",
   "CANARY-INSTRUCTIONS",
@@ -74,55 +56,33 @@ export interface Person {
   loginUserId: string;
 }
 
-/** What people at the clinic and its customers do: each act happens at a vendor, never in Clockwork's tables. */
-export interface Clinic {
-  /**
-   * Puts products and prices into the registry, all but the prices in `without`; those in `defaults` are their
-   * products' default: there a first prescription begins a subscription.
-   */
-  openShop(without?: readonly PriceId[], defaults?: readonly PriceId[]): Promise<void>;
-  /** A sign-up: the person at every vendor, and their keys in the registry (but the key that somebody forgot). */
-  signUp(
-    name: string,
-    forgotten?: "stripe_customer_id" | "health_patient_id",
-    card?: CardState,
-  ): Promise<Person>;
-  /** At sign-up: the price at which their first prescription is to begin a subscription. */
-  choosePrice(person: Person, price: PriceId): Promise<void>;
-  /** A prescriber writes a prescription; it reaches the health record and the pharmacy. */
-  prescribe(
-    person: Person,
-    price: PriceId,
-    terms?: { fills?: number | null; validUntil?: string | null },
-  ): string;
-  /** A first charge. Gives the subscription, its invoice and the charge. */
-  subscribe(
-    person: Person,
-    price: PriceId,
-  ): { subscriptionId: string; invoiceId: string; chargeId: string | null };
-  /** The pharmacy moves each of its orders one state on; a shipped fill is recorded in the health record. Gives how many moved. */
-  workPharmacy(limit?: number, leaves?: (orderId: string) => boolean): number;
-}
+export type Clinic = ReturnType<typeof makeClinic>;
 
-export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date): Clinic {
+/** The acts of people at the clinic and of its customers: each happens at a vendor, never in Clockwork's tables. */
+export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date) {
   const { stripe, health, pharmacy } = vendors;
   let signUps = 0;
   return {
-    async openShop(without = [], defaults = []) {
+    /**
+     * Puts products and prices into the registry, except the prices in `without`. Those in `defaults` are their
+     * products' default: a first prescription begins a subscription at it.
+     */
+    async openShop(without: readonly PriceId[] = [], defaults: readonly PriceId[] = []): Promise<void> {
       for (const product of PRODUCTS) {
         const { id } = await db
           .insertInto("registry.products")
           .values({ name: product.name })
           .returning("id")
           .executeTakeFirstOrThrow();
+        const prices = PRICES.filter((price) =>
+          price.product === product.name && !without.includes(price.id)
+        );
         await db
           .insertInto("registry.product_keys")
           .values([
             { system: "rxnorm", key: product.rxnorm, product_id: id },
             { system: "pharmacy_treatment", key: product.treatment, product_id: id },
-            ...PRICES.filter((price) => price.product === product.name && !without.includes(price.id)).map((
-              price,
-            ) => ({
+            ...prices.map((price) => ({
               system: "stripe_price" as const,
               key: price.id,
               product_id: id,
@@ -132,19 +92,22 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
           ])
           .execute();
       }
-      for (const { id, interval, intervalCount, amount } of PRICES) {
-        if (!stripe.state.prices.has(id)) stripe.addPrice({ id, interval, intervalCount, amount });
-      }
+      for (const price of PRICES) if (!stripe.state.prices.has(price.id)) stripe.addPrice(price);
     },
 
-    async signUp(name, forgotten, card = "default") {
+    /** A sign-up: the person at every vendor, and their keys in the registry, except the forgotten one. */
+    async signUp(
+      name: string,
+      forgotten?: "stripe_customer_id" | "health_patient_id",
+      card: CardState = "default",
+    ): Promise<Person> {
       signUps += 1;
       const email = `${name.toLowerCase().replaceAll(" ", ".")}.${signUps}@example.com`;
       const crmPersonId = `person-${signUps}`;
       const phone = `+1859555${String(signUps).padStart(4, "0")}`;
       vendors.crm.createPerson(crmPersonId, { email, phone });
       const loginUserId = vendors.login.signUp(email);
-      // The row first, so that whatever is made after it can name it; what somebody forgot names nobody.
+      // The row comes first: records made after it name it, except the one with the forgotten key.
       const own = { crm_person_id: crmPersonId, login_user_id: loginUserId };
       const customerId = await register(db, { email, ...own });
       const stripeCustomer = stripe.createCustomer({
@@ -181,15 +144,20 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       };
     },
 
-    async choosePrice(person, price) {
+    /** At sign-up: chooses the price at which a first prescription begins a subscription. */
+    async choosePrice(person: Person, price: PriceId): Promise<void> {
       await sql`select registry.choose_price(${person.customerId}, ${price})`.execute(db);
     },
 
-    prescribe(person, price, { fills = 12, validUntil } = {}) {
+    /** A prescriber writes a prescription; it reaches the health record and the pharmacy. Returns its id. */
+    prescribe(
+      person: Person,
+      price: PriceId,
+      { fills = 12, validUntil }: { fills?: number | null; validUntil?: string | null } = {},
+    ): string {
       const product = productOf(price);
-      const expires = validUntil === undefined
-        ? isoDay(new Date(now().getTime() + 365 * 86_400_000))
-        : validUntil;
+      const inAYear = isoDay(new Date(now().getTime() + 365 * 86_400_000));
+      const expires = validUntil === undefined ? inAYear : validUntil;
       const prescriptionId = health.writePrescription({
         patientId: person.healthPatientId,
         rxnorm: product.rxnorm,
@@ -204,13 +172,14 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
         treatmentId: product.treatment,
         fillsAllowed: fills ?? 12,
         daysSupply: product.daysSupply,
-        expirationDate: expires ?? isoDay(new Date(now().getTime() + 365 * 86_400_000)),
+        expirationDate: expires ?? inAYear,
         instructions: INSTRUCTIONS,
       });
       return prescriptionId;
     },
 
-    subscribe(person, price) {
+    /** A first charge. `chargeId` is null for a $0 invoice. */
+    subscribe(person: Person, price: PriceId) {
       const subscription = stripe.subscribe({
         customerId: person.stripeCustomerId,
         priceIds: [{ price, quantity: 1 }],
@@ -219,7 +188,11 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
       return { subscriptionId: subscription.id, invoiceId, chargeId: stripe.invoiceChargeId(invoiceId) };
     },
 
-    workPharmacy(limit = Infinity, leaves = () => false) {
+    /**
+     * The pharmacy moves each of its orders one state on, except those that it `leaves`; a shipped fill is recorded in
+     * the health record. Returns the number of moved orders.
+     */
+    workPharmacy(limit = Infinity, leaves: (orderId: string) => boolean = () => false): number {
       let moved = 0;
       for (const order of pharmacy.state.orders.values()) {
         if (moved >= limit) break;
@@ -234,26 +207,21 @@ export function makeClinic(db: Database, vendors: LocalVendors, now: () => Date)
   };
 }
 
-/** As the company's own sign-up does it. Gives the row's number. */
+type RegistryKey = `${
+  | "stripe_customer"
+  | "health_patient"
+  | "pharmacy_patient"
+  | "crm_person"
+  | "login_user"}_id`;
+
+/** The company's own sign-up. Returns the row's number. */
 export async function register(
   db: Database,
-  { email, stripe_customer_id, health_patient_id, pharmacy_patient_id, crm_person_id, login_user_id }: {
-    email?: string;
-    stripe_customer_id?: string;
-    health_patient_id?: string;
-    pharmacy_patient_id?: string;
-    crm_person_id?: string;
-    login_user_id?: string;
-  },
+  keys: { [name in "email" | RegistryKey]?: string },
 ): Promise<number> {
+  const named = Object.entries(keys).map(([name, value]) => sql`${sql.ref(name)} => ${value}`);
   const { rows: [made] } = await sql<{ id: number }>`
-    select registry.register_customer(
-      email => ${email ?? null}, stripe_customer_id => ${stripe_customer_id ?? null},
-      health_patient_id => ${health_patient_id ?? null}, pharmacy_patient_id => ${
-    pharmacy_patient_id ?? null
-  },
-      crm_person_id => ${crm_person_id ?? null}, login_user_id => ${login_user_id ?? null}) as id
-  `.execute(db);
+    select registry.register_customer(${sql.join(named)}) as id`.execute(db);
   if (!made) throw new Error("no customer was registered");
   return made.id;
 }
@@ -263,16 +231,14 @@ function recordFill({ pharmacy, health }: LocalVendors, orderId: string): void {
   const order = pharmacy.state.orders.get(orderId);
   for (const fill of order?.fills ?? []) {
     const prescription = pharmacy.state.prescriptions.get(fill.prescriptionId);
-    const reference = prescription?.externalId;
-    const filed = reference ? health.state.prescriptions.get(reference) : undefined;
+    const prescriptionId = prescription?.externalId ?? "";
+    const filed = health.state.prescriptions.get(prescriptionId);
     const patientId = filed?.subject?.reference.replace("Patient/", "");
-    if (reference && patientId) {
-      health.recordDispense({ patientId, prescriptionId: reference, pharmacyOrderId: orderId });
-    }
+    if (patientId) health.recordDispense({ patientId, prescriptionId, pharmacyOrderId: orderId });
   }
 }
 
-/** What a price sells. */
+/** The product that a price sells. */
 export function productOf(price: string) {
   const name = PRICES.find(({ id }) => id === price)?.product;
   const product = PRODUCTS.find((one) => one.name === name);
@@ -280,7 +246,7 @@ export function productOf(price: string) {
   return product;
 }
 
-/** The day as the vendors' calendars have it, in UTC. */
+/** The day in UTC, which is the vendors' calendar. */
 export function isoDay(date: Date): string {
   return dayIn(date, "UTC");
 }

@@ -1,10 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
 
-/**
- * The machinery's clock is Clockwork's: what pg-boss's own TestClock does for one process, this does for every
- * process on the database.
- */
+/** Puts every process's pg-boss on Clockwork's clock. pg-boss's own TestClock serves one process. */
 const FOLLOW_CLOCKWORKS_CLOCK =
   `create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()'`;
 
@@ -18,18 +15,17 @@ export interface Span {
 /** Real time, moved on request: in SQL and in TypeScript alike. */
 export interface Clock {
   now(): Date;
-  /** Moves it forward. */
+  /** Moves the clock forward. */
   pass(span: Span): Promise<void>;
-  /** Sets it. It runs on from there. */
+  /** Sets the clock. It runs on from there. */
   moveTo(at: Date): Promise<void>;
 }
 
-/** @param offset how far it stands ahead of real time at first, in milliseconds. `begin` needs the migrations. */
+/** @param offset the first lead over real time, in milliseconds. `begin` needs the migrations. */
 export function makeClock(db: Database, offset = 0): Clock & { begin(): Promise<void> } {
   const write = async () => {
-    await sql`update clockwork.settings set clock_offset = make_interval(secs => ${offset / 1000})`.execute(
-      db,
-    );
+    const interval = sql`make_interval(secs => ${offset / 1000})`;
+    await sql`update clockwork.settings set clock_offset = ${interval}`.execute(db);
   };
   return {
     now: () => new Date(Date.now() + offset),

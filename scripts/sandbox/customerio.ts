@@ -1,15 +1,15 @@
-import { Hono, type MiddlewareHandler } from "hono";
-import type { HttpBindings } from "@hono/node-server";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { z } from "zod";
 import type { Json } from "../../src/shared/vendors/contract.ts";
+import { jsonBody } from "./app.ts";
 import { addAppApi } from "./customerio/app-api.ts";
 import { makeHooks } from "./customerio/hooks.ts";
-import { People, type SandboxPerson } from "./customerio/people.ts";
+import { People } from "./customerio/people.ts";
 import { Faults, withFaults } from "./faults.ts";
 import { Outbox } from "./outbox.ts";
-import type { Sandbox, SandboxDeps } from "./server.ts";
+import type { Sandbox, SandboxApp, SandboxDeps } from "./server.ts";
 
-/** What the sandbox lets in: the first two at the Track API, the last one at the App API. */
+/** The keys that the sandbox takes: the first two at the Track API, the last one at the App API. */
 export const CUSTOMERIO_SANDBOX_KEYS = {
   siteId: "sandbox-site",
   apiKey: "sandbox-key",
@@ -20,7 +20,7 @@ export const CUSTOMERIO_SANDBOX_KEYS = {
 const CAMPAIGN_WINDOW_SECONDS = 72 * 60 * 60;
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
-export interface SandboxEvent {
+interface SandboxEvent {
   personId: string;
   name: string;
   id: string | null;
@@ -29,32 +29,6 @@ export interface SandboxEvent {
   data: Record<string, Json>;
   /** False when it was over 72 h old: stored, but no campaign started. */
   started: boolean;
-}
-
-export interface SandboxReceipt extends SandboxEvent {
-  outcome: "stored" | "duplicate" | "suppressed";
-}
-
-export interface CustomerioSandbox extends Sandbox {
-  people: Map<string, SandboxPerson>;
-  suppressed: Set<string>;
-  /** Every event that was taken, the ignored ones too. */
-  receipts: SandboxReceipt[];
-  /** Events that count, in order of arrival. */
-  events: SandboxEvent[];
-  heard(personId: string): SandboxEvent[];
-  /** The person clicks "unsubscribe": a reporting webhook. Throws for an unknown person. */
-  unsubscribe(personId: string): void;
-  /** How many API calls wrote attributes of this person, with or without an effect. */
-  writes(personId: string): number;
-  /** Somebody adds a person inside Customer.io. Throws where there is one. */
-  createPerson(personId: string, contact: { email: string; phone: string }): void;
-  /** Somebody who was there before anybody listened, with any attributes. No webhook; cheap enough for a hundred thousand. */
-  importPerson(personId: string, attributes: Record<string, Json>): void;
-  /** Somebody edits the profile inside Customer.io: our campaign's webhook action. Throws for an unknown person. */
-  changeProfile(personId: string, edit: { email?: string; phone?: string }): void;
-  /** Somebody merges two people: `into` takes what it lacks, `from` is gone. Throws for an unknown person. */
-  mergePeople(from: string, into: string): void;
 }
 
 const attributes = z.record(z.string(), z.json());
@@ -71,19 +45,16 @@ const batchItem = z.discriminatedUnion("action", [
 ]).and(z.object({ type: z.literal("person"), identifiers: z.object({ id: z.string().min(1) }) }));
 const batchBody = z.object({ batch: z.array(z.unknown()).min(1) });
 
-type Context = Parameters<MiddlewareHandler<{ Bindings: HttpBindings }>>[0];
+export type CustomerioSandbox = ReturnType<typeof makeCustomerioSandbox>;
 
 /**
  * Customer.io on loopback: Track API v1 and v2, the App API's reading of people, reporting webhooks, and the webhook
- * action of our campaign.
+ * action of our campaign. Actions on an unknown person throw.
  */
-export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
+export function makeCustomerioSandbox(deps: SandboxDeps) {
   const faults = new Faults(deps.random);
-  const outbox = new Outbox(
-    { url: deps.webhook.url, fetch: deps.fetch, now: deps.now, random: deps.random },
-    { headOfLine: true, givesUpOn: () => false },
-  );
-  const receipts: SandboxReceipt[] = [];
+  const outbox = new Outbox({ ...deps, url: deps.webhook.url }, { headOfLine: true });
+  const receipts: (SandboxEvent & { outcome: "stored" | "duplicate" | "suppressed" })[] = [];
   const events: SandboxEvent[] = [];
   const eventIds = new Set<string>();
   const seconds = () => Math.floor(deps.now().getTime() / 1000);
@@ -114,17 +85,17 @@ export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
 
   const personIn = (c: Context) => people.idIn(c.req.param("id") ?? "");
 
-  const app = new Hono<{ Bindings: HttpBindings }>();
+  const app: SandboxApp = new Hono();
   const route = (operation: string) => [withFaults(faults, operation), checkKeys] as const;
 
   app.put("/api/v1/customers/:id", ...route("update person"), async (c) => {
-    const body = attributes.safeParse(await readBody(c));
+    const body = attributes.safeParse(await jsonBody(c));
     if (!body.success) return invalid(c);
     people.identify(personIn(c), body.data);
     return c.json({});
   });
   app.post("/api/v1/customers/:id/events", ...route("send event"), async (c) => {
-    const body = eventBody.safeParse(await readBody(c));
+    const body = eventBody.safeParse(await jsonBody(c));
     if (!body.success) return invalid(c);
     track(personIn(c), body.data);
     return c.json({});
@@ -133,16 +104,14 @@ export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
     people.act(personIn(c), "delete");
     return c.json({});
   });
-  app.post("/api/v1/customers/:id/suppress", ...route("suppress person"), (c) => {
-    people.act(personIn(c), "suppress");
-    return c.json({});
-  });
-  app.post("/api/v1/customers/:id/unsuppress", ...route("unsuppress person"), (c) => {
-    people.act(personIn(c), "unsuppress");
-    return c.json({});
-  });
+  for (const action of ["suppress", "unsuppress"] as const) {
+    app.post(`/api/v1/customers/:id/${action}`, ...route(`${action} person`), (c) => {
+      people.act(personIn(c), action);
+      return c.json({});
+    });
+  }
   app.post("/api/v2/batch", ...route("batch"), async (c) => {
-    const body = batchBody.safeParse(await readBody(c));
+    const body = batchBody.safeParse(await jsonBody(c));
     if (!body.success) return invalid(c);
     const errors: { batch_index: number; reason: string; message: string }[] = [];
     body.data.batch.forEach((given, batch_index) => {
@@ -159,7 +128,7 @@ export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
     return errors.length > 0 ? c.json({ errors }, 207) : c.json({});
   });
   addAppApi(app, { people, faults, key: CUSTOMERIO_SANDBOX_KEYS.appApiKey });
-  // As Customer.io can: a path it does not know is answered as if all were well.
+  // Customer.io can answer 200 on a path that it does not know.
   app.notFound((c) => c.json({}));
 
   return {
@@ -168,40 +137,42 @@ export function makeCustomerioSandbox(deps: SandboxDeps): CustomerioSandbox {
     outbox,
     people: people.byId,
     suppressed: people.suppressed,
+    /** Every event that came in, ignored ones included. */
     receipts,
+    /** Events that count, in order of arrival. */
     events,
-    heard: (personId) => events.filter((event) => event.personId === personId),
-    unsubscribe(personId) {
+    heard: (personId: string) => events.filter((event) => event.personId === personId),
+    /** The person clicks "unsubscribe": a reporting webhook. */
+    unsubscribe(personId: string) {
       const person = people.get(personId);
       people.write(person, { unsubscribed: true });
       hooks.unsubscribed(person);
     },
-    writes: (personId) => people.writes(personId),
-    createPerson(personId, contact) {
+    /** The number of API calls that wrote attributes of this person, with or without an effect. */
+    writes: (personId: string) => people.writes(personId),
+    /** Somebody adds a person inside Customer.io. Throws for an id in use. */
+    createPerson(personId: string, contact: { email: string; phone: string }) {
       if (people.byId.has(personId)) throw new Error(`the CRM sandbox has a person ${personId} already`);
-      people.write(people.create(personId), { ...contact });
+      people.write(people.create(personId), contact);
     },
-    importPerson: (personId, values) => people.write(people.create(personId), values),
-    changeProfile: (personId, edit) => people.change(people.get(personId), { ...edit }),
-    mergePeople: (from, into) => people.merge(from, into),
-  };
+    /** Adds an older person with any attributes. No webhook; cheap enough for a hundred thousand. */
+    importPerson: (personId: string, values: Record<string, Json>) =>
+      people.write(people.create(personId), values),
+    /** Somebody edits the profile inside Customer.io: our campaign's webhook action. */
+    changeProfile: (personId: string, edit: { email?: string; phone?: string }) =>
+      people.change(people.get(personId), edit),
+    /** Somebody merges two people: `into` takes the attributes that it lacks, `from` is gone. */
+    mergePeople: (from: string, into: string) => people.merge(from, into),
+  } satisfies Sandbox & Record<string, unknown>;
 }
 
-const checkKeys: MiddlewareHandler<{ Bindings: HttpBindings }> = async (c, next) => {
+const checkKeys: MiddlewareHandler = async (c, next) => {
   const { siteId, apiKey } = CUSTOMERIO_SANDBOX_KEYS;
   if (c.req.header("authorization") !== `Basic ${btoa(`${siteId}:${apiKey}`)}`) {
     return c.json({ meta: { error: "unauthorized" } }, 401);
   }
   return await next();
 };
-
-async function readBody(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json();
-  } catch {
-    return undefined;
-  }
-}
 
 function invalid(c: Context): Response {
   return c.json({ meta: { error: "invalid request" } }, 400);

@@ -2,38 +2,37 @@ import type { MiddlewareHandler } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 
 /**
- * What can go wrong on the way to a vendor, on request.
- * - `lose_answer`: the vendor does it, then the connection breaks before the answer (a timeout after commit).
- * - `lose_request`: the connection breaks and nothing was done.
- * - `late_commit`: the connection breaks at once; the vendor does it when {@link Faults.commitLate} is called,
- *   that is: only after we looked.
- * - `status`: answers with `status` (429 with `retryAfterSeconds`) and does nothing.
- * - `silence`: does nothing and says nothing for `seconds`, then the connection breaks.
+ * A fault on the way to a vendor.
+ * - `lose_answer`: the vendor acts, then the connection breaks before the answer (a timeout after commit).
+ * - `lose_request`: the connection breaks, and the vendor does nothing.
+ * - `late_commit`: the connection breaks at once; the vendor acts on {@link Faults.commitLate}, after our look.
+ * - `status`: the vendor answers `status` (429 with `retryAfterSeconds`) and does nothing.
+ * - `silence`: the vendor does nothing for `seconds`, then the connection breaks.
  */
 export interface Fault {
-  /** The operation's name, as the sandbox names it; absent: every operation. */
+  /** The sandbox's name for the operation; absent: every operation. */
   operation?: string;
   kind: "lose_answer" | "lose_request" | "late_commit" | "status" | "silence";
   status?: number;
-  /** Of `silence`: how long, in real time. */
+  /** The length of a `silence`, in real time. Default: 60. */
   seconds?: number;
   retryAfterSeconds?: number;
-  /** How many calls it hits; absent: until it is cleared. */
+  /** The number of calls it hits; absent: every call until it is cleared. */
   times?: number;
   /** The share of calls it hits, 0 to 1; absent: every one. */
   share?: number;
 }
 
-/** The status where the connection breaks: a caller behind a socket never sees it. */
+/** The status of a broken connection. A caller behind a socket never sees it. */
 export const CONNECTION_BROKE = 499;
 
-/** A sandbox's faults and its count of calls. One instance a sandbox. */
+/** A sandbox's faults and its counts of calls. One instance a sandbox. */
 export class Faults {
-  /** Calls seen, by operation, failed ones included. */
+  /** Calls by operation, failed ones included. */
   readonly calls = new Map<string, number>();
   /** Calls that met a fault, by kind (`status 503`, `lose_answer`, …). */
   readonly met = new Map<string, number>();
-  /** Calls answered as they should be. */
+  /** Calls that met no fault. */
   answered = 0;
   /** Calls refused because they came faster than {@link limitRate} allows. */
   overRate = 0;
@@ -55,8 +54,8 @@ export class Faults {
   }
 
   /**
-   * Enforces a limit of its own, as a real vendor does: calls beyond it are answered 429 with Retry-After: 1.
-   * A token bucket in real time that holds one second's worth. Null lifts it.
+   * Answers calls beyond the rate with 429 and Retry-After: 1, as a real vendor does. Null lifts the limit.
+   * A token bucket in real time holds the calls of one second.
    */
   limitRate(perSecond: number | null): void {
     this.#rate = perSecond === null ? null : { perSecond, tokens: perSecond, at: performance.now() };
@@ -73,12 +72,12 @@ export class Faults {
     return false;
   }
 
-  /** Does what `late_commit` kept back. */
+  /** Runs the calls that `late_commit` kept back. */
   async commitLate(): Promise<void> {
     for (const commit of this.#late.splice(0)) await commit();
   }
 
-  /** The next fault that hits this operation, used up by one. */
+  /** The first fault that hits this operation. Counts its `times` down. */
   #draw(operation: string): Fault | undefined {
     for (const fault of this.#faults) {
       if (fault.operation !== undefined && fault.operation !== operation) continue;
@@ -89,10 +88,7 @@ export class Faults {
     return undefined;
   }
 
-  /**
-   * Runs `handle` for `operation` through the faults.
-   * `breakConnection` is what the transport does to lose an answer.
-   */
+  /** Runs `handle` for `operation` through the faults. `breakConnection` makes the transport lose the answer. */
   async run(
     operation: string,
     handle: () => Promise<Response>,
@@ -114,13 +110,10 @@ export class Faults {
         this.answered += 1;
         return await handle();
       case "status": {
-        const headers = fault.retryAfterSeconds === undefined
-          ? {}
-          : { "retry-after": String(fault.retryAfterSeconds) };
-        return Response.json({ error: { message: "fault on request" } }, {
-          status: fault.status ?? 500,
-          headers,
-        });
+        const { status = 500, retryAfterSeconds } = fault;
+        const headers = new Headers();
+        if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
+        return Response.json({ error: { message: "fault on request" } }, { status, headers });
       }
       case "lose_answer":
         await handle();
@@ -141,7 +134,7 @@ export class Faults {
 
 /**
  * Wraps one Hono route: `app.post("/v1/x", withFaults(faults, "create x"), handler)`.
- * Read the request body inside `operationOf` only through a clone (`c.req.raw.clone()`), or by Hono's cached `c.req.json()`.
+ * An `operation` that reads the body uses a clone (`c.req.raw.clone()`) or Hono's cached `c.req.json()`.
  */
 export function withFaults(
   faults: Faults,
@@ -149,8 +142,7 @@ export function withFaults(
 ): MiddlewareHandler<{ Bindings: HttpBindings }> {
   return async (c, next) => {
     const name = typeof operation === "string" ? operation : await operation(c);
-    // Hono can only run `next` during the request: a late commit reads the body first and replays it.
-    // A body that `operation` read through Hono is kept by Hono.
+    // A late commit runs after the request: Hono replays a body that it read before, here or for `operation`.
     if (c.req.raw.body !== null && !c.req.raw.bodyUsed) await c.req.raw.clone().arrayBuffer();
     const response = await faults.run(
       name,

@@ -15,10 +15,11 @@ import {
   withTerms,
 } from "./medplum/resources.ts";
 import { makeRoutes } from "./medplum/routes.ts";
-import { FhirStore, type ResourceType, uuid } from "./medplum/store.ts";
-import { randomId, type Sandbox, type SandboxDeps } from "./server.ts";
+import { FhirStore, type ResourceType } from "./medplum/store.ts";
+import { randomId, uuid } from "./random.ts";
+import type { Sandbox, SandboxDeps } from "./server.ts";
 
-export type NewPrescription = Pick<PrescriptionTerms, "rxnorm" | "drug"> & Partial<PrescriptionTerms> & {
+type NewPrescription = Pick<PrescriptionTerms, "rxnorm" | "drug"> & Partial<PrescriptionTerms> & {
   patientId: string;
   id?: string;
 };
@@ -26,9 +27,9 @@ export type NewPrescription = Pick<PrescriptionTerms, "rxnorm" | "drug"> & Parti
 export type MedplumSandbox = ReturnType<typeof makeMedplumSandbox>;
 
 /**
- * The health record's stand-in: FHIR R4 as Medplum serves it, with rest-hook subscriptions for the three types
- * it knows. Its actions are what people at the clinic do; they go past the faults and end, like every write over
- * HTTP, in a delivery that waits in `outbox`. Actions on what is not there throw.
+ * The health record's stand-in: FHIR R4 as Medplum serves it, with rest-hook subscriptions for its three types.
+ * Its actions stand for people at the clinic. They go past the faults and end, like every write over HTTP, in a
+ * delivery that waits in `outbox`. Actions on an unknown or deleted resource throw.
  */
 export function makeMedplumSandbox(deps: SandboxDeps) {
   const { now, random } = deps;
@@ -37,7 +38,7 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
   const clientId = uuid(random);
   const clientSecret = randomId(random, "", 40);
   const tokens = new Map<string, number>();
-  /** Ids of the active Subscriptions; a type that is taken out sends no more. */
+  /** Ids of the active Subscriptions. A type without one sends nothing. */
   const subscriptions = new Map<ResourceType, string>([
     ["Patient", uuid(random)],
     ["MedicationRequest", uuid(random)],
@@ -59,14 +60,14 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
     store.update("MedicationRequest", id, withTerms(store.get("MedicationRequest", id), patch));
   }
 
-  const sandbox = {
+  return {
     app: makeRoutes({ store, faults, now, random, credentials: { clientId, clientSecret }, tokens }),
     faults,
     outbox,
     /** The credentials that `/oauth2/token` takes. */
     clientId,
     clientSecret,
-    /** For looking, and for ending tokens or subscriptions early. */
+    /** For reads, and for ending tokens or subscriptions early. */
     state: {
       patients: store.current.Patient,
       prescriptions: store.current.MedicationRequest,
@@ -89,7 +90,7 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       store.update("Patient", patientId, afterMove(store.get("Patient", patientId), address, now()));
     },
 
-    /** Others' ids for the patient, on the record. */
+    /** Puts other systems' ids for the patient on the record. */
     identifyPatient(patientId: string, identifiers: Identifier[]): void {
       store.update("Patient", patientId, { ...store.get("Patient", patientId), identifier: identifiers });
     },
@@ -100,9 +101,9 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
 
     /** Two records of one person become one. Prescriptions stay where they are. */
     mergePatients(oldId: string, keptId: string): void {
-      const after = afterMerge(store.get("Patient", oldId), store.get("Patient", keptId));
-      store.update("Patient", oldId, after.old);
-      store.update("Patient", keptId, after.kept);
+      const { old, kept } = afterMerge(store.get("Patient", oldId), store.get("Patient", keptId));
+      store.update("Patient", oldId, old);
+      store.update("Patient", keptId, kept);
     },
 
     /** An active order, unless `status` says otherwise; repeats, expiry and days' supply only when given. */
@@ -123,7 +124,7 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       store.delete(type, store.get(type, id).id);
     },
 
-    /** A completed fill, once per pharmacy order: a second call gives the id of the first. `at`: when it was handed over. */
+    /** A completed fill, handed over `at`, once per pharmacy order: a second call returns the id of the first. */
     recordDispense({ patientId, prescriptionId, pharmacyOrderId, at = now() }: {
       patientId: string;
       prescriptionId: string;
@@ -131,20 +132,17 @@ export function makeMedplumSandbox(deps: SandboxDeps) {
       at?: Date;
     }): string {
       for (const { id, identifier } of store.naming("MedicationDispense", pharmacyOrderId)) {
-        const ours = identifier?.some(({ system, value }) =>
+        const isRecorded = identifier?.some(({ system, value }) =>
           system === PHARMACY_ORDER_SYSTEM && value === pharmacyOrderId
         );
-        if (ours) return id;
+        if (isRecorded) return id;
       }
       const prescription = store.get("MedicationRequest", prescriptionId);
       if (prescription.subject?.reference !== `Patient/${patientId}`) {
         throw new Error(`MedicationRequest/${prescriptionId} is not for Patient/${patientId}`);
       }
-      return store.create(
-        "MedicationDispense",
-        dispenseResource({ prescription, pharmacyOrderId, at }),
-      ).id;
+      const body = dispenseResource({ prescription, pharmacyOrderId, at });
+      return store.create("MedicationDispense", body).id;
     },
   } satisfies Sandbox & Record<string, unknown>;
-  return sandbox;
 }

@@ -2,7 +2,7 @@ import { planOf } from "../../src/shared/owners/plan.ts";
 import { PRICES } from "./clinic.ts";
 import type { LocalVendors } from "./vendors.ts";
 
-/** A customer who was there before anybody listened: at Stripe, in the CRM, with a login, all of it in step. */
+/** The keys of an older customer, with equal facts at Stripe, in the CRM and in the login. */
 export interface MemberKeys {
   stripeCustomerId: string;
   subscriptionId: string;
@@ -13,16 +13,13 @@ export interface MemberKeys {
 }
 
 const PRICE = "price_morning_month";
-/** The setting `pharmacy_time_zone` as it is at first. */
+/** The first value of the setting `pharmacy_time_zone`. */
 const TIME_ZONE = "America/New_York";
 
-/** One more such customer: no event, no API call. Cheap enough for many thousands. */
+/** Adds an older customer without an event or an API call. Cheap enough for many thousands. */
 export function importMember({ stripe, crm, login }: LocalVendors, n: number, now: Date): MemberKeys {
   const price = PRICES.find(({ id }) => id === PRICE);
-  if (price && !stripe.state.prices.has(PRICE)) {
-    const { id, interval, intervalCount, amount } = price;
-    stripe.addPrice({ id, interval, intervalCount, amount });
-  }
+  if (price && !stripe.state.prices.has(PRICE)) stripe.addPrice(price);
   const [email, phone] = [`member.${n}@example.com`, `+1270${String(n).padStart(7, "0")}`];
   const { customer, subscription } = stripe.importCustomer({ email, phone, priceId: PRICE });
   if (!subscription) throw new Error("a price makes a subscription");
@@ -43,12 +40,8 @@ export function importMember({ stripe, crm, login }: LocalVendors, n: number, no
     items: [],
   }], TIME_ZONE);
   const crmPersonId = `member-${n}`;
-  crm.importPerson(crmPersonId, {
-    email,
-    phone,
-    plan_state: plan.planState,
-    next_refill_on: plan.nextRefillOn,
-  });
+  const { planState: plan_state, nextRefillOn: next_refill_on } = plan;
+  crm.importPerson(crmPersonId, { email, phone, plan_state, next_refill_on });
   return {
     stripeCustomerId: customer.id,
     subscriptionId: subscription.id,

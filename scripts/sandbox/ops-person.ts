@@ -1,32 +1,19 @@
 import type { Pool } from "pg";
-import { PRICES, productOf } from "./clinic.ts";
+import { PRICES } from "./clinic.ts";
+
+export type OpsPerson = ReturnType<typeof makeOpsPerson>;
 
 /**
- * The person at the table editor: reads ops.manual_intervention, and repairs with plain updates of one cell, as
- * anybody with the dashboard open would. Knows nothing that the views do not show.
+ * The person at the table editor: reads `ops.manual_intervention`, and repairs by plain updates of one cell. Knows
+ * nothing that the views do not show.
+ * @param log is called with each statement that the table editor sends
  */
-export interface OpsPerson {
-  /** Adds the prices of the shop to registry.product_keys and resends what stopped for them. */
-  addMissingProducts(): Promise<void>;
-  /** Puts Stripe's key into the customer's row and resends. */
-  addMissingCustomers(stripeIds: ReadonlyMap<number, string>): Promise<number>;
-  /** Sets what stopped for this reason to PENDING; `limit` leaves the rest. */
-  resend(reasonCode: string, limit?: number): Promise<number>;
-  /** Sets what stopped for this reason to CANCELLED. */
-  drop(reasonCode: string, limit?: number): Promise<number>;
-  /** The fills (`<invoice line>:<fill>`) of the orders that stopped for this reason. */
-  fillsOf(reasonCode: string, limit?: number): Promise<string[]>;
-  /** Cells edited so far. */
-  edits(): number;
-}
-
-/** @param tell hears of each statement that the table editor sends */
-export function makeOpsPerson(pool: Pool, tell: (sql: string) => void = () => {}): OpsPerson {
+export function makeOpsPerson(pool: Pool, log: (sql: string) => void = () => {}) {
   let edits = 0;
 
   async function setOne(status: "PENDING" | "CANCELLED", taskId: string): Promise<void> {
     await pool.query("update clockwork.tasks set status = $2 where id = $1", [taskId, status]);
-    tell(`update clockwork.tasks set status = '${status}' where id = ${taskId}`);
+    log(`update clockwork.tasks set status = '${status}' where id = ${taskId}`);
     edits += 1;
   }
 
@@ -40,34 +27,39 @@ export function makeOpsPerson(pool: Pool, tell: (sql: string) => void = () => {}
   }
 
   return {
+    /** The number of edited cells. */
     edits: () => edits,
-    resend: (reasonCode, limit) => set("PENDING", reasonCode, limit),
-    drop: (reasonCode, limit) => set("CANCELLED", reasonCode, limit),
 
-    async addMissingProducts() {
+    /** Sets tasks that stopped for this reason to PENDING, at most `limit`. */
+    resend: (reasonCode: string, limit?: number) => set("PENDING", reasonCode, limit),
+
+    /** Sets tasks that stopped for this reason to CANCELLED, at most `limit`. */
+    cancel: (reasonCode: string, limit?: number) => set("CANCELLED", reasonCode, limit),
+
+    /** Adds the missing prices of the shop to `registry.product_keys` and resends the tasks that stopped for them. */
+    async addMissingProducts(): Promise<void> {
       const { rows } = await pool.query<{ task_id: string; reason: string }>(
         "select task_id, reason from ops.manual_intervention where reason_code = 'UNKNOWN_PRODUCT' order by task_id",
       );
       for (const { task_id, reason } of rows) {
         const price = PRICES.find(({ id }) => reason.includes(id));
-        if (!price) continue; // no price of the shop: nobody here knows what it sells
-        const name = productOf(price.id).name;
+        if (!price) continue; // no price of the shop: its product is unknown here
+        const { id, product, fills } = price;
         const { rowCount } = await pool.query(
           `insert into registry.product_keys (system, key, product_id, fills_per_charge)
            select 'stripe_price', $1, id, $2 from registry.products where name = $3 on conflict do nothing`,
-          [price.id, price.fills, name],
+          [id, fills, product],
         );
         edits += rowCount ?? 0;
         if (rowCount) {
-          tell(
-            `insert into registry.product_keys … ('stripe_price', '${price.id}', '${name}', ${price.fills})`,
-          );
+          log(`insert into registry.product_keys … ('stripe_price', '${id}', '${product}', ${fills})`);
         }
         await setOne("PENDING", task_id);
       }
     },
 
-    async addMissingCustomers(stripeIds) {
+    /** Puts Stripe's missing keys into the customers' rows and resends. Returns the number of resent tasks. */
+    async addMissingCustomers(stripeIds: ReadonlyMap<number, string>): Promise<number> {
       for (const [customerId, stripeId] of stripeIds) {
         const { rowCount } = await pool.query(
           "update registry.customers set stripe_customer_id = $2 where id = $1 and stripe_customer_id is null",
@@ -78,7 +70,8 @@ export function makeOpsPerson(pool: Pool, tell: (sql: string) => void = () => {}
       return await set("PENDING", "UNKNOWN_CUSTOMER");
     },
 
-    async fillsOf(reasonCode, limit = 1000) {
+    /** The fills (`<invoice line>:<fill>`) of the orders that stopped for this reason. */
+    async fillsOf(reasonCode: string, limit = 1000): Promise<string[]> {
       const { rows } = await pool.query<{ fill: string }>(
         `select orders.invoice_line_id || ':' || orders.fill_number as fill
          from ops.manual_intervention as stopped

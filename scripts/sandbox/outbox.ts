@@ -1,34 +1,21 @@
-/**
- * How a vendor sends its webhooks: signed anew for each try, kept until the endpoint took them,
- * and, on request, doubled, shuffled, silent or dropped. Nothing here runs on a timer: whoever runs the
- * sandbox calls {@link Outbox.flush}.
- */
+import { shuffle } from "./random.ts";
+
+/** A webhook that waits to be sent. */
 export interface OutboxMessage {
   /** The vendor's event id; equal for every try. */
   id: string;
   /** The exact bytes and headers of one try, signed as of `now`. */
-  sign(now: Date): Promise<{ body: string | Uint8Array; headers: Record<string, string> }>;
+  sign(now: Date): Promise<{ body: string; headers: Record<string, string> }>;
 }
 
 export interface OutboxRules {
-  /** True when this answer ends the vendor's tries (Photon: any 4xx but 408 and 429). 2xx always does. */
-  givesUpOn(status: number): boolean;
-  /** Customer.io: later events wait until the first one went through. */
-  headOfLine: boolean;
+  /** True when this answer ends the vendor's tries (Photon: any 4xx but 408 and 429). Default: only 2xx ends them. */
+  givesUpOn?(status: number): boolean;
+  /** Customer.io: later events wait until the first one is taken. Default: false. */
+  headOfLine?: boolean;
 }
 
-export interface OutboxFaults {
-  /** The share of messages sent twice, 0 to 1. */
-  doubled: number;
-  /** Sends what waits in random order. */
-  shuffled: boolean;
-  /** Sends nothing; messages wait. */
-  silent: boolean;
-  /** The share of messages never sent at all, 0 to 1. */
-  dropped: number;
-}
-
-export interface OutboxDeps {
+interface OutboxDeps {
   url: string;
   fetch: typeof fetch;
   now: () => Date;
@@ -41,19 +28,29 @@ export interface Delivery {
   body: string;
 }
 
+/** A vendor's webhooks, kept until the endpoint takes them. No timer sends them: only {@link Outbox.flush} does. */
 export class Outbox {
-  readonly faults: OutboxFaults = { doubled: 0, shuffled: false, silent: false, dropped: 0 };
-  /** Every message the endpoint answered 2xx to, by id: what the vendor believes was taken. */
+  readonly faults = {
+    /** The share of messages sent twice, 0 to 1. */
+    doubled: 0,
+    /** Sends the waiting messages in random order. */
+    shuffled: false,
+    /** Sends nothing; messages wait. */
+    silent: false,
+    /** The share of messages never sent at all, 0 to 1. */
+    dropped: 0,
+  };
+  /** The ids of the messages that the endpoint answered 2xx: the vendor believes that they were taken. */
   readonly acknowledged = new Set<string>();
-  /** Ids of messages the vendor gave up on. */
+  /** The ids of the messages that the vendor gave up on. */
   readonly givenUp = new Set<string>();
   readonly #deps: OutboxDeps;
-  readonly #rules: OutboxRules;
+  readonly #rules: Required<OutboxRules>;
   #waiting: OutboxMessage[] = [];
 
-  constructor(deps: OutboxDeps, rules: OutboxRules) {
+  constructor(deps: OutboxDeps, rules: OutboxRules = {}) {
     this.#deps = deps;
-    this.#rules = rules;
+    this.#rules = { givesUpOn: () => false, headOfLine: false, ...rules };
   }
 
   get waiting(): number {
@@ -66,7 +63,7 @@ export class Outbox {
     if (this.#deps.random() < this.faults.doubled) this.#waiting.push(message);
   }
 
-  /** One round: every waiting message is tried once, `concurrency` at a time (one by one where head of line). */
+  /** Tries every waiting message once, `concurrency` at a time (one by one where head of line). */
   async flush(concurrency = 8): Promise<Delivery[]> {
     if (this.faults.silent) return [];
     const round = this.#waiting.splice(0);
@@ -81,12 +78,11 @@ export class Outbox {
           continue;
         }
         const delivery = await this.#deliver(message);
+        const { id, status } = delivery;
         deliveries.push(delivery);
-        if (delivery.status !== null && delivery.status >= 200 && delivery.status < 300) {
-          this.acknowledged.add(message.id);
-        } else if (delivery.status !== null && this.#rules.givesUpOn(delivery.status)) {
-          this.givenUp.add(message.id);
-        } else {
+        if (status !== null && status >= 200 && status < 300) this.acknowledged.add(id);
+        else if (status !== null && this.#rules.givesUpOn(status)) this.givenUp.add(id);
+        else {
           again.push(message);
           stalled = this.#rules.headOfLine;
         }
@@ -94,33 +90,18 @@ export class Outbox {
     };
     const workers = this.#rules.headOfLine ? 1 : concurrency;
     await Promise.all(Array.from({ length: workers }, worker));
-    // Before what was pushed meanwhile: a later event must not overtake the one that holds it back.
+    // Messages pushed during the round come behind: a later event must not overtake the one that holds it back.
     this.#waiting.unshift(...again);
     return deliveries;
   }
 
-  async #deliver(message: OutboxMessage): Promise<Delivery> {
-    const { body, headers } = await message.sign(this.#deps.now());
+  async #deliver({ id, sign }: OutboxMessage): Promise<Delivery> {
+    const { body, headers } = await sign(this.#deps.now());
     try {
-      const response = await this.#deps.fetch(this.#deps.url, {
-        method: "POST",
-        headers,
-        body: body as BodyInit,
-      });
-      return { id: message.id, status: response.status, body: await response.text() };
+      const response = await this.#deps.fetch(this.#deps.url, { method: "POST", headers, body });
+      return { id, status: response.status, body: await response.text() };
     } catch {
-      return { id: message.id, status: null, body: "" };
+      return { id, status: null, body: "" };
     }
   }
-}
-
-/** Fisher-Yates, in place. */
-export function shuffle<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const held = items[i] as T;
-    items[i] = items[j] as T;
-    items[j] = held;
-  }
-  return items;
 }

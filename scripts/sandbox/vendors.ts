@@ -1,49 +1,34 @@
 import { randomBytes } from "node:crypto";
 import { STRIPE_EVENTS } from "../../src/shared/steps/table.ts";
-import { type AuthSandbox, makeAuthSandbox } from "./auth.ts";
-import { CUSTOMERIO_SANDBOX_KEYS, type CustomerioSandbox, makeCustomerioSandbox } from "./customerio.ts";
+import { makeAuthSandbox } from "./auth.ts";
+import { CUSTOMERIO_SANDBOX_KEYS, makeCustomerioSandbox } from "./customerio.ts";
+import { makeMedplumSandbox } from "./medplum.ts";
 import type { Delivery } from "./outbox.ts";
-import { makeMedplumSandbox, type MedplumSandbox } from "./medplum.ts";
-import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT, type PhotonSandbox } from "./photon.ts";
-import { callWithin, type Sandbox, type SandboxApp, seeded, serveSandbox } from "./server.ts";
-import { makeStripeSandbox, type StripeSandbox } from "./stripe.ts";
+import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "./photon.ts";
+import { seeded } from "./random.ts";
+import { callWithin, type Sandbox, type SandboxApp, serveSandbox } from "./server.ts";
+import { makeStripeSandbox } from "./stripe.ts";
 
 const AUTH_SEED = 5;
-
-export interface LocalVendors {
-  stripe: StripeSandbox;
-  health: MedplumSandbox;
-  pharmacy: PhotonSandbox;
-  crm: CustomerioSandbox;
-  /** Supabase Auth: it sends no webhooks. */
-  login: AuthSandbox;
-  /** What the functions need to reach and to believe them: URLs, keys and signing secrets. */
-  env: Record<string, string>;
-  /** How they are called. */
-  fetch: typeof fetch;
-  /** Each vendor tries its waiting webhooks once. */
-  flush(): Promise<Delivery[]>;
-  /** Webhooks that wait to be sent. */
-  waiting(): number;
-  close(): Promise<void>;
-}
 
 export interface VendorsOptions {
   now: () => Date;
   /** 0 to 1, seeded. */
   random: () => number;
-  /** Where webhooks go: `<url>/stripe` and so on. */
+  /** The base of the webhooks' addresses: `<url>/stripe` and so on. */
   webhooksUrl: string;
-  /** How they are sent; the tests hand them to the app directly. */
+  /** Sends webhooks. The tests hand them to the app directly. */
   fetch?: typeof fetch;
-  /** False: they are called in this process, without a socket in between. Default: served on loopback. */
+  /** False: calls stay in this process, without a socket. Default: the sandboxes are served on loopback. */
   served?: boolean;
-  /** The events Stripe sends: snapshot, thin, or both. */
+  /** The events that Stripe sends: snapshot, thin, or both. */
   stripeEventKinds?: ("snapshot" | "thin")[];
 }
 
+export type LocalVendors = Awaited<ReturnType<typeof startVendors>>;
+
 /** The four vendors and Supabase Auth, with secrets of their own, made anew for each run. */
-export async function startVendors(options: VendorsOptions): Promise<LocalVendors> {
+export async function startVendors(options: VendorsOptions) {
   const { now, random, webhooksUrl, served = true, stripeEventKinds = ["snapshot"] } = options;
   const depsFor = (path: string, secret: string) => ({
     now,
@@ -67,11 +52,11 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
   health.state.subscriptions.delete("MedicationDispense");
   const pharmacy = makePhotonSandbox(depsFor("photon", secrets.photon));
   const crm = makeCustomerioSandbox(depsFor("customerio", secrets.customerio));
-  // Random numbers of its own: those of the vendors stay the same with and without it.
+  // Auth has its own random numbers: those of the vendors stay the same with and without it.
   const login = makeAuthSandbox({ now, random: seeded(AUTH_SEED) });
   const sandboxes: Sandbox[] = [stripe, health, pharmacy, crm];
   const within = new Map<string, SandboxApp>();
-  const servers: { url: string; close(): Promise<void> }[] = [];
+  const servers: Awaited<ReturnType<typeof serveSandbox>>[] = [];
   const serve = async (name: string, app: SandboxApp): Promise<string> => {
     const url = `http://${name}.test`;
     if (!served) return within.set(url, app) && url;
@@ -87,42 +72,50 @@ export async function startVendors(options: VendorsOptions): Promise<LocalVendor
     serve("auth", login.app),
   ]);
   login.servedAt(atAuth);
+  /** The environment of the functions: the vendors' URLs, keys and signing secrets. */
+  const env: Record<string, string> = {
+    SUPABASE_URL: atAuth,
+    SUPABASE_SERVICE_ROLE_KEY: login.keys.service,
+    STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
+    STRIPE_API_URL: atStripe,
+    STRIPE_WEBHOOK_SECRET: secrets.stripe,
+    MEDPLUM_BASE_URL: atMedplum,
+    MEDPLUM_CLIENT_ID: health.clientId,
+    MEDPLUM_CLIENT_SECRET: health.clientSecret,
+    MEDPLUM_WEBHOOK_SECRET: secrets.medplum,
+    PHOTON_API_URL: `${atPhoton}/graphql`,
+    PHOTON_AUTH_URL: atPhoton,
+    PHOTON_CLIENT_ID: PHOTON_SANDBOX_CLIENT.clientId,
+    PHOTON_CLIENT_SECRET: PHOTON_SANDBOX_CLIENT.clientSecret,
+    PHOTON_WEBHOOK_SECRET: secrets.photon,
+    CUSTOMERIO_TRACK_URL: atCustomerio,
+    CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
+    CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
+    CUSTOMERIO_APP_URL: atCustomerio,
+    CUSTOMERIO_APP_API_KEY: CUSTOMERIO_SANDBOX_KEYS.appApiKey,
+    CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
+    STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
+  };
   return {
     stripe,
     health,
     pharmacy,
     crm,
+    /** Supabase Auth: it sends no webhooks. */
     login,
-    env: {
-      SUPABASE_URL: atAuth,
-      SUPABASE_SERVICE_ROLE_KEY: login.keys.service,
-      STRIPE_API_KEY: `sk_test_${randomBytes(16).toString("hex")}`,
-      STRIPE_API_URL: atStripe,
-      STRIPE_WEBHOOK_SECRET: secrets.stripe,
-      MEDPLUM_BASE_URL: atMedplum,
-      MEDPLUM_CLIENT_ID: health.clientId,
-      MEDPLUM_CLIENT_SECRET: health.clientSecret,
-      MEDPLUM_WEBHOOK_SECRET: secrets.medplum,
-      PHOTON_API_URL: `${atPhoton}/graphql`,
-      PHOTON_AUTH_URL: atPhoton,
-      PHOTON_CLIENT_ID: PHOTON_SANDBOX_CLIENT.clientId,
-      PHOTON_CLIENT_SECRET: PHOTON_SANDBOX_CLIENT.clientSecret,
-      PHOTON_WEBHOOK_SECRET: secrets.photon,
-      CUSTOMERIO_TRACK_URL: atCustomerio,
-      CUSTOMERIO_SITE_ID: CUSTOMERIO_SANDBOX_KEYS.siteId,
-      CUSTOMERIO_API_KEY: CUSTOMERIO_SANDBOX_KEYS.apiKey,
-      CUSTOMERIO_APP_URL: atCustomerio,
-      CUSTOMERIO_APP_API_KEY: CUSTOMERIO_SANDBOX_KEYS.appApiKey,
-      CUSTOMERIO_WEBHOOK_SECRET: secrets.customerio,
-      STANDARD_WEBHOOK_SECRET_EXAMPLE: secrets.standard,
-    },
+    env,
+    /** Calls the vendors. */
     fetch: served ? fetch : callWithin(within),
-    async flush() {
+    /** Each vendor tries its waiting webhooks once. */
+    async flush(): Promise<Delivery[]> {
       const rounds = await Promise.all(sandboxes.map((sandbox) => sandbox.outbox.flush()));
       return rounds.flat();
     },
+    /** The number of webhooks that wait to be sent. */
     waiting: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.outbox.waiting, 0),
-    async close() {
+    /** The number of calls that met no fault, Auth's left out. */
+    answered: () => sandboxes.reduce((sum, sandbox) => sum + sandbox.faults.answered, 0),
+    async close(): Promise<void> {
       await Promise.all(servers.map((server) => server.close()));
     },
   };

@@ -5,38 +5,14 @@ import { type Env, parseEnv } from "../../src/shared/env.ts";
 import { makeWebhooksApp } from "../../src/shared/http/webhooks-app.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
-import type { DrainDeps, DrainReport } from "../../src/shared/queue/turn.ts";
-import type { Step } from "../../src/shared/queue/step.ts";
 import { pharmacyZone } from "../../src/shared/queue/settings.ts";
+import type { Step } from "../../src/shared/queue/step.ts";
+import type { DrainDeps, DrainReport } from "../../src/shared/queue/turn.ts";
 import { makeStepTable, STEPS } from "../../src/shared/steps/table.ts";
-import { type Clinic, makeClinic } from "./clinic.ts";
-import { type Clock, makeClock } from "./clock.ts";
-import { seeded } from "./server.ts";
-import { type LocalVendors, startVendors, type VendorsOptions } from "./vendors.ts";
-
-/**
- * Clockwork as it is (its steps, its drain, its SQL functions, a real database) among the vendors' sandboxes, in one
- * process and on a clock to move.
- */
-export interface World extends Clock {
-  db: Database;
-  vendors: LocalVendors;
-  clinic: Clinic;
-  env: Env;
-  deps: DrainDeps;
-  /** The `webhooks` function's app. */
-  webhooks: ReturnType<typeof makeWebhooksApp>;
-  /** Drains once. */
-  drain(): Promise<DrainReport>;
-  /**
-   * Sends webhooks and drains, again and again: until a round does nothing or, with `untilNothingIsDue`, until nothing
-   * is left that could run now. Throws after `rounds`.
-   */
-  settle(options?: { rounds?: number; untilNothingIsDue?: boolean }): Promise<void>;
-  /** Tasks that were settled so far, and calls that the vendors answered. */
-  counts(): { tasks: number; calls: number };
-  close(): Promise<void>;
-}
+import { makeClinic } from "./clinic.ts";
+import { makeClock } from "./clock.ts";
+import { seeded } from "./random.ts";
+import { startVendors, type VendorsOptions } from "./vendors.ts";
 
 export interface WorldOptions
   extends Partial<Pick<VendorsOptions, "random" | "served" | "stripeEventKinds">> {
@@ -48,14 +24,19 @@ export interface WorldOptions
   Client?: Parameters<typeof connect>[2];
   steps?: readonly Step[];
   log?: DrainDeps["log"];
-  /** False for a webhook that is answered and goes nowhere. Default: all are taken. */
+  /** False for a webhook that is answered and lost. Default: all are taken. */
   takes?: (body: string) => boolean;
 }
 
 const ROUNDS = 50;
 
-/** A world on a database that is there already. */
-export async function makeWorld(options: WorldOptions): Promise<World> {
+export type World = Awaited<ReturnType<typeof makeWorld>>;
+
+/**
+ * Clockwork as it is (its steps, its drain, its SQL functions, a real database) among the vendors' sandboxes, in one
+ * process and on a clock that can be moved.
+ */
+export async function makeWorld(options: WorldOptions) {
   const { url, beginsAt, connections, Client, steps, log, takes = () => true, ...vendorOptions } = options;
   const { db, close } = connect(url, connections, Client);
   const clock = makeClock(db, beginsAt ? beginsAt.getTime() - Date.now() : 0);
@@ -83,7 +64,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
   // The sandboxes have no limits to respect.
   await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
   let tasks = 0;
-  const drainOnce = async () => {
+  const drainOnce = async (): Promise<DrainReport> => {
     const report = await drain(deps);
     tasks += report.settled;
     return report;
@@ -95,9 +76,15 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
     clinic: makeClinic(db, vendors, clock.now),
     env,
     deps,
+    /** The `webhooks` function's app. */
     webhooks,
+    /** Drains once. */
     drain: drainOnce,
-    async settle({ rounds = ROUNDS, untilNothingIsDue = false } = {}) {
+    /**
+     * Sends webhooks and drains, again and again: until a round does nothing or, with `untilNothingIsDue`, until no
+     * task is due. Throws after `rounds`.
+     */
+    async drainAll({ rounds = ROUNDS, untilNothingIsDue = false } = {}): Promise<void> {
       await untilStill(async () => {
         const sent = await vendors.flush();
         if ((untilNothingIsDue || sent.length === 0) && !(await isSomethingDue(db))) return false;
@@ -105,20 +92,21 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
         return untilNothingIsDue || settled + lost + sent.length > 0;
       }, rounds);
     },
-    counts: () => ({ tasks, calls: answeredBy(vendors) }),
-    async close() {
+    /** The number of settled tasks, and of calls that the vendors answered. */
+    counts: () => ({ tasks, calls: vendors.answered() }),
+    async close(): Promise<void> {
       await vendors.close();
       await close();
     },
   };
 }
 
-/** What a drain works with: as it is, but with a quiet log and no heartbeat. */
+/** The dependencies of a drain, by default with a quiet log. It has no heartbeat. */
 export function drainDeps({ db, env, clock = () => new Date(), fetch: call = fetch, steps = STEPS, log }: {
   db: Database;
   env: Env;
   clock?: () => Date;
-  /** How the vendors are called. */
+  /** Calls the vendors. */
   fetch?: typeof fetch;
   steps?: readonly Step[] | undefined;
   log?: DrainDeps["log"] | undefined;
@@ -140,7 +128,7 @@ export async function untilStill(round: () => Promise<boolean>, most: number): P
   throw new Error(`no rest after ${most} rounds: the same work is done again and again`);
 }
 
-/** Whether a drain would find something to take up now: one statement, where a drain that finds nothing needs twenty. */
+/** Whether a task is due, in one statement. A drain that finds nothing needs twenty. */
 async function isSomethingDue(db: Database): Promise<boolean> {
   const { rows } = await sql<{ due: boolean }>`
     select exists (
@@ -148,8 +136,4 @@ async function isSomethingDue(db: Database): Promise<boolean> {
       where tasks.status in ('PENDING', 'QUEUED') and tasks.run_after <= clockwork.now()
         and coalesce(vendors.paused_until <= clockwork.now(), true)) as due`.execute(db);
   return rows[0]?.due ?? false;
-}
-
-function answeredBy({ stripe, health, pharmacy, crm }: LocalVendors): number {
-  return [stripe, health, pharmacy, crm].reduce((sum, { faults }) => sum + faults.answered, 0);
 }

@@ -1,4 +1,4 @@
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 
 export const DAY_MS = 86_400_000;
 export const HOUR_MS = 3_600_000;

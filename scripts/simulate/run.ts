@@ -92,7 +92,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
         await stage.agenda.happen(at);
         await tick(world.startNightlyWork, weather.ticks(at));
         await tick(world.startDueRenewals, weather.ticks(at));
-        await world.settle();
+        await world.drainAll();
         await checks.hear();
       }
       nightAt = (await lastFullNight(stage)) ?? nightAt;

@@ -5,7 +5,7 @@ import { ownerCheckAddress } from "../../src/shared/steps/owner/check-address.ts
 import { ownerPropagatePlan } from "../../src/shared/steps/owner/propagate-plan.ts";
 import { subscriptionLook } from "../../src/shared/steps/subscription/look.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import {
   makeWorld as makeWholeWorld,
   type World as WholeWorld,
@@ -47,7 +47,7 @@ export async function makeWorld(
     async startDueRenewals() {
       await sql`select clockwork.start_due_renewals()`.execute(db);
     },
-    settle: () => world.settle({ rounds: ROUNDS, untilNothingIsDue: true }),
+    drainAll: () => world.drainAll({ rounds: ROUNDS, untilNothingIsDue: true }),
   };
 }
 

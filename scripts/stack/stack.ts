@@ -14,7 +14,7 @@ import { pushMigrations } from "./migrate.ts";
 import { makeNet, type Net } from "./net.ts";
 import { type LocalPostgres, startPostgres } from "./postgres.ts";
 import { PROJECT } from "./project.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import { type LocalVendors, startVendors, type VendorsOptions } from "../sandbox/vendors.ts";
 
 /** The functions read the moved clock anew after 100 ms (src/shared/wiring.ts); a little more to be sure. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Person, type PriceId, PRICES } from "../sandbox/clinic.ts";
 import { makeOpsPerson } from "../sandbox/ops-person.ts";
-import { seeded } from "../sandbox/server.ts";
+import { seeded } from "../sandbox/random.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Out } from "./out.ts";
 

@@ -9,7 +9,7 @@ async function openClinic() {
   const world = await makeWorld();
   await world.clinic.openShop();
   const person = await world.clinic.signUp("Ada Example");
-  await world.settle();
+  await world.drainAll();
   return { world, person };
 }
 
@@ -17,9 +17,9 @@ describe("what changed in the health record", { timeout: 180_000 }, () => {
   test("all of it heard, created and changed: nothing missing", async () => {
     const { world, person } = await openClinic();
     const prescription = world.clinic.prescribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.updatePrescription(prescription, { repeats: 3 });
-    await world.settle();
+    await world.drainAll();
     const run = await check(world, "health");
     expectComplete(run);
     expect(run.seen).toBeGreaterThan(0);
@@ -31,7 +31,7 @@ describe("what changed in the health record", { timeout: 180_000 }, () => {
   test("a prescription written unheard is taken up once, and the order that waits for it is placed", async () => {
     const { world, person } = await openClinic();
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
     let prescription = "";
     await unheard(world, "pharmacy", () =>
@@ -40,7 +40,7 @@ describe("what changed in the health record", { timeout: 180_000 }, () => {
       }));
     // The order's own next look is a day away once it has looked some times.
     await world.pass({ hours: 3 });
-    await world.settle();
+    await world.drainAll();
     await world.db.updateTable("clockwork.tasks")
       .set({ run_after: new Date(world.now().getTime() + 86_400_000) })
       .where("step", "=", "order.place").where("status", "=", "PENDING").execute();
@@ -66,14 +66,14 @@ describe("what changed in the health record", { timeout: 180_000 }, () => {
   test("only the version of now is asked for; one whose webhook comes after its repair makes nothing twice", async () => {
     const { world, person } = await openClinic();
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.outbox.faults.silent = true;
     const prescription = world.clinic.prescribe(person, "price_pen_month");
     world.vendors.health.updatePrescription(prescription, { repeats: 5 });
     expect(await check(world, "health")).toMatchObject({ missing: 1, repaired: 1 });
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
     world.vendors.health.outbox.faults.silent = false;
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toHaveLength(1);
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expectComplete(await check(world, "health"));

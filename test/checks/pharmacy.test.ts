@@ -14,7 +14,7 @@ async function withOrders(count = 1) {
     world.clinic.prescribe(person, "price_pen_month");
     world.clinic.subscribe(person, "price_pen_month");
   }
-  await world.settle();
+  await world.drainAll();
   return world;
 }
 
@@ -32,7 +32,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
     for (let turn = 0; turn < 6; turn++) {
       expectComplete(await check(world, "pharmacy"));
       world.clinic.workPharmacy();
-      await world.settle();
+      await world.drainAll();
     }
     expect(await states(world)).toEqual(["DELIVERED"]);
     expect(await takenUp(world)).toEqual([]);
@@ -47,7 +47,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
   ])("%i moves unheard: ours is %s the morning after", async (moves, state, missing) => {
     const world = await withOrders();
     await work(world, moves);
-    await world.settle();
+    await world.drainAll();
     expect(await states(world)).toEqual(["PLACED"]);
     expect(await check(world, "pharmacy")).toMatchObject({ state: "DONE", missing, repaired: missing });
     expect(await states(world)).toEqual([state]);
@@ -112,7 +112,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
     const world = await withOrders();
     const [order] = await orders(world);
     await addTask(world.db, "order.cancel", { order_id: order?.id ?? 0 }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await states(world)).toEqual(["CANCELLED"]);
     const [theirs] = world.vendors.pharmacy.state.orders.values();
     if (!theirs) throw new Error("no order");
@@ -121,7 +121,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
     });
     expect(await check(world, "pharmacy")).toMatchObject({ state: "DONE", missing: 1 });
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
     expectComplete(await check(world, "pharmacy"));
   });
@@ -133,7 +133,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
     expect(await check(world, "pharmacy")).toMatchObject({ state: "DONE", missing: 1 });
     for (let i = 0; i < 40; i++) {
       await world.pass({ minutes: 31 });
-      await world.settle();
+      await world.drainAll();
     }
     expect(await stopped(world)).toMatchObject([{ reason_code: "NOT_YET_VISIBLE" }]);
     expectComplete(await check(world, "pharmacy"));
@@ -169,7 +169,7 @@ describe("where the pharmacy's orders stand", { timeout: 180_000 }, () => {
   test("over many pages that move meanwhile: every order is met or asked about, and none twice", async () => {
     const world = await withOrders(60);
     await work(world, 1);
-    await world.settle();
+    await world.drainAll();
     const open = liveAtPharmacy(world);
     expect(open).toHaveLength(60);
     const { pharmacy } = world.deps.vendors;

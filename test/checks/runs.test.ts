@@ -22,7 +22,7 @@ async function withSubscription() {
   const person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_pen_month");
   const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
-  await world.settle();
+  await world.drainAll();
   makeUpcomingCheap(world);
   return { world, person, subscriptionId };
 }
@@ -39,7 +39,7 @@ const runs = (world: World) =>
 
 async function night(world: World): Promise<void> {
   await sql`select clockwork.start_nightly_work()`.execute(world.db);
-  await world.settle();
+  await world.drainAll();
 }
 
 describe("a run", { timeout: 120_000 }, () => {
@@ -89,14 +89,14 @@ describe("a run", { timeout: 120_000 }, () => {
     const run = await check(world, "stripe");
     for (const { id } of await pages(world, "stripe")) {
       await setStatus(world.db, id, "PENDING");
-      await world.settle();
+      await world.drainAll();
       expect(await world.task(id)).toMatchObject({ status: "CANCELLED", reason_code: "CHECK_OVERTAKEN" });
     }
     expect(await lastRun(world, "stripe")).toEqual(run);
     expect(await takenUp(world)).toHaveLength(120);
     // The first task is another matter: it looks again.
     await setStatus(world.db, run.task_id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     const again = await lastRun(world, "stripe");
     expect(again.id).not.toBe(run.id);
     expectComplete(again);
@@ -108,7 +108,7 @@ describe("a run", { timeout: 120_000 }, () => {
     await world.pass(A_WHILE);
     await addTask(world.db, "completeness.stripe", {}, "stripe");
     await addTask(world.db, "completeness.stripe", {}, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect((await runs(world)).map(({ state }) => state)).toEqual(["UNFINISHED", "DONE"]);
     expect(await takenUp(world)).toHaveLength(120);
   });
@@ -124,7 +124,7 @@ describe("a run", { timeout: 120_000 }, () => {
     await addTask(world.db, "completeness.stripe", {}, "stripe");
     for (let i = 0; i < 40; i++) {
       await sql`update clockwork.vendors set failures_in_a_row = 0, paused_until = null`.execute(world.db);
-      await world.settle();
+      await world.drainAll();
       await world.pass({ minutes: 31 });
     }
     const failed = await lastRun(world, "stripe");
@@ -154,7 +154,7 @@ describe("a run", { timeout: 120_000 }, () => {
     world.vendors.stripe.faults.add({ kind: "status", status: 503 });
     await addTask(world.db, "completeness.stripe", {}, "stripe");
     for (let i = 0; i < 24; i++) {
-      await world.settle();
+      await world.drainAll();
       await world.pass({ minutes: 20 });
     }
     expect(await lastRun(world, "stripe")).toMatchObject({ state: "RUNNING", pages: 0 });
@@ -208,7 +208,7 @@ describe("a run", { timeout: 120_000 }, () => {
     };
     await addTask(world.db, "completeness.stripe", {}, "stripe");
     for (let i = 0; i < 40; i++) {
-      await world.settle();
+      await world.drainAll();
       await world.pass({ minutes: 31 });
     }
     expect(await lastRun(world, "stripe")).toMatchObject({ state: "RUNNING", pages: 1, missing: 100 });
@@ -216,7 +216,7 @@ describe("a run", { timeout: 120_000 }, () => {
     expect(page).toMatchObject({ reason_code: "INTERNAL_ERROR" });
     isBroken = false;
     await setStatus(world.db, page?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await lastRun(world, "stripe")).toMatchObject({
       state: "DONE",
       pages: 2,
@@ -249,7 +249,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
     const [{ id } = { id: 0 }] = await stopped(world);
     // Resent too early it asks again.
     await setStatus(world.db, id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect((await stopped(world)).map((task) => task.id)).toEqual([id]);
     // A night on which nothing happened proves nothing.
     await world.pass({ days: 1 });
@@ -257,7 +257,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
     expect((await stopped(world)).map((task) => task.id)).toEqual([id]);
     await world.pass({ days: 1 });
     for (let i = 0; i < 3; i++) world.vendors.stripe.announceRenewal(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expectComplete(await check(world, "stripe"));
     expect(await stopped(world)).toEqual([]);
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
@@ -266,7 +266,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
   test("a few that were dropped among many are no reason to ask", async () => {
     const { world, subscriptionId } = await withSubscription();
     for (let i = 0; i < 40; i++) world.vendors.stripe.announceRenewal(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     await unheardOf(world, subscriptionId, 6);
     expect(await check(world, "stripe")).toMatchObject({ missing: 6 });
     expect(await stopped(world)).toEqual([]);
@@ -278,7 +278,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
       world.vendors.stripe.pauseCollection(subscriptionId);
       world.vendors.stripe.resumeCollection(subscriptionId);
     }
-    await world.settle();
+    await world.drainAll();
     await unheardOf(world, subscriptionId, 7);
     await check(world, "stripe");
     expect(await stopped(world)).toMatchObject([{
@@ -311,7 +311,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
     for (let i = 0; i < 10; i++) world.vendors.stripe.announceRenewal(subscriptionId);
     outbox.push = push;
-    await world.settle();
+    await world.drainAll();
     for (const event of world.vendors.stripe.state.events.values()) {
       const thin = {
         id: event.id.replace("evt_1", "evt_2"),
@@ -325,7 +325,7 @@ describe("an endpoint that is off", { timeout: 120_000 }, () => {
       };
       await sendBody(world, SENDERS.stripe, JSON.stringify(thin));
     }
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toHaveLength(1);
     const run = await check(world, "stripe");
     expect(run.missing).toBe(run.seen);

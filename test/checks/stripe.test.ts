@@ -12,7 +12,7 @@ async function withCustomer(options?: Parameters<typeof makeWorld>[0]) {
   await world.clinic.openShop();
   const person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_pen_month");
-  await world.settle();
+  await world.drainAll();
   return { world, person };
 }
 
@@ -23,7 +23,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("all of it heard: seen, and nothing missing; the next night begins where this one ended, less an hour", async () => {
     const { world, person } = await withCustomer();
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const first = await check(world, "stripe");
     expectComplete(first);
     expect(first.seen).toBeGreaterThan(1);
@@ -60,7 +60,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("what was dropped is taken up, exactly that, once, and the story ends as it should", async () => {
     const { world, person } = await withCustomer();
     await unheard(world, "stripe", () => world.clinic.subscribe(person, "price_pen_month"));
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toEqual([]);
     const heard = new Set(
       (await world.db.selectFrom("clockwork.tasks").select("key").execute()).map(({ key }) => key),
@@ -82,9 +82,9 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("a subscription that ended unheard stops: the CRM shows it the morning after", async () => {
     const { world, person } = await withCustomer();
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     await unheard(world, "stripe", () => world.vendors.stripe.cancel(subscriptionId));
-    await world.settle();
+    await world.drainAll();
     expect(await planOf(world, person.crmPersonId)).toBe("active");
     expect(await check(world, "stripe")).toMatchObject({ state: "DONE", missing: 1, repaired: 1 });
     expect(await planOf(world, person.crmPersonId)).toBe("cancelled");
@@ -104,7 +104,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     const parked = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "=", "PARKED")
       .execute();
     expect(after.length - before.length).toBe(parked.length);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toHaveLength(1);
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
@@ -132,7 +132,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     const { world, person } = await withCustomer();
     makeUpcomingCheap(world);
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     await unheard(world, "stripe", () => {
       for (let i = 0; i < 250; i++) world.vendors.stripe.announceRenewal(subscriptionId);
     });
@@ -198,7 +198,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     async (kinds) => {
       const { world, person } = await withCustomer({ stripeEventKinds: [...kinds] });
       world.clinic.subscribe(person, "price_pen_month");
-      await world.settle();
+      await world.drainAll();
       const run = await check(world, "stripe");
       expectComplete(run);
       expect(run.seen).toBeGreaterThan(1);
@@ -209,7 +209,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
   test("what Stripe lists no more is told to a person once; a resend makes the orders of the invoices paid in that time", async () => {
     const { world, person } = await withCustomer();
     const { invoiceId: shipped } = world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     await check(world, "stripe");
     await world.pass({ days: 2 });
     const missed = await world.clinic.signUp("Ben Example");
@@ -221,9 +221,9 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
       const { chargeId } = world.clinic.subscribe(refunded, "price_pen_month");
       world.vendors.stripe.refund(chargeId ?? "");
     });
-    await world.settle();
+    await world.drainAll();
     await world.pass({ days: 40 });
-    await world.settle();
+    await world.drainAll();
     const run = await check(world, "stripe");
     expect(run).toMatchObject({ state: "DONE", missing: 0 });
     expect(((run.window_until?.getTime() ?? 0) - (run.window_from?.getTime() ?? 0)) / 86_400_000).toBeCloseTo(
@@ -240,7 +240,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     await check(world, "stripe");
     expect(await asked()).toHaveLength(1);
     await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     const made = await tasksOf(world, "order.make");
     const parents = new Set((await asked()).map(({ id }) => id));
     const found = made.filter(({ caused_by }) => parents.has(caused_by ?? 0));
@@ -250,7 +250,7 @@ describe("what happened at Stripe", { timeout: 120_000 }, () => {
     expect((await orders(world)).map(({ invoice_id }) => invoice_id)).toEqual([shipped, unseen.invoiceId]);
     // Resent again: all of them were seen.
     await setStatus(world.db, (await asked())[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "order.make")).toHaveLength(made.length);
   });
 });

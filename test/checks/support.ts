@@ -16,7 +16,7 @@ export const A_WHILE = { minutes: 15 } as const;
 export async function check(world: World, vendor: Checked) {
   await world.pass(A_WHILE);
   await addTask(world.db, `completeness.${vendor}`, {}, vendor);
-  await world.settle();
+  await world.drainAll();
   return await lastRun(world, vendor);
 }
 

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { STATE_AT_PHARMACY } from "../../src/shared/orders/orders.ts";
 import { planOf } from "../../src/shared/owners/plan.ts";
 import { heard, orders } from "../support/act.ts";
@@ -55,7 +55,7 @@ test.each(CASES)(
     const one = () => customers[Math.floor(random() * customers.length)]?.subscriptionId ?? "";
 
     for (let i = 0; i < count / 2; i++) await join();
-    await world.settle();
+    await world.drainAll();
     for (let day = 0; day < DAYS_BEFORE; day++) {
       await live(world, () => world.vendors.stripe.renew(one()));
     }
@@ -103,7 +103,7 @@ async function wind(world: World): Promise<void> {
   await world.pass({ hours: 24 / QUARTERS });
   await sql`select clockwork.start_nightly_work()`.execute(world.db);
   await sql`select clockwork.start_due_renewals()`.execute(world.db);
-  await world.settle();
+  await world.drainAll();
 }
 
 /** Nothing happens at the vendors any more; a night passes. */

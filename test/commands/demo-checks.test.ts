@@ -41,13 +41,13 @@ beforeAll(async () => {
   await clinic.choosePrice(dan, "price_evening_month");
   clinic.prescribe(dan, "price_evening_month");
   beginners = [{ person: dan, price: "price_evening_month" }];
-  await world.settle();
+  await world.drainAll();
   vendors.stripe.refund(chargeId ?? "");
-  await world.settle();
+  await world.drainAll();
   for (let i = 0; i < 5; i++) {
     await world.pass({ hours: 1 });
     clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
   evidence = await look();
 });

@@ -243,7 +243,7 @@ describe("npm run product:frequency", () => {
       expect(readFileSync(out, "utf8")).toContain(">not counted yet<");
       await countNow(world, "product.count_stripe");
       await addTask(world.db, "product.count_pharmacy", {}, "pharmacy");
-      await world.settle();
+      await world.drainAll();
       writeLocalEnv(join(folder, "local.env"), { ...world.vendors.env, CLOCKWORK_DB_URL: world.url });
       const after = await look(world, "product-frequency", ["--out", out], {
         CLOCKWORK_DB_URL: undefined,

@@ -50,13 +50,13 @@ describe("a fact that drifts again and again", () => {
       // Sent again while it drifts still: put right, and it stays.
       spoil();
       await setStatus(world.db, asked?.id ?? 0, "PENDING");
-      await world.settle();
+      await world.drainAll();
       expect((await questions(world)).map(({ id }) => id)).toEqual([asked?.id]);
       expect((await questions(world))[0]?.reason).toContain("7 times within 14 days");
       expect(await profile(world, member)).toMatchObject({ planState: "active" });
       // Sent again when it is quiet.
       await setStatus(world.db, asked?.id ?? 0, "PENDING");
-      await world.settle();
+      await world.drainAll();
       expect(await questions(world)).toEqual([]);
       expect(await world.task(asked?.id ?? 0)).toMatchObject({ status: "DONE" });
     },
@@ -151,7 +151,7 @@ describe("the likely cause", () => {
     editPlan(world, at, { plan_state: "gold" });
     await nextNight(world);
     stripe.pause(member.subscriptionId);
-    await world.settle();
+    await world.drainAll();
     editPlan(world, at, { plan_state: "gold" });
     await nextNight(world);
     editPlan(world, at, { plan_state: "silver" });

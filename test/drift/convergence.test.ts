@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { AuthRefusal } from "../../scripts/sandbox/auth/users.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { Refusal } from "../../scripts/sandbox/app.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import type { Subscription } from "../../scripts/sandbox/stripe/objects.ts";
 import { expectAtRest, stopped } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -37,7 +37,7 @@ const EDITORS: readonly ((world: World, member: Member, random: () => number, n:
       login.changeEmail(loginUserId, `own.${n}@example.com`);
     } catch (error) {
       // Somebody was mailed just now.
-      if (error instanceof AuthRefusal && error.code === "over_email_send_rate_limit") return false;
+      if (error instanceof Refusal && error.code === "over_email_send_rate_limit") return false;
       throw error;
     }
     return login.openAll(loginUserId);
@@ -125,7 +125,7 @@ test(`${CUSTOMERS} customers, edited at random in four systems, are in step afte
     await world.drain();
     await world.pass({ minutes: 5 });
   }
-  await world.settle();
+  await world.drainAll();
   expect((await wrong(world, members)).length, `seed ${SEED}`).toBeGreaterThan(100);
   await night(world);
   expect(await wrong(world, members), `seed ${SEED}`).toEqual([]);

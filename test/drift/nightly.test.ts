@@ -47,7 +47,7 @@ describe("a night in which all is in step", () => {
     await sql`update clockwork.nightly_work set is_on = step like 'drift.%', at = '00:00'`.execute(world.db);
     await sql`select clockwork.start_nightly_work()`.execute(world.db);
     await sql`select clockwork.start_nightly_work()`.execute(world.db);
-    await world.settle();
+    await world.drainAll();
     expect(await rows(world, "select vendor, finished from ops.checks order by vendor")).toEqual([
       { vendor: "login", finished: true },
       { vendor: "stripe", finished: true },
@@ -210,11 +210,11 @@ describe("what is no drift", () => {
     await world.pass({ hours: 24 });
     await sql`insert into clockwork.tasks (step, vendor, data) values ('drift.customers', 'stripe', '{}')`
       .execute(world.db);
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.outbox.faults.silent = false;
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 16 });
-    await world.settle();
+    await world.drainAll();
     expect(await rows(world, "select id from tracker.drift")).toHaveLength(2);
     expect(await profile(world, first(members))).toMatchObject(inStep);
   });
@@ -228,7 +228,7 @@ describe("what is no drift", () => {
     expect(await rows(world, "select id from tracker.drift")).toEqual([]);
     world.vendors.crm.faults.clear();
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(await profile(world, first(members))).toMatchObject({ planState: "paused" });
     expect(await rows(world, "select id from tracker.drift")).toEqual([]);
   });
@@ -280,7 +280,7 @@ describe("whom nobody can compare", () => {
     expect(await stopped(world)).toHaveLength(1);
     await set(member.crmPersonId);
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     // A person who drops the question does not want to be asked the same again; another key is another question.
     await set("nobody");
@@ -369,7 +369,7 @@ test("a look on demand needs no run, and a customer nobody has is nothing to loo
   await sql`insert into clockwork.tasks (step, vendor, data) values
     ('drift.look', 'crm', ${JSON.stringify({ customer_id: first(members).customerId, fact: "plan" })}),
     ('drift.look', 'crm', '{"customer_id": 99, "fact": "plan"}')`.execute(world.db);
-  await world.settle();
+  await world.drainAll();
   expect(await profile(world, first(members))).toMatchObject(inStep);
   expect(await rows(world, "select run_id, repaired_at is not null as done from tracker.drift")).toEqual([
     { run_id: null, done: true },

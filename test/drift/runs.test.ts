@@ -15,7 +15,7 @@ function afterFirstPage(world: World, act: () => void): void {
 
 async function untilDone(world: World): Promise<void> {
   for (let i = 0; i < 12; i++) {
-    await world.settle();
+    await world.drainAll();
     if ((await checks(world))[0]?.["finished"] === true) return;
     await world.pass({ minutes: 20 });
   }
@@ -33,7 +33,7 @@ test("a vendor that is down in the middle of a run: the run goes on where it was
     world.vendors.crm.faults.add({ operation: "read people", kind: "lose_answer", times: 2 });
   });
   await addTask(world.db, "drift.customers", {}, "stripe");
-  await world.settle();
+  await world.drainAll();
   expect(await checks(world)).toMatchObject([{
     finished: false,
     state: expect.stringMatching(/after 1 pages: /),
@@ -41,7 +41,7 @@ test("a vendor that is down in the middle of a run: the run goes on where it was
   expect((await checks(world))[0]?.["task_id"]).not.toBeNull();
   await untilDone(world);
   await world.pass({ minutes: 20 });
-  await world.settle();
+  await world.drainAll();
   expect(world.vendors.stripe.faults.met.get("status 503")).toBe(3);
   expect(await checks(world)).toMatchObject([{
     state: "finished: everything wrong is repaired",
@@ -64,13 +64,13 @@ test("a page that a person sends again counts once, and leads to no second run o
   const [member] = members;
   if (member) editPlan(world, member.crmPersonId, { plan_state: "paused" });
   for (const { id } of later) await setStatus(world.db, id, "PENDING");
-  await world.settle();
+  await world.drainAll();
   expect(await rows(world, "select * from tracker.check_runs order by id")).toEqual(before);
   expect(await tasksOf(world, "drift.customers")).toHaveLength(pages.length);
   expect(await tasksOf(world, "drift.look")).toEqual([]);
   // The first task is the run itself: sent again, it begins another one.
   await setStatus(world.db, pages[0]?.id ?? 0, "PENDING");
-  await world.settle();
+  await world.drainAll();
   expect(await checks(world)).toMatchObject([{ finished: true }, { finished: true }]);
 });
 
@@ -86,7 +86,7 @@ test(
       world.vendors.stripe.faults.add({ operation: "list customers", kind: "status", status: 400, times: 1 });
     });
     await addTask(world.db, "drift.customers", {}, "stripe");
-    await world.settle();
+    await world.drainAll();
     const [hangs] = await stopped(world);
     expect(hangs).toMatchObject({ step: "drift.customers", reason_code: "VENDOR_REFUSED" });
     expect(await checks(world)).toMatchObject([{
@@ -110,7 +110,7 @@ test(
     expect(await stopped(world)).toEqual([]);
     const before = await rows(world, "select * from tracker.check_runs order by id");
     await setStatus(world.db, hangs?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await rows(world, "select * from tracker.check_runs order by id")).toEqual(before);
   },
 );
@@ -122,7 +122,7 @@ test("a page that a person drops stops its run, which says so", async () => {
     world.vendors.stripe.faults.add({ operation: "list customers", kind: "status", status: 400, times: 1 });
   });
   await addTask(world.db, "drift.customers", {}, "stripe");
-  await world.settle();
+  await world.drainAll();
   await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "CANCELLED");
   expect(await checks(world)).toMatchObject([{
     finished: false,
@@ -141,7 +141,7 @@ test("a night on which the vendor is away is a run without an end, and in the li
   await sql`select clockwork.start_nightly_work()`.execute(world.db);
   const [task] = await tasksOf(world, "drift.customers");
   expect(await checks(world)).toMatchObject([{ work: "drift", state: "not begun", task_id: task?.id }]);
-  await world.settle();
+  await world.drainAll();
   expect(await checks(world)).toMatchObject([{
     finished: false,
     state: expect.stringMatching(/^waiting after 0 pages: ./),
@@ -169,10 +169,10 @@ test(
       for (let n = 0; n < 10; n++) stripe.importCustomer({ email: `late.${n}@example.com` });
     });
     await addTask(world.db, "drift.customers", {}, "stripe");
-    await world.settle();
+    await world.drainAll();
     delete world.deps.faultPoint;
     await world.pass({ minutes: 16 });
-    await world.settle();
+    await world.drainAll();
     expect(await checks(world)).toMatchObject([{ finished: true, missing: 0 }]);
     expect(await rows(world, "select count(*)::int as looked from tracker.drift_looks")).toEqual([{
       looked: 220,
@@ -181,10 +181,10 @@ test(
     expect(await stopped(world)).toEqual([]);
     afterFirstPage(world, () => login.deleteUser(members[0]?.loginUserId ?? ""));
     await addTask(world.db, "drift.logins", {}, "login");
-    await world.settle();
+    await world.drainAll();
     delete world.deps.faultPoint;
     await world.pass({ minutes: 16 });
-    await world.settle();
+    await world.drainAll();
     // One went from the first page, so that one of the second slipped onto it and was on neither: looked at by itself.
     expect(await checks(world, "login")).toMatchObject([{ finished: true, seen: 219, missing: 0 }]);
     expect((await tasksOf(world, "drift.look")).map(({ status }) => status)).toEqual(["DONE"]);
@@ -198,9 +198,9 @@ test("two runs at once: the second takes over, and no difference is written down
   if (member) editPlan(world, member.crmPersonId, { plan_state: "paused" });
   await addTask(world.db, "drift.customers", {}, "stripe");
   await addTask(world.db, "drift.customers", {}, "stripe");
-  await world.settle();
+  await world.drainAll();
   await world.pass({ minutes: 16 });
-  await world.settle();
+  await world.drainAll();
   expect(await rows(world, "select state from tracker.check_runs order by id")).toEqual([
     { state: "UNFINISHED" },
     { state: "DONE" },

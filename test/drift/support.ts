@@ -31,9 +31,9 @@ export async function crowd(world: World, count: number): Promise<Member[]> {
 export async function night(world: World): Promise<void> {
   await addTask(world.db, "drift.customers", {}, "stripe");
   await addTask(world.db, "drift.logins", {}, "login");
-  await world.settle();
+  await world.drainAll();
   await world.pass({ minutes: 16 });
-  await world.settle();
+  await world.drainAll();
 }
 
 export async function nextNight(world: World): Promise<void> {

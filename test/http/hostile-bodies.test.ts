@@ -99,7 +99,7 @@ describe("a signed body that cannot be read becomes one row for a person, withou
     const world = await makeWorld();
     await sendBody(world, SENDERS.stripe, "{");
     await world.db.updateTable("clockwork.tasks").set({ status: "PENDING" }).execute();
-    await world.settle();
+    await world.drainAll();
     expect(await rows(world)).toMatchObject([{
       status: "MANUAL_INTERVENTION",
       reason_code: "UNREADABLE_EVENT",

@@ -24,7 +24,7 @@ describe("the renewals endpoint", () => {
     const answer = await first.json();
     expect(await (await call("{}")).json()).toEqual(answer);
     expect(await tasksOf(world, "renewal.find")).toMatchObject([{ status: "PENDING", vendor: "stripe" }]);
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "renewal.find")).toMatchObject([{ status: "DONE" }]);
     expect(await (await call()).json()).not.toEqual(answer);
   });

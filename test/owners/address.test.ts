@@ -16,7 +16,7 @@ async function placed() {
   const person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_morning_month");
   const { chargeId } = world.clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   return { world, person, chargeId: chargeId ?? "" };
 }
@@ -29,7 +29,7 @@ const destinations = (world: World) => liveAtPharmacy(world).map(({ address }) =
 async function resend(world: World): Promise<void> {
   const [asked] = await stopped(world);
   await setStatus(world.db, asked?.id ?? 0, "PENDING");
-  await world.settle();
+  await world.drainAll();
 }
 
 describe("an address that changes after the order was placed", { timeout: 120_000 }, () => {
@@ -38,7 +38,7 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     Object.assign(world.vendors.health.outbox.faults, { doubled: 1, shuffled: true });
     world.vendors.pharmacy.outbox.faults.doubled = 1;
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     const [asked, ...others] = await stopped(world);
     expect(others).toEqual([]);
     expect(asked).toMatchObject({
@@ -58,7 +58,7 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     for (const step of ["order.readdress", "order.cancel", "order.replace", "owner.check_address"]) {
       for (const { id } of await tasksOf(world, step)) {
         await setStatus(world.db, id, "PENDING");
-        await world.settle();
+        await world.drainAll();
       }
     }
     expect(destinations(world)).toEqual([HOUSE.line[0]]);
@@ -76,21 +76,21 @@ describe("an address that changes after the order was placed", { timeout: 120_00
       state,
       postalCode: `${postalCode}-1234`,
     });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
   });
 
   test("that a person lets go to the former one is asked about again only for yet another one", async () => {
     const { world, person } = await placed();
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     await setStatus(world.db, asked?.id ?? 0, "CANCELLED");
     await addTask(world.db, "owner.check_address", { customer_id: person.customerId }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     move(world, person, { ...HOUSE, line: ["8 Canary Wharf Lane"] });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_CHANGED" }]);
   });
 
@@ -100,13 +100,13 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     if (!order) throw new Error("no order");
     const { street1, city, state, postalCode } = order.address;
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     move(world, person, { line: [street1], city, state, postalCode });
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED", attempt: 1 }]);
     expect(await tasksOf(world, "order.readdress")).toMatchObject([{ status: "DONE" }]);
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_CHANGED" }]);
     await resend(world);
     expect(destinations(world)).toEqual([HOUSE.line[0]]);
@@ -116,12 +116,12 @@ describe("an address that changes after the order was placed", { timeout: 120_00
   test("and is incomplete now: a person, who has it completed and resends", async () => {
     const { world, person } = await placed();
     move(world, person, { line: [], city: HOUSE.city, state: "OH", postalCode: "43004" });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_INCOMPLETE" }]);
     await resend(world);
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_INCOMPLETE" }]);
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     await resend(world);
     expect(destinations(world)).toEqual([HOUSE.line[0]]);
     expect(await stopped(world)).toEqual([]);
@@ -130,26 +130,26 @@ describe("an address that changes after the order was placed", { timeout: 120_00
   test("too late: a shipped parcel is no question, and a resend after it shipped says so", async () => {
     const { world, person } = await placed();
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     for (let i = 0; i < 3; i++) world.clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     await resend(world);
     expect(await stopped(world)).toMatchObject([{ step: "order.readdress", reason_code: "ALREADY_SHIPPED" }]);
     expect(await orders(world)).toHaveLength(1);
     move(world, person, { ...HOUSE, line: ["9 Canary Wharf Lane"] });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toHaveLength(1);
   });
 
   test("with a refund at the same time: nothing is placed anew", async () => {
     const { world, person, chargeId } = await placed();
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
     world.vendors.stripe.refund(chargeId);
-    await world.settle();
+    await world.drainAll();
     await recover(world);
     expect(liveAtPharmacy(world)).toEqual([]);
     expect((await orders(world)).every(({ state }) => state === "CANCELLED")).toBe(true);
@@ -170,10 +170,10 @@ describe("an address that changes after the order was placed", { timeout: 120_00
     const { world } = await placed();
     const other = await world.clinic.signUp("Bea Example");
     const stranger = world.vendors.health.createPatient({ name: "Cleo", address: HOUSE });
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.moveHouse(stranger, { ...HOUSE, line: ["1 Other Road"] });
     move(world, other);
-    await world.settle();
+    await world.drainAll();
     // Whose patient it is, is a question of its own, and the only one.
     expect((await stopped(world)).map(({ step }) => step)).toEqual(["customer.link"]);
   });
@@ -185,7 +185,7 @@ describe("an address that changes while the order is being placed", { timeout: 1
     await world.clinic.openShop();
     const person = await world.clinic.signUp("Ada Example");
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     return { world, person };
   }
 
@@ -199,7 +199,7 @@ describe("an address that changes while the order is being placed", { timeout: 1
       await world.vendors.flush();
     };
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(moved).toBe(true);
     expect(await stopped(world)).toMatchObject([{ reason_code: "ADDRESS_CHANGED" }]);
     await resend(world);
@@ -211,7 +211,7 @@ describe("an address that changes while the order is being placed", { timeout: 1
     world.vendors.pharmacy.outbox.faults.silent = true;
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_answer", times: 1 });
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "READY" }]);
     move(world, person);
     await recover(world);
@@ -238,10 +238,10 @@ describe("an address that changes while the order is being placed", { timeout: 1
     const { world, person } = await ready();
     move(world, person, { line: [], city: "", state: "", postalCode: "" });
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "NO_SHIPPING_ADDRESS" }]);
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     expect(destinations(world)).toEqual([HOUSE.line[0]]);
     expect(await stopped(world)).toEqual([]);
   });
@@ -284,7 +284,7 @@ describe("bad days", { timeout: 300_000 }, () => {
   )("$vendor: $operation $kind", async ({ vendor, ...fault }) => {
     const { world, person } = await placed();
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     world.vendors[vendor].faults.add(fault);
     await resend(world);
     await recover(world);
@@ -295,7 +295,7 @@ describe("bad days", { timeout: 300_000 }, () => {
   test("no address is in a table or a log line", async () => {
     const { world, person } = await placed();
     move(world, person);
-    await world.settle();
+    await world.drainAll();
     await resend(world);
     for (const [place, text] of await everyText(world)) {
       expect(/canary/i.test(text), place).toBe(false);

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { contactDifferences, type ContactReading } from "../../src/shared/owners/contact.ts";
 import { OWNERS } from "../../src/shared/owners/owners.ts";
 import { setStatus, stopped, tasksOf } from "../support/act.ts";
@@ -22,10 +21,10 @@ describe("an edit in the CRM", () => {
   test("reaches Stripe and the registry at once, and the login when its customer confirms", async () => {
     const { world, person } = await onePerson();
     world.vendors.crm.changeProfile(person.crmPersonId, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toEqual(followed(person.email));
     world.vendors.login.openAll(person.loginUserId);
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toMatchObject({ login: [NEW.email.toLowerCase(), ""] });
     expect(await stopped(world)).toEqual([]);
   });
@@ -40,12 +39,12 @@ describe("an edit in the CRM", () => {
     const crmWrites = world.vendors.crm.writes(person.crmPersonId);
     world.vendors.crm.changeProfile(person.crmPersonId, { email: "first@new.test" });
     world.vendors.crm.changeProfile(person.crmPersonId, NEW);
-    await world.settle();
+    await world.drainAll();
     const tasks = await world.db.selectFrom("clockwork.tasks").select("id").where("status", "=", "DONE")
       .execute();
     for (const { id } of shuffle(tasks, seeded(3))) {
       await setStatus(world.db, id, "PENDING");
-      await world.settle();
+      await world.drainAll();
     }
     expect(await contactOf(world, person)).toEqual(followed(person.email));
     expect(calls(world, "stripe", "update customer")).toBe(1);
@@ -59,7 +58,7 @@ describe("an edit in the CRM", () => {
     const before = await contactOf(world, person);
     world.vendors.crm.changeProfile(person.crmPersonId, { email: "slip@new.test" });
     world.vendors.crm.changeProfile(person.crmPersonId, { email: person.email });
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toEqual(before);
     expect(calls(world, "stripe", "update customer")).toBe(0);
     expect(world.vendors.login.mails).toEqual([]);
@@ -74,7 +73,7 @@ describe("an edit in the CRM", () => {
       return Promise.resolve();
     };
     world.vendors.crm.changeProfile(person.crmPersonId, { email: "first@new.test" });
-    await world.settle();
+    await world.drainAll();
     await recover(world);
     expect(edits).toEqual([]);
     expect(await contactOf(world, person)).toMatchObject({
@@ -88,7 +87,7 @@ describe("an edit in the CRM", () => {
     const { world, person } = await onePerson();
     const email = person.email.toUpperCase();
     world.vendors.crm.changeProfile(person.crmPersonId, { email });
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toMatchObject({
       stripe: [email, expect.any(String)],
       registry: email,
@@ -101,9 +100,9 @@ describe("an edit in the CRM", () => {
     const { world, person } = await onePerson();
     world.vendors.crm.outbox.faults.doubled = 1;
     world.vendors.crm.changeProfile(person.crmPersonId, { email: "", phone: "" });
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.updateCustomer(person.stripeCustomerId, { phone: "+15005550009" });
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toEqual({
       stripe: [person.email, null],
       registry: person.email,
@@ -114,7 +113,7 @@ describe("an edit in the CRM", () => {
       reason_code: "CRM_EMAIL_MISSING",
     }]);
     world.vendors.crm.changeProfile(person.crmPersonId, { email: NEW.email });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     expect(await contactOf(world, person)).toMatchObject({ registry: NEW.email });
   });
@@ -125,7 +124,7 @@ describe("a mirror that somebody edits", () => {
     const { world, person } = await onePerson();
     const before = await contactOf(world, person);
     world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "typo@new.test", phone: "" });
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toEqual(before);
     expect(calls(world, "stripe", "update customer")).toBe(1);
     expect(world.vendors.login.mails).toEqual([]);
@@ -161,7 +160,7 @@ describe("a mirror that somebody edits", () => {
     for (const person of people) {
       world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "last@new.test" });
     }
-    await world.settle();
+    await world.drainAll();
     for (const person of people) {
       const email = owned.get(person);
       const shown = await contactOf(world, person);
@@ -171,7 +170,7 @@ describe("a mirror that somebody edits", () => {
     }
     const writes = calls(world, "stripe", "update customer");
     expect(writes).toBeLessThanOrEqual(80 + people.length);
-    await world.settle();
+    await world.drainAll();
     expect(calls(world, "stripe", "update customer")).toBe(writes);
     expect(await stopped(world)).toEqual([]);
   });
@@ -182,7 +181,7 @@ describe("people the CRM has not, or not any more", () => {
     const { world } = await onePerson();
     world.vendors.crm.createPerson("stranger", { email: "s@new.test", phone: "" });
     world.vendors.crm.changeProfile("stranger", { email: "t@new.test" });
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "owner.propagate_contact")).toEqual([]);
     expect(await stopped(world)).toEqual([]);
   });
@@ -193,13 +192,13 @@ describe("people the CRM has not, or not any more", () => {
     world.vendors.crm.createPerson("kept", { email: "kept@new.test", phone: "" });
     world.vendors.crm.mergePeople(person.crmPersonId, "kept");
     world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "typo@new.test" });
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     expect(asked).toMatchObject({ step: "owner.propagate_contact", reason_code: "CRM_PERSON_UNKNOWN" });
     expect(await contactOf(world, person)).toMatchObject({ registry: before.registry, login: before.login });
     await world.db.updateTable("registry.customers").set({ crm_person_id: "kept" }).execute();
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toMatchObject({ registry: "kept@new.test" });
     expect(await stopped(world)).toEqual([]);
   });
@@ -209,7 +208,7 @@ describe("people the CRM has not, or not any more", () => {
     world.vendors.stripe.deleteCustomer(person.stripeCustomerId);
     await world.db.updateTable("registry.customers").set({ login_user_id: null }).execute();
     world.vendors.crm.changeProfile(person.crmPersonId, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toMatchObject({ registry: NEW.email, login: [person.email, ""] });
     expect(await stopped(world)).toEqual([]);
   });
@@ -241,7 +240,7 @@ describe("bad days", () => {
     const { world, person } = await onePerson();
     world.vendors.stripe.faults.add({ operation: "update customer", kind: "late_commit", times: 1 });
     world.vendors.crm.changeProfile(person.crmPersonId, { email: "old@new.test" });
-    await world.settle();
+    await world.drainAll();
     world.vendors.crm.changeProfile(person.crmPersonId, NEW);
     await recover(world);
     await world.vendors.stripe.faults.commitLate();

@@ -22,7 +22,7 @@ describe("the login's email", () => {
   test("changes by the mails of Supabase Auth alone, and only when both addresses say so", async () => {
     const { world, person } = await onePerson();
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     const [toNew, toOld] = world.vendors.login.mails;
     expect([toNew?.to, toOld?.to]).toEqual([NEW, person.email]);
     expect(loginOf(world, person)).toBe(person.email);
@@ -35,7 +35,7 @@ describe("the login's email", () => {
   test("is asked about with a session that is closed, and a key that tells nobody's address", async () => {
     const { world, person } = await onePerson();
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(world.vendors.login.sessionsOf(person.loginUserId)).toBe(0);
     const [asked] = (await effects(world)).filter(({ vendor }) => vendor === "login");
     expect(asked).toMatchObject({ operation: "request email change", state: "CONFIRMED" });
@@ -46,7 +46,7 @@ describe("the login's email", () => {
     const { world, person } = await onePerson();
     world.vendors.login.changeEmail(person.loginUserId, NEW);
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(mailed(world)).toEqual([NEW, person.email]);
     expect(calls(world, "login", "update user")).toBe(0);
   });
@@ -55,7 +55,7 @@ describe("the login's email", () => {
     const { world, person } = await onePerson();
     for (const email of [NEW, person.email, NEW]) {
       edit(world, person, email);
-      await world.settle();
+      await world.drainAll();
       await world.pass({ minutes: 2 });
       world.vendors.login.openAll(person.loginUserId);
       expect(loginOf(world, person)).toBe(email);
@@ -63,7 +63,7 @@ describe("the login's email", () => {
     expect(mailed(world)).toHaveLength(6);
     for (const { id } of await tasksOf(world, "owner.propagate_login")) {
       await setStatus(world.db, id, "PENDING");
-      await world.settle();
+      await world.drainAll();
     }
     expect(mailed(world)).toHaveLength(6);
   });
@@ -71,13 +71,13 @@ describe("the login's email", () => {
   test("a change that was given up before it was answered can be asked for later", async () => {
     const { world, person } = await onePerson();
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 2 });
     edit(world, person, "other@new.test");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 2 });
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(mailed(world).filter((to) => to !== person.email)).toEqual([NEW, "other@new.test", NEW]);
     world.vendors.login.openAll(person.loginUserId);
     expect(loginOf(world, person)).toBe(NEW);
@@ -91,10 +91,10 @@ describe("mails that nobody answers", () => {
     const { world, person } = await onePerson();
     const news = async () => {
       world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "typo@new.test" });
-      await world.settle();
+      await world.drainAll();
     };
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     for (const mails of [2, 4, 6]) {
       await world.pass({ days: 2 });
       await news();
@@ -108,7 +108,7 @@ describe("mails that nobody answers", () => {
     world.vendors.login.changeEmail(person.loginUserId, NEW);
     world.vendors.login.openAll(person.loginUserId);
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect([loginOf(world, person), await stopped(world)]).toEqual([NEW, []]);
   });
 });
@@ -118,11 +118,11 @@ describe("an address that another login has", () => {
     const { world, person } = await onePerson();
     world.vendors.login.signUp(NEW);
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "LOGIN_EMAIL_TAKEN" }]);
     expect(mailed(world)).toEqual([]);
     edit(world, person, "ada@right.test");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     expect(mailed(world)).toEqual(["ada@right.test", person.email]);
   });
@@ -130,7 +130,7 @@ describe("an address that another login has", () => {
   test("of a customer to whom the CRM gives the same one: a person", async () => {
     const { world, ada, bea } = await twoPeople();
     edit(world, ada, bea.email.toUpperCase());
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     expect(asked).toMatchObject({
       step: "owner.propagate_login",
@@ -144,7 +144,7 @@ describe("an address that another login has", () => {
     const { world, ada, bea } = await twoPeople();
     edit(world, ada, bea.email);
     edit(world, bea, "bea@new.test");
-    await world.settle();
+    await world.drainAll();
     expect(mailed(world)).toEqual(["bea@new.test", bea.email]);
     const [waiting] = (await tasksOf(world, "owner.propagate_login")).filter(({ status }) =>
       status === "PENDING"
@@ -152,7 +152,7 @@ describe("an address that another login has", () => {
     expect(waiting).toMatchObject({ customer_id: ada.customerId, reason_code: "LOGIN_EMAIL_NOT_FREE" });
     world.vendors.login.openAll(bea.loginUserId);
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     world.vendors.login.openAll(ada.loginUserId);
     expect([loginOf(world, ada), loginOf(world, bea)]).toEqual([bea.email, "bea@new.test"]);
     expect(await stopped(world)).toEqual([]);
@@ -163,11 +163,11 @@ describe("an address that another login has", () => {
     edit(world, ada, bea.email);
     edit(world, bea, "bea@new.test");
     for (let day = 0; day < 14; day++) {
-      await world.settle();
+      await world.drainAll();
       expect(await stopped(world)).toEqual([]);
       await world.pass({ days: 1, minutes: 1 });
     }
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "LOGIN_EMAIL_TAKEN" }]);
     expect(mailed(world)).toHaveLength(2);
   });
@@ -181,7 +181,7 @@ describe("an address that another login has", () => {
       const { world, ada, bea } = await twoPeople();
       edit(world, ada, bea.email);
       edit(world, bea, ada.email);
-      await world.settle();
+      await world.drainAll();
       const shown = async (person: Person) => {
         const { stripe, registry } = await contactOf(world, person);
         return [stripe[0], registry];
@@ -191,25 +191,25 @@ describe("an address that another login has", () => {
       const swapped = [{ step: "owner.propagate_login", reason_code: "LOGIN_EMAILS_SWAPPED" }];
       expect(await stopped(world)).toMatchObject(swapped);
       await world.pass({ hours: 2 });
-      await world.settle();
+      await world.drainAll();
       expect(await stopped(world)).toMatchObject(swapped);
       expect(mailed(world)).toEqual([]);
       // What the question proposes: customer Ada gets another address for the time being.
       edit(world, ada, "ada+moving@new.test");
-      await world.settle();
+      await world.drainAll();
       expect(await stopped(world)).toEqual([]);
       world.vendors.login.openAll(ada.loginUserId);
       await world.pass({ hours: 1 });
-      await world.settle();
+      await world.drainAll();
       world.vendors.login.openAll(bea.loginUserId);
       edit(world, ada, bea.email);
-      await world.settle();
+      await world.drainAll();
       // The mails of an hour ago lead nowhere any more.
       world.vendors.login.openAll(ada.loginUserId);
       await world.pass({ hours: 1 });
-      await world.settle();
+      await world.drainAll();
       world.vendors.login.openAll(ada.loginUserId);
-      await world.settle();
+      await world.drainAll();
       expect([loginOf(world, ada), loginOf(world, bea)]).toEqual([bea.email, ada.email]);
       expect(await shown(ada)).toEqual([bea.email, bea.email]);
       expect(await stopped(world)).toEqual([]);
@@ -219,9 +219,9 @@ describe("an address that another login has", () => {
   test("in a circle of three: one of them asks", async () => {
     const { world, people } = await worldOf("Ada Example", "Bea Example", "Cleo Example");
     people.forEach((person, i) => edit(world, person, people[(i + 1) % 3]?.email ?? ""));
-    await world.settle();
+    await world.drainAll();
     await world.pass({ hours: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "LOGIN_EMAILS_SWAPPED" }]);
     expect(mailed(world)).toEqual([]);
   });
@@ -252,9 +252,9 @@ describe("a login that Supabase Auth does not change for us", () => {
     arrange(world, person);
     world.vendors.crm.outbox.faults.doubled = 1;
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.updateCustomer(person.stripeCustomerId, { email: "typo@new.test" });
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ step: "owner.propagate_login", reason_code: code }]);
     expect(await contactOf(world, person)).toMatchObject({
       registry: NEW,
@@ -273,7 +273,7 @@ describe("a login that Supabase Auth does not change for us", () => {
     const squatter = world.vendors.login.signUp("squatted@new.test", { confirmed: false });
     await world.db.updateTable("registry.customers").set({ login_user_id: squatter }).execute();
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "LOGIN_CHANGE_REFUSED" }]);
     expect(world.vendors.login.users.get(squatter)?.emailConfirmedAt).toBe(null);
     expect(calls(world, "login", "generate link")).toBe(0);
@@ -283,12 +283,12 @@ describe("a login that Supabase Auth does not change for us", () => {
     const { world, person } = await onePerson();
     world.vendors.login.addSecondFactor(person.loginUserId);
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     const login = world.vendors.login.users.get(person.loginUserId);
     if (login) login.email = NEW;
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     expect(mailed(world)).toEqual([]);
   });
@@ -297,12 +297,12 @@ describe("a login that Supabase Auth does not change for us", () => {
     const { world, person } = await onePerson();
     world.vendors.login.limitMails(0);
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     const [waiting] = await tasksOf(world, "owner.propagate_login");
     expect(waiting).toMatchObject({ status: "PENDING", reason_code: "LOGIN_MAIL_LIMIT", attempts: 0 });
     await world.pass({ minutes: 16 });
     world.vendors.login.limitMails(30);
-    await world.settle();
+    await world.drainAll();
     expect(mailed(world)).toEqual([NEW, person.email]);
     expect(await stopped(world)).toEqual([]);
   });
@@ -334,7 +334,7 @@ describe("bad days of Supabase Auth", () => {
     const { world, person } = await onePerson();
     world.vendors.login.faults.add({ kind: "status", status: 503 });
     edit(world, person, NEW);
-    await world.settle();
+    await world.drainAll();
     expect(await contactOf(world, person)).toMatchObject({
       stripe: [NEW, expect.any(String)],
       registry: NEW,

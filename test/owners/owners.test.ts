@@ -48,7 +48,7 @@ describe("the one table of owners", () => {
     };
     for (const act of Object.values(ACTS)) {
       await act(world, person, subscription);
-      await world.settle();
+      await world.drainAll();
     }
     const expected = FACTS.flatMap(({ news, propagatedBy }) =>
       news.map((event) => `${event} -> ${propagatedBy}`)

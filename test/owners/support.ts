@@ -8,7 +8,7 @@ export async function worldOf(...names: string[]): Promise<{ world: World; peopl
   await world.clinic.openShop();
   const people: Person[] = [];
   for (const name of names) people.push(await world.clinic.signUp(name));
-  await world.settle();
+  await world.drainAll();
   return { world, people };
 }
 

@@ -13,7 +13,7 @@ async function runs(world: World) {
 async function counted(world: World): Promise<World> {
   await countNow(world, "product.count_stripe");
   await countNow(world, "product.count_pharmacy");
-  await world.settle();
+  await world.drainAll();
   return world;
 }
 
@@ -92,15 +92,15 @@ describe("a count", () => {
     await openShop(world);
     await threePages(world);
     await countNow(world, "product.count_stripe");
-    await world.settle();
+    await world.drainAll();
     const pages = await tasksOf(world, "product.count_stripe");
     expect(pages).toHaveLength(3);
     for (const { id } of pages.slice(1).toReversed()) await setStatus(world.db, id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await runs(world)).toEqual([{ vendor: "stripe", state: "DONE", pages: 3, seen: 230 }]);
     // The first page begins a run of its own.
     await setStatus(world.db, pages[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect((await runs(world)).map(({ state, seen }) => [state, seen])).toEqual([["DONE", 230], [
       "DONE",
       230,
@@ -128,14 +128,14 @@ describe("a count", () => {
       }
       return Promise.resolve();
     };
-    await world.settle();
+    await world.drainAll();
     expect(await runs(world)).toMatchObject([{ state: "RUNNING", pages: 1 }]);
     expect(await frequency(world)).toMatchObject({ [OLD]: ["registered", null, null] });
     await countNow(world, "product.count_stripe");
     // Before the other's second page is tried again.
-    await world.settle();
+    await world.drainAll();
     await world.pass({ hours: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(await runs(world)).toMatchObject([
       { state: "UNFINISHED", pages: 1 },
       { state: "DONE", pages: 3, seen: 230 },
@@ -210,7 +210,7 @@ describe("keys out of place", () => {
     await counted(world);
     const [question] = await stopped(world);
     await setStatus(world.db, question?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ id: question?.id, reason_code: "KEY_UNREGISTERED" }]);
     await setStatus(world.db, question?.id ?? 0, "CANCELLED");
     await counted(world);
@@ -229,7 +229,7 @@ describe("keys out of place", () => {
     await world.clinic.openShop(["price_pen_month"]);
     const person = await world.clinic.signUp("Ada Example");
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const [order] = await stopped(world);
     expect(order).toMatchObject({ step: "order.make", reason_code: "UNKNOWN_PRODUCT" });
     await counted(world);

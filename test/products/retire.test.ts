@@ -77,7 +77,7 @@ describe("a retired price", () => {
     const world = await makeWorld();
     await openShop(world);
     const people = everybody(world);
-    await world.settle();
+    await world.drainAll();
     const before = Object.fromEntries(Object.entries(people).map(([name, one]) => [name, unpriced(one)]));
     const paid = money(world);
     const sentBefore = movesSent(world);
@@ -142,11 +142,11 @@ describe("a retired price", () => {
     await openShop(world);
     const person = await world.clinic.signUp("Ada Example");
     world.clinic.prescribe(person, OLD);
-    await world.settle();
+    await world.drainAll();
     await sql`update registry.product_keys set status = 'retired' where key in (${OLD}, '1000001', 'med_1001')`
       .execute(world.db);
     world.clinic.subscribe(person, OLD);
-    await world.settle();
+    await world.drainAll();
     const orders = await world.db.selectFrom("tracker.orders").select("state").execute();
     expect(orders).toEqual([{ state: "PLACED" }]);
     const refills = await world.db.selectFrom("tracker.refills").select("finding").execute();
@@ -164,7 +164,7 @@ describe("a retired price", () => {
       );
     const what = async () => {
       await countNow(world, "product.count_stripe");
-      await world.settle();
+      await world.drainAll();
       const { rows } = await sql<{ what_to_do: string }>`
         select what_to_do from ops.product_frequency where key = ${OLD}
       `.execute(world.db);
@@ -470,7 +470,7 @@ describe("300 subscribers", () => {
         return subscription;
       });
       for (const [index, { id }] of people.entries()) if (index % 10 === 0) stripe.pauseCollection(id);
-      await world.settle();
+      await world.drainAll();
       const before = people.map(unpriced);
       const paid = money(world);
       await retire(world, { movesPerSecond: 20 });
@@ -490,7 +490,7 @@ describe("300 subscribers", () => {
         stripe.faults.add({ operation, kind: "status", status: 500, share: 0.05, times: 12 });
       }
       for (let i = 0; i < 12; i++) {
-        await world.settle();
+        await world.drainAll();
         await stripe.faults.commitLate();
         await world.pass({ seconds: 40 });
       }
@@ -508,7 +508,7 @@ describe("300 subscribers", () => {
       expect([made.length, made.filter(({ state }) => state !== "CONFIRMED")]).toEqual([300, []]);
       // The echoes of our own moves moved nothing.
       await countNow(world, "product.count_stripe");
-      await world.settle();
+      await world.drainAll();
       expect(await frequency(world)).toMatchObject({
         [OLD]: ["retired", 0, 0],
         [NEW]: ["registered", 270, 30],

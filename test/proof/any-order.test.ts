@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { seeded } from "../../scripts/sandbox/server.ts";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { heard, liveAtPharmacy, orders, stopped } from "../support/act.ts";
 import { makeWorld } from "../support/world.ts";
@@ -45,8 +44,8 @@ test(
         });
       }
     }
-    await world.settle();
-    await world.settle();
+    await world.drainAll();
+    await world.drainAll();
     const placed = await orders(world);
     expect(placed).toHaveLength(720);
     // Delivered in silence: what Clockwork hears of it is what the orderings below say.
@@ -70,7 +69,7 @@ test(
     });
     for (let i = 0; i < inserts.length; i += 500) await insertTasks(world.db, inserts.slice(i, i + 500));
     world.deps.budget = { milliseconds: 200_000, tasks: 100_000 };
-    await world.settle();
+    await world.drainAll();
     const { rows } = await sql<{ state: string; count: number }>`
     select state, count(*) from tracker.orders group by state`.execute(world.db);
     expect(rows).toEqual([{ state: "DELIVERED", count: 720 }]);
@@ -107,19 +106,19 @@ test("a whole life, its events held back and sent in random order twice over, at
       ], random);
       for (const act of acts) {
         act();
-        if (random() < 0.5) await world.settle();
+        if (random() < 0.5) await world.drainAll();
       }
     }
     world.vendors.pharmacy.outbox.faults.silent = true;
-    await world.settle();
+    await world.drainAll();
     for (let i = 0; i < 5; i++) world.clinic.workPharmacy();
     world.vendors.pharmacy.outbox.faults.silent = false;
     for (let i = 0; i < 5; i++) {
       await world.pass({ minutes: 5 });
-      await world.settle();
+      await world.drainAll();
       world.clinic.workPharmacy();
     }
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map((order) => order.state)).toEqual(Array(4).fill("DELIVERED"));
     expect(liveAtPharmacy(world)).toHaveLength(4);
     for (const person of people) {

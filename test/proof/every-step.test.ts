@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { makeBoss } from "../../src/shared/queue/boss.ts";
 import { drain } from "../../src/shared/queue/drain.ts";
 import { STEPS } from "../../src/shared/steps/table.ts";
@@ -36,8 +35,8 @@ async function doubleWhatIsDue(world: World): Promise<void> {
 describe.each(STORIES)("$name", (story) => {
   test("with each task doubled, and two drains at it at once", { timeout: 240_000 }, async () => {
     const world = await makeWorld();
-    const settle = world.settle;
-    world.settle = async () => {
+    const drainAll = world.drainAll;
+    world.drainAll = async () => {
       for (let i = 0; i < 12; i++) {
         await world.vendors.flush();
         await doubleWhatIsDue(world);
@@ -47,7 +46,7 @@ describe.each(STORIES)("$name", (story) => {
         const [one, two] = await Promise.all([drain(world.deps), drain(other)]);
         if (one.settled + two.settled + one.lost + two.lost === 0 && world.vendors.waiting() === 0) break;
       }
-      await settle();
+      await drainAll();
     };
     await story.before(world);
     for (const moment of story.moments) {
@@ -87,7 +86,7 @@ describe.each(STORIES)("$name", (story) => {
         .execute();
       for (const { id } of shuffle(done, seeded(days))) {
         await setStatus(world.db, id, "PENDING");
-        await world.settle();
+        await world.drainAll();
       }
       await recover(world);
       await story.after(world);
@@ -123,7 +122,7 @@ test("a vendor that never answers one call, while it answers others: a person, a
   for (let i = 0; i < 40; i++) {
     // Other calls go well in between, so that no pause is opened and each failure is this task's own.
     await sql`update clockwork.vendors set failures_in_a_row = 0, paused_until = null`.execute(world.db);
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 31 });
   }
   const stop = await world.db.selectFrom("clockwork.tasks").selectAll().where(

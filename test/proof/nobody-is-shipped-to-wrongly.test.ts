@@ -24,13 +24,13 @@ async function mendAndShip(index = 0) {
   order.state = "PENDING";
   order.fulfillment = null;
   for (let i = 0; i < 3; i++) world.vendors.pharmacy.advance(order.id);
-  await world.settle();
+  await world.drainAll();
 }
 
 async function payAndPlace() {
   world.clinic.prescribe(person, "price_pen_month");
   const paid = world.clinic.subscribe(person, "price_pen_month");
-  await world.settle();
+  await world.drainAll();
   return { ...paid, chargeId: paid.chargeId ?? "" };
 }
 
@@ -38,18 +38,18 @@ describe("a refunded customer's parcel", () => {
   test("a refund of an order that failed at the pharmacy cancels it there, for it can be mended and ship", async () => {
     const { chargeId } = await payAndPlace();
     world.vendors.pharmacy.fail(atPharmacy().id);
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(chargeId);
-    await world.settle();
+    await world.drainAll();
     expect(atPharmacy().state).toBe("CANCELED");
   });
 
   test("when it ships although the charge was refunded while it had failed, a person is told", async () => {
     const { chargeId } = await payAndPlace();
     world.vendors.pharmacy.fail(atPharmacy().id);
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(chargeId);
-    await world.settle();
+    await world.drainAll();
     await mendAndShip();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     expect((await stopped(world)).map((task) => task.reason_code)).toContainEqual(
@@ -61,24 +61,24 @@ describe("a refunded customer's parcel", () => {
     world.clinic.prescribe(person, "price_pen_month");
     const { chargeId } = world.clinic.subscribe(person, "price_pen_month");
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });
-    await world.settle();
+    await world.drainAll();
     // The refund's own event comes late: the order's own look at the charge is first.
     const silent = world.vendors.stripe.outbox.faults;
     silent.silent = true;
     world.vendors.stripe.refund(chargeId ?? "");
     for (let i = 0; i < 4; i++) {
       await world.pass({ minutes: 2 });
-      await world.settle();
+      await world.drainAll();
     }
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
     silent.silent = false;
-    await world.settle();
+    await world.drainAll();
     // Now the pharmacy carries out the lost create, and the first word we hear of it is that it shipped.
     world.vendors.pharmacy.outbox.faults.silent = true;
     await world.vendors.pharmacy.faults.commitLate();
     for (let i = 0; i < 3; i++) world.vendors.pharmacy.advance(atPharmacy().id);
     world.vendors.pharmacy.outbox.faults.silent = false;
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     expect(await stopped(world)).toMatchObject([{ reason_code: "SHIPPED_AFTER_CANCEL" }]);
   });
@@ -86,10 +86,10 @@ describe("a refunded customer's parcel", () => {
   test("an order that the pharmacy takes up again after our cancel is cancelled again, or a person is told, before it ships", async () => {
     const { chargeId } = await payAndPlace();
     world.vendors.stripe.refund(chargeId);
-    await world.settle();
+    await world.drainAll();
     atPharmacy().state = "PENDING";
     world.vendors.pharmacy.place(atPharmacy().id);
-    await world.settle();
+    await world.drainAll();
     const isCancelled = atPharmacy().state === "CANCELED";
     expect(isCancelled || (await stopped(world)).length > 0).toBe(true);
   });
@@ -106,7 +106,7 @@ describe("a refunded customer's parcel", () => {
       },
     };
     world.vendors.stripe.refund(chargeId);
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expect((await orders(world))[0]?.state).not.toBe("CANCELLED");
   });
@@ -121,15 +121,15 @@ describe("a refunded customer's parcel", () => {
         quantity: 1,
       }],
     });
-    await world.settle();
+    await world.drainAll();
     const invoiceId = String(subscription.latest_invoice);
     const [first] = await orders(world);
     world.vendors.stripe.creditNote(invoiceId, { lineId: first?.invoice_line_id ?? "", amount: 4900 });
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map((order) => order.state)).toEqual(["CANCELLED", "PLACED"]);
     // All but a cent of the other line goes back, by hand.
     world.vendors.stripe.refund(world.vendors.stripe.invoiceChargeId(invoiceId) ?? "", 5899);
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "PARTIAL_REFUND" }]);
   });
 });
@@ -138,9 +138,9 @@ describe("two parcels for one fill", () => {
   test("when the pharmacy ships an order that it had cancelled and that was replaced, a person is told", async () => {
     await payAndPlace();
     world.vendors.pharmacy.cancelByPharmacy(atPharmacy().id);
-    await world.settle();
+    await world.drainAll();
     await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }, { state: "PLACED", attempt: 2 }]);
     await mendAndShip();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }, { attempt: 2 }]);
@@ -166,14 +166,14 @@ describe("what counts as a valid prescription", () => {
       },
     });
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
   });
 
   test("an order not to give the drug (doNotPerform) does not count", async () => {
     prescribeWith({ doNotPerform: true });
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
   });
 
@@ -184,9 +184,9 @@ describe("what counts as a valid prescription", () => {
       if (copy.externalId === first) world.vendors.pharmacy.cancelPrescription(copy.id);
     }
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ days: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });
 
@@ -194,7 +194,7 @@ describe("what counts as a valid prescription", () => {
     await world.db.deleteFrom("registry.product_keys").where("system", "=", "rxnorm").execute();
     world.clinic.prescribe(person, "price_morning_month");
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect((await tasksOf(world, "order.place"))[0]).toMatchObject({
       status: "MANUAL_INTERVENTION",
       reason_code: "PRODUCT_HAS_NO_CODE",

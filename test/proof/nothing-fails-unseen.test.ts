@@ -57,7 +57,7 @@ describe("a task that can never succeed", () => {
         world.clinic.prescribe(other, "price_pen_month");
         world.clinic.subscribe(other, "price_pen_month");
         for (let minute = 0; minute < 20; minute++) {
-          await world.settle();
+          await world.drainAll();
           await world.pass({ minutes: 1 });
         }
         await world.pass({ minutes: 40 });
@@ -141,9 +141,9 @@ describe("clocks that differ a little", () => {
     world.vendors.health.outbox.faults.dropped = 1;
     world.vendors.pharmacy.outbox.faults.dropped = 1;
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ seconds: 10 });
-    await world.settle();
+    await world.drainAll();
     expect(isWritten).toBe(true);
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });

@@ -18,7 +18,7 @@ const withRefiller = (days: number) => async (world: World): Promise<void> => {
   // The other nightly work has its own proofs.
   await sql`update clockwork.nightly_work set is_on = step = 'renewal.find'`.execute(world.db);
   refillers.set(world, await refiller(world, { validUntil: dayIn(days) }));
-  await world.settle();
+  await world.drainAll();
 };
 
 /** So many days later cron winds its work, twice: the drain has not begun. */

@@ -27,7 +27,7 @@ async function openWithAPatient(world: World): Promise<void> {
   const person = await world.clinic.signUp("Ada Example");
   people.set(world, person);
   world.clinic.prescribe(person, "price_pen_month", { fills: 2 });
-  await world.settle();
+  await world.drainAll();
 }
 
 const pay = (world: World) => void world.clinic.subscribe(personOf(world), "price_pen_month");
@@ -40,7 +40,7 @@ const refund = (world: World) => {
 async function openByPrescription(world: World): Promise<void> {
   await world.clinic.openShop([], ["price_pen_month"]);
   people.set(world, await world.clinic.signUp("Ada Example"));
-  await world.settle();
+  await world.drainAll();
 }
 
 const prescribe = (world: World) =>
@@ -120,7 +120,7 @@ export const STORIES: readonly Story[] = [...ORDER_STORIES, ...RENEWAL_STORIES];
 /** Time passes and fresh drains run until nothing is in anybody's hands: leases, heartbeats and backoffs run out. */
 export async function recover(world: World): Promise<void> {
   for (let i = 0; i < 40; i++) {
-    await world.settle();
+    await world.drainAll();
     const open = await world.db.selectFrom("clockwork.tasks").select("id")
       .where((eb) => eb.or([eb("status", "=", "QUEUED"), eb("status", "=", "PENDING")])).executeTakeFirst();
     if (!open) return;

@@ -183,7 +183,7 @@ describe("outages and the queue", () => {
     }
     world.vendors.pharmacy.faults.add({ kind: "status", status: 503 });
     for (let hour = 0; hour < 24; hour++) {
-      await world.settle();
+      await world.drainAll();
       await world.pass({ hours: 1 });
     }
     const { rows: stopped } = await sql`select 1 from clockwork.tasks where status = 'MANUAL_INTERVENTION'`
@@ -197,7 +197,7 @@ describe("outages and the queue", () => {
     world.vendors.pharmacy.faults.clear();
     for (let i = 0; i < 8; i++) {
       await world.pass({ minutes: 15 });
-      await world.settle();
+      await world.drainAll();
     }
     expect([...world.vendors.pharmacy.state.orders.values()]).toHaveLength(people.length);
     expect(await row()).toMatchObject({ failures_in_a_row: 0 });

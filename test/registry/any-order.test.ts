@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { register } from "../../scripts/sandbox/clinic.ts";
-import { shuffle } from "../../scripts/sandbox/outbox.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded, shuffle } from "../../scripts/sandbox/random.ts";
 import { asClockwork, connect, type Database } from "../../src/shared/db/database.ts";
 import { type Identified, identify, type Sighting } from "../../src/shared/registry/identify.ts";
 import { holderOf, type KeySystem } from "../../src/shared/registry/keys.ts";
@@ -268,11 +267,11 @@ test.each([1, 2, 3])("a whole clinic signs up in disorder (seed %i)", { timeout:
   }
   for (const act of shuffle(acts, random)) {
     await act();
-    if (random() < 0.3) await world.settle();
+    if (random() < 0.3) await world.drainAll();
   }
-  await world.settle();
+  await world.drainAll();
   await world.pass({ minutes: 15 });
-  await world.settle();
+  await world.drainAll();
   await expectTrue(world, truth, rowOf);
 });
 

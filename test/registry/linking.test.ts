@@ -50,7 +50,7 @@ describe("a customer at Stripe", () => {
     const ada = await someone(world, { email: fresh("ada") });
     const other = await someone(world, { email: "other@example.com" });
     const key = atStripe(world, { customer: ada, email: "other@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, ada)).toMatchObject({ stripe_customer_id: key });
     expect(await row(world, other)).toMatchObject({ stripe_customer_id: null });
     expect(await questions(world, key)).toEqual([]);
@@ -60,7 +60,7 @@ describe("a customer at Stripe", () => {
   test("without a number, with nobody's email, is a new customer", async () => {
     const before = await rows();
     const key = atStripe(world, { email: "new@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect(await rows()).toBe(before + 1);
     expect(await row(world, await whose(world, "stripe", key) ?? 0)).toMatchObject({
       email: "new@example.com",
@@ -69,7 +69,7 @@ describe("a customer at Stripe", () => {
     });
     // Without any email as well.
     const bare = atStripe(world, {});
-    await world.settle();
+    await world.drainAll();
     expect(await rows()).toBe(before + 2);
     expect(await whose(world, "stripe", bare)).toBeDefined();
   });
@@ -78,7 +78,7 @@ describe("a customer at Stripe", () => {
     const ada = await someone(world, { email: "ada@example.com" });
     const before = await rows();
     const key = atStripe(world, { email: "ADA@Example.com" });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
       status: "MANUAL_INTERVENTION",
@@ -100,7 +100,7 @@ describe("a customer at Stripe", () => {
       await someone(world, { email: "family@example.com" }),
     ];
     const key = atStripe(world, { email: "family@example.com" });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     expect(asked.reason).toContain(`that of customer ${mother}, ${father}. That proves nothing`);
     await answer(world, asked);
@@ -114,7 +114,7 @@ describe("a customer at Stripe", () => {
       atStripe(world, { email: "twins@example.com" }),
       atStripe(world, { email: "twins@example.com" }),
     ];
-    await world.settle();
+    await world.drainAll();
     const placed = [await whose(world, "stripe", one), await whose(world, "stripe", other)];
     expect(placed.filter((id) => id !== undefined)).toHaveLength(1);
     const asked = placed[0] === undefined ? one : other;
@@ -124,7 +124,7 @@ describe("a customer at Stripe", () => {
   test("a plus-alias is another address", async () => {
     const ada = await someone(world, { email: "alias@example.com" });
     const key = atStripe(world, { email: "alias+refills@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect(await questions(world, key)).toEqual([]);
     const made = await whose(world, "stripe", key);
     expect(made).toBeDefined();
@@ -143,18 +143,18 @@ describe("a customer at Stripe", () => {
     // Before anything is heard, they swap their addresses at Stripe; the registry learns it later, or never.
     world.vendors.stripe.updateCustomer(cusA, { email: "b@swap.test" });
     world.vendors.stripe.updateCustomer(cusB, { email: "a@swap.test" });
-    await world.settle();
+    await world.drainAll();
     expect([await whose(world, "stripe", cusA), await whose(world, "stripe", cusB)]).toEqual([ada, ben]);
     // A patient with the address that Ada gave away could be either's.
     const patient = atHealthRecord(world, { email: "a@swap.test" });
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", patient)).toBeUndefined();
     expect(await oneQuestion(world, patient)).toMatchObject({ reason_code: "EMAIL_IS_NO_PROOF" });
   });
 
   test("a number that is nobody's: after a while a person is asked", async () => {
     const key = atStripe(world, { customer: 987_654, email: "lost@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect((await tasksOf(world, "stripe.customer.created")).at(-1)).toMatchObject({
       status: "PENDING",
       reason_code: "REFERENCE_LEADS_NOWHERE",
@@ -181,9 +181,9 @@ describe("a customer at Stripe", () => {
   test("a second customer with the same number: a person replaces the first, or does not", async () => {
     const ada = await someone(world);
     const first = atStripe(world, { customer: ada });
-    await world.settle();
+    await world.drainAll();
     const second = atStripe(world, { customer: ada });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, second);
     expect(asked).toMatchObject({
       reason:
@@ -206,7 +206,7 @@ describe("a customer at Stripe", () => {
     const key = atStripe(world, { customer: ben });
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: key }).where("id", "=", ada)
       .execute();
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
       reason_code: "KEY_AND_REFERENCE_DIFFER",
@@ -215,13 +215,13 @@ describe("a customer at Stripe", () => {
     // The row changes otherwise: the question stays.
     await world.db.updateTable("registry.customers").set({ email: "x@example.com" }).where("id", "=", ada)
       .execute();
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(asked.id)).toMatchObject({ status: "MANUAL_INTERVENTION" });
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: null }).where("id", "=", ada)
       .execute();
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: key }).where("id", "=", ben)
       .execute();
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(asked.id)).toMatchObject({ status: "DONE" });
     expect(await whose(world, "stripe", key)).toBe(ben);
   });
@@ -230,7 +230,7 @@ describe("a customer at Stripe", () => {
     const before = await rows();
     const key = atStripe(world, { email: "short@example.com" });
     world.vendors.stripe.deleteCustomer(key);
-    await world.settle();
+    await world.drainAll();
     expect(await rows()).toBe(before);
     expect(await questions(world, key)).toEqual([]);
   });
@@ -253,7 +253,7 @@ describe("a completed checkout", () => {
     const ada = await someone(world, { email: fresh("checkout") });
     const before = await rows();
     const key = pay({ email: fresh("private"), ...reference(ada) });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, ada)).toMatchObject({ stripe_customer_id: key });
     expect(await rows()).toBe(before);
     expect(await questions(world, key)).toEqual([]);
@@ -263,14 +263,14 @@ describe("a completed checkout", () => {
     const ada = await someone(world, { login_user_id: LOGINS.ada, email: "login@example.com" });
     // The email makes it a question until the session is heard of, and no longer.
     const key = pay({ email: "login@example.com", clientReferenceId: LOGINS.ada });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, ada)).toMatchObject({ stripe_customer_id: key });
     expect((await questions(world, key)).filter(({ status }) => status !== "DONE")).toEqual([]);
   });
 
   test("of a login that nobody has yet is a new customer with both; a login that is none goes to a person", async () => {
     const key = pay({ email: fresh("first"), clientReferenceId: LOGINS.new });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, await whose(world, "stripe", key) ?? 0)).toMatchObject({
       login_user_id: LOGINS.new,
     });
@@ -283,7 +283,7 @@ describe("a completed checkout", () => {
   test("without any reference is a new customer, once, and its charge is that customer's", async () => {
     const before = await rows();
     const key = pay({ email: "walkin@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect(await rows()).toBe(before + 1);
     const id = await whose(world, "stripe", key);
     expect((await orders(world)).filter((order) => order.customer_id === id)).toHaveLength(1);
@@ -312,7 +312,7 @@ describe("a completed checkout", () => {
     );
     expect(await whose(world, "stripe", key)).toBeUndefined();
     expect(await rows()).toBe(before);
-    await world.settle();
+    await world.drainAll();
   });
 });
 
@@ -321,7 +321,7 @@ describe("a patient", () => {
     const ada = await someone(world, { email: "p@example.com" });
     const other = await someone(world, { email: "q@example.com" });
     const key = atHealthRecord(world, { customer: ada, email: "q@example.com" });
-    await world.settle();
+    await world.drainAll();
     expect([await whose(world, "health", key), (await row(world, other)).health_patient_id]).toEqual([
       ada,
       null,
@@ -336,7 +336,7 @@ describe("a patient", () => {
     const value = fresh("key");
     const ada = await someone(world, { [column]: value });
     const key = atHealthRecord(world, { identifiers: [{ system, value }] });
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", key)).toBe(ada);
   });
 
@@ -345,22 +345,22 @@ describe("a patient", () => {
     const key = atHealthRecord(world, {
       identifiers: [{ system: "https://clockwork.invalid/stripe-customer", value: stripe }],
     });
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", key)).toBeUndefined();
     expect(await questions(world, key)).toEqual([]);
     const ada = await someone(world, { stripe_customer_id: stripe });
     await world.pass({ minutes: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", key)).toBe(ada);
   });
 
   test("without an identifier goes to a person, and is asked about once, however often it is written", async () => {
     const before = await rows();
     const key = atHealthRecord(world, {});
-    await world.settle();
+    await world.drainAll();
     for (let i = 0; i < 3; i++) {
       world.vendors.health.changeEmail(key, `${fresh("again")}@example.com`);
-      await world.settle();
+      await world.drainAll();
     }
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
@@ -371,7 +371,7 @@ describe("a patient", () => {
     // Dropped: no customer of ours. It stays dropped.
     await setStatus(world.db, asked.id, "CANCELLED");
     world.vendors.health.changeEmail(key, `${fresh("again")}@example.com`);
-    await world.settle();
+    await world.drainAll();
     expect(await questions(world, key)).toHaveLength(1);
     // Until the record says something else.
     world.vendors.health.identifyPatient(key, [{
@@ -388,12 +388,12 @@ describe("a patient", () => {
   test("named while the question waits: it is linked, and the question ends by itself", async () => {
     const ada = await someone(world, { email: "asked@example.com" });
     const key = atHealthRecord(world, { email: "asked@example.com" });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     world.vendors.health.identifyPatient(key, [
       { system: "https://clockwork.invalid/customer", value: String(ada) },
     ]);
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", key)).toBe(ada);
     expect(await world.task(asked.id)).toMatchObject({ status: "DONE" });
     expect(await questions(world, key)).toHaveLength(1);
@@ -401,7 +401,7 @@ describe("a patient", () => {
 
   test("a confirmed link is acted on: what waited for the patient ships", async () => {
     const stripe = world.vendors.stripe.createCustomer({ email: fresh("ships") }).id;
-    await world.settle();
+    await world.drainAll();
     const id = await whose(world, "stripe", stripe) ?? 0;
     const placedBefore = liveAtPharmacy(world).length;
     const patient = world.vendors.health.createPatient({
@@ -420,7 +420,7 @@ describe("a patient", () => {
     };
     world.clinic.prescribe(person, "price_evening_month");
     world.clinic.subscribe(person, "price_evening_month");
-    await world.settle();
+    await world.drainAll();
     const waits = (await stopped(world)).filter(({ reason_code, reason }) =>
       reason_code === "MISSING_CUSTOMER_KEY" && reason?.startsWith(`Customer ${id} `)
     );
@@ -437,7 +437,7 @@ describe("a patient", () => {
       id,
     )
       .execute();
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world).length).toBe(placedBefore + 1);
   });
 });
@@ -447,7 +447,7 @@ describe("what a person confirms", () => {
     const key = atHealthRecord(world, {});
     const ada = await someone(world);
     const ben = await someone(world, { health_patient_id: fresh("patient") });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     await answer(world, asked, { system: "health", key, customer_id: 999_999 });
     expect(await world.task(asked.id)).toMatchObject({ reason: "The registry has no customer 999999." });
@@ -456,7 +456,7 @@ describe("what a person confirms", () => {
     await world.db.updateTable("registry.customers").set({ health_patient_id: key }).where("id", "=", ada)
       .execute();
     // Woken by the link, it still holds the wrong number, and says so.
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(asked.id)).toMatchObject({
       status: "MANUAL_INTERVENTION",
       reason: `Patient ${key} belongs to customer ${ada}.`,
@@ -467,10 +467,10 @@ describe("what a person confirms", () => {
 
   test("a key that is gone by then is linked to nobody", async () => {
     const key = atHealthRecord(world, {});
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     world.vendors.health.deleteResource("Patient", key);
-    await world.settle();
+    await world.drainAll();
     await answer(world, asked);
     expect(await world.task(asked.id)).toMatchObject({ status: "CANCELLED", reason_code: "KEY_IS_GONE" });
     expect(await whose(world, "health", key)).toBeUndefined();
@@ -478,12 +478,12 @@ describe("what a person confirms", () => {
 
   test("resent after the end it changes nothing", async () => {
     const key = atStripe(world, { email: "asked@example.com" });
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     await answer(world, asked);
     const [before, made] = [await rows(), await whose(world, "stripe", key)];
     await setStatus(world.db, asked.id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect([await rows(), await whose(world, "stripe", key)]).toEqual([before, made]);
   });
 });

@@ -31,7 +31,7 @@ async function mergesOf(customer: number) {
 
 async function merge(from: number, into: number, more: { give_up?: string[] } = {}) {
   const id = await addTask(world.db, "customer.merge", { from, into, ...more }, "health");
-  await world.settle();
+  await world.drainAll();
   return await world.task(id);
 }
 
@@ -40,7 +40,7 @@ async function subscriber(name: string) {
   const person = await world.clinic.signUp(name);
   world.clinic.prescribe(person, "price_evening_month");
   const { subscriptionId } = world.clinic.subscribe(person, "price_evening_month");
-  await world.settle();
+  await world.drainAll();
   return { ...person, subscriptionId };
 }
 
@@ -56,7 +56,7 @@ describe("a deletion", () => {
     world.vendors.stripe.outbox.faults.dropped = 0;
     // Its subscription's own news is lost: that of the customer is enough.
     await addTask(world.db, "stripe.customer.deleted", { object_id: stripeCustomerId }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, customerId)).toMatchObject({ stripe_customer_id: null });
     expect(await formerKeys(world, customerId)).toEqual([
       { system: "stripe", key: stripeCustomerId, why: "deleted" },
@@ -72,27 +72,27 @@ describe("a deletion", () => {
     // Late news of it still finds its customer, and a new one at Stripe takes the empty place.
     expect((await findCustomer(world.db, "stripe_customer_id", stripeCustomerId))?.id).toBe(customerId);
     const next = atStripe(world, { customer: customerId });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, customerId)).toMatchObject({ stripe_customer_id: next });
   });
 
   test("that Stripe does not show is asked again, and then a person", async () => {
     const key = atStripe(world, { customer: await someone(world) });
-    await world.settle();
+    await world.drainAll();
     const id = await addTask(world.db, "stripe.customer.deleted", { object_id: key }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "NOT_YET_VISIBLE" });
     expect(await whose(world, "stripe", key)).toBeDefined();
     world.vendors.stripe.deleteCustomer(key);
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
   });
 
   test("of a patient: nothing ships on what is gone, and a person hears of it", async () => {
     const person = await subscriber("Del Patient");
     world.vendors.health.deleteResource("Patient", person.healthPatientId);
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, person.customerId)).toMatchObject({ health_patient_id: null });
     expect(await formerKeys(world, person.customerId)).toEqual([
       { system: "health", key: person.healthPatientId, why: "deleted" },
@@ -107,7 +107,7 @@ describe("a deletion", () => {
     ).toEqual({ finding: "UNKNOWN_CUSTOMER" });
     const placed = (await orders(world)).length;
     world.clinic.subscribe(person, "price_evening_month");
-    await world.settle();
+    await world.drainAll();
     const waiting = (await orders(world)).filter(({ customer_id }) => customer_id === person.customerId);
     expect((await orders(world)).length).toBe(placed + 1);
     expect(waiting.map(({ state }) => state)).toEqual(["PLACED", "READY"]);
@@ -117,7 +117,7 @@ describe("a deletion", () => {
     expect(stop).toMatchObject({ status: "MANUAL_INTERVENTION" });
     // A new record that names the customer: the stop ends by itself.
     const next = atHealthRecord(world, { customer: person.customerId });
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, person.customerId)).toMatchObject({ health_patient_id: next });
     expect((await world.task(stop?.id ?? 0)).reason_code).not.toBe("MISSING_CUSTOMER_KEY");
   });
@@ -125,14 +125,14 @@ describe("a deletion", () => {
   test("that somebody else's copy of a delete's signature tells of changes nothing", async () => {
     const ada = await someone(world);
     const key = atHealthRecord(world, { customer: ada });
-    await world.settle();
+    await world.drainAll();
     await addTask(
       world.db,
       "health.patient.delete",
       { resource_type: "Patient", resource_id: key },
       "health",
     );
-    await world.settle();
+    await world.drainAll();
     expect(await whose(world, "health", key)).toBe(ada);
     expect(await formerKeys(world, ada)).toEqual([]);
   });
@@ -142,7 +142,7 @@ describe("a deletion", () => {
     const key = atHealthRecord(world, {});
     await world.db.insertInto("registry.former_keys")
       .values({ customer_id: ada, system: "health", key, why: "deleted" }).execute();
-    await world.settle();
+    await world.drainAll();
     const asked = await oneQuestion(world, key);
     expect(asked).toMatchObject({
       reason: `Patient ${key} is in use again. It is a former key of customer ${ada} (deleted).`,
@@ -162,7 +162,7 @@ describe("a merge at the health record", () => {
     async (which) => {
       const ada = await someone(world);
       const old = atHealthRecord(world, { customer: ada });
-      await world.settle();
+      await world.drainAll();
       world.vendors.health.outbox.faults.dropped = 1;
       const kept = atHealthRecord(world, {});
       world.vendors.health.mergePatients(old, kept);
@@ -174,7 +174,7 @@ describe("a merge at the health record", () => {
         { resource_type: "Patient", resource_id: heard },
         "health",
       );
-      await world.settle();
+      await world.drainAll();
       expect(await row(world, ada)).toMatchObject({ health_patient_id: kept });
       expect(await formerKeys(world, ada)).toEqual([{ system: "health", key: old, why: "merged" }]);
       expect((await findCustomer(world.db, "health_patient_id", old))?.id).toBe(ada);
@@ -187,11 +187,11 @@ describe("a merge at the health record", () => {
     world.vendors.health.outbox.faults.shuffled = true;
     world.vendors.health.outbox.faults.doubled = 0.5;
     const first = atHealthRecord(world, { customer: ada });
-    await world.settle();
+    await world.drainAll();
     const [second, third] = [atHealthRecord(world, {}), atHealthRecord(world, {})];
     world.vendors.health.mergePatients(first, second);
     world.vendors.health.mergePatients(second, third);
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.outbox.faults.shuffled = false;
     world.vendors.health.outbox.faults.doubled = 0;
     expect(await row(world, ada)).toMatchObject({ health_patient_id: third });
@@ -207,13 +207,13 @@ describe("a merge at the health record", () => {
   test("of two customers: a person confirms, and the rows become one with all that is theirs", async () => {
     const one = await subscriber("Merge One");
     const two = await world.clinic.signUp("Merge Two");
-    await world.settle();
+    await world.drainAll();
     // At Stripe and in the CRM they are one already: the second knows only patient and pharmacy.
     await world.db.updateTable("registry.customers")
       .set({ stripe_customer_id: null, crm_person_id: null, login_user_id: null })
       .where("id", "=", two.customerId).execute();
     world.vendors.health.mergePatients(two.healthPatientId, one.healthPatientId);
-    await world.settle();
+    await world.drainAll();
     const [proposed] = await mergesOf(two.customerId);
     expect(proposed).toMatchObject({
       status: "MANUAL_INTERVENTION",
@@ -269,7 +269,7 @@ describe("a merge at the health record", () => {
       const ada = await someone(world);
       const key = atHealthRecord(world, { customer: ada });
       const kept = atHealthRecord(world, { customer: await someone(world) });
-      await world.settle();
+      await world.drainAll();
       // Written past the sandbox's own actions, which make no such thing.
       Object.assign(patients.get(key) ?? {}, change(kept));
       const id = await addTask(
@@ -278,7 +278,7 @@ describe("a merge at the health record", () => {
         { resource_type: "Patient", resource_id: key },
         "health",
       );
-      await world.settle();
+      await world.drainAll();
       expect(await world.task(id), problem).toMatchObject({
         status: "MANUAL_INTERVENTION",
         reason:
@@ -335,12 +335,12 @@ describe("customer.merge by a person", () => {
     // The next charge belongs to the one who stays; a number from before leads there too.
     world.vendors.stripe.renew(person.subscriptionId);
     await addTask(world.db, "renewal.check", { customer_id: grandma }, "health");
-    await world.settle();
+    await world.drainAll();
     expect(await own(into)).toMatchObject({ orders: 2 });
     expect((await tasksOf(world, "renewal.check")).at(-1)).toMatchObject({ customer_id: into });
     // Twice is once.
     await setStatus(world.db, done.id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(done.id)).toMatchObject({ status: "DONE" });
     expect(await own(into)).toMatchObject({ orders: 2 });
   });
@@ -348,7 +348,7 @@ describe("customer.merge by a person", () => {
   test("both live at Stripe: refused until Stripe has deleted one", async () => {
     const [from, into] = [await someone(world), await someone(world)];
     const [one, other] = [atStripe(world, { customer: from }), atStripe(world, { customer: into })];
-    await world.settle();
+    await world.drainAll();
     await world.db.updateTable("registry.customers").set({ crm_person_id: null }).where("id", "=", from)
       .execute();
     const stopped = await merge(from, into);
@@ -366,7 +366,7 @@ describe("customer.merge by a person", () => {
     expect(await formerKeys(world, into)).toEqual([{ system: "stripe", key: other, why: "deleted" }]);
     // The late news changes nothing more.
     await addTask(world.db, "stripe.customer.deleted", { object_id: other }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await row(world, into)).toMatchObject({ stripe_customer_id: one });
   });
 

@@ -60,7 +60,7 @@ export async function answer(
 ): Promise<void> {
   if (data) await setData(world.db, task.id, data);
   await setStatus(world.db, task.id, "PENDING");
-  await world.settle();
+  await world.drainAll();
 }
 
 /** A Stripe customer, with our number on it if given. */
@@ -91,7 +91,7 @@ export function atHealthRecord(
 
 /** Longer than anybody waits for what a record names. */
 export async function waitInVain(world: World): Promise<void> {
-  await world.settle();
+  await world.drainAll();
   await world.pass({ minutes: 11 });
-  await world.settle();
+  await world.drainAll();
 }

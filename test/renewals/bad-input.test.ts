@@ -233,7 +233,7 @@ test(
     }
     const broken = await refiller(world);
     breakChart(world, broken.healthPatientId);
-    await world.settle();
+    await world.drainAll();
     await night(world);
 
     expect((await tasksOf(world, "renewal.find")).map(({ status }) => status)).toEqual(["DONE"]);
@@ -258,7 +258,7 @@ test(
     for (const { subscriptionId } of people) {
       await addTask(world.db, "renewal.check", { subscription_id: subscriptionId }, "health");
     }
-    await world.settle();
+    await world.drainAll();
     await live(world, 2);
     expect((await questions(world)).map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
     expect((await stopped(world)).every(({ reason_code }) => reason_code !== "INTERNAL_ERROR")).toBe(true);
@@ -274,7 +274,7 @@ test(
     const world = await makeWorld();
     await world.clinic.openShop();
     const who = await refiller(world, { fills: 5 });
-    await world.settle();
+    await world.drainAll();
     await night(world);
     const alone = (await explained(world, who.customerId))[0]?.covered_until;
     const second = world.vendors.stripe.subscribe({
@@ -282,7 +282,7 @@ test(
       priceIds: [{ price: "price_morning_month", quantity: 1 }],
     });
     Object.assign(second, { created: second.created - 30 * 86_400 });
-    await world.settle();
+    await world.drainAll();
     await live(world, 1);
     const both = await explained(world, who.customerId);
     expect(both).toHaveLength(2);
@@ -290,7 +290,7 @@ test(
     expect(await questions(world)).toMatchObject([{ reason_code: "REFILL_TWICE" }]);
     expect(await issues(world, who.customerId)).toContain("two subscriptions");
     world.vendors.stripe.cancel(second.id);
-    await world.settle();
+    await world.drainAll();
     await live(world, 1);
     expect(await questions(world)).toEqual([]);
     expect(await issues(world, who.customerId)).not.toContain("two subscriptions");
@@ -341,7 +341,7 @@ test(
     await night(world);
     expect(await renewals(world)).toMatchObject([{ state: "CONTACTED" }]);
     world.vendors.stripe.deleteCustomer(who.stripeCustomerId);
-    await world.settle();
+    await world.drainAll();
     await live(world, 1);
     expect(await renewals(world)).toMatchObject([{ state: "CANCELLED" }]);
     expect(await explained(world, who.customerId)).toEqual([]);
@@ -385,7 +385,7 @@ test(
       validUntil: dayIn(300),
       daysSupply: 30,
     });
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await questions(world)).toMatchObject([{ reason_code: "REFILL_WITHOUT_PRESCRIPTION" }]);
     await sql`update registry.customers set health_patient_id = ${merged}`.execute(world.db);

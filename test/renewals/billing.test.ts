@@ -20,7 +20,7 @@ const markOf = (world: World, who: Refiller) => atStripe(world, who).metadata[PA
 
 async function renew(world: World, who: Refiller): Promise<void> {
   world.clinic.prescribe(who, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   await night(world);
 }
 
@@ -31,10 +31,10 @@ describe(
     test("by the other kind of pause", async () => {
       const { world, who } = await lapsed();
       world.vendors.stripe.pause(who.subscriptionId);
-      await world.settle();
+      await world.drainAll();
       await renew(world, who);
       world.vendors.stripe.resume(who.subscriptionId);
-      await world.settle();
+      await world.drainAll();
       await renew(world, who);
       expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }]);
       expect([pauseOf(world, who), markOf(world, who)]).toEqual([null, undefined]);
@@ -43,13 +43,13 @@ describe(
     test("by a pause of the same kind that behaves otherwise", async () => {
       const { world, who } = await lapsed();
       world.vendors.stripe.pauseCollection(who.subscriptionId, "keep_as_draft");
-      await world.settle();
+      await world.drainAll();
       await renew(world, who);
       expect(pauseOf(world, who)).toMatchObject({ behavior: "keep_as_draft" });
       expect(heard(world, who.crmPersonId)).not.toContain("renewal_renewed");
       // Only when the customer resumes does the renewal end, and nothing of ours is left.
       world.vendors.stripe.resumeCollection(who.subscriptionId);
-      await world.settle();
+      await world.drainAll();
       await night(world);
       expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }]);
       expect([pauseOf(world, who), markOf(world, who)]).toEqual([null, undefined]);
@@ -58,7 +58,7 @@ describe(
     test("and what was resumed by hand is paused again, for nothing can ship; then a pause by hand is the customer's", async () => {
       const { world, who } = await lapsed();
       world.vendors.stripe.resumeCollection(who.subscriptionId);
-      await world.settle();
+      await world.drainAll();
       expect(pauseOf(world, who)).toMatchObject({ behavior: "void" });
       await renew(world, who);
       expect([pauseOf(world, who), markOf(world, who)]).toEqual([null, undefined]);
@@ -92,7 +92,7 @@ test("fills added to a lapsed prescription let it ship again: billing goes on, a
 }, async () => {
   const { world, who } = await lapsed();
   world.vendors.health.updatePrescription(who.prescriptionId, { validUntil: dayIn(45, world.now()) });
-  await world.settle();
+  await world.drainAll();
   await night(world);
   expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }, { cycle: 2 }].slice(0, 1));
   expect([pauseOf(world, who), markOf(world, who)]).toEqual([null, undefined]);
@@ -107,7 +107,7 @@ test("both of two subscriptions for the product are paused and resumed", { timeo
     customerId: who.stripeCustomerId,
     priceIds: [{ price: "price_morning_month", quantity: 1 }],
   });
-  await world.settle();
+  await world.drainAll();
   await live(world, 3);
   const both = () => [who.subscriptionId, second].map((id) => pauseOf(world, { ...who, subscriptionId: id }));
   expect(both()).toMatchObject([{ behavior: "void" }, { behavior: "void" }]);
@@ -129,7 +129,7 @@ test("billing is not left paused where a person stopped the lapsed renewal, or d
   world.clinic.prescribe(who, "price_morning_month");
   await sql`update clockwork.vendors set paused_until = null where vendor = 'stripe'`.execute(world.db);
   world.vendors.stripe.faults.add({ operation: "update subscription", kind: "status", status: 403 });
-  await world.settle();
+  await world.drainAll();
   world.vendors.stripe.faults.clear();
   expect(await renewals(world)).toMatchObject([{ state: "CANCELLED" }, { state: "RENEWED" }]);
   expect(pauseOf(world, who)).toMatchObject({ behavior: "void" });
@@ -156,11 +156,11 @@ test("the pharmacy's word that no fill is left opens the renewal, and that there
     expirationDate: dayIn(300),
     instructions: "as said",
   });
-  await world.settle();
+  await world.drainAll();
   expect(await renewals(world)).toEqual([]);
   await world.pass({ days: 32 });
   world.vendors.stripe.renew(who.subscriptionId);
-  await world.settle();
+  await world.drainAll();
   expect(inRecord(world, who).status).toBe("active");
   expect(await renewals(world)).toMatchObject([{ cause: "NO_FILLS_LEFT", closed_at: null }]);
   // The finder, which does not ask the pharmacy, changes nothing about it.
@@ -170,6 +170,6 @@ test("the pharmacy's word that no fill is left opens the renewal, and that there
   world.vendors.pharmacy.cancelByPharmacy(order?.id ?? "");
   const [held] = world.vendors.pharmacy.state.prescriptions.values();
   Object.assign(held ?? {}, { fillsAllowed: 12, fillsRemaining: 12 });
-  await world.settle();
+  await world.drainAll();
   expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }]);
 });

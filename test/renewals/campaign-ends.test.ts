@@ -41,9 +41,9 @@ test("a campaign that perhaps began ends with its renewal", { timeout: 120_000 }
   expect(toldOf(world, person)).toEqual(["renewal_due"]);
   expect(await renewals(world)).toMatchObject([{ state: "SCHEDULED", contacted_at: null }]);
   world.clinic.prescribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   await world.pass({ hours: 1 });
-  await world.settle();
+  await world.drainAll();
   expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }]);
   expect((await tasksOf(world, "renewal.tell_crm")).map(({ status }) => status)).toEqual([
     "CANCELLED",

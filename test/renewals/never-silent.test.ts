@@ -37,7 +37,7 @@ describe("a customer whom the CRM does not reach", { timeout: 180_000 }, () => {
     await setPerson(world, who.crmPersonId);
     const [stop] = await stopped(world);
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(told(world, who)).toEqual(["renewal_due"]);
     expect(await renewals(world)).toMatchObject([{ state: "CONTACTED" }]);
   });
@@ -58,7 +58,7 @@ describe("a customer whom the CRM does not reach", { timeout: 180_000 }, () => {
     expect(await reasons(world)).toEqual(["VENDOR_REFUSED"]);
     world.vendors.crm.faults.clear();
     for (const { id } of await stopped(world)) await setStatus(world.db, id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     await live(world, 1);
     expect(told(world, who)).toEqual(["renewal_due"]);
     expect(await stopped(world)).toEqual([]);
@@ -90,7 +90,7 @@ describe("the finder that does not come through", { timeout: 180_000 }, () => {
       expect(reason_code).toBe("NIGHT_UNFINISHED");
       await setStatus(world.db, id, "PENDING");
     }
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
   });
 
@@ -111,14 +111,14 @@ describe("the finder that does not come through", { timeout: 180_000 }, () => {
       addTask(world.db, "renewal.find", {}, "stripe"),
       addTask(world.db, "renewal.find", {}, "stripe"),
     ]);
-    await world.settle();
+    await world.drainAll();
     const runs = await world.db.selectFrom("tracker.check_runs").select(["state", "pages"]).orderBy("id")
       .execute();
     expect(runs.map(({ pages }) => pages)).toEqual([1, 1]);
     // A page of the first run that is resent when it is over goes on with nothing.
     const [first] = await world.db.selectFrom("tracker.check_runs").select("id").orderBy("id").execute();
     await addTask(world.db, "renewal.find", { run_id: first?.id ?? 0, page: 1 }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "renewal.find")).toHaveLength(3);
   });
 });
@@ -150,7 +150,7 @@ describe("what people change while a renewal is open", { timeout: 180_000 }, () 
     expect(told(world, who)).toEqual([]);
     world.vendors.stripe.announceRenewal(who.subscriptionId);
     world.vendors.stripe.announceRenewal(who.subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect(told(world, who)).toEqual(["renewal_due"]);
   });
 
@@ -158,7 +158,7 @@ describe("what people change while a renewal is open", { timeout: 180_000 }, () 
     const { world, who } = await withRefiller({ validUntil: dayIn(3) });
     await night(world);
     await sql`update tracker.renewals set state = 'CANCELLED'`.execute(world.db);
-    await world.settle();
+    await world.drainAll();
     expect(told(world, who)).toEqual(["renewal_due", "renewal_cancelled"]);
     await live(world, 1);
     expect(await renewals(world)).toHaveLength(1);

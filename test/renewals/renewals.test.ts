@@ -15,7 +15,7 @@ async function withCustomer(terms: Parameters<World["clinic"]["prescribe"]>[2] =
   const person = await world.clinic.signUp("Ada Example");
   const prescriptionId = world.clinic.prescribe(person, "price_morning_month", terms);
   const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   await ship(world);
   return { world, person, prescriptionId, subscriptionId };
 }
@@ -24,7 +24,7 @@ async function withCustomer(terms: Parameters<World["clinic"]["prescribe"]>[2] =
 async function ship(world: World): Promise<void> {
   for (let turn = 0; turn < 5; turn++) {
     world.clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
 }
 
@@ -70,7 +70,7 @@ describe("a prescription that ends", { timeout: 120_000 }, () => {
     expect(lapsed, "one row for a person, not one a day").toHaveLength(1);
 
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await renewals(world)).toMatchObject([{ state: "RENEWED", closed_because: expect.any(String) }]);
     expect(world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection).toBeNull();
@@ -91,10 +91,10 @@ describe("a prescription that ends", { timeout: 120_000 }, () => {
     const { world, person, subscriptionId } = await withCustomer({ fills: 1 });
     await world.pass({ days: 31 });
     world.vendors.stripe.renew(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map(({ state }) => state)).toEqual(["DELIVERED", "AWAITING_PRESCRIPTION"]);
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map(({ state }) => state)).toEqual(["DELIVERED", "PLACED"]);
     expect((await renewals(world)).at(0)).toMatchObject({ state: "RENEWED" });
   });
@@ -105,7 +105,7 @@ describe("a prescription that ends", { timeout: 120_000 }, () => {
     await night(world);
     expect(await renewals(world)).toEqual([]);
     world.vendors.stripe.announceRenewal(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect(await renewals(world)).toMatchObject([{ state: "CONTACTED" }]);
   });
 });
@@ -114,7 +114,7 @@ test("a charge that failed still asks for its fill: it may be paid any day", asy
   const { world, subscriptionId } = await withCustomer({ fills: 2 });
   await world.pass({ days: 31 });
   world.vendors.stripe.failPayment(subscriptionId);
-  await world.settle();
+  await world.drainAll();
   // The fill that is left is for this charge, and not for the one in a month.
   await night(world);
   expect(await renewals(world)).toMatchObject([{ cause: "RUNS_OUT", state: "CONTACTED" }]);
@@ -144,7 +144,7 @@ describe("nobody is written to in vain", { timeout: 120_000 }, () => {
   test("a cancelled subscription ends the renewal and its campaign", async () => {
     const { world, person, subscriptionId } = await withCustomer({ fills: 1 });
     world.vendors.stripe.cancel(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await renewals(world)).toMatchObject([{ state: "CANCELLED" }]);
     expect(toldOf(world, person)).toEqual(["renewal_due", "renewal_cancelled"]);
@@ -170,14 +170,14 @@ describe("nobody is written to in vain", { timeout: 120_000 }, () => {
       addTask(world.db, "renewal.find", {}, "stripe"),
       addTask(world.db, "renewal.find", {}, "stripe"),
     ]);
-    await world.settle();
+    await world.drainAll();
     for (
       const { id } of [
         ...await tasksOf(world, "renewal.advance"),
         ...await tasksOf(world, "renewal.tell_crm"),
       ]
     ) await setStatus(world.db, id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(toldOf(world, person)).toEqual(["renewal_due"]);
     expect(await renewals(world)).toHaveLength(1);
   });
@@ -195,7 +195,7 @@ describe("nobody is written to in vain", { timeout: 120_000 }, () => {
         quantity: 1,
       }],
     });
-    await world.settle();
+    await world.drainAll();
     await live(world, 12);
     expect(await renewals(world)).toMatchObject([{ state: "LAPSED" }]);
     expect(world.vendors.stripe.state.subscriptions.get(both.id)?.pause_collection).toBeNull();
@@ -212,7 +212,7 @@ test(
     await live(world, 33);
     expect(await tasksOf(world, "renewal.pause_billing")).toMatchObject([{ status: "DONE" }]);
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     // A look that read the subscription before it was resumed may ask for it once more: it finds nothing to do.
     const resumed = await tasksOf(world, "renewal.resume_billing");
     expect(new Set(resumed.map(({ status }) => status))).toEqual(new Set(["DONE"]));
@@ -222,7 +222,7 @@ test(
     for (const step of ["renewal.pause_billing", "renewal.resume_billing"]) {
       for (const { id } of await tasksOf(world, step)) await setStatus(world.db, id, "PENDING");
     }
-    await world.settle();
+    await world.drainAll();
     expect(
       world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection,
       "the customer's own pause",
@@ -239,7 +239,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
   ])("%s", async (_name, changes, what) => {
     const { world, prescriptionId } = await withCustomer();
     world.vendors.health.updatePrescription(prescriptionId, changes);
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await stopped(world)).toEqual([]);
     await live(world, 4);
@@ -254,7 +254,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
       validUntil: dayIn(300, world.now()),
       repeats: 11,
     });
-    await world.settle();
+    await world.drainAll();
     expect((await stopped(world)).filter(({ step }) => step === "renewal.check")).toEqual([]);
   });
 
@@ -263,7 +263,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
     await world.clinic.openShop();
     const person = await world.clinic.signUp("Cleo Example");
     world.clinic.subscribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await stopped(world)).toEqual([]);
     expect(await issues(world)).toContainEqual("no prescription");
@@ -272,11 +272,11 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
       "REFILL_WITHOUT_PRESCRIPTION",
     ]);
     world.clinic.prescribe(person, "price_evening_month");
-    await world.settle();
+    await world.drainAll();
     await night(world);
     expect(await issues(world)).toContainEqual("wrong product");
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
   });
 
@@ -300,7 +300,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
   test("two active prescriptions for one product are shown, and stop nobody", async () => {
     const { world, person } = await withCustomer();
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await issues(world)).toEqual(["two prescriptions"]);
     expect(await stopped(world)).toEqual([]);
   });
@@ -311,7 +311,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
     if (!held) throw new Error("no prescription at the pharmacy");
     Object.assign(held, { fillsRemaining: 0 });
     await addTask(world.db, "renewal.check", { customer_id: 1, ask_pharmacy: true }, "health");
-    await world.settle();
+    await world.drainAll();
     expect(await renewals(world)).toMatchObject([{ cause: "NO_FILLS_LEFT" }]);
   });
 
@@ -323,7 +323,7 @@ describe("what cannot be told goes to a person, and leaves again by itself", { t
     await live(world, 1);
     expect(await renewals(world)).toEqual([]);
     world.vendors.stripe.announceRenewal(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect(await renewals(world)).toMatchObject([{ cause: "EXPIRES" }]);
   });
 });
@@ -343,7 +343,7 @@ describe("an order that is being placed while its refill is looked at", { timeou
     await world.clinic.openShop();
     const person = await world.clinic.signUp("Ada Example");
     world.clinic.prescribe(person, "price_morning_month", { fills: 1 });
-    await world.settle();
+    await world.drainAll();
     const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
     let looked = false;
     world.deps.faultPoint = async (name) => {
@@ -360,9 +360,9 @@ describe("an order that is being placed while its refill is looked at", { timeou
       await sql`update clockwork.vendors set leased_by = null, leased_until = null`.execute(world.db);
       await drain({ ...world.deps, boss: makeBoss(world.db) });
     };
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     expect(looked).toBe(true);
     expect((await orders(world)).map(({ state }) => state)).toEqual(["PLACED"]);
     expect(world.vendors.stripe.state.subscriptions.get(subscriptionId)?.pause_collection).toBeNull();

@@ -16,9 +16,9 @@ export async function night(world: World): Promise<void> {
   // The renewals' work alone: what else the nights do is proved elsewhere.
   await sql`update clockwork.nightly_work set is_on = step = 'renewal.find'`.execute(world.db);
   await sql`select clockwork.start_nightly_work()`.execute(world.db);
-  await world.settle();
+  await world.drainAll();
   await sql`select clockwork.start_due_renewals()`.execute(world.db);
-  await world.settle();
+  await world.drainAll();
 }
 
 export async function renewals(world: World) {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,7 +25,7 @@ async function call(method: string, path: string, body?: unknown, headers: Recor
   return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : null };
 }
 
-/** What our client does: a link that nobody is mailed, and the session it opens. */
+/** As our client: a link without a mail, and the session that it opens. */
 async function session(email = "ada@old.test"): Promise<string> {
   const link = await call("POST", "/admin/generate_link", { type: "recovery", email });
   const opened = await call("POST", "/verify", { type: "recovery", token_hash: link.body.hashed_token });
@@ -70,7 +70,7 @@ test("errors have the form of the API version that was asked for", async () => {
 });
 
 describe("the admin's reading", () => {
-  test("gives a user with the email in lower case, and 404 for one who is not there", async () => {
+  test("gives a user with the email in lower case, and 404 for an unknown one", async () => {
     expect(await call("GET", `/admin/users/${ada}`)).toMatchObject({
       status: 200,
       body: { id: ada, email: "ada@old.test", email_confirmed_at: now.toISOString(), phone: "" },
@@ -91,7 +91,7 @@ describe("the admin's reading", () => {
 });
 
 describe("a recovery link", () => {
-  test("signs in its user once, mails nobody, and makes no user where there is none", async () => {
+  test("signs in its user once, sends no mail, and makes no user for an unknown address", async () => {
     const link = await call("POST", "/admin/generate_link", { type: "recovery", email: "ADA@old.test" });
     expect(link.body).toMatchObject({ id: ada, verification_type: "recovery" });
     const use = { type: "recovery", token_hash: link.body.hashed_token };
@@ -108,7 +108,7 @@ describe("a recovery link", () => {
     expect([auth.mails, auth.users.size]).toEqual([[], 1]);
   });
 
-  test("is dead after an hour, after the next one, and for somebody who is banned", async () => {
+  test("is dead after an hour, after the next one, and for a banned user", async () => {
     const first = await call("POST", "/admin/generate_link", { type: "recovery", email: "ada@old.test" });
     const second = await call("POST", "/admin/generate_link", { type: "recovery", email: "ada@old.test" });
     const use = (link: typeof first) =>
@@ -121,7 +121,7 @@ describe("a recovery link", () => {
     expect(await use(third)).toMatchObject({ status: 403, body: { error_code: "user_banned" } });
   });
 
-  test("confirms the address of whoever uses it", async () => {
+  test("confirms the address of its user", async () => {
     const id = auth.signUp("new@x.test", { confirmed: false });
     expect((await call("GET", `/admin/users/${id}`)).body.email_confirmed_at).toBe(undefined);
     await session("new@x.test");
@@ -177,7 +177,7 @@ describe("a change of email", () => {
     expect(auth.mails).toHaveLength(2);
   });
 
-  test("is dead after an hour, after a sign-in by link, and when somebody else was faster", async () => {
+  test("is dead after an hour, after a sign-in by link, and when another user took the address meanwhile", async () => {
     await change("ada@new.test");
     now = new Date(now.getTime() + HOUR_MS);
     auth.openAll(ada);

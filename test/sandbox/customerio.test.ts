@@ -6,8 +6,9 @@ import {
   type CustomerioSandbox,
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
-import { seeded, serveSandbox, ulid } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
+import { seeded, ulid } from "../../scripts/sandbox/random.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 
 const { siteId, apiKey, appApiKey } = CUSTOMERIO_SANDBOX_KEYS;
@@ -16,7 +17,7 @@ const HOUR_MS = 60 * 60 * 1000;
 
 let now: Date;
 let sandbox: CustomerioSandbox;
-/** What came in at our endpoint with a right signature. */
+/** The events that came in at our endpoint with a right signature. */
 let events: VendorEvent[];
 let bodies: string[];
 let status: 200 | 500;
@@ -61,7 +62,7 @@ const seconds = () => now.getTime() / 1000;
 const wireId = () => ulid(now, seeded(1));
 
 describe("people", () => {
-  test("PUT makes a person, then changes it, and leaves what it does not name", async () => {
+  test("PUT makes a person, then changes it, and leaves the other attributes", async () => {
     expect((await put("p1", { email: "a@clinic.test", plan_state: "active" })).status).toBe(200);
     await put("p1", { plan_state: "paused" });
     expect([attribute("p1", "email"), attribute("p1", "plan_state")]).toEqual(["a@clinic.test", "paused"]);
@@ -121,7 +122,7 @@ describe("the App API", () => {
   const read = (ids: unknown, authorization = `Bearer ${appApiKey}`) =>
     call("POST", "/v1/customers/attributes", { ids }, authorization);
 
-  test("gives people with their attributes as text, each once, and leaves out whom it does not know", async () => {
+  test("gives people with their attributes as text, each once, and leaves out unknown ones", async () => {
     sandbox.createPerson("p1", { email: "a@clinic.test", phone: "+15005550001" });
     await put("p1", { plan_state: "active", next_refill_on: null, visits: 3 });
     const cio_id = sandbox.people.get("p1")?.cioId;
@@ -196,7 +197,7 @@ describe("events", () => {
   });
 });
 
-describe("what is refused", () => {
+describe("refusals", () => {
   test.each([
     ["PUT", "/api/v1/customers/p1"],
     ["DELETE", "/api/v1/customers/p1"],
@@ -294,7 +295,7 @@ describe("webhooks", () => {
     expect(attribute("p1", "unsubscribed")).toBe(true);
   });
 
-  test("changeProfile: our campaign's body, with what was edited and what was not", async () => {
+  test("changeProfile: our campaign's body, with edited and unedited fields", async () => {
     sandbox.changeProfile("p1", { email: "new@clinic.test" });
     await sandbox.outbox.flush();
     expect(events).toMatchObject([{ type: "profile.changed", attributes: { person_id: "p1" } }]);
@@ -332,7 +333,7 @@ describe("webhooks", () => {
     expect(events.map(({ type }) => type)).toEqual(["customer.unsubscribed", "profile.changed"]);
   });
 
-  test("writes counts what the API wrote, not what people edit, nor what made nobody", async () => {
+  test("writes counts the API's writes, not people's edits, nor an update that makes no person", async () => {
     await put("p1", { plan_state: "active" });
     await put("p1", { plan_state: "paused", _timestamp: 1 });
     sandbox.changeProfile("p1", { phone: "+15005550003" });
@@ -347,7 +348,7 @@ describe("webhooks", () => {
     ]);
   });
 
-  test("createPerson tells nobody, and makes nobody twice", () => {
+  test("createPerson sends no webhook, and makes no person twice", () => {
     sandbox.createPerson("p2", { email: "b@clinic.test", phone: "+15005550004" });
     expect([attribute("p2", "email"), attribute("p2", "phone"), sandbox.outbox.waiting]).toEqual([
       "b@clinic.test",
@@ -357,7 +358,7 @@ describe("webhooks", () => {
     expect(() => sandbox.createPerson("p2", { email: "", phone: "" })).toThrow("p2");
   });
 
-  test("mergePeople: one is gone, the other takes what it lacked, and the campaign tells of it", async () => {
+  test("mergePeople: one is gone, the other takes missing attributes, and the campaign sends them", async () => {
     await put("p2", { email: "b@clinic.test", plan_state: "paused" });
     await put("p3", {});
     sandbox.mergePeople("p2", "p1");
@@ -369,7 +370,7 @@ describe("webhooks", () => {
     expect(events).toMatchObject([{ type: "profile.changed", attributes: { person_id: "p3" } }]);
   });
 
-  test("nobody unknown unsubscribes, is edited or merged", () => {
+  test("no unknown person unsubscribes, is edited or merged", () => {
     expect(() => sandbox.mergePeople("p1", "p9")).toThrow("p9");
     expect(sandbox.people.has("p1")).toBe(true);
     expect(() => sandbox.unsubscribe("p9")).toThrow("p9");

@@ -2,7 +2,8 @@ import { Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Fault, Faults, withFaults } from "../../scripts/sandbox/faults.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 
 let faults: Faults;
 let done: string[];
@@ -89,12 +90,12 @@ test("lose_request breaks the connection and does nothing", async () => {
 });
 
 describe("late_commit", () => {
-  test("runs the handler, with its body and its path, only when told", async () => {
+  test("runs the handler, with its body and its path, only on commitLate", async () => {
     add({ kind: "late_commit", times: 2 });
     await expect(create("1")).rejects.toThrow(TypeError);
     await expect(create("2")).rejects.toThrow(TypeError);
-    const looked = await (await fetch(`${sandbox.url}/orders`)).json();
-    expect(looked).toEqual({ orders: [] });
+    const listed = await (await fetch(`${sandbox.url}/orders`)).json();
+    expect(listed).toEqual({ orders: [] });
     await faults.commitLate();
     expect(done).toEqual(["1:n", "2:n"]);
     await faults.commitLate();
@@ -127,7 +128,7 @@ describe("status", () => {
     expect(done).toEqual([]);
   });
 
-  test("is 500 unless told otherwise, without a retry-after", async () => {
+  test("is 500 by default, without a retry-after", async () => {
     add({ kind: "status" });
     const response = await create();
     expect([response.status, response.headers.has("retry-after")]).toEqual([500, false]);
@@ -136,9 +137,9 @@ describe("status", () => {
 
 describe("which calls a fault hits", () => {
   const statuses = async (count: number) => {
-    const seen: number[] = [];
-    for (let i = 0; i < count; i++) seen.push((await create(String(i))).status);
-    return seen;
+    const got: number[] = [];
+    for (let i = 0; i < count; i++) got.push((await create(String(i))).status);
+    return got;
   };
 
   test("only its operation", async () => {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 
 const SECRET = "sandbox-signing-secret";
@@ -11,7 +12,7 @@ const drug = { rxnorm: "0099887", drug: "Zanzibarol 40 MG Oral Tablet" };
 
 let clock: Date;
 let sandbox: MedplumSandbox;
-/** What the endpoint took, and what it answers. */
+/** The events that the endpoint took, and its answer. */
 let events: VendorEvent[];
 let answer: number;
 let token: string;
@@ -139,7 +140,7 @@ describe("resources over HTTP", () => {
     expect(history.body.entry[2].resource).toEqual(created.body);
   });
 
-  test("refuses what is no such resource", async () => {
+  test("refuses a body of another type, and an unknown resource", async () => {
     const patient = newPatient();
     expect((await call("POST", "MedicationRequest", { resourceType: "Patient" })).status).toBe(400);
     expect((await call("POST", "MedicationRequest", { resourceType: "MedicationRequest" })).status).toBe(400);
@@ -218,7 +219,7 @@ describe("search", () => {
     expect(await ids("MedicationDispense?identifier=order-1")).toEqual([dispense]);
   });
 
-  test("by several subjects or prescriptions at once, and never by what a resource named before", async () => {
+  test("by several subjects or prescriptions at once, and never by a resource's former names", async () => {
     const [one, two] = [newPatient(), newPatient()];
     const [first, second] = [one, two].map((patientId) => sandbox.writePrescription({ patientId, ...drug }));
     const ids = async (query: string) => (await pages(query)).flat().toSorted();
@@ -235,7 +236,7 @@ describe("search", () => {
     expect(await ids(`MedicationRequest?subject=Patient/${one}`)).toEqual([]);
   });
 
-  test("only the elements that are asked for, and what a resource is known by", async () => {
+  test("only the elements that are asked for, and those that identify a resource", async () => {
     const patientId = newPatient();
     const id = sandbox.writePrescription({ patientId, ...drug });
     const response = await sandbox.app.request(
@@ -253,7 +254,7 @@ describe("search", () => {
     expect(found.resource.id).toBe(id);
   });
 
-  test("what it does not know is an error, not a wider search", async () => {
+  test("an unknown parameter is an error, not a wider search", async () => {
     newPatient();
     for (
       const query of [
@@ -279,7 +280,7 @@ describe("actions", () => {
     ]);
   });
 
-  test("a merge is told by both records, and the old one is in use no more", async () => {
+  test("a merge links both records, and the old one is inactive", async () => {
     const [old, kept] = [newPatient(), newPatient()];
     sandbox.identifyPatient(kept, [{ system: "urn:ours", value: "7" }]);
     await sandbox.outbox.flush();
@@ -326,8 +327,8 @@ describe("actions", () => {
     expect(id).toBe("rx-1");
     sandbox.updatePrescription(id, { repeats: null, validUntil: "2027-06-01" });
     sandbox.cancelPrescription(id);
-    const held = JSON.parse(JSON.stringify(sandbox.state.prescriptions.get(id)));
-    expect(held).toMatchObject({
+    const written = JSON.parse(JSON.stringify(sandbox.state.prescriptions.get(id)));
+    expect(written).toMatchObject({
       status: "cancelled",
       medicationCodeableConcept: { coding: [{ code: drug.rxnorm, display: drug.drug }] },
       dispenseRequest: {
@@ -335,7 +336,7 @@ describe("actions", () => {
         expectedSupplyDuration: { value: 30, code: "d" },
       },
     });
-    expect(held.dispenseRequest.numberOfRepeatsAllowed).toBeUndefined();
+    expect(written.dispenseRequest.numberOfRepeatsAllowed).toBeUndefined();
     expect(sandbox.state.history.get(`MedicationRequest/${id}`)).toHaveLength(3);
     expect(() => sandbox.updatePrescription(id, { drug: "Another" })).toThrow();
   });
@@ -349,7 +350,7 @@ describe("actions", () => {
     expect(sandbox.state.dispenses.size).toBe(1);
   });
 
-  test("what is not there cannot be changed", () => {
+  test("an unknown resource cannot be changed", () => {
     expect(() => sandbox.moveHouse("nobody", address)).toThrow();
     expect(() => sandbox.writePrescription({ patientId: "nobody", ...drug })).toThrow();
     expect(() => sandbox.cancelPrescription("none")).toThrow();
@@ -384,7 +385,7 @@ describe("deliveries", () => {
     expect(await sent()).toEqual([]);
   });
 
-  test("waits until it is taken, whatever the answer", async () => {
+  test("waits until it is taken, after any other answer", async () => {
     newPatient();
     for (answer of [500, 400, 404, 410, 429]) expect(await sent()).toEqual([]);
     answer = 204;

@@ -2,11 +2,12 @@ import { Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Outbox, type OutboxMessage, type OutboxRules } from "../../scripts/sandbox/outbox.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 
 let now: Date;
 let got: { id: string; signature: string }[];
-/** What the endpoint answers, by message id; 200 unless said. */
+/** The endpoint's answers by message id. Default: 200. */
 let answers: Record<string, number>;
 let onDelivery: (id: string) => void;
 let endpoint: Awaited<ReturnType<typeof serveSandbox>>;
@@ -77,7 +78,7 @@ test("a broken connection keeps the message", async () => {
   expect([outbox.waiting, outbox.givenUp.size]).toEqual([1, 0]);
 });
 
-test("nobody at the endpoint keeps the message", async () => {
+test("an endpoint that is down keeps the message", async () => {
   await endpoint.close();
   const outbox = makeOutbox();
   outbox.push(message("a"));
@@ -163,7 +164,7 @@ describe("head of line", () => {
     expect(ids()).toEqual(["a", "b", "b", "c", "d"]);
   });
 
-  test("what comes in during a round does not overtake", async () => {
+  test("a message from within a round does not overtake", async () => {
     const outbox = makeOutbox({ headOfLine: true });
     answers["a"] = 500;
     onDelivery = () => {
@@ -178,7 +179,7 @@ describe("head of line", () => {
     expect(ids()).toEqual(["a", "a", "b", "later"]);
   });
 
-  test("without it, a failure holds nobody back", async () => {
+  test("without it, a failure keeps no other message back", async () => {
     const outbox = makeOutbox();
     answers["a"] = 500;
     for (const id of ["a", "b", "c"]) outbox.push(message(id));

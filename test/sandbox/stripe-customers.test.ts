@@ -48,7 +48,7 @@ describe("cards", () => {
     });
   });
 
-  it("are needed for what costs something, unless the subscription names one", async () => {
+  it("are needed for a paid price, unless the subscription names one", async () => {
     const { sandbox, sdk, types } = await open();
     sandbox.addPrice({ id: "price_free", interval: "month", intervalCount: 1, amount: 0 });
     const create = (customer: string, more: Partial<Stripe.SubscriptionCreateParams> = {}) =>
@@ -139,7 +139,7 @@ describe("cards", () => {
   });
 });
 
-describe("a customer who is deleted", () => {
+describe("a deleted customer", () => {
   it("loses every subscription, stays as an id, and is listed no more", async () => {
     const { sandbox, sdk, types, subscribe, received } = await open();
     const { id } = sandbox.createCustomer({ email: "p@example.test" });
@@ -166,7 +166,7 @@ describe("a customer who is deleted", () => {
 });
 
 describe("a completed Checkout", () => {
-  it("makes the customer, the subscription and its payment before the session is told of", async () => {
+  it("sends the customer, the subscription and its payment before the session", async () => {
     const { sandbox, sdk, types } = await open();
     const session = sandbox.completeCheckout({
       email: "p@example.test",
@@ -174,13 +174,13 @@ describe("a completed Checkout", () => {
       metadata: { a: "1" },
       priceId: "price_month",
     });
-    const told = await types();
-    expect([told[0], told[1], told.at(-1)]).toEqual([
+    const sent = await types();
+    expect([sent[0], sent[1], sent.at(-1)]).toEqual([
       "customer.created",
       "customer.subscription.created",
       "checkout.session.completed",
     ]);
-    expect(told).toContain("invoice.paid");
+    expect(sent).toContain("invoice.paid");
     expect(
       await sdk.checkout.sessions.retrieve(session.id, { expand: ["customer", "subscription"] }),
     ).toMatchObject({
@@ -194,7 +194,7 @@ describe("a completed Checkout", () => {
     await expect(sdk.checkout.sessions.retrieve("cs_none")).rejects.toMatchObject({ statusCode: 404 });
   });
 
-  it("of a customer who is there makes no other", async () => {
+  it("of a known customer makes no other", async () => {
     const { sandbox, sdk, types } = await open();
     const { id } = sandbox.createCustomer({ email: "p@example.test" });
     await types();

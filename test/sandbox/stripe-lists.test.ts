@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { Shelf } from "../../scripts/sandbox/shelf.ts";
 import { choose, pageOf } from "../../scripts/sandbox/stripe/lists.ts";
-import { Shelf } from "../../scripts/sandbox/stripe/shelf.ts";
 import { openStripe } from "../vendors/stripe-setup.ts";
 
 interface Thing {
@@ -15,7 +15,7 @@ function shelfOf(count: number): Shelf<Thing> {
 }
 
 describe("a shelf", () => {
-  it("is walked newest first, from anywhere, over what was deleted", () => {
+  it("is walked newest first, from anywhere, over holes of deleted objects", () => {
     const shelf = shelfOf(6);
     shelf.delete("t3");
     const ids = (walk: Iterable<Thing>) => [...walk].map(({ id }) => id);
@@ -36,17 +36,17 @@ describe("a shelf", () => {
 describe("a page", () => {
   it("looks at no more of 100,000 than it holds, first or far down", () => {
     const shelf = shelfOf(100_000);
-    let seen = 0;
+    let looks = 0;
     const selection = choose(shelf, {
       where: () => {
-        seen += 1;
+        looks += 1;
         return true;
       },
     });
     for (const page of [{}, { starting_after: "t50000" }, { ending_before: "t50000" }]) {
-      seen = 0;
+      looks = 0;
       expect(pageOf(selection, { limit: 100, ...page }, "thing", "/v1/things").data).toHaveLength(100);
-      expect(seen).toBe(101);
+      expect(looks).toBe(101);
     }
   });
 
@@ -86,7 +86,7 @@ describe("the lists over HTTP", () => {
     expect(data.map(({ id }) => id)).toEqual([made[1]]);
   });
 
-  it("hold who was there before anybody listened, without an event or an invoice", async () => {
+  it("show an imported customer, without an event or an invoice", async () => {
     const { sandbox, sdk } = await openStripe();
     const before = sandbox.state.events.size;
     const { customer, subscription } = sandbox.importCustomer({

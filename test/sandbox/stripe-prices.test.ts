@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { describe, expect, it } from "vitest";
 import { openStripe } from "../vendors/stripe-setup.ts";
 
-/** A monthly subscription, one day on, and what its endpoint hears from then on. */
+/** A monthly subscription, one day on, and the later events at its endpoint. */
 async function open() {
   const world = await openStripe("2027-01-31T12:00:00.000Z");
   const subscription = world.subscribe();
@@ -58,7 +58,7 @@ describe("another price for an item", () => {
     expect(lines.data.map(({ amount }) => amount)).toEqual([-4725, 5689, 5900]);
   });
 
-  it("of another interval starts a period and charges it at once, whatever the proration", async () => {
+  it("of another interval starts a period and charges it at once, without a proration too", async () => {
     const { move, types, sandbox } = await open();
     const moved = await move("price_quarter");
     expect(day(moved.billing_cycle_anchor)).toBe("2027-02-01");
@@ -70,9 +70,9 @@ describe("another price for an item", () => {
       billing_reason: "subscription_update",
       amount_paid: 12_900,
     });
-    const told = await types();
-    expect(told[0]).toBe("customer.subscription.updated");
-    expect(told).toContain("invoice.paid");
+    const sent = await types();
+    expect(sent[0]).toBe("customer.subscription.updated");
+    expect(sent).toContain("invoice.paid");
   });
 
   it("of another interval is refused where the billing date must stay", async () => {
@@ -82,7 +82,7 @@ describe("another price for an item", () => {
     expect([await types(), sandbox.state.invoices.size]).toEqual([[], 1]);
   });
 
-  it("keeps a pause: what it charges at once is voided", async () => {
+  it("keeps a pause: the invoice that it makes at once is voided", async () => {
     const { move, update, sandbox } = await open();
     await update({ pause_collection: { behavior: "void", resumes_at: 1_900_000_000 } });
     const same = await move("price_month_b");
@@ -139,8 +139,8 @@ describe("a pause by status", () => {
     sandbox.resume(subscription.id);
     expect(day(subscription.items.data[0]?.current_period_start)).toBe("2027-04-07");
     expect([...sandbox.state.invoices.values()].at(-1)).toMatchObject({ status: "paid", amount_paid: 4900 });
-    const told = await types();
-    expect(told).toContain("customer.subscription.resumed");
-    expect(told).toContain("invoice.paid");
+    const sent = await types();
+    expect(sent).toContain("customer.subscription.resumed");
+    expect(sent).toContain("invoice.paid");
   });
 });

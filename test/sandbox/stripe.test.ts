@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { afterEach, describe, expect, it } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox, type StripeSandboxOptions } from "../../scripts/sandbox/stripe.ts";
 import { API_VERSION } from "../../scripts/sandbox/stripe/objects.ts";
 import { periodEnd } from "../../scripts/sandbox/stripe/periods.ts";
@@ -184,7 +185,7 @@ describe("actions", () => {
     expect(await types()).toEqual(["charge.dispute.closed"]);
   });
 
-  it("throw for an id nobody has", async () => {
+  it("throw for an unknown id", async () => {
     const { sandbox } = await open();
     expect(() => sandbox.renew("sub_none")).toThrow("sub_none");
     expect(() => sandbox.subscribe({ customerId: "cus_none", priceIds: [] })).toThrow("No such customer");

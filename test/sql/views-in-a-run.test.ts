@@ -24,11 +24,11 @@ test("the timeline tells a whole charge in order, from the payment to the door",
   const other = await clinic.signUp("Bob Example");
   clinic.prescribe(other, "price_morning_month");
   clinic.subscribe(other, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   for (let i = 0; i < 5; i++) {
     await world.pass({ hours: 1 });
     clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
   const order = await db
     .selectFrom("tracker.orders").selectAll().where("invoice_id", "=", invoiceId).executeTakeFirstOrThrow();
@@ -68,7 +68,7 @@ test("an unknown product stops, says what to do, and the repair is told", async 
   const { clinic, db } = world;
   await clinic.openShop(["price_morning_month"]);
   const { person, invoiceId } = await charge(world);
-  await world.settle();
+  await world.drainAll();
   const stopped = await rows(db, "select * from ops.manual_intervention");
   expect(stopped).toMatchObject([{
     reason: "No product has the stripe_price price_morning_month.",
@@ -83,7 +83,7 @@ test("an unknown product stops, says what to do, and the repair is told", async 
     select 'stripe_price', 'price_morning_month', id, 1 from registry.products where name = 'Morning tablets'
   `.execute(db);
   await sql`update clockwork.tasks set status = 'PENDING' where id = ${stopped[0]?.["task_id"]}`.execute(db);
-  await world.settle();
+  await world.drainAll();
   expect(await rows(db, "select * from ops.manual_intervention")).toEqual([]);
   const story = (await rows(db, `select what from ops.timeline where invoice_id = '${invoiceId}'`)).map((
     row,
@@ -100,7 +100,7 @@ test("an order without a prescription waits, and says why and until when", async
   await clinic.openShop();
   const person = await clinic.signUp("Ada Example");
   clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   const waiting = await rows(db, "select *, next_try > clockwork.now() as later from ops.waiting");
   expect(waiting).toMatchObject([{
     step: "order.place",
@@ -119,7 +119,7 @@ test("a pharmacy that is away shows as such, and its work as waiting", async () 
   await clinic.openShop();
   vendors.pharmacy.faults.add({ kind: "status", status: 503 });
   await charge(world);
-  await world.settle();
+  await world.drainAll();
   const [seen] = await rows(db, "select * from ops.vendors where vendor = 'pharmacy'");
   expect(["failing", "paused"]).toContain(seen?.["state"]);
   expect(seen?.["last_failure_at"]).toBeInstanceOf(Date);
@@ -133,7 +133,7 @@ test("a pharmacy that is away shows as such, and its work as waiting", async () 
   vendors.pharmacy.faults.clear();
   for (let i = 0; i < 4; i++) {
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
   }
   const [back] = await rows(db, "select * from ops.vendors where vendor = 'pharmacy'");
   expect(back).toMatchObject({ state: "well", failures_in_a_row: 0, due: 0, running_or_retrying: 0 });
@@ -145,14 +145,14 @@ test("a pharmacy that does not move is in delayed_shipments, in both ways", asyn
   const { clinic, db } = world;
   await clinic.openShop();
   const { person } = await charge(world);
-  await world.settle();
+  await world.drainAll();
   await world.pass({ days: 3, minutes: 1 });
   expect(await rows(db, "select problem, customer, state from ops.delayed_shipments")).toEqual([
     { problem: "placed but not shipped", customer: person.email, state: "PLACED" },
   ]);
   for (let i = 0; i < 3; i++) {
     clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
   expect(await rows(db, "select state from tracker.orders")).toEqual([{ state: "SHIPPED" }]);
   expect(await rows(db, "select problem from ops.delayed_shipments")).toEqual([]);

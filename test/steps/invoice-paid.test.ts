@@ -16,7 +16,7 @@ describe("invoice.paid", () => {
     await world.clinic.openShop();
     world.clinic.prescribe(person, "price_morning_quarter");
     const { invoiceId, subscriptionId } = world.clinic.subscribe(person, "price_morning_quarter");
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "stripe.invoice.paid")).toHaveLength(1);
     const made = await orders(world);
     expect(made).toHaveLength(3);
@@ -49,19 +49,19 @@ describe("invoice.paid", () => {
       customerId: person.stripeCustomerId,
       priceIds: [{ price: "price_pen_month", quantity: 2 }],
     });
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map((order) => order.fill_number)).toEqual([1, 2]);
   });
 
   test("prorations and one-off items ship nothing", async () => {
     await world.clinic.openShop();
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const before = (await orders(world)).length;
     world.vendors.stripe.addInvoiceItem(subscriptionId, 500);
     await world.pass({ days: 31 });
     world.vendors.stripe.renew(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).length).toBe(before + 1);
   });
 
@@ -69,7 +69,7 @@ describe("invoice.paid", () => {
     await world.clinic.openShop(["price_pen_month"]);
     world.clinic.prescribe(person, "price_pen_month");
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({
       step: "order.make",
@@ -84,7 +84,7 @@ describe("invoice.paid", () => {
       .values({ system: "stripe_price", key: "price_pen_month", product_id: id, fills_per_charge: 1 })
       .execute();
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toEqual([]);
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
@@ -93,16 +93,16 @@ describe("invoice.paid", () => {
     await world.clinic.openShop();
     world.clinic.prescribe(person, "price_pen_month");
     // The news of the sign-up first: it would fill the key in again.
-    await world.settle();
+    await world.drainAll();
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: null }).execute();
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const [stop] = await stopped(world);
     expect(stop?.reason).toBe(`No customer has stripe_customer_id ${person.stripeCustomerId}.`);
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: person.stripeCustomerId })
       .execute();
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
 
@@ -114,7 +114,7 @@ describe("invoice.paid", () => {
       "price_pen_month",
     ).execute();
     world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toEqual([]);
     expect(await tasksOf(world, "order.make")).toMatchObject([{ status: "DONE" }]);
   });
@@ -125,7 +125,7 @@ describe("invoice.paid", () => {
     const { chargeId } = world.clinic.subscribe(person, "price_pen_month");
     world.vendors.stripe.refund(chargeId ?? "");
     world.vendors.stripe.outbox.faults.shuffled = true;
-    await world.settle();
+    await world.drainAll();
     expect(await tasksOf(world, "order.make")).toMatchObject([{
       status: "CANCELLED",
       reason_code: "CHARGE_REFUNDED",
@@ -146,14 +146,14 @@ describe("invoice.paid", () => {
   test("an invoice that is still open is looked at again", async () => {
     await world.clinic.openShop();
     const { subscriptionId } = world.clinic.subscribe(person, "price_pen_month");
-    await world.settle();
+    await world.drainAll();
     const open = world.vendors.stripe.failPayment(subscriptionId);
     const id = await addTask(world.db, "order.make", { invoice_id: open.id }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "NOT_YET_VISIBLE" });
     world.vendors.stripe.payInvoice(open.id);
     await world.pass({ minutes: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
     expect(await orders(world)).toHaveLength(2);
   });
@@ -162,14 +162,14 @@ describe("invoice.paid", () => {
 test("orders are made again for another reason: a person's row does it, and two at once make one set", async () => {
   await world.clinic.openShop();
   world.clinic.prescribe(person, "price_morning_quarter");
-  await world.settle();
+  await world.drainAll();
   world.vendors.stripe.outbox.faults.dropped = 1;
   const { invoiceId } = world.clinic.subscribe(person, "price_morning_quarter");
-  await world.settle();
+  await world.drainAll();
   expect(await orders(world)).toEqual([]);
   for (let i = 0; i < 2; i++) await addTask(world.db, "order.make", { invoice_id: invoiceId }, "stripe");
   await Promise.all([world.drain(), world.drain()]);
-  await world.settle();
+  await world.drainAll();
   const made = await orders(world);
   expect(made.map(({ invoice_id, fill_number }) => [invoice_id, fill_number])).toEqual([
     [invoiceId, 1],
@@ -177,7 +177,7 @@ test("orders are made again for another reason: a person's row does it, and two 
     [invoiceId, 3],
   ]);
   await addTask(world.db, "order.make", { invoice_id: invoiceId }, "stripe");
-  await world.settle();
+  await world.drainAll();
   expect(await orders(world)).toEqual(made);
   expect((await tasksOf(world, "order.make")).map(({ status }) => status)).toEqual(["DONE", "DONE", "DONE"]);
   expect(await tasksOf(world, "order.place")).toHaveLength(3);

@@ -8,11 +8,11 @@ test("a paid charge becomes one delivered parcel, and the CRM hears each fact on
   const person = await clinic.signUp("Ada Example");
   clinic.prescribe(person, "price_morning_month");
   const { invoiceId } = clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   for (let i = 0; i < 5; i++) {
     await world.pass({ hours: 1 });
     clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
   const orders = await db.selectFrom("tracker.orders").selectAll().execute();
   expect(orders).toMatchObject([{ state: "DELIVERED", invoice_id: invoiceId }]);

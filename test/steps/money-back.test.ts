@@ -19,15 +19,15 @@ beforeEach(async () => {
 async function ship() {
   for (let i = 0; i < 3; i++) {
     world.clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
 }
 
 describe("a full refund", () => {
   test("of an order that has not shipped cancels it at the pharmacy, and the CRM hears it", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED", cancel_cause: "refunded" }]);
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed", "order_cancelled"]);
@@ -35,10 +35,10 @@ describe("a full refund", () => {
   });
 
   test("of an order that has shipped goes to a person", async () => {
-    await world.settle();
+    await world.drainAll();
     await ship();
     world.vendors.stripe.refund(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     expect(await stopped(world)).toMatchObject([{ step: "order.cancel", reason_code: "ALREADY_SHIPPED" }]);
   });
@@ -46,14 +46,14 @@ describe("a full refund", () => {
   test("of an order that waits for a prescription ends its wait", async () => {
     const other = await world.clinic.signUp("Ben Example");
     const { chargeId } = world.clinic.subscribe(other, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(chargeId ?? "");
-    await world.settle();
+    await world.drainAll();
     const theirs = (await orders(world)).filter((order) => order.customer_id === other.customerId);
     expect(theirs).toMatchObject([{ state: "CANCELLED" }]);
     world.clinic.prescribe(other, "price_morning_month");
     await world.pass({ days: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expect(heard(world, other.crmPersonId)).toEqual(["order_cancelled"]);
   });
@@ -61,7 +61,7 @@ describe("a full refund", () => {
   test("while the create is without an answer: it is found first, then cancelled", async () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_answer", times: 1 });
     world.vendors.pharmacy.outbox.faults.silent = true;
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId);
     await world.vendors.stripe.outbox.flush();
     await world.drain();
@@ -73,7 +73,7 @@ describe("a full refund", () => {
     expect(liveAtPharmacy(world)).toEqual([]);
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
     world.vendors.pharmacy.outbox.faults.silent = false;
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
     expect(world.vendors.pharmacy.faults.calls.get("create order")).toBe(1);
     expect(await stopped(world)).toEqual([]);
@@ -81,12 +81,12 @@ describe("a full refund", () => {
 
   test("while the create was lost on its way: it is never placed", async () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_request", times: 1 });
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     for (let i = 0; i < 4; i++) {
       await world.pass({ minutes: 2 });
-      await world.settle();
+      await world.drainAll();
     }
     expect(world.vendors.pharmacy.state.orders.size).toBe(0);
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
@@ -94,15 +94,15 @@ describe("a full refund", () => {
 
   test("that the pharmacy carries out only after we gave it up: it is cancelled when it shows", async () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId);
     for (let i = 0; i < 4; i++) {
-      await world.settle();
+      await world.drainAll();
       await world.pass({ minutes: 2 });
     }
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED", pharmacy_order_id: null }]);
     await world.vendors.pharmacy.faults.commitLate();
-    await world.settle();
+    await world.drainAll();
     expect(world.vendors.pharmacy.state.orders.size).toBe(1);
     expect(liveAtPharmacy(world)).toEqual([]);
   });
@@ -119,10 +119,10 @@ describe("a full refund", () => {
         .set({ cancel_requested_at: world.now(), cancel_cause: "refunded" }).where("id", "=", order?.id ?? 0)
         .execute();
     };
-    await world.settle();
+    await world.drainAll();
     for (let i = 0; i < 3; i++) {
       await world.pass({ minutes: 2 });
-      await world.settle();
+      await world.drainAll();
     }
     expect(isRefunded).toBe(true);
     expect(world.vendors.pharmacy.state.orders.size).toBe(0);
@@ -130,21 +130,21 @@ describe("a full refund", () => {
   });
 
   test("the pharmacy's own word about our cancel asks nobody", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     await liveOn(world, 2);
     expect(await tasksOf(world, "order.replace")).toEqual([]);
     expect(await stopped(world)).toEqual([]);
   });
 
   test("a cancel whose answer is lost is found to be done", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.pharmacy.faults.add({ operation: "cancel order", kind: "lose_answer", times: 1 });
     world.vendors.stripe.refund(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 2 });
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
     expect(world.vendors.pharmacy.faults.calls.get("cancel order")).toBe(1);
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed", "order_cancelled"]);
@@ -153,22 +153,22 @@ describe("a full refund", () => {
 
 describe("part of the money", () => {
   test("without a line named: a person decides; a resend cancels", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId, 500);
-    await world.settle();
+    await world.drainAll();
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({ step: "order.cancel", reason_code: "PARTIAL_REFUND" });
     expect(liveAtPharmacy(world)).toHaveLength(1);
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED", cancel_cause: "person" }]);
   });
 
   test("without a line named: a person lets it ship by cancelling the task", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId, 500);
-    await world.settle();
+    await world.drainAll();
     await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "CANCELLED");
     await liveOn(world, 5);
     expect(await orders(world)).toMatchObject([{ state: "DELIVERED" }]);
@@ -185,13 +185,13 @@ describe("part of the money", () => {
         quantity: 1,
       }],
     });
-    await world.settle();
+    await world.drainAll();
     const invoiceId = String(subscription.latest_invoice);
     const theirs = (await orders(world)).filter((order) => order.invoice_id === invoiceId);
     expect(theirs).toHaveLength(2);
     const lineId = theirs[0]?.invoice_line_id ?? "";
     world.vendors.stripe.creditNote(invoiceId, { lineId, amount: 4900 });
-    await world.settle();
+    await world.drainAll();
     const after = (await orders(world)).filter((order) => order.invoice_id === invoiceId);
     expect(after.map((order) => order.state)).toEqual(["CANCELLED", "PLACED"]);
     expect(await stopped(world)).toEqual([]);
@@ -200,9 +200,9 @@ describe("part of the money", () => {
 
 describe("disputes and voids", () => {
   test("a dispute cancels what has not shipped", async () => {
-    await world.settle();
+    await world.drainAll();
     world.vendors.stripe.dispute(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED", cancel_cause: "disputed" }]);
     expect(liveAtPharmacy(world)).toEqual([]);
   });
@@ -213,28 +213,28 @@ describe("disputes and voids", () => {
     const ben = await thin.clinic.signUp("Ben Example");
     thin.clinic.prescribe(ben, "price_pen_month");
     const { chargeId } = thin.clinic.subscribe(ben, "price_pen_month");
-    await thin.settle();
+    await thin.drainAll();
     thin.vendors.stripe.dispute(chargeId ?? "");
-    await thin.settle();
+    await thin.drainAll();
     expect(await orders(thin)).toMatchObject([{ state: "CANCELLED", cancel_cause: "disputed" }]);
   });
 
   test("after a dispute that was won, a resent charge ships again", async () => {
     const dispute = world.vendors.stripe.dispute(paid.chargeId);
-    await world.settle();
+    await world.drainAll();
     const [task] = await tasksOf(world, "order.make");
     expect(task).toMatchObject({ status: "CANCELLED", reason_code: "CHARGE_DISPUTED" });
     world.vendors.stripe.closeDispute(dispute.id, "won");
     await setStatus(world.db, task?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
 
   test("an open invoice that is voided ships nothing and asks nobody", async () => {
-    await world.settle();
+    await world.drainAll();
     const open = world.vendors.stripe.failPayment(paid.subscriptionId);
     world.vendors.stripe.voidInvoice(open.id);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toHaveLength(1);
     expect(await stopped(world)).toEqual([]);
     expect(await tasksOf(world, "stripe.invoice.voided")).toMatchObject([{ status: "DONE" }]);

@@ -26,7 +26,7 @@ beforeEach(async () => {
 /** Pays for a month of tablets and drains. */
 async function pay() {
   const paid = world.clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   return paid;
 }
 
@@ -54,7 +54,7 @@ describe("placing an order", () => {
     await world.pass({ days: 45 });
     for (const step of ["stripe.invoice.paid", "order.make", "order.place", "order.tell_crm"]) {
       for (const task of await tasksOf(world, step)) await setStatus(world.db, task.id, "PENDING");
-      await world.settle();
+      await world.drainAll();
     }
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed"]);
@@ -66,7 +66,7 @@ describe("placing an order", () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "lose_answer", times: 1 });
     await pay();
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expect(await orders(world)).toMatchObject([{
       state: "PLACED",
@@ -80,11 +80,11 @@ describe("placing an order", () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });
     await pay();
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     await world.vendors.pharmacy.faults.commitLate();
     const second = liveAtPharmacy(world).at(-1);
     for (let i = 0; i < 5; i++) world.vendors.pharmacy.advance(second?.id ?? "");
-    await world.settle();
+    await world.drainAll();
     const asked = await stopped(world);
     expect(asked).toMatchObject([{ step: "order.cancel_duplicate", reason_code: "DUPLICATE_SHIPPED" }]);
   });
@@ -100,7 +100,7 @@ describe("placing an order", () => {
       leased_until: null,
     });
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
 
@@ -109,10 +109,10 @@ describe("placing an order", () => {
     world.vendors.pharmacy.faults.add({ operation: "create order", kind: "late_commit", times: 1 });
     await pay();
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
     await world.vendors.pharmacy.faults.commitLate();
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
     expect(await orders(world)).toMatchObject([{
       state: "PLACED",
@@ -149,23 +149,23 @@ describe("without a valid prescription", () => {
   test("a prescription that is written releases it at once", async () => {
     await pay();
     await world.pass({ days: 3 });
-    await world.settle();
+    await world.drainAll();
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });
 
   test("with every webhook of the prescription lost, the recheck finds it within a day", async () => {
     await pay();
     await world.pass({ days: 3 });
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.outbox.faults.dropped = 1;
     world.vendors.pharmacy.outbox.faults.dropped = 1;
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
     await world.pass({ hours: 25 });
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });
 
@@ -220,7 +220,7 @@ describe("without a valid prescription", () => {
     expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
     // A clear one is the whole repair.
     world.clinic.prescribe(person, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });
 
@@ -253,11 +253,11 @@ describe("what the customer wants", () => {
       world.clinic.prescribe(person, "price_morning_month");
       const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
       world.vendors.stripe[pause](subscriptionId);
-      await world.settle();
+      await world.drainAll();
       expect(await orders(world)).toMatchObject([{ state: "AWAITING_SUBSCRIPTION" }]);
       expect(liveAtPharmacy(world)).toEqual([]);
       world.vendors.stripe[pause === "pause" ? "resume" : "resumeCollection"](subscriptionId);
-      await world.settle();
+      await world.drainAll();
       expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
     },
   );
@@ -266,31 +266,31 @@ describe("what the customer wants", () => {
     world.clinic.prescribe(person, "price_morning_month");
     const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
     world.vendors.stripe.cancel(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({ step: "order.place", reason_code: "SUBSCRIPTION_NOT_ACTIVE" });
     const [order] = await orders(world);
     await setData(world.db, stop?.id ?? 0, { order_id: order?.id ?? 0, ship_despite_subscription: true });
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });
 
   test("a quarter's fills are a month apart, each checked on its day", async () => {
     world.clinic.prescribe(person, "price_morning_quarter");
     const { chargeId } = world.clinic.subscribe(person, "price_morning_quarter");
-    await world.settle();
+    await world.drainAll();
     expect((await orders(world)).map((order) => [order.fill_number, order.state])).toEqual([[1, "PLACED"], [
       2,
       "READY",
     ], [3, "READY"]]);
     await world.pass({ days: 32 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(2);
     world.vendors.stripe.refund(chargeId ?? "");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ days: 32 });
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
     expect((await orders(world)).map((order) => order.state)).toEqual([
       "CANCELLED",
@@ -307,7 +307,7 @@ describe("what only a person can mend", () => {
       world.clinic.prescribe(person, "price_morning_month");
       const key = column === "health_patient_id" ? person.healthPatientId : person.pharmacyPatientId;
       // Afterwards, or the patient's own news would fill the cell again.
-      await world.settle();
+      await world.drainAll();
       await world.db.updateTable("registry.customers").set({ [column]: null }).where(
         "id",
         "=",
@@ -325,7 +325,7 @@ describe("what only a person can mend", () => {
         person.customerId,
       ).execute();
       await setStatus(world.db, stop?.id ?? 0, "PENDING");
-      await world.settle();
+      await world.drainAll();
       expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
     },
   );
@@ -350,7 +350,7 @@ describe("what only a person can mend", () => {
     expect(await stopped(world)).toMatchObject([{ reason_code: "VENDOR_REFUSED" }]);
     expect(await effects(world)).toMatchObject([{ state: "REFUSED" }]);
     await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(liveAtPharmacy(world)).toHaveLength(1);
   });
 });

@@ -10,7 +10,7 @@ async function subscribed() {
   const person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_morning_month");
   const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   return { world, person, subscriptionId };
 }
 
@@ -24,7 +24,7 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
     const { world, person, subscriptionId } = await subscribed();
     world.vendors.stripe.outbox.faults.doubled = 1;
     const invoice = world.vendors.stripe.failPayment(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     const next = expect.stringMatching(/^\d{4}-\d\d-\d\d$/);
     expect(told(world, person.crmPersonId).map(({ data }) => data)).toEqual([
       { attempt: 1, next_attempt_on: next },
@@ -32,11 +32,11 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
     expect(await plan(world, person.crmPersonId)).toBe("past_due");
     await world.pass({ days: 3 });
     world.vendors.stripe.retryPayment(invoice.id, { isLast: true });
-    await world.settle();
+    await world.drainAll();
     for (const { id } of await tasksOf(world, "owner.tell_payment_failed")) {
       if ((await world.task(id)).status === "DONE") await setStatus(world.db, id, "PENDING");
     }
-    await world.settle();
+    await world.drainAll();
     expect(told(world, person.crmPersonId).map(({ data }) => data)).toEqual([
       { attempt: 1, next_attempt_on: next },
       { attempt: 2, next_attempt_on: null },
@@ -49,7 +49,7 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
     const invoice = world.vendors.stripe.failPayment(subscriptionId);
     world.vendors.stripe.retryPayment(invoice.id);
     world.vendors.stripe.outbox.faults.shuffled = true;
-    await world.settle();
+    await world.drainAll();
     expect(told(world, person.crmPersonId).map(({ data }) => data["attempt"])).toEqual([2]);
   });
 
@@ -64,7 +64,7 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
     const { world, person, subscriptionId } = await subscribed();
     const invoice = world.vendors.stripe.failPayment(subscriptionId);
     act(world, subscriptionId, invoice.id);
-    await world.settle();
+    await world.drainAll();
     expect(told(world, person.crmPersonId)).toEqual([]);
     expect(await stopped(world)).toEqual([]);
   });
@@ -77,7 +77,7 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
       if (name !== "effect claimed" || claims++ > 0) return;
       await Promise.resolve(world.vendors.stripe.payInvoice(invoice.id));
     };
-    await world.settle();
+    await world.drainAll();
     expect(claims).toBeGreaterThan(0);
     expect(told(world, person.crmPersonId)).toEqual([]);
     expect(await tasksOf(world, "owner.tell_payment_failed")).toMatchObject([{
@@ -91,16 +91,16 @@ describe("a payment that failed", { timeout: 120_000 }, () => {
     const { world, person, subscriptionId } = await subscribed();
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: null }).execute();
     world.vendors.stripe.failPayment(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     expect(asked).toMatchObject({ step: "owner.tell_payment_failed", reason_code: "UNKNOWN_CUSTOMER" });
     await world.db.updateTable("registry.customers").set({ stripe_customer_id: person.stripeCustomerId })
       .execute();
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(told(world, person.crmPersonId)).toHaveLength(1);
     await addTask(world.db, "stripe.invoice.payment_failed", { object_id: "in_nobody" }, "stripe");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "INVOICE_NOT_FOUND" }]);
   });
 

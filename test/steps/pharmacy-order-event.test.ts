@@ -21,7 +21,7 @@ beforeEach(async () => {
   person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_pen_month");
   world.clinic.subscribe(person, "price_pen_month");
-  await world.settle();
+  await world.drainAll();
 });
 
 const pharmacyOrderId = () => liveAtPharmacy(world)[0]?.id ?? "";
@@ -51,7 +51,7 @@ describe("pharmacy order events", () => {
       ).orderBy("id", "desc").execute()
     ) {
       await setStatus(world.db, task.id, "PENDING");
-      await world.settle();
+      await world.drainAll();
     }
     expect(await orders(world)).toEqual(before);
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed", "order_shipped", "order_delivered"]);
@@ -63,19 +63,19 @@ describe("pharmacy order events", () => {
       order_id: pharmacyOrderId(),
       state: "shipped",
     }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "NOT_YET_VISIBLE" });
     world.vendors.pharmacy.place(pharmacyOrderId());
     world.vendors.pharmacy.fill(pharmacyOrderId());
     world.vendors.pharmacy.ship(pharmacyOrderId());
     await world.pass({ minutes: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
   });
 
   test("of an order the pharmacy does not know (yet) is looked at again", async () => {
     const id = await addTask(world.db, "pharmacy.order.created", { order_id: "ord_nowhere" }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "QUEUED", reason_code: "NOT_YET_VISIBLE" });
   });
 
@@ -83,7 +83,7 @@ describe("pharmacy order events", () => {
     const order = world.vendors.pharmacy.state.orders.get(pharmacyOrderId());
     if (order) order.externalId = "by hand";
     const id = await addTask(world.db, "pharmacy.order.created", { order_id: pharmacyOrderId() }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({ status: "PARKED", reason_code: "NOT_OURS" });
   });
 
@@ -91,7 +91,7 @@ describe("pharmacy order events", () => {
     const order = world.vendors.pharmacy.state.orders.get(pharmacyOrderId());
     if (order) order.externalId = "il_lost:1:1";
     const id = await addTask(world.db, "pharmacy.order.created", { order_id: pharmacyOrderId() }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({
       status: "MANUAL_INTERVENTION",
       reason_code: "UNKNOWN_ORDER",
@@ -110,12 +110,12 @@ describe("what the pharmacy does against our wish", () => {
     world.vendors.pharmacy.place(first);
     if (what === "cancels") world.vendors.pharmacy.cancelByPharmacy(first);
     else world.vendors.pharmacy.fail(first);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state }]);
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({ step: "order.replace", reason_code: code });
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }, {
       state: "PLACED",
       attempt: 2,
@@ -125,7 +125,7 @@ describe("what the pharmacy does against our wish", () => {
     expect(world.vendors.pharmacy.state.orders.get(first)?.state).toBe("CANCELED");
     // Resent again: the same replacement, no third.
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toHaveLength(2);
     expect(await stopped(world)).toEqual([]);
   });
@@ -134,16 +134,16 @@ describe("what the pharmacy does against our wish", () => {
     const id = pharmacyOrderId();
     world.vendors.pharmacy.place(id);
     world.vendors.pharmacy.fail(id);
-    await world.settle();
+    await world.drainAll();
     const order = world.vendors.pharmacy.state.orders.get(id);
     if (order) order.state = "PLACED";
     world.vendors.pharmacy.fill(id);
     world.vendors.pharmacy.ship(id);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED", ended_at: null }]);
     const [stop] = await stopped(world);
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ reason_code: "ORDER_STILL_LIVE" }]);
     expect(await orders(world)).toHaveLength(1);
   });
@@ -154,14 +154,14 @@ describe("what the pharmacy does against our wish", () => {
     const { id } = await world.db.insertInto("clockwork.tasks")
       .values({ step: "order.replace", data: JSON.stringify({ order_id: order?.id }) }).returning("id")
       .executeTakeFirstOrThrow();
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(id)).toMatchObject({
       status: "MANUAL_INTERVENTION",
       reason_code: "ORDER_STILL_LIVE",
     });
     await setData(world.db, id, { order_id: order?.id ?? 0, lost: true });
     await setStatus(world.db, id, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ attempt: 1 }, { attempt: 2, state: "PLACED" }]);
   });
 
@@ -169,14 +169,14 @@ describe("what the pharmacy does against our wish", () => {
     const [order] = await orders(world);
     const id = pharmacyOrderId();
     await addTask(world.db, "order.cancel", { order_id: order?.id ?? 0 }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }]);
     const theirs = world.vendors.pharmacy.state.orders.get(id);
     if (theirs) theirs.state = "PENDING";
     world.vendors.pharmacy.place(id);
     world.vendors.pharmacy.fill(id);
     world.vendors.pharmacy.ship(id);
-    await world.settle();
+    await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     expect(await stopped(world)).toMatchObject([{
       step: "order.cancel",
@@ -187,7 +187,7 @@ describe("what the pharmacy does against our wish", () => {
   test("an order number nobody has", async () => {
     await addTask(world.db, "order.replace", { order_id: 999 }, "pharmacy");
     await addTask(world.db, "order.cancel", { order_id: 999 }, "pharmacy");
-    await world.settle();
+    await world.drainAll();
     expect((await stopped(world)).map((stop) => stop.reason)).toEqual([
       "The table tracker.orders has no order 999.",
       "The table tracker.orders has no order 999.",
@@ -202,7 +202,7 @@ describe("what the CRM hears", () => {
     world.vendors.pharmacy.place(pharmacyOrderId());
     world.vendors.pharmacy.fill(pharmacyOrderId());
     world.vendors.pharmacy.ship(pharmacyOrderId());
-    await world.settle();
+    await world.drainAll();
     const [stop] = await stopped(world);
     expect(stop).toMatchObject({ step: "order.tell_crm", reason_code: "MISSING_CUSTOMER_KEY" });
     await world.db.updateTable("registry.customers").set({ crm_person_id: person.crmPersonId }).where(
@@ -212,7 +212,7 @@ describe("what the CRM hears", () => {
     ).execute();
     await world.pass({ hours: 73 });
     await setStatus(world.db, stop?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(stop?.id ?? 0)).toMatchObject({
       status: "CANCELLED",
       reason_code: "FACT_IS_TOO_OLD",
@@ -224,7 +224,7 @@ describe("what the CRM hears", () => {
     const [order] = await orders(world);
     await liveOn(world, 3);
     await addTask(world.db, "order.tell_crm", { order_id: order?.id ?? 0, fact: "order_placed" }, "crm");
-    await world.settle();
+    await world.drainAll();
     expect(heard(world, person.crmPersonId).filter((name) => name === "order_placed")).toHaveLength(1);
   });
 
@@ -242,9 +242,9 @@ describe("what the CRM hears", () => {
     world.clinic.workPharmacy();
     world.clinic.workPharmacy();
     world.clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
     await world.pass({ minutes: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(heard(world, person.crmPersonId)).toEqual(["order_placed", "order_shipped"]);
     expect(world.vendors.crm.receipts.map((receipt) => receipt.outcome)).toEqual([
       "stored",
@@ -263,7 +263,7 @@ test("prescription and subscription news of nobody's customer is done", async ()
     rxnorm: "1",
     drug: "x",
   });
-  await world.settle();
+  await world.drainAll();
   expect((await tasksOf(world, "health.medicationrequest.create")).at(-1)).toMatchObject({
     status: "DONE",
     customer_id: null,
@@ -273,7 +273,7 @@ test("prescription and subscription news of nobody's customer is done", async ()
 test("an unreadable message that is resent says so again", async () => {
   const data = { source: "pharmacy", sha256: "ab", bytes: 3 };
   const id = await addTask(world.db, "webhook.unreadable", data);
-  await world.settle();
+  await world.drainAll();
   expect(await world.task(id)).toMatchObject({
     status: "MANUAL_INTERVENTION",
     reason_code: "UNREADABLE_EVENT",

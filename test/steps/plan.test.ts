@@ -10,7 +10,7 @@ async function subscribed() {
   const person = await world.clinic.signUp("Ada Example");
   world.clinic.prescribe(person, "price_morning_month");
   const { subscriptionId } = world.clinic.subscribe(person, "price_morning_month");
-  await world.settle();
+  await world.drainAll();
   return { world, person, subscriptionId };
 }
 
@@ -29,7 +29,7 @@ describe("the CRM's mirror of the plan", () => {
       const next = /^\d{4}-\d\d-\d\d$/;
       const told = async (act: () => unknown) => {
         act();
-        await world.settle();
+        await world.drainAll();
         const { planState, nextRefillOn } = (await plan(world, person.crmPersonId)) ?? {};
         return [planState, nextRefillOn];
       };
@@ -63,13 +63,13 @@ describe("the CRM's mirror of the plan", () => {
     world.vendors.stripe.outbox.faults.shuffled = true;
     world.vendors.stripe.pause(subscriptionId);
     world.vendors.stripe.resume(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect(await plan(world, person.crmPersonId)).toMatchObject({ planState: "active" });
     expect(world.vendors.crm.writes(person.crmPersonId)).toBe(before);
     for (const { id } of await tasksOf(world, "owner.propagate_plan")) {
       await setStatus(world.db, id, "PENDING");
     }
-    await world.settle();
+    await world.drainAll();
     expect(world.vendors.crm.writes(person.crmPersonId)).toBe(before);
   });
 
@@ -82,16 +82,16 @@ describe("the CRM's mirror of the plan", () => {
     );
     await world.pass({ minutes: 1 });
     world.vendors.stripe.pause(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     expect(await plan(world, person.crmPersonId)).toMatchObject({ planState: "paused" });
     await world.db.updateTable("registry.customers").set({ crm_person_id: "nobody" }).execute();
     world.vendors.stripe.resume(subscriptionId);
-    await world.settle();
+    await world.drainAll();
     const [asked] = await stopped(world);
     expect(asked).toMatchObject({ reason_code: "CRM_PERSON_UNKNOWN" });
     await world.db.updateTable("registry.customers").set({ crm_person_id: person.crmPersonId }).execute();
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await plan(world, person.crmPersonId)).toMatchObject({ planState: "active" });
   });
 });

@@ -68,7 +68,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
   test("one that a person dropped while it waited: the corrected one is a question, not a charge", async () => {
     const { world, person } = await open();
     const id = world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     await setStatus(world.db, (await tasksOf(world, "subscription.start"))[0]?.id ?? 0, "CANCELLED");
     world.vendors.health.cancelPrescription(id);
     world.clinic.prescribe(person, MONTH);
@@ -89,7 +89,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
   test("one that was cancelled and written anew the same day is still the first", async () => {
     const { world, person } = await open();
     const wrong = world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.cancelPrescription(wrong);
     world.clinic.prescribe(person, MONTH);
     await settleIn(world);
@@ -101,7 +101,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
   test("one that is cancelled while it waits starts nothing", async () => {
     const { world, person } = await open();
     const wrong = world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.cancelPrescription(wrong);
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toEqual([]);
@@ -114,7 +114,7 @@ describe("what is not surely a first prescription", { timeout: 180_000 }, () => 
   test("one that is cancelled between our first look and the send starts nothing", async () => {
     const { world, person } = await open();
     const id = world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     let isCancelled = false;
     world.deps.faultPoint = (name) => {
       if (name === "effect claimed" && !isCancelled) {
@@ -200,7 +200,7 @@ describe("a prescription for none of our products", { timeout: 180_000 }, () => 
     await settleIn(world);
     for (let i = 0; i < 3; i++) {
       world.vendors.health.updatePrescription(id, { daysSupply: 28 + i });
-      await world.settle();
+      await world.drainAll();
     }
     const [asked, ...others] = await stopped(world);
     expect(others).toEqual([]);
@@ -215,7 +215,7 @@ describe("a prescription for none of our products", { timeout: 180_000 }, () => 
     expect(rows).toEqual([{ leaks: 0 }]);
     // A resend too early stays in front of the person.
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ id: asked?.id }]);
     await world.db.insertInto("registry.product_keys").values({
       system: "rxnorm",

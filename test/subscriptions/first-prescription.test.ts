@@ -26,9 +26,9 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
     await retire("price_morning_quarter");
     const one = await world.clinic.signUp("Ada Example");
     world.clinic.prescribe(one, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     const prices = [...world.vendors.stripe.state.subscriptions.values()].map((subscription) =>
       subscription.items.data.map(({ price }) => price.id)
     );
@@ -36,9 +36,9 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
     await retire(null);
     const other = await world.clinic.signUp("Bob Example");
     world.clinic.prescribe(other, "price_morning_month");
-    await world.settle();
+    await world.drainAll();
     await world.pass({ hours: 1 });
-    await world.settle();
+    await world.drainAll();
     expect(world.vendors.stripe.state.subscriptions.size).toBe(1);
     expect((await stopped(world)).map(({ reason_code }) => reason_code)).toEqual(["PRODUCT_NOT_SOLD"]);
   });
@@ -46,7 +46,7 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
   test("becomes one subscription at the product's default price, which is charged and shipped", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person), "a Checkout under way comes first").toEqual([]);
     expect(await tasksOf(world, "subscription.start")).toMatchObject([{
       status: "PENDING",
@@ -140,7 +140,7 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
     }]);
     expect(subscriptionsOf(world, person)).toEqual([]);
     await world.pass({ days: 42 });
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person)).toHaveLength(1);
     expect(await stopped(world)).toEqual([]);
   });
@@ -164,7 +164,7 @@ describe("a customer's first prescription of a product", { timeout: 180_000 }, (
     Object.assign(prescription?.dispenseRequest?.validityPeriod ?? {}, { start: isoDay(from) });
     await settleIn(world);
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person)).toHaveLength(1);
   });
 });
@@ -187,7 +187,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
       become(world, subscriptionId);
       people.push({ name, person, subscriptionId });
     }
-    await world.settle();
+    await world.drainAll();
     const before = structuredClone([...world.vendors.stripe.state.subscriptions.values()]);
     const paid = charges(world).length;
     for (const { person } of people) world.clinic.prescribe(person, MONTH);
@@ -227,7 +227,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
     await settleIn(world);
     const [subscription] = subscriptionsOf(world, person);
     world.vendors.stripe.cancel(subscription?.id ?? "");
-    await world.settle();
+    await world.drainAll();
     world.vendors.health.cancelPrescription(first);
     world.clinic.prescribe(person, MONTH);
     await settleIn(world);
@@ -283,7 +283,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
       fills_per_charge: 1,
     }).execute();
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person)).toHaveLength(1);
     expect(await stopped(world)).toEqual([]);
   });
@@ -311,7 +311,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
   test("one that the customer makes by Checkout while ours waits", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     const { subscriptionId } = world.clinic.subscribe(person, MONTH);
     await settleIn(world);
     expect(subscriptionsOf(world, person)).toMatchObject([{ id: subscriptionId }]);
@@ -321,7 +321,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
   test("one that the customer makes by Checkout between our first look and the send", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     let made = "";
     world.deps.faultPoint = (name) => {
       if (name === "effect claimed" && !made) made = world.clinic.subscribe(person, MONTH).subscriptionId;
@@ -338,7 +338,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
   test("one that the customer makes by Checkout in the very moment of the send: a person is told, once", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     let made = "";
     world.deps.faultPoint = (name) => {
       if (name === "effect sent" && !made) made = world.clinic.subscribe(person, MONTH).subscriptionId;
@@ -354,7 +354,7 @@ describe("what the customer has or had is never revived or doubled", { timeout: 
     }]);
     world.vendors.stripe.cancel(made);
     await setStatus(world.db, asked[0]?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect((await stopped(world)).filter(({ step }) => step === "subscription.compare")).toEqual([]);
   });
 });
@@ -371,7 +371,7 @@ test("who is asked about a start, and subscribes by Checkout meanwhile, is asked
     .toEqual(["NOT_THE_FIRST_PRESCRIPTION", "NO_PAYMENT_METHOD"]);
   world.vendors.stripe.changeCard(person.stripeCustomerId, "default");
   for (const one of [person, bea]) world.clinic.subscribe(one, "price_morning_quarter");
-  await world.settle();
+  await world.drainAll();
   expect((await stopped(world)).filter(({ step }) => step === "subscription.start")).toEqual([]);
   for (const one of [person, bea]) expect(subscriptionsOf(world, one)).toHaveLength(1);
   expect((await findings(world)).map(({ finding }) => finding)).toEqual(["SUBSCRIBED", "SUBSCRIBED"]);
@@ -380,7 +380,7 @@ test("who is asked about a start, and subscribes by Checkout meanwhile, is asked
 test("a look at a customer who is not there goes to a person", async () => {
   const { world } = await open();
   const id = await addTask(world.db, "subscription.look", { customer_id: 99 }, "health");
-  await world.settle();
+  await world.drainAll();
   expect(await world.task(id)).toMatchObject({
     status: "MANUAL_INTERVENTION",
     reason_code: "CUSTOMER_NOT_THERE",
@@ -406,7 +406,7 @@ describe("money that does not come", { timeout: 180_000 }, () => {
     expect(subscriptionsOf(world, person)).toEqual([]);
     // A resend too early is told the same.
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ id: asked?.id, reason_code: "NO_PAYMENT_METHOD" }]);
     // Weeks later: what is old by now was new when it was heard of. The card alone is news enough.
     await world.pass({ days: 45 });
@@ -430,10 +430,10 @@ describe("money that does not come", { timeout: 180_000 }, () => {
     expect(world.vendors.stripe.state.invoices.size).toBe(0);
     // A resend too early asks again, and is told again.
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await stopped(world)).toMatchObject([{ id: asked?.id, reason_code: "CARD_DECLINED" }]);
     world.vendors.stripe.changeCard(person.stripeCustomerId, "default");
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person)).toMatchObject([{ status: "active" }]);
     expect(charges(world)).toHaveLength(1);
     expect(await effects(world)).toContainEqual(
@@ -455,7 +455,7 @@ describe("money that does not come", { timeout: 180_000 }, () => {
   test("a card that is taken away in the moment of the send", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     world.deps.faultPoint = (name) => {
       if (name === "effect fenced") world.vendors.stripe.changeCard(person.stripeCustomerId, "none");
       return Promise.resolve();
@@ -487,13 +487,13 @@ describe("money that does not come", { timeout: 180_000 }, () => {
       task_id: start,
     }).execute();
     await world.pass({ minutes: 5 });
-    await world.settle();
+    await world.drainAll();
     expect((await stopped(world)).filter(({ id }) => id === start)).toMatchObject([{
       reason_code: "FIRST_CHARGE_OPEN",
     }]);
     world.vendors.stripe.completeFirstPayment(made.id);
     await setStatus(world.db, start, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(await world.task(start)).toMatchObject({ status: "DONE" });
     expect(subscriptionsOf(world, person)).toHaveLength(1);
   });
@@ -522,7 +522,7 @@ describe("money that does not come", { timeout: 180_000 }, () => {
       world.db,
     );
     await setStatus(world.db, asked?.id ?? 0, "PENDING");
-    await world.settle();
+    await world.drainAll();
     expect(subscriptionsOf(world, person)).toHaveLength(1);
   });
 });
@@ -626,7 +626,7 @@ describe("nobody is forgotten", { timeout: 180_000 }, () => {
   test("a customer who was merged into another while the start waits: the other one begins, once", async () => {
     const { world, person } = await open();
     world.clinic.prescribe(person, MONTH);
-    await world.settle();
+    await world.drainAll();
     const { rows: [other] } = await sql<{ id: number }>`
       insert into registry.customers (email) values ('b@example.com') returning id`.execute(world.db);
     await sql`select registry.merge_rows(${person.customerId}, ${other?.id ?? 0})`.execute(world.db);

@@ -12,15 +12,15 @@ export async function open(
   const world = await makeWorld();
   await world.clinic.openShop([], defaults);
   const person = await world.clinic.signUp("Ada Example", undefined, card);
-  await world.settle();
+  await world.drainAll();
   return { world, person };
 }
 
 /** What is due is done, and what waits for the start's own moment is reached. */
 export async function settleIn(world: World): Promise<void> {
-  await world.settle();
+  await world.drainAll();
   await world.pass({ minutes: 20 });
-  await world.settle();
+  await world.drainAll();
 }
 
 export const subscriptionsOf = (world: World, { stripeCustomerId }: Person) =>

@@ -77,6 +77,6 @@ export async function liveOn(world: World, hours = 6): Promise<void> {
   for (let hour = 0; hour < hours; hour++) {
     await world.pass({ hours: 1 });
     world.clinic.workPharmacy();
-    await world.settle();
+    await world.drainAll();
   }
 }

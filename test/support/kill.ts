@@ -18,11 +18,11 @@ export function killWhen(world: World, isNow: (name: string) => boolean): { met:
     dead = world.deps.boss;
     return Promise.reject(new Error(`killed at ${name}`));
   };
-  const settle = world.settle;
-  world.settle = async () => {
+  const drainAll = world.drainAll;
+  world.drainAll = async () => {
     // A killed process never comes back: the next drain is another one.
     if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
-    await settle();
+    await drainAll();
     if (dead === world.deps.boss) world.deps.boss = makeBoss(world.db);
   };
   return { met: () => where };

@@ -1,5 +1,5 @@
 import { inject, onTestFinished } from "vitest";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import {
   makeWorld as makeWholeWorld,
   type World as WholeWorld,

@@ -5,10 +5,11 @@ import {
   type CustomerioSandbox,
   makeCustomerioSandbox,
 } from "../../scripts/sandbox/customerio.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import type { Crm } from "../../src/shared/vendors/crm.ts";
 import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { makeCustomerioClient, ulidFor } from "../../src/shared/vendors/customerio/client.ts";
 import { customerioWebhook } from "../../src/shared/vendors/customerio/webhook.ts";
 

@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
 import { makeMedplumSandbox } from "../../scripts/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { makeMedplumClient } from "../../src/shared/vendors/medplum/client.ts";
 import { medplumWebhook } from "../../src/shared/vendors/medplum/webhook.ts";
 import { everyPage } from "./stripe-setup.ts";

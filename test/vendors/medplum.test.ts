@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeMedplumSandbox, type MedplumSandbox } from "../../scripts/sandbox/medplum.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import type { Day } from "../../src/shared/day.ts";
 import type { Fetch } from "../../src/shared/vendors/call.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";

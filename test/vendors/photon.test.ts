@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makePhotonSandbox, PHOTON_SANDBOX_CLIENT } from "../../scripts/sandbox/photon.ts";
 import { PHOTON_CANARY } from "../../scripts/sandbox/photon/events.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import { UnreadableEvent } from "../../src/shared/vendors/webhook.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { makePhotonClient } from "../../src/shared/vendors/photon/client.ts";
 import { eventState, orderState } from "../../src/shared/vendors/photon/states.ts";
 import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";

@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { onTestFinished } from "vitest";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { makeStripeSandbox } from "../../scripts/sandbox/stripe.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import type { VendorEvent } from "../../src/shared/vendors/webhook.ts";

@@ -1,7 +1,7 @@
 import { GoTrueAdminApi } from "@supabase/supabase-js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
-import { seeded } from "../../scripts/sandbox/server.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { CALL_TIMEOUT_MS } from "../../src/shared/vendors/call.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import type { Login } from "../../src/shared/vendors/login.ts";

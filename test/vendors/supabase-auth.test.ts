@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AuthSandbox, makeAuthSandbox } from "../../scripts/sandbox/auth.ts";
-import { seeded, serveSandbox } from "../../scripts/sandbox/server.ts";
+import { serveSandbox } from "../../scripts/sandbox/server.ts";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
 import { type Login, LOGIN_REFUSALS } from "../../src/shared/vendors/login.ts";
+import { seeded } from "../../scripts/sandbox/random.ts";
 import { makeSupabaseAuthClient } from "../../src/shared/vendors/supabase-auth/client.ts";
 
 const NOW = new Date("2026-03-01T10:00:00Z");

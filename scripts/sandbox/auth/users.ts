@@ -1,21 +1,21 @@
-import { uuid } from "../medplum/store.ts";
-import { randomId } from "../server.ts";
+import { Refusal } from "../app.ts";
+import { randomId, uuid } from "../random.ts";
 
-/** How long a link in a mail is good: Supabase's default. */
+/** A link in a mail is good for this long: Supabase's default. */
 const LINK_SECONDS = 3600;
-/** Between two mails of one kind to one user: GOTRUE_SMTP_MAX_FREQUENCY's default. */
+/** The least time between two mails of one kind to one user: GOTRUE_SMTP_MAX_FREQUENCY's default. */
 const SECONDS_BETWEEN_MAILS = 60;
 const SESSION_SECONDS = 3600;
 
-/** The kinds of one-time tokens, as the table auth.one_time_tokens has them. */
+/** The kinds of one-time tokens in the table auth.one_time_tokens. */
 type TokenKind = "recovery_token" | "email_change_token_current" | "email_change_token_new";
 
 export interface AuthUser {
   id: string;
-  /** In lower case. Empty for somebody who signs in with a phone alone. */
+  /** In lower case. Empty for a user with only a phone. */
   email: string;
   emailConfirmedAt: Date | null;
-  /** What was asked for and not confirmed by everybody who must; empty when there is nothing. */
+  /** The requested email until every address that must confirm it did; else empty. */
   newEmail: string;
   emailChangeSentAt: Date | null;
   /** True once one of the two mails of a change was answered. */
@@ -23,7 +23,7 @@ export interface AuthUser {
   recoverySentAt: Date | null;
   lastSignInAt: Date | null;
   createdAt: Date;
-  /** A verified second factor: what changes the login needs a session that used it. */
+  /** A verified second factor. A change of the login then needs a session that used it. */
   hasSecondFactor: boolean;
   banned: boolean;
 }
@@ -31,27 +31,21 @@ export interface AuthUser {
 export interface AuthMail {
   to: string;
   userId: string;
-  kind: "email_change";
   /** The link in it. */
   url: string;
   at: Date;
 }
 
-/** An answer that is no success: Auth's own status, code and text. */
-export class AuthRefusal extends Error {
-  override name = "AuthRefusal";
-  readonly status: number;
-  readonly code: string;
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
+const expired = () => new Refusal(403, "otp_expired", "Email link is invalid or has expired");
+
+interface UsersDeps {
+  now: () => Date;
+  random: () => number;
+  /** The address for the links in mails. */
+  url: () => string;
 }
 
-const expired = () => new AuthRefusal(403, "otp_expired", "Email link is invalid or has expired");
-
-/** The users, their one-time tokens and sessions, and what a change of email does to them. */
+/** The users, their one-time tokens and sessions, and the change of their email. Throws {@link Refusal}. */
 export class Users {
   readonly byId = new Map<string, AuthUser>();
   readonly mails: AuthMail[] = [];
@@ -59,13 +53,13 @@ export class Users {
   bothConfirm = true;
   /** The setting "Confirm email". Off, a project takes addresses unproved. */
   confirmsEmail = true;
-  /** Null: as many mails as anybody likes. */
+  /** Null: no limit. */
   mailsPerHour: number | null = null;
   readonly #tokens = new Map<string, { userId: string; kind: TokenKind }>();
   readonly #sessions = new Map<string, { userId: string; until: Date }>();
-  readonly #deps: { now: () => Date; random: () => number; url: () => string };
+  readonly #deps: UsersDeps;
 
-  constructor(deps: { now: () => Date; random: () => number; url: () => string }) {
+  constructor(deps: UsersDeps) {
     this.#deps = deps;
   }
 
@@ -74,7 +68,7 @@ export class Users {
     return this.import(email, confirmed);
   }
 
-  /** As {@link create}, for many thousands at once: whether the address is free is not looked at. */
+  /** As {@link create}, for many thousands at once: does not check that the address is free. */
   import(email: string, confirmed: boolean): AuthUser {
     const now = this.#deps.now();
     const user: AuthUser = {
@@ -100,18 +94,18 @@ export class Users {
     return undefined;
   }
 
-  /** A token for a link that nobody is mailed. Whoever asked for one before holds a dead one. */
+  /** A token for a link that is not mailed. The user's earlier recovery token is dead from now on. */
   recoveryToken(user: AuthUser): string {
     user.recoverySentAt = this.#deps.now();
     return this.#newToken(user, "recovery_token");
   }
 
-  /** Signs in whoever holds the token; every other link to this user is dead from now on. */
+  /** Signs in the user of a recovery token. Every other link to this user is dead from now on. */
   recover(token: string): AuthUser {
-    const held = this.#tokens.get(token);
-    const user = held?.kind === "recovery_token" ? this.byId.get(held.userId) : undefined;
+    const issued = this.#tokens.get(token);
+    const user = issued?.kind === "recovery_token" ? this.byId.get(issued.userId) : undefined;
     if (!user || !isFresh(user.recoverySentAt, LINK_SECONDS, this.#deps.now())) throw expired();
-    if (user.banned) throw new AuthRefusal(403, "user_banned", "User is banned");
+    if (user.banned) throw new Refusal(403, "user_banned", "User is banned");
     this.#dropTokens(user);
     user.emailConfirmedAt ??= this.#deps.now();
     user.lastSignInAt = this.#deps.now();
@@ -125,10 +119,12 @@ export class Users {
     return { accessToken, refreshToken: randomId(this.#deps.random, "", 12), expiresAt };
   }
 
-  /** Whose session it is; undefined for one that is over. */
-  sessionUser(accessToken: string): AuthUser | undefined {
+  /** The user of an open session. */
+  sessionUser(accessToken: string): AuthUser {
     const session = this.#sessions.get(accessToken);
-    return session && session.until > this.#deps.now() ? this.byId.get(session.userId) : undefined;
+    const user = session && session.until > this.#deps.now() ? this.byId.get(session.userId) : undefined;
+    if (!user) throw new Refusal(403, "session_not_found", "Session from session_id claim does not exist");
+    return user;
   }
 
   closeSession(accessToken: string): void {
@@ -139,13 +135,13 @@ export class Users {
     return [...this.#sessions.values()].filter((session) => session.userId === userId).length;
   }
 
-  /** What a signed-in user's own change of email does: mails, and nothing else until they are answered. */
+  /** A signed-in user asks for another email: mails go out, and nothing changes until they are answered. */
   requestEmailChange(user: AuthUser, given: string): void {
     const email = given.toLowerCase();
     if (email === user.email) return;
-    // A session that was opened by a link has used one factor.
+    // A session that a link opened has used one factor.
     if (user.hasSecondFactor) {
-      throw new AuthRefusal(401, "insufficient_aal", "AAL2 session is required to update email or password");
+      throw new Refusal(401, "insufficient_aal", "AAL2 session is required to update email or password");
     }
     if (this.withEmail(email)) throw emailExists();
     const now = this.#deps.now();
@@ -158,19 +154,19 @@ export class Users {
     if (this.bothConfirm && user.email !== "") this.#mail(user, user.email, "email_change_token_current");
   }
 
-  /** Somebody opens the link in a mail. True when the email is now the new one. */
+  /** A reader opens the link in a mail. True when the email is now the new one. */
   confirmEmailChange(token: string): boolean {
-    const held = this.#tokens.get(token);
-    const user = held && held.kind !== "recovery_token" ? this.byId.get(held.userId) : undefined;
+    const issued = this.#tokens.get(token);
+    const user = issued && issued.kind !== "recovery_token" ? this.byId.get(issued.userId) : undefined;
     if (!user || !isFresh(user.emailChangeSentAt, LINK_SECONDS, this.#deps.now())) throw expired();
     if (this.bothConfirm && !user.halfConfirmed && user.email !== "") {
       user.halfConfirmed = true;
       this.#tokens.delete(token);
       return false;
     }
-    // The unique index is looked at last: somebody else may have been faster.
+    // The unique index comes last: another user may have taken the address meanwhile.
     if (this.withEmail(user.newEmail)) {
-      throw new AuthRefusal(500, "unexpected_failure", "Error confirm email");
+      throw new Refusal(500, "unexpected_failure", "Error confirm email");
     }
     user.email = user.newEmail;
     user.newEmail = "";
@@ -183,7 +179,7 @@ export class Users {
   #mail(user: AuthUser, to: string, kind: TokenKind): void {
     const query = new URLSearchParams({ token: this.#newToken(user, kind), type: "email_change" });
     const url = `${this.#deps.url()}/auth/v1/verify?${query}`;
-    this.mails.push({ to, userId: user.id, kind: "email_change", url, at: this.#deps.now() });
+    this.mails.push({ to, userId: user.id, url, at: this.#deps.now() });
   }
 
   #countMails(now: Date): void {
@@ -194,8 +190,8 @@ export class Users {
 
   /** One token of a kind per user. */
   #newToken(user: AuthUser, kind: TokenKind): string {
-    for (const [token, held] of this.#tokens) {
-      if (held.userId === user.id && held.kind === kind) this.#tokens.delete(token);
+    for (const [token, issued] of this.#tokens) {
+      if (issued.userId === user.id && issued.kind === kind) this.#tokens.delete(token);
     }
     const token = randomId(this.#deps.random, "", 56, "0123456789abcdef");
     this.#tokens.set(token, { userId: user.id, kind });
@@ -211,10 +207,10 @@ function isFresh(at: Date | null, seconds: number, now: Date): boolean {
   return at !== null && now.getTime() - at.getTime() < seconds * 1000;
 }
 
-function emailExists(): AuthRefusal {
-  return new AuthRefusal(422, "email_exists", "A user with this email address has already been registered");
+function emailExists(): Refusal {
+  return new Refusal(422, "email_exists", "A user with this email address has already been registered");
 }
 
-function tooManyMails(): AuthRefusal {
-  return new AuthRefusal(429, "over_email_send_rate_limit", "email rate limit exceeded");
+function tooManyMails(): Refusal {
+  return new Refusal(429, "over_email_send_rate_limit", "email rate limit exceeded");
 }

@@ -1,18 +1,12 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
 import { hmacSha256, toHex } from "../../../src/shared/vendors/signing.ts";
 import type { Outbox } from "../outbox.ts";
-import { type SandboxDeps, ulid } from "../server.ts";
+import { ulid } from "../random.ts";
+import type { SandboxDeps } from "../server.ts";
 import { type SandboxPerson, text } from "./people.ts";
 
-export interface Hooks {
-  /** The webhook action of our own campaign, whose body we defined. */
-  profileChanged(person: SandboxPerson): void;
-  /** A reporting webhook. */
-  unsubscribed(person: SandboxPerson): void;
-}
-
-/** What Customer.io sends, signed at the moment it is sent. */
-export function makeHooks(deps: SandboxDeps, outbox: Outbox): Hooks {
+/** Customer.io's webhooks, signed as they are sent. */
+export function makeHooks(deps: SandboxDeps, outbox: Outbox) {
   function send(id: string, message: Record<string, Json>): void {
     const body = JSON.stringify(message);
     outbox.push({
@@ -33,7 +27,8 @@ export function makeHooks(deps: SandboxDeps, outbox: Outbox): Hooks {
   }
 
   return {
-    profileChanged(person) {
+    /** The webhook action of our own campaign, with a body that we defined. */
+    profileChanged(person: SandboxPerson): void {
       const id = `7-${person.cioId}-${ulid(deps.now(), deps.random)}`;
       send(id, {
         event_id: id,
@@ -44,7 +39,8 @@ export function makeHooks(deps: SandboxDeps, outbox: Outbox): Hooks {
         phone: text(person, "phone"),
       });
     },
-    unsubscribed(person) {
+    /** A reporting webhook. */
+    unsubscribed(person: SandboxPerson): void {
       const id = ulid(deps.now(), deps.random);
       const email = text(person, "email");
       send(id, {

@@ -1,22 +1,23 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
-import { randomId } from "../server.ts";
+import { randomId } from "../random.ts";
+import { mustHave } from "../shelf.ts";
 
 export interface SandboxPerson {
   id: string;
   cioId: string;
-  /** Each attribute with the time (s) it was last written. A cleared one is null or empty. */
+  /** Each attribute with the time (s) of its last write. A cleared one is null or empty. */
   attributes: Map<string, { value: Json; at: number }>;
 }
 
-export interface PeopleDeps {
+interface PeopleDeps {
   random: () => number;
   /** Now, in whole seconds. */
   seconds: () => number;
-  /** Called when the email or phone of somebody who was there before came out different. */
+  /** Called when a known person's email or phone changes. */
   onContactChange: (person: SandboxPerson) => void;
 }
 
-/** The people of the workspace, and how what is written to them settles. */
+/** The people of the workspace and their attributes. */
 export class People {
   readonly byId = new Map<string, SandboxPerson>();
   readonly suppressed = new Set<string>();
@@ -28,14 +29,12 @@ export class People {
     this.#deps = deps;
   }
 
-  /** Throws for an unknown person: a mistake of the caller in the sandbox's own process. */
+  /** Throws for an unknown person. */
   get(id: string): SandboxPerson {
-    const person = this.byId.get(id);
-    if (!person) throw new Error(`the CRM sandbox has no person ${id}`);
-    return person;
+    return mustHave(this.byId, id);
   }
 
-  /** The path's person: our id, or `cio_` and Customer.io's. */
+  /** Our id of the person in a path, which has our id or `cio_` and Customer.io's. */
   idIn(segment: string): string {
     return segment.startsWith("cio_") ? this.#byCioId.get(segment.slice(4)) ?? segment : segment;
   }
@@ -48,7 +47,7 @@ export class People {
     return person;
   }
 
-  /** What an API call does: `_update` never makes a person, `_timestamp` says how old the values are. */
+  /** An API call writes attributes: `_update` never makes a person, `_timestamp` is the time (s) of the values. */
   identify(id: string, { _timestamp, _update, ...values }: Record<string, Json>): void {
     if (this.suppressed.has(id)) return;
     const known = this.byId.get(id);
@@ -59,12 +58,12 @@ export class People {
     else this.write(this.create(id), values, at);
   }
 
-  /** How many API calls wrote to this person, with or without an effect. */
+  /** The number of API calls that wrote to this person, with or without an effect. */
   writes(id: string): number {
     return this.#writes.get(id) ?? 0;
   }
 
-  /** As {@link People.write}; the campaign cannot tell who wrote, so that our own update sets it off, too. */
+  /** As {@link People.write}, and sets off the campaign. Our own updates do so too: it cannot tell them apart. */
   change(person: SandboxPerson, values: Record<string, Json>, at = this.#deps.seconds()): void {
     const before = contact(person);
     this.write(person, values, at);
@@ -84,7 +83,7 @@ export class People {
     else this.byId.delete(id);
   }
 
-  /** `into` takes what it does not have itself; `from` is gone, and its id is free again. */
+  /** `into` takes the attributes that it lacks; `from` is gone, and its id is free again. */
   merge(from: string, into: string): void {
     const [gone, kept] = [this.get(from), this.get(into)];
     const gaps = [...gone.attributes].filter(([name]) => text(kept, name) === "");

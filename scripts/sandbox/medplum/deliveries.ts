@@ -4,15 +4,15 @@ import type { SandboxDeps } from "../server.ts";
 import type { Change, FhirStore, ResourceType } from "./store.ts";
 
 /**
- * How Medplum's subscription worker behaves: it sends the resource as it was at that version, but drops the job
- * when the resource is gone by then, and drops a retry when there is a newer version. Deletes are always sent.
- * The outbox knows nothing of that, so a dropped try carries this header, never leaves the sandbox, and comes
- * back with a status that no endpoint gives; its message is then in `outbox.givenUp`.
+ * Medplum's subscription worker sends the resource as it was at that version. It drops the job when the resource is
+ * gone by then, and drops a retry when there is a newer version. Deletes are always sent. The outbox does not know
+ * these rules: a dropped try carries this header, never leaves the sandbox, and gets a status that no endpoint gives.
+ * Its message is then in `outbox.givenUp`.
  */
 const DROPPED_HEADER = "x-sandbox-dropped";
 const DROPPED_STATUS = 598;
 
-/** Any answer but 2xx is tried again, without end: a run of the sandbox is shorter than Medplum's 18 tries. */
+/** Tries again after any answer but 2xx, without end: a run of the sandbox is shorter than Medplum's 18 tries. */
 export function makeOutbox({ webhook, fetch, now, random }: SandboxDeps): Outbox {
   const send: typeof fetch = async (url, init) =>
     new Headers(init?.headers).has(DROPPED_HEADER)
@@ -20,7 +20,6 @@ export function makeOutbox({ webhook, fetch, now, random }: SandboxDeps): Outbox
       : await fetch(url, init);
   return new Outbox({ url: webhook.url, fetch: send, now, random }, {
     givesUpOn: (status) => status === DROPPED_STATUS,
-    headOfLine: false,
   });
 }
 

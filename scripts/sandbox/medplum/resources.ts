@@ -1,10 +1,10 @@
 import { dayIn } from "../../../src/shared/day.ts";
 import type { Resource, ResourceBody } from "./store.ts";
 
-/** Whoever writes a day into the record writes that of the clinic. */
+/** A day in the record is a day of the clinic. */
 const CLINIC_ZONE = "America/New_York";
 
-/** A postal address as FHIR writes it, before it has a use or a period. */
+/** A postal address in FHIR's form, without a use or a period. */
 export interface SandboxAddress {
   line: string[];
   city: string;
@@ -24,10 +24,10 @@ export interface NewPatient {
 
 export type Identifier = { system: string; value: string };
 
-/** What a prescriber decides. Null: not said. A new drug needs its code and its text together. */
+/** A prescriber's decisions. Null: not given. A new drug needs its code and its text together. */
 export interface PrescriptionTerms {
   rxnorm: string;
-  /** What the pharmacist reads. A medical fact: it must never show up outside the health record. */
+  /** The text for the pharmacist. A medical fact: it must never show up outside the health record. */
   drug: string;
   /** Fills after the first one. */
   repeats: number | null;
@@ -37,7 +37,7 @@ export interface PrescriptionTerms {
   status: string;
 }
 
-export const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
+const RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm";
 export const PHARMACY_ORDER_SYSTEM = "https://pharmacy.example/order-id";
 const UCUM = "http://unitsofmeasure.org";
 
@@ -57,25 +57,21 @@ export function patientResource(
   };
 }
 
-/** The Patient after a move: what was in use becomes old, and the list keeps it. */
-export function afterMove(
-  { address: held, ...patient }: Resource,
-  to: SandboxAddress,
-  at: Date,
-): ResourceBody {
-  const before = (held ?? []).map((one) =>
+/** The Patient after a move: addresses in use become old and stay in the list. */
+export function afterMove({ address, ...patient }: Resource, to: SandboxAddress, at: Date): ResourceBody {
+  const former = (address ?? []).map((one) =>
     one.use === "old" ? one : { ...one, use: "old", period: { ...one.period, end: dayIn(at, CLINIC_ZONE) } }
   );
-  return { ...patient, address: [...before, homeAddress(to, at)] };
+  return { ...patient, address: [...former, homeAddress(to, at)] };
 }
 
-/** The Patient with another email address: the one before stays, as old. */
+/** The Patient with another email address: the former one stays, as old. */
 export function withEmail({ telecom, ...patient }: Resource, email: string): ResourceBody {
-  const held = (telecom ?? []).map((one) => one.system === "email" ? { ...one, use: "old" } : one);
-  return { ...patient, telecom: [...held, { system: "email", value: email, use: "home", rank: 1 }] };
+  const former = (telecom ?? []).map((one) => one.system === "email" ? { ...one, use: "old" } : one);
+  return { ...patient, telecom: [...former, { system: "email", value: email, use: "home", rank: 1 }] };
 }
 
-/** The two sides of a merge: the old record is in use no more, and each names the other. */
+/** The two records after a merge: the old one is inactive, and each links to the other. */
 export function afterMerge(old: Resource, kept: Resource): { old: ResourceBody; kept: ResourceBody } {
   return {
     old: { ...old, active: false, link: [...(old.link ?? []), linkTo(kept, "replaced-by")] },
@@ -110,13 +106,13 @@ export function prescriptionResource(
   }, terms);
 }
 
-/** The same prescription on other terms; what `terms` does not name stays. */
-export function withTerms(held: ResourceBody, terms: Partial<PrescriptionTerms>): ResourceBody {
+/** The same prescription on other terms. An absent term stays as it is. */
+export function withTerms(former: ResourceBody, terms: Partial<PrescriptionTerms>): ResourceBody {
   const { rxnorm, drug, repeats, validUntil, daysSupply, status } = terms;
   if ((rxnorm === undefined) !== (drug === undefined)) throw new Error("a drug needs its code and its text");
-  const { validityPeriod, ...dispenseRequest } = held.dispenseRequest ?? {};
+  const { validityPeriod, ...dispenseRequest } = former.dispenseRequest ?? {};
   return {
-    ...held,
+    ...former,
     ...(status === undefined ? {} : { status }),
     ...(rxnorm === undefined || drug === undefined ? {} : medication(rxnorm, drug)),
     dispenseRequest: {

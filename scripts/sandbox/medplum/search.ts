@@ -1,3 +1,4 @@
+import { Refusal } from "../app.ts";
 import type { FhirStore, Resource, ResourceType } from "./store.ts";
 
 /** Medplum's limits: docs, Search. */
@@ -36,21 +37,16 @@ const COMPARE: Record<string, (a: number, b: number) => boolean> = {
   lt: (a, b) => a < b,
 };
 
-/** A search that Medplum answers with 400. */
-export class BadSearch extends Error {
-  override name = "BadSearch";
-}
-
-/** One page of a search as a Bundle; `url` is the request's, which the links repeat. Unknown parameters throw. */
+/** One page of a search as a Bundle. Its links repeat `url`, the request's. Unknown parameters are refused. */
 export function search(store: FhirStore, type: ResourceType, url: URL): Record<string, unknown> {
   const query = url.searchParams;
   const count = Math.min(wholeNumber(query, "_count", DEFAULT_COUNT), MAX_COUNT);
   const offset = wholeNumber(query, "_offset", 0);
-  if (offset > MAX_OFFSET) throw new BadSearch("Search offset exceeds maximum");
+  if (offset > MAX_OFFSET) throw badSearch("Search offset exceeds maximum");
   const sort = query.get("_sort");
-  if (sort !== null && !/^-?_lastUpdated$/.test(sort)) throw new BadSearch("Unknown sort");
+  if (sort !== null && !/^-?_lastUpdated$/.test(sort)) throw badSearch("Unknown sort");
   const cursor = query.get("_cursor");
-  if (cursor !== null && sort !== "_lastUpdated") throw new BadSearch("Cursor needs _sort=_lastUpdated");
+  if (cursor !== null && sort !== "_lastUpdated") throw badSearch("Cursor needs _sort=_lastUpdated");
 
   const elements = query.get("_elements") ?? query.get("_fields");
   const found = candidates(store, type, query).filter((resource) => matches(type, resource, query));
@@ -80,7 +76,7 @@ export function search(store: FhirStore, type: ResourceType, url: URL): Record<s
   };
 }
 
-/** What may match: few where the query names a subject or a prescription, else everything. */
+/** The resources of the named subjects or prescriptions; every resource where the query names none. */
 function candidates(store: FhirStore, type: ResourceType, query: URLSearchParams): Resource[] {
   const names = query.get("prescription") ?? query.get("subject");
   if (names === null) return [...store.current[type].values()];
@@ -91,7 +87,7 @@ function candidates(store: FhirStore, type: ResourceType, query: URLSearchParams
   return [...found.values()];
 }
 
-/** `_elements`: what was asked for, and what a resource is known by. */
+/** `_elements`: the fields asked for, and those that identify a resource. */
 function subset(resource: Resource, elements: readonly string[]): object {
   const kept = new Set(["resourceType", "id", "meta", ...elements]);
   return Object.fromEntries(Object.entries(resource).filter(([name]) => kept.has(name)));
@@ -101,7 +97,7 @@ function matches(type: ResourceType, resource: Resource, query: URLSearchParams)
   for (const [name, value] of query) {
     if (["_count", "_offset", "_sort", "_cursor", "_elements", "_fields"].includes(name)) continue;
     const test = name === "_lastUpdated" ? byLastUpdated : PARAMETERS[type][name];
-    if (!test) throw new BadSearch(`Unknown search parameter for ${type}`);
+    if (!test) throw badSearch(`Unknown search parameter for ${type}`);
     if (!test(resource, value)) return false;
   }
   return true;
@@ -110,11 +106,11 @@ function matches(type: ResourceType, resource: Resource, query: URLSearchParams)
 const byLastUpdated: Test = ({ meta }, value) => {
   const compare = COMPARE[value.slice(0, 2)];
   const bound = Date.parse(value.slice(2));
-  if (!compare || Number.isNaN(bound)) throw new BadSearch("Invalid _lastUpdated");
+  if (!compare || Number.isNaN(bound)) throw badSearch("Invalid _lastUpdated");
   return compare(Date.parse(meta.lastUpdated), bound);
 };
 
-/** Where a resource stands in the order of last update; opaque to clients. ISO instants sort as text. */
+/** The resource's rank in the order of last update; opaque to clients. ISO instants sort as text. */
 function cursorOf({ meta, id }: Resource): string {
   return `1-${meta.lastUpdated}-${id}`;
 }
@@ -122,6 +118,10 @@ function cursorOf({ meta, id }: Resource): string {
 function wholeNumber(query: URLSearchParams, name: string, otherwise: number): number {
   const value = query.get(name);
   if (value === null) return otherwise;
-  if (!/^\d{1,9}$/.test(value)) throw new BadSearch(`Invalid ${name}`);
+  if (!/^\d{1,9}$/.test(value)) throw badSearch(`Invalid ${name}`);
   return Number(value);
+}
+
+function badSearch(message: string): Refusal {
+  return new Refusal(400, "invalid", message);
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { randomId } from "../server.ts";
+import { uuid } from "../random.ts";
 
-/** The types that Clockwork has to do with, and what the fault operations call them. */
+/** The types that Clockwork reads, and their names in fault operations. */
 export const RESOURCE_TYPES = {
   Patient: { one: "patient", many: "patients" },
   MedicationRequest: { one: "prescription", many: "prescriptions" },
@@ -12,7 +12,7 @@ export type ResourceType = keyof typeof RESOURCE_TYPES;
 const periodSchema = z.looseObject({ start: z.string().optional(), end: z.string().optional() });
 const referenceSchema = z.looseObject({ reference: z.string() });
 
-/** A resource as written: the fields the sandbox itself looks at; the rest is carried as it came. */
+/** A resource as written: the fields that the sandbox itself reads. Any other one stays as it came. */
 export const bodySchema = z.looseObject({
   id: z.string().optional(),
   status: z.string().optional(),
@@ -37,11 +37,9 @@ export type Resource = ResourceBody & {
   meta: { versionId: string; lastUpdated: string; author: { reference: string } };
 };
 
-export type Interaction = "create" | "update" | "delete";
-
-/** One state of a resource. `resource` is null where it was deleted. */
-export interface Version {
-  interaction: Interaction;
+/** One state of a resource. `resource` is null for a delete. */
+interface Version {
+  interaction: "create" | "update" | "delete";
   versionId: string;
   lastUpdated: string;
   resource: Resource | null;
@@ -53,7 +51,7 @@ export interface Change {
   version: Version;
 }
 
-export interface StoreDeps {
+interface StoreDeps {
   now: () => Date;
   random: () => number;
   author: string;
@@ -70,7 +68,7 @@ export class FhirStore {
   } satisfies Record<ResourceType, Map<string, Resource>>;
   /** Every version, oldest first, by `Type/id`. Deleted resources keep theirs. */
   readonly history = new Map<string, Version[]>();
-  /** The live resources again, so that a search looks at few: by type and what they name. */
+  /** The live resources by type and the names in them, so that a search reads few. */
   readonly #named = new Map<string, Map<string, Resource>>();
   readonly #deps: StoreDeps;
 
@@ -84,31 +82,30 @@ export class FhirStore {
     return this.#write(type, id, body, "create");
   }
 
-  /** A new version; writing what is there already makes none. Throws for a resource that is not there. */
+  /** Writes a new version; equal content makes none. Throws for an unknown or deleted resource. */
   update(type: ResourceType, id: string, body: ResourceBody): Resource {
-    const held = this.get(type, id);
-    if (contentOf(held) === contentOf({ ...body, resourceType: type, id })) return held;
+    const former = this.get(type, id);
+    if (contentOf(former) === contentOf({ ...body, resourceType: type, id })) return former;
     return this.#write(type, id, body, "update");
   }
 
-  /** Deleting twice is the same as deleting once. */
+  /** A second delete does nothing. */
   delete(type: ResourceType, id: string): void {
-    const held = this.current[type].get(id);
-    if (!held) return;
+    const former = this.current[type].get(id);
+    if (!former) return;
     this.current[type].delete(id);
-    this.#forget(held);
-    const version = { interaction: "delete", ...this.#stamp(), resource: null } as const;
-    this.#append(type, id, version);
+    this.#forget(former);
+    this.#append(type, id, { interaction: "delete", ...this.#stamp(), resource: null });
   }
 
-  /** The live resource; throws when it is not there. */
+  /** The live resource. Throws for an unknown or deleted one. */
   get(type: ResourceType, id: string): Resource {
     const resource = this.current[type].get(id);
     if (!resource) throw new Error(`no ${type}/${id}`);
     return resource;
   }
 
-  /** The live resources of a type that name this subject (`Patient/…`), prescription (`MedicationRequest/…`) or identifier's value. */
+  /** The type's live resources with this subject (`Patient/…`), prescription (`MedicationRequest/…`) or identifier. */
   naming(type: ResourceType, name: string): Iterable<Resource> {
     return this.#named.get(`${type} ${name}`)?.values() ?? [];
   }
@@ -163,13 +160,7 @@ function namesIn({ resourceType, subject, authorizingPrescription, identifier }:
   return names.flatMap((name) => name === undefined ? [] : [`${resourceType} ${name}`]);
 }
 
-export function uuid(random: () => number): string {
-  const hex = randomId(random, "", 32, "0123456789abcdef");
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20)]
-    .join("-");
-}
-
-/** Everything but `meta`, whatever the order of the fields. */
+/** All fields but `meta`, in a fixed order. */
 function contentOf({ meta: _meta, ...content }: ResourceBody): string {
   return JSON.stringify(
     content,

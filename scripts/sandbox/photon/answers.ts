@@ -1,14 +1,10 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
+import { mustHave } from "../shelf.ts";
 import type { FieldMap } from "./document.ts";
-import {
-  mustHave,
-  type PhotonOrder,
-  type PhotonPrescription,
-  type PhotonState,
-  prescriptionState,
-} from "./state.ts";
+import { type PhotonOrder, type PhotonPrescription, type PhotonState, prescriptionState } from "./state.ts";
 
-/** What can be asked of an order and of a prescription, and the whole answer it is cut from. */
+// The fields that a query can ask for. An answer has these and more: it is cut to the fields asked for.
+
 const REFERENCE = { id: true, externalId: true } as const;
 const ADDRESS = {
   name: { first: true, last: true },
@@ -46,10 +42,7 @@ export const PRESCRIPTION_FIELDS: FieldMap = {
 export function orderAnswer(order: PhotonOrder, state: PhotonState): Json {
   const { address, fulfillment } = order;
   return {
-    id: order.id,
-    externalId: order.externalId,
-    state: order.state,
-    createdAt: order.createdAt,
+    ...order,
     patient: { ...mustHave(state.patients, order.patientId) },
     pharmacy: order.pharmacyId === null ? null : { id: order.pharmacyId },
     address: { ...address, name: address.name ?? null, street2: address.street2 ?? null },
@@ -67,17 +60,9 @@ export function orderAnswer(order: PhotonOrder, state: PhotonState): Json {
 
 export function prescriptionAnswer(rx: PhotonPrescription, state: PhotonState, now: Date): Json {
   return {
-    id: rx.id,
-    externalId: rx.externalId,
+    ...rx,
     state: prescriptionState(rx, now),
     patient: { ...mustHave(state.patients, rx.patientId) },
     treatment: { id: rx.treatmentId },
-    instructions: rx.instructions,
-    writtenAt: rx.writtenAt,
-    effectiveDate: rx.effectiveDate,
-    expirationDate: rx.expirationDate,
-    fillsAllowed: rx.fillsAllowed,
-    fillsRemaining: rx.fillsRemaining,
-    daysSupply: rx.daysSupply,
   };
 }

@@ -1,7 +1,7 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
-import { invalidQuery } from "./refusal.ts";
+import { Refusal } from "../app.ts";
 
-/** A field and, for an object, what is asked of it. */
+/** A field and, for an object, the fields asked of it. */
 export interface Selection {
   name: string;
   fields: Selection[] | null;
@@ -24,7 +24,7 @@ export interface FieldMap {
 
 /**
  * Reads the part of GraphQL that a machine client sends: one operation with one root field, whose arguments are
- * variables. No aliases, fragments, directives or literals: those are refused, not misread.
+ * variables. Aliases, fragments, directives and literals are refused, not misread.
  */
 export function parseOperation(text: string): ParsedOperation {
   const tokens = tokenize(text);
@@ -43,6 +43,12 @@ export function parseOperation(text: string): ParsedOperation {
     if (!/^[A-Za-z_]/.test(token)) throw invalidQuery("expected a name");
     return token;
   };
+  const parenthesised = (read: () => void) => {
+    if (peek() !== "(") return;
+    take();
+    while (peek() !== ")") read();
+    take();
+  };
   const selectionSet = (): Selection[] => {
     expect("{");
     const fields: Selection[] = [];
@@ -56,31 +62,23 @@ export function parseOperation(text: string): ParsedOperation {
   const kind = name();
   if (peek() !== "(" && peek() !== "{") name();
   const variables = new Map<string, boolean>();
-  if (peek() === "(") {
-    take();
-    while (peek() !== ")") {
-      expect("$");
-      const variable = name();
-      expect(":");
-      let last = "";
-      while (peek() !== "$" && peek() !== ")") last = take();
-      variables.set(variable, last === "!");
-    }
-    take();
-  }
+  parenthesised(() => {
+    expect("$");
+    const variable = name();
+    expect(":");
+    let last = "";
+    while (peek() !== "$" && peek() !== ")") last = take();
+    variables.set(variable, last === "!");
+  });
   expect("{");
   const field = name();
   const args = new Map<string, string>();
-  if (peek() === "(") {
-    take();
-    while (peek() !== ")") {
-      const arg = name();
-      expect(":");
-      expect("$");
-      args.set(arg, name());
-    }
-    take();
-  }
+  parenthesised(() => {
+    const arg = name();
+    expect(":");
+    expect("$");
+    args.set(arg, name());
+  });
   const selection = peek() === "{" ? selectionSet() : null;
   expect("}");
   if (at !== tokens.length) throw invalidQuery("one operation, please");
@@ -97,7 +95,7 @@ function tokenize(text: string): string[] {
   return tokens;
 }
 
-/** Refuses a selection that the type does not have. Comes before the operation runs, as on a real server. */
+/** Refuses a selection that the type does not have, before the operation runs, as a real server does. */
 export function checkSelection(selection: Selection[] | null, type: true | FieldMap, path: string): void {
   if (type === true) {
     if (selection !== null) throw invalidQuery(`${path} has no fields`);
@@ -111,9 +109,13 @@ export function checkSelection(selection: Selection[] | null, type: true | Field
   }
 }
 
-/** Cuts an answer down to what was asked for. */
+/** Cuts an answer down to the fields asked for. */
 export function pick(value: Json, selection: Selection[] | null): Json {
   if (selection === null || value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map((item) => pick(item, selection));
   return Object.fromEntries(selection.map(({ name, fields }) => [name, pick(value[name] ?? null, fields)]));
+}
+
+export function invalidQuery(message: string): Refusal {
+  return new Refusal(400, "GRAPHQL_VALIDATION_FAILED", message);
 }

@@ -1,33 +1,23 @@
 import type { Json } from "../../../src/shared/vendors/contract.ts";
 import { hmacSha256, toHex } from "../../../src/shared/vendors/signing.ts";
 import type { Outbox } from "../outbox.ts";
-import { type SandboxDeps, ulid } from "../server.ts";
+import { ulid } from "../random.ts";
+import type { SandboxDeps } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import type { PhotonOrder, PhotonPatient, PhotonPrescription, PhotonState } from "./state.ts";
-import { mustHave } from "./state.ts";
 
-/** Free text that only a clinic may read. Wherever it turns up outside Photon, something leaked. */
+/** Free text that only a clinic may read. Outside Photon it is a leak. */
 export const PHOTON_CANARY = "CANARY-PHOTON the patient reports a rash, halve the evening dose";
 
 const SOURCE = "org:org_SandboxClinic1";
 
-export interface PhotonEvents {
-  order(type: OrderEventType, order: PhotonOrder): void;
-  prescription(type: PrescriptionEventType, prescription: PhotonPrescription): void;
-}
+type OrderEventType = "created" | "placed" | "fulfillment" | "rerouted" | "completed" | "canceled" | "error";
 
-export type OrderEventType =
-  | "created"
-  | "placed"
-  | "fulfillment"
-  | "rerouted"
-  | "completed"
-  | "canceled"
-  | "error";
-export type PrescriptionEventType = "created" | "depleted" | "active" | "canceled";
+export type PhotonEvents = ReturnType<typeof makeEvents>;
 
-/** Photon's webhooks as its docs show them: one CloudEvent, one POST, signed at the moment it is sent. */
-export function makeEvents(deps: SandboxDeps, state: PhotonState, outbox: Outbox): PhotonEvents {
-  function push(type: string, subject: string, data: { [key: string]: Json }): void {
+/** Photon's webhooks as its docs show them: one CloudEvent, one POST, signed as it is sent. */
+export function makeEvents(deps: SandboxDeps, state: PhotonState, outbox: Outbox) {
+  function push(type: string, subject: string, data: Record<string, Json>): void {
     const now = deps.now();
     const id = ulid(now, deps.random);
     const body = JSON.stringify({
@@ -54,7 +44,7 @@ export function makeEvents(deps: SandboxDeps, state: PhotonState, outbox: Outbox
   }
 
   return {
-    order(type, order) {
+    order(type: OrderEventType, order: PhotonOrder): void {
       const patient = patientRef(mustHave(state.patients, order.patientId));
       push(`photon:order:${type}`, order.id, {
         id: order.id,
@@ -63,7 +53,10 @@ export function makeEvents(deps: SandboxDeps, state: PhotonState, outbox: Outbox
         patient,
       });
     },
-    prescription(type, prescription) {
+    prescription(
+      type: "created" | "depleted" | "active" | "canceled",
+      prescription: PhotonPrescription,
+    ): void {
       const patient = patientRef(mustHave(state.patients, prescription.patientId));
       push(`photon:prescription:${type}`, prescription.id, {
         id: prescription.id,
@@ -75,11 +68,7 @@ export function makeEvents(deps: SandboxDeps, state: PhotonState, outbox: Outbox
   };
 }
 
-function orderDetails(
-  type: OrderEventType,
-  order: PhotonOrder,
-  state: PhotonState,
-): { [key: string]: Json } {
+function orderDetails(type: OrderEventType, order: PhotonOrder, state: PhotonState): Record<string, Json> {
   switch (type) {
     case "created": {
       const fills = order.fills.map(({ id, prescriptionId }) => {
@@ -105,7 +94,7 @@ function orderDetails(
   }
 }
 
-function prescriptionDetails(prescription: PhotonPrescription): { [key: string]: Json } {
+function prescriptionDetails(prescription: PhotonPrescription): Record<string, Json> {
   return {
     treatmentId: prescription.treatmentId,
     prescriberId: "usr_SandboxPrescriber",

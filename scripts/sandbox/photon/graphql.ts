@@ -1,14 +1,21 @@
 import { z } from "zod";
 import type { Json } from "../../../src/shared/vendors/contract.ts";
+import { Refusal } from "../app.ts";
+import { type Shelf, take } from "../shelf.ts";
 import { ORDER_FIELDS, orderAnswer, PRESCRIPTION_FIELDS, prescriptionAnswer } from "./answers.ts";
-import { checkSelection, type FieldMap, type ParsedOperation, parseOperation, pick } from "./document.ts";
+import {
+  checkSelection,
+  type FieldMap,
+  invalidQuery,
+  type ParsedOperation,
+  parseOperation,
+  pick,
+} from "./document.ts";
 import type { PhotonOrders } from "./orders.ts";
-import { invalidQuery, PhotonRefusal } from "./refusal.ts";
-import type { Rows } from "./rows.ts";
-import { type PhotonOrder, type PhotonPrescription, type PhotonState, prescriptionState } from "./state.ts";
+import { addressInput, type PhotonOrder, type PhotonState, prescriptionState } from "./state.ts";
 
-/** What the faults call each operation. */
-export const OPERATION_NAMES: ReadonlyMap<string, string> = new Map([
+/** The operations' names for faults. */
+const OPERATION_NAMES: ReadonlyMap<string, string> = new Map([
   ["createOrder", "create order"],
   ["order", "get order"],
   ["orders", "list orders"],
@@ -19,89 +26,75 @@ export const OPERATION_NAMES: ReadonlyMap<string, string> = new Map([
 const DEFAULT_PAGE = 25;
 
 const id = z.string().min(1);
-const address = z.strictObject({
-  name: z.strictObject({ first: z.string(), last: z.string() }).nullish(),
-  street1: z.string(),
-  street2: z.string().nullish(),
-  city: z.string(),
-  state: z.string(),
-  postalCode: z.string(),
-  country: z.string(),
-});
 const createArgs = z.strictObject({
   patientId: id,
   fills: z.array(z.strictObject({ prescriptionId: id })).min(1),
-  address,
+  address: addressInput,
   externalId: id.nullish(),
   pharmacyId: id.nullish(),
 });
-const page = { after: id.nullish(), first: z.number().int().positive().nullish() };
-const filter = z.strictObject({ patientId: id.nullish(), state: z.string().nullish() }).nullish();
-const listArgs = z.strictObject({ ...page, filter });
+const cancelArgs = z.strictObject({ id, reason: z.string().nullish() });
+const listArgs = z.strictObject({
+  after: id.nullish(),
+  first: z.number().int().positive().nullish(),
+  filter: z.strictObject({ patientId: id.nullish(), state: z.string().nullish() }).nullish(),
+});
 
 interface Operation {
   kind: "query" | "mutation";
   type: FieldMap;
-  /** The arguments it knows; anything else is refused before it runs. */
+  /** The known arguments. Any other one is refused before the operation runs. */
   args: readonly string[];
   run(args: unknown): Json;
 }
 
-/** Runs one request body against Photon's schema as far as the sandbox has it. Throws {@link PhotonRefusal}. */
+function operation<Args extends z.ZodObject>(
+  kind: Operation["kind"],
+  type: FieldMap,
+  args: Args,
+  run: (args: z.output<Args>) => Json,
+): Operation {
+  return {
+    kind,
+    type,
+    args: Object.keys(args.shape),
+    run(given) {
+      const parsed = args.safeParse(given);
+      if (!parsed.success) throw badInput("the arguments do not fit");
+      return run(parsed.data);
+    },
+  };
+}
+
+/** Runs one request body against the part of Photon's schema that the sandbox has. Throws {@link Refusal}. */
 export function makeGraphqlExecutor(
   state: PhotonState,
   orders: PhotonOrders,
   now: () => Date,
 ): (request: unknown) => { data: { [field: string]: Json } } {
   const toOrder = (order: PhotonOrder) => orderAnswer(order, state);
-  const toPrescription = (rx: PhotonPrescription) => prescriptionAnswer(rx, state, now());
 
   const operations: Record<string, Operation> = {
-    createOrder: {
-      kind: "mutation",
-      type: ORDER_FIELDS,
-      args: Object.keys(createArgs.shape),
-      run(args) {
-        const { fills, patientId, externalId, pharmacyId, address } = readArgs(createArgs, args);
-        return toOrder(orders.create({
-          patientId,
-          prescriptionIds: fills.map((fill) => fill.prescriptionId),
-          address,
-          externalId: externalId ?? null,
-          pharmacyId: pharmacyId ?? null,
-        }));
-      },
-    },
-    cancelOrder: {
-      kind: "mutation",
-      type: ORDER_FIELDS,
-      args: ["id", "reason"],
-      run: (args) =>
-        toOrder(orders.cancel(readArgs(z.strictObject({ id, reason: z.string().nullish() }), args).id)),
-    },
-    order: {
-      kind: "query",
-      type: ORDER_FIELDS,
-      args: ["id"],
-      run(args) {
-        const order = state.orders.get(readArgs(z.strictObject({ id }), args).id);
-        return order ? toOrder(order) : null;
-      },
-    },
-    orders: {
-      kind: "query",
-      type: ORDER_FIELDS,
-      args: Object.keys(listArgs.shape),
-      run: (args) => list(state.orders, readArgs(listArgs, args), (order) => order.state).map(toOrder),
-    },
-    prescriptions: {
-      kind: "query",
-      type: PRESCRIPTION_FIELDS,
-      args: Object.keys(listArgs.shape),
-      run: (args) =>
-        list(state.prescriptions, readArgs(listArgs, args), (rx) => prescriptionState(rx, now()))
-          .map(toPrescription),
-    },
+    createOrder: operation("mutation", ORDER_FIELDS, createArgs, (args) => toOrder(orders.create(args))),
+    cancelOrder: operation("mutation", ORDER_FIELDS, cancelArgs, ({ id }) => toOrder(orders.cancel(id))),
+    order: operation("query", ORDER_FIELDS, z.strictObject({ id }), ({ id }) => {
+      const order = state.orders.get(id);
+      return order ? toOrder(order) : null;
+    }),
+    orders: operation(
+      "query",
+      ORDER_FIELDS,
+      listArgs,
+      (args) => pageOf(state.orders, args, (order) => order.state).map(toOrder),
+    ),
+    prescriptions: operation(
+      "query",
+      PRESCRIPTION_FIELDS,
+      listArgs,
+      (args) =>
+        pageOf(state.prescriptions, args, (rx) => prescriptionState(rx, now()))
+          .map((rx) => prescriptionAnswer(rx, state, now())),
+    ),
   };
 
   return (request) => {
@@ -122,10 +115,10 @@ const requestBody = z.object({ query: z.string(), variables: z.record(z.string()
 function readRequest(request: unknown): z.output<typeof requestBody> {
   const parsed = requestBody.safeParse(request);
   if (parsed.success) return parsed.data;
-  throw new PhotonRefusal("BAD_REQUEST", "a query is needed", 400);
+  throw new Refusal(400, "BAD_REQUEST", "a query is needed");
 }
 
-/** The name of the fault a request meets; `graphql` for what cannot be read. */
+/** The request's name for faults; `graphql` for an unreadable one. */
 export function operationName(request: unknown): string {
   try {
     return OPERATION_NAMES.get(parseOperation(readRequest(request).query).field) ?? "graphql";
@@ -151,28 +144,18 @@ function bindArgs(
   return bound;
 }
 
-function readArgs<Schema extends z.ZodType>(schema: Schema, args: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(args);
-  if (!parsed.success) throw badInput("the arguments do not fit");
-  return parsed.data;
+function badInput(message: string): Refusal {
+  return new Refusal(400, "BAD_USER_INPUT", message);
 }
 
-function badInput(message: string): PhotonRefusal {
-  return new PhotonRefusal("BAD_USER_INPUT", message, 400);
-}
-
-/** Newest first, a page at a time, `after` being the id of a row. Shows the latest writes at once. */
-function list<Row extends { id: string; patientId: string }>(
-  rows: Rows<Row>,
+/** One page of rows, newest first, from behind the row `after`. Shows the latest writes at once. */
+export function pageOf<Row extends { id: string; patientId: string }>(
+  rows: Shelf<Row>,
   { after, first, filter }: z.output<typeof listArgs>,
   stateOf: (row: Row) => string,
 ): Row[] {
-  const page = rows.page({
-    patientId: filter?.patientId ?? null,
-    after: after ?? null,
-    first: first ?? DEFAULT_PAGE,
-    fits: (row) => !filter?.state || stateOf(row) === filter.state,
-  });
-  if (!page) throw badInput("unknown cursor");
-  return page;
+  const shelf = rows.only(filter?.patientId);
+  if (after && !shelf.has(after)) throw badInput("unknown cursor");
+  const fits = (row: Row) => !filter?.state || stateOf(row) === filter.state;
+  return take(shelf.newestFirst(after ?? undefined), first ?? DEFAULT_PAGE, fits);
 }

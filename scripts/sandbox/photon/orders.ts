@@ -1,8 +1,9 @@
-import { randomId, type SandboxDeps, ulid } from "../server.ts";
+import { Refusal } from "../app.ts";
+import { randomId, ulid } from "../random.ts";
+import type { SandboxDeps } from "../server.ts";
+import { mustHave } from "../shelf.ts";
 import { PHOTON_CANARY, type PhotonEvents } from "./events.ts";
-import { PhotonRefusal } from "./refusal.ts";
 import {
-  mustHave,
   type PhotonAddress,
   type PhotonFulfillmentState,
   type PhotonOrder,
@@ -10,49 +11,45 @@ import {
   prescriptionState,
 } from "./state.ts";
 
-/** Where {@link PhotonOrders.advance} can take an order. */
-export type PhotonProgress = "PLACED" | Exclude<PhotonFulfillmentState, "SENT">;
-
 export type PhotonOrders = ReturnType<typeof makeOrders>;
 
 const CARRIER = "USPS";
 
 /**
  * The life of an order: ROUTING or PENDING, PLACED (fulfilment SENT, FILLING, SHIPPED, DELIVERED), COMPLETED;
- * CANCELED until it is shipped, ERROR until it has ended. `create` and `cancel` are what the API offers and
- * refuse with a {@link PhotonRefusal}; the rest is what the pharmacy does and throws a plain error on nonsense.
+ * CANCELED until it is shipped, ERROR until it has ended. `create` and `cancel` belong to the API and refuse with a
+ * {@link Refusal}; the pharmacy's own acts throw a plain error on an order at another stage.
  */
 export function makeOrders(deps: SandboxDeps, state: PhotonState, events: PhotonEvents) {
   const newId = (prefix: string) => prefix + ulid(deps.now(), deps.random);
 
-  function create(input: {
+  function create({ patientId, fills, address, externalId, pharmacyId }: {
     patientId: string;
-    prescriptionIds: readonly string[];
+    fills: readonly { prescriptionId: string }[];
     address: PhotonAddress;
-    externalId: string | null;
-    pharmacyId: string | null;
+    externalId?: string | null | undefined;
+    pharmacyId?: string | null | undefined;
   }): PhotonOrder {
-    if (!state.patients.has(input.patientId)) throw refusal("PATIENT_NOT_FOUND");
+    if (!state.patients.has(patientId)) throw refusal("PATIENT_NOT_FOUND");
     const used = new Map<string, number>();
-    for (const id of input.prescriptionIds) used.set(id, (used.get(id) ?? 0) + 1);
-    for (const [id, fills] of used) requireFills(input.patientId, id, fills);
+    for (const { prescriptionId } of fills) used.set(prescriptionId, (used.get(prescriptionId) ?? 0) + 1);
+    for (const [id, count] of used) requireFills(patientId, id, count);
 
-    const order: PhotonOrder = {
+    const order = state.orders.add({
       id: newId("ord_"),
-      externalId: input.externalId,
-      patientId: input.patientId,
-      pharmacyId: input.pharmacyId,
-      state: input.pharmacyId === null ? "ROUTING" : "PENDING",
+      externalId: externalId ?? null,
+      patientId,
+      pharmacyId: pharmacyId ?? null,
+      state: pharmacyId ? "PENDING" : "ROUTING",
       createdAt: deps.now().toISOString(),
-      address: input.address,
-      fills: input.prescriptionIds.map((prescriptionId) => ({ id: newId("fil_"), prescriptionId })),
+      address,
+      fills: fills.map(({ prescriptionId }) => ({ id: newId("fil_"), prescriptionId })),
       fulfillment: null,
-    };
-    state.orders.set(order.id, order);
+    });
     events.order("created", order);
-    for (const [id, fills] of used) {
+    for (const [id, count] of used) {
       const prescription = mustHave(state.prescriptions, id);
-      prescription.fillsRemaining -= fills;
+      prescription.fillsRemaining -= count;
       if (prescription.fillsRemaining === 0) events.prescription("depleted", prescription);
     }
     return order;
@@ -67,12 +64,14 @@ export function makeOrders(deps: SandboxDeps, state: PhotonState, events: Photon
     if (prescription.fillsRemaining < fills) throw refusal("NO_FILLS_REMAINING");
   }
 
-  /** Canceling a canceled order changes nothing and sends nothing. */
+  /** A second cancellation changes nothing and sends nothing. */
   function cancel(orderId: string): PhotonOrder {
     const order = state.orders.get(orderId);
     if (!order) throw refusal("ORDER_NOT_FOUND");
     if (order.state === "CANCELED") return order;
-    if (isOnItsWay(order)) throw refusal("ORDER_NOT_CANCELABLE");
+    if (order.fulfillment?.state === "SHIPPED" || order.state === "COMPLETED") {
+      throw refusal("ORDER_NOT_CANCELABLE");
+    }
     order.state = "CANCELED";
     events.order("canceled", order);
     for (const { prescriptionId } of order.fills) {
@@ -84,16 +83,16 @@ export function makeOrders(deps: SandboxDeps, state: PhotonState, events: Photon
     return order;
   }
 
-  /** The order, when it stands at `at`; throws when it does not. */
-  function standing(orderId: string, ...at: readonly string[]): PhotonOrder {
+  /** The order. Throws unless it is at one of these stages. */
+  function orderAt(orderId: string, ...stages: readonly string[]): PhotonOrder {
     const order = mustHave(state.orders, orderId);
-    const where = step(order);
-    if (!at.includes(where)) throw new Error(`order ${orderId} is ${where}, not ${at.join(" or ")}`);
+    const stage = stageOf(order);
+    if (!stages.includes(stage)) throw new Error(`order ${orderId} is ${stage}, not ${stages.join(" or ")}`);
     return order;
   }
 
   function place(orderId: string): void {
-    const order = standing(orderId, "ROUTING", "PENDING");
+    const order = orderAt(orderId, "ROUTING", "PENDING");
     order.pharmacyId ??= newId("phr_");
     order.state = "PLACED";
     order.fulfillment = { state: "SENT", carrier: null, trackingNumber: null };
@@ -106,26 +105,26 @@ export function makeOrders(deps: SandboxDeps, state: PhotonState, events: Photon
   }
 
   function fill(orderId: string): void {
-    progress(standing(orderId, "SENT"), "FILLING");
+    progress(orderAt(orderId, "SENT"), "FILLING");
   }
 
   function ship(orderId: string): void {
-    const order = standing(orderId, "FILLING");
+    const order = orderAt(orderId, "FILLING");
     const trackingNumber = randomId(deps.random, "94", 20, "0123456789");
     order.fulfillment = { state: "FILLING", carrier: CARRIER, trackingNumber };
     progress(order, "SHIPPED");
   }
 
   function deliver(orderId: string): void {
-    const order = standing(orderId, "SHIPPED");
+    const order = orderAt(orderId, "SHIPPED");
     progress(order, "DELIVERED");
     order.state = "COMPLETED";
     events.order("completed", order);
   }
 
-  /** Does whatever comes next; null when the order has ended. */
-  function advance(orderId: string): PhotonProgress | null {
-    switch (step(mustHave(state.orders, orderId))) {
+  /** Moves the order to its next stage, and returns that stage; null when the order has ended. */
+  function advance(orderId: string): "PLACED" | Exclude<PhotonFulfillmentState, "SENT"> | null {
+    switch (stageOf(mustHave(state.orders, orderId))) {
       case "ROUTING":
       case "PENDING":
         place(orderId);
@@ -145,20 +144,20 @@ export function makeOrders(deps: SandboxDeps, state: PhotonState, events: Photon
   }
 
   function cancelByPharmacy(orderId: string): void {
-    standing(orderId, "ROUTING", "PENDING", "SENT", "FILLING");
+    orderAt(orderId, "ROUTING", "PENDING", "SENT", "FILLING");
     cancel(orderId);
   }
 
-  /** An order in error keeps its fills until somebody cancels it. */
+  /** An order in error keeps its fills until it is canceled. */
   function fail(orderId: string): void {
-    const order = standing(orderId, "ROUTING", "PENDING", "SENT", "FILLING", "SHIPPED");
+    const order = orderAt(orderId, "ROUTING", "PENDING", "SENT", "FILLING", "SHIPPED");
     order.state = "ERROR";
     events.order("error", order);
   }
 
-  /** To another pharmacy, which is to be {@link place}d anew. */
+  /** Gives the order to another pharmacy. {@link place} comes next. */
   function reroute(orderId: string): void {
-    const order = standing(orderId, "ROUTING", "PENDING", "SENT", "FILLING");
+    const order = orderAt(orderId, "ROUTING", "PENDING", "SENT", "FILLING");
     order.pharmacyId = newId("phr_");
     order.state = "PENDING";
     order.fulfillment = null;
@@ -168,15 +167,12 @@ export function makeOrders(deps: SandboxDeps, state: PhotonState, events: Photon
   return { create, cancel, place, fill, ship, deliver, advance, cancelByPharmacy, fail, reroute };
 }
 
-function isOnItsWay(order: PhotonOrder): boolean {
-  return order.fulfillment?.state === "SHIPPED" || order.state === "COMPLETED";
-}
-
 /** The state of the order, or of its fulfilment while it is with a pharmacy. */
-function step(order: PhotonOrder): string {
+function stageOf(order: PhotonOrder): string {
   return order.state === "PLACED" ? order.fulfillment?.state ?? "PLACED" : order.state;
 }
 
-function refusal(code: string): PhotonRefusal {
-  return new PhotonRefusal(code, PHOTON_CANARY);
+/** Photon answers 200 where an operation ran and was refused, and 400 where it never ran. */
+function refusal(code: string): Refusal {
+  return new Refusal(200, code, PHOTON_CANARY);
 }

@@ -1,7 +1,8 @@
+import { z } from "zod";
 import { dayIn } from "../../../src/shared/day.ts";
-import type { Rows } from "./rows.ts";
+import { Shelf } from "../shelf.ts";
 
-/** What the sandbox's Photon knows. Its words are Photon's: see the SDK's types. */
+// The knowledge of the sandbox's Photon, in Photon's words: see the SDK's types.
 
 export interface PhotonPatient {
   id: string;
@@ -24,25 +25,25 @@ export interface PhotonPrescription {
   canceled: boolean;
 }
 
-export type PhotonOrderState = "ROUTING" | "PENDING" | "PLACED" | "COMPLETED" | "CANCELED" | "ERROR";
 export type PhotonFulfillmentState = "SENT" | "FILLING" | "SHIPPED" | "DELIVERED";
 
-export interface PhotonAddress {
-  name?: { first: string; last: string } | null | undefined;
-  street1: string;
-  street2?: string | null | undefined;
-  city: string;
-  state: string;
-  postalCode: string;
-  country: string;
-}
+export const addressInput = z.strictObject({
+  name: z.strictObject({ first: z.string(), last: z.string() }).nullish(),
+  street1: z.string(),
+  street2: z.string().nullish(),
+  city: z.string(),
+  state: z.string(),
+  postalCode: z.string(),
+  country: z.string(),
+});
+export type PhotonAddress = z.output<typeof addressInput>;
 
 export interface PhotonOrder {
   id: string;
   externalId: string | null;
   patientId: string;
   pharmacyId: string | null;
-  state: PhotonOrderState;
+  state: "ROUTING" | "PENDING" | "PLACED" | "COMPLETED" | "CANCELED" | "ERROR";
   createdAt: string;
   address: PhotonAddress;
   fills: { id: string; prescriptionId: string }[];
@@ -53,25 +54,18 @@ export interface PhotonOrder {
   } | null;
 }
 
-export interface PhotonState {
-  patients: Map<string, PhotonPatient>;
-  prescriptions: Rows<PhotonPrescription>;
-  /** In the order they were made. */
-  orders: Rows<PhotonOrder>;
+export class PhotonState {
+  readonly patients = new Map<string, PhotonPatient>();
+  readonly prescriptions = new Shelf<PhotonPrescription>(({ patientId }) => patientId);
+  readonly orders = new Shelf<PhotonOrder>(({ patientId }) => patientId);
 }
 
-export type PhotonPrescriptionState = "ACTIVE" | "DEPLETED" | "EXPIRED" | "CANCELED";
-
-/** Expiry has no event at Photon: it is a fact of the calendar. The last day still counts. */
-export function prescriptionState(prescription: PhotonPrescription, now: Date): PhotonPrescriptionState {
+/** Expiry has no event at Photon: it follows from the calendar. The last day still counts. */
+export function prescriptionState(
+  prescription: PhotonPrescription,
+  now: Date,
+): "ACTIVE" | "DEPLETED" | "EXPIRED" | "CANCELED" {
   if (prescription.canceled) return "CANCELED";
   if (dayIn(now, "UTC") > prescription.expirationDate) return "EXPIRED";
   return prescription.fillsRemaining > 0 ? "ACTIVE" : "DEPLETED";
-}
-
-/** What `get` did not find is a mistake of the caller in the sandbox's own process. */
-export function mustHave<Value>(map: ReadonlyMap<string, Value>, id: string): Value {
-  const value = map.get(id);
-  if (value === undefined) throw new Error(`the sandbox has no ${id}`);
-  return value;
 }

@@ -1,151 +1,97 @@
+import { mustHave } from "../shelf.ts";
 import { type CardState, changeCard, type PaymentBehavior } from "./cards.ts";
 import { type CheckoutRequest, completeCheckout } from "./checkout.ts";
 import {
-  addPrice,
-  archivePrice,
   createCustomer,
   type CustomerFields,
   deleteCustomer,
   newCustomer,
-  type PriceFields,
   updateCustomer,
 } from "./customers.ts";
-import { attemptPayment, closeInvoice, type World } from "./invoicing.ts";
+import { type Account, attemptPayment, closeInvoice } from "./invoicing.ts";
 import { addInvoiceItem, changeQuantity, type PriceMove } from "./items.ts";
 import { closeDispute, creditNote, dispute, refund } from "./money.ts";
-import {
-  type CheckoutSession,
-  type CreditNote,
-  type Customer,
-  type DeletedCustomer,
-  type Dispute,
-  type Invoice,
-  type Metadata,
-  type PauseBehavior,
-  type Price,
-  type Refund,
-  type StripeEvent,
-  type Subscription,
-} from "./objects.ts";
+import type { Invoice, Metadata, PauseBehavior, StripeEvent } from "./objects.ts";
+import { addPrice, archivePrice, type PriceFields } from "./prices.ts";
 import * as subscriptions from "./subscriptions.ts";
 
 /**
- * What people and time do at Stripe. Each changes the state and puts the webhooks Stripe would send into the
- * outbox. Objects are given back as they are kept, so they show what happens to them later.
- * An unknown id, or what Stripe would refuse, throws.
+ * The acts of people and of time at Stripe. Each changes the state and puts Stripe's webhooks into the outbox. Returned
+ * objects are the kept ones: they show later changes. An unknown id, or an act that Stripe would refuse, throws.
  */
-export interface StripeActions {
-  /** With a card that can be charged, unless `card` says otherwise. */
-  createCustomer(fields: CustomerFields & { card?: CardState }): Customer;
-  updateCustomer(customerId: string, fields: CustomerFields): Customer;
-  /** The customer's cards become this one, or none. */
-  changeCard(customerId: string, card: CardState): Customer;
-  /** Its subscriptions are cancelled. */
-  deleteCustomer(customerId: string): DeletedCustomer;
-  /** A new customer signs up by Checkout; the session names the customer and the subscription. */
-  completeCheckout(request: CheckoutRequest): CheckoutSession;
-  /**
-   * Somebody who was there before anybody listened, with a subscription to `priceId` if given, its first period just
-   * begun. No events, no invoices: cheap enough for a hundred thousand.
-   */
-  importCustomer(
-    fields: CustomerFields & { card?: CardState; priceId?: string; subscriptionMetadata?: Metadata },
-  ): { customer: Customer; subscription: Subscription | null };
-  addPrice(fields: PriceFields): Price;
-  /** Its first invoice is paid at once, unless `paymentBehavior` lets it stay open; `latest_invoice` names it. */
-  subscribe(request: {
-    customerId: string;
-    priceIds: { price: string; quantity: number }[];
-    metadata?: Metadata;
-    paymentBehavior?: PaymentBehavior;
-
-    /** Begins with a free trial: status `trialing`, a first invoice of $0. */
-    trialDays?: number;
-  }): Subscription;
-  /** An incomplete subscription's first charge is paid after all. */
-  completeFirstPayment(subscriptionId: string): Subscription;
-  /** Nobody paid it in time: `incomplete_expired`, for ever. */
-  expireIncomplete(subscriptionId: string): Subscription;
-  /** The next period: a paid invoice, unless collection is paused. */
-  renew(subscriptionId: string): Invoice;
-  /** The next period, but the card is declined: the invoice stays open, the subscription is `past_due`. */
-  failPayment(subscriptionId: string): Invoice;
-  /** Stripe tries an open invoice again, and the card is declined again; after the last try there is no next one. */
-  retryPayment(invoiceId: string, options?: { isLast?: boolean }): Invoice;
-  /** The card works again: an open invoice is paid. */
-  payInvoice(invoiceId: string): Invoice;
-  /** Open ones only. */
-  voidInvoice(invoiceId: string): Invoice;
-  /** `invoice.upcoming`, some days before the renewal. Its invoice has no id yet. */
-  announceRenewal(subscriptionId: string): StripeEvent;
-  changeQuantity(subscriptionId: string, itemId: string, quantity: number): Subscription;
-  /** Another price for an item; with the same price and `anchor: "now"` the next period begins, and is charged, early. */
-  changePrice(subscriptionId: string, move: PriceMove): Subscription;
-  /** A one-off charge on the next invoice. */
-  addInvoiceItem(subscriptionId: string, amount: number): void;
-  /** A schedule takes the subscription over. Its phases are not played here. */
-  attachSchedule(subscriptionId: string): Subscription;
-  /** Stripe sells at it no more: no subscription can get it, those that have it keep it. */
-  archivePrice(priceId: string): Price;
-  /** `pause_collection`; the default voids each invoice. */
-  pauseCollection(subscriptionId: string, behavior?: PauseBehavior): Subscription;
-  resumeCollection(subscriptionId: string): Subscription;
-  /** Status `paused`. Nothing renews until it is resumed; a period that is over by then begins anew, and is charged. */
-  pause(subscriptionId: string): Subscription;
-  resume(subscriptionId: string): Subscription;
-  cancel(subscriptionId: string): Subscription;
-  /** Only marks it (or, on second thoughts, takes the mark off): call `cancel` when the period is over. */
-  cancelAtPeriodEnd(subscriptionId: string, atPeriodEnd?: boolean): Subscription;
-  /** Without an amount: all that is left. */
-  refund(chargeId: string, amount?: number): Refund;
-  /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
-  creditNote(invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }): CreditNote;
-  dispute(chargeId: string): Dispute;
-  closeDispute(disputeId: string, status: "won" | "lost"): Dispute;
-}
-
-export function makeActions(world: World): StripeActions {
-  const { state, events } = world;
-  const subscription = (id: string) => need(state.subscriptions, id);
+export function makeActions(account: Account) {
+  const { state, events } = account;
+  const subscription = (id: string) => mustHave(state.subscriptions, id);
+  const customer = (id: string) => mustHave(state.customers, id);
+  const invoice = (id: string) => mustHave(state.invoices, id);
+  const charge = (id: string) => mustHave(state.charges, id);
   return {
-    createCustomer: (fields) => createCustomer(world, { card: "default", ...fields }),
-    updateCustomer: (id, fields) => updateCustomer(world, need(state.customers, id), fields),
-    changeCard: (id, card) => changeCard(world, need(state.customers, id), card),
-    deleteCustomer: (id) => deleteCustomer(world, need(state.customers, id)),
-    completeCheckout: (request) => completeCheckout(world, request),
-    importCustomer: ({ priceId, subscriptionMetadata, ...fields }) => {
+    /** Default card: one that can be charged. */
+    createCustomer: (fields: CustomerFields & { card?: CardState }) =>
+      createCustomer(account, { card: "default", ...fields }),
+    updateCustomer: (customerId: string, fields: CustomerFields) =>
+      updateCustomer(account, customer(customerId), fields),
+    /** Replaces the customer's cards by this one, or by none. */
+    changeCard: (customerId: string, card: CardState) => changeCard(account, customer(customerId), card),
+    /** Cancels its subscriptions. */
+    deleteCustomer: (customerId: string) => deleteCustomer(account, customer(customerId)),
+    /** A new customer signs up by Checkout. The session names the customer and the subscription. */
+    completeCheckout: (request: CheckoutRequest) => completeCheckout(account, request),
+    /**
+     * Adds an older customer, with a subscription to `priceId` if given, its first period just begun.
+     * No events, no invoices: cheap enough for a hundred thousand.
+     */
+    importCustomer({ priceId, subscriptionMetadata: metadata = {}, ...fields }: CustomerFields & {
+      card?: CardState;
+      priceId?: string;
+      subscriptionMetadata?: Metadata;
+    }) {
       const customer = newCustomer(state, { card: "default", ...fields });
-      const subscription = priceId === undefined ? null : subscriptions.newSubscription(world, {
+      const subscription = priceId === undefined ? null : subscriptions.newSubscription(account, {
         customerId: customer.id,
         items: [{ price: priceId, quantity: 1 }],
-        ...(subscriptionMetadata ? { metadata: subscriptionMetadata } : {}),
+        metadata,
       });
       return { customer, subscription };
     },
-    addPrice: (fields) => addPrice(world, fields),
-    subscribe: ({ priceIds, ...request }) => subscriptions.subscribe(world, { ...request, items: priceIds }),
-    completeFirstPayment: (id) => subscriptions.completeFirstPayment(world, subscription(id)),
-    expireIncomplete: (id) => subscriptions.expireIncomplete(world, subscription(id)),
-    renew: (id) => subscriptions.renew(world, subscription(id), true),
-    failPayment: (id) => subscriptions.renew(world, subscription(id), false),
-    retryPayment: (id, { isLast = false } = {}) => {
-      const invoice = need(state.invoices, id);
-      attemptPayment(world, invoice, false, isLast);
-      return invoice;
+    addPrice: (fields: PriceFields) => addPrice(account, fields),
+    /** The first invoice is paid at once, unless `paymentBehavior` lets it stay open; `latest_invoice` names it. */
+    subscribe: ({ priceIds, ...request }: {
+      customerId: string;
+      priceIds: { price: string; quantity: number }[];
+      metadata?: Metadata;
+      paymentBehavior?: PaymentBehavior;
+      /** Begins with a free trial: status `trialing`, a first invoice of $0. */
+      trialDays?: number;
+    }) => subscriptions.subscribe(account, { ...request, items: priceIds }),
+    /** The first charge of an incomplete subscription succeeds after all. */
+    completeFirstPayment: (id: string) => subscriptions.completeFirstPayment(account, subscription(id)),
+    /** The first charge was not paid in time: `incomplete_expired`, for ever. */
+    expireIncomplete: (id: string) => subscriptions.expireIncomplete(account, subscription(id)),
+    /** The next period: a paid invoice, unless collection is paused. */
+    renew: (id: string) => subscriptions.renew(account, subscription(id), true),
+    /** The next period with a declined card: the invoice stays open, the subscription is `past_due`. */
+    failPayment: (id: string) => subscriptions.renew(account, subscription(id), false),
+    /** Another try at an open invoice is declined. After the last one there is no next try. */
+    retryPayment(invoiceId: string, { isLast = false } = {}): Invoice {
+      attemptPayment(account, invoice(invoiceId), false, isLast);
+      return invoice(invoiceId);
     },
-    payInvoice: (id) => {
-      const invoice = need(state.invoices, id);
-      attemptPayment(world, invoice, true);
-      const payer = subscription(invoice.parent.subscription_details.subscription);
-      if (payer.status === "past_due") subscriptions.update(world, payer, { status: "active" });
-      return invoice;
+    /** The card works again: an open invoice is paid. */
+    payInvoice(invoiceId: string): Invoice {
+      const paid = invoice(invoiceId);
+      attemptPayment(account, paid, true);
+      const payer = subscription(paid.parent.subscription_details.subscription);
+      if (payer.status === "past_due") subscriptions.update(account, payer, { status: "active" });
+      return paid;
     },
-    voidInvoice: (id) => {
-      const invoice = need(state.invoices, id);
-      closeInvoice(world, invoice, "void");
-      return invoice;
+    /** Open invoices only. */
+    voidInvoice(invoiceId: string): Invoice {
+      closeInvoice(account, invoice(invoiceId), "void");
+      return invoice(invoiceId);
     },
-    announceRenewal: (id) => {
+    /** `invoice.upcoming`, some days before the renewal. Its invoice has no id yet. */
+    announceRenewal(id: string): StripeEvent {
       const { customer, items, metadata } = subscription(id);
       const due = Math.min(...items.data.map((item) => item.current_period_end));
       return events.emit("invoice.upcoming", {
@@ -164,29 +110,36 @@ export function makeActions(world: World): StripeActions {
         status: "draft",
       });
     },
-    changeQuantity: (id, itemId, quantity) => changeQuantity(world, subscription(id), itemId, quantity),
-    changePrice: (id, move) => subscriptions.update(world, subscription(id), {}, move),
-    addInvoiceItem: (id, amount) => addInvoiceItem(world, subscription(id), amount),
-    attachSchedule: (id) =>
-      subscriptions.update(world, subscription(id), { schedule: state.newId("sub_sched_1", 23) }),
-    archivePrice: (id) => archivePrice(world, need(state.prices, id)),
-    pauseCollection: (id, behavior = "void") =>
-      subscriptions.pauseCollection(world, subscription(id), behavior),
-    resumeCollection: (id) => subscriptions.pauseCollection(world, subscription(id), null),
-    pause: (id) => subscriptions.pause(world, subscription(id)),
-    resume: (id) => subscriptions.resume(world, subscription(id)),
-    cancel: (id) => subscriptions.cancel(world, subscription(id)),
-    cancelAtPeriodEnd: (id, atPeriodEnd = true) =>
-      subscriptions.update(world, subscription(id), { cancel_at_period_end: atPeriodEnd }),
-    refund: (id, amount) => refund(world, need(state.charges, id), amount),
-    creditNote: (id, line) => creditNote(world, need(state.invoices, id), line),
-    dispute: (id) => dispute(world, need(state.charges, id)),
-    closeDispute: (id, status) => closeDispute(world, need(state.disputes, id), status),
+    changeQuantity: (id: string, itemId: string, quantity: number) =>
+      changeQuantity(account, subscription(id), itemId, quantity),
+    /** Another price for an item. The same price with `anchor: "now"` begins, and charges, the next period early. */
+    changePrice: (id: string, move: PriceMove) => subscriptions.update(account, subscription(id), {}, move),
+    /** A one-off charge on the next invoice. */
+    addInvoiceItem: (id: string, amount: number) => addInvoiceItem(account, subscription(id), amount),
+    /** A schedule takes the subscription over. The sandbox does not play its phases. */
+    attachSchedule: (id: string) =>
+      subscriptions.update(account, subscription(id), { schedule: state.newId("sub_sched_1", 23) }),
+    /** No subscription can get the price any more. Those that have it keep it. */
+    archivePrice: (priceId: string) => archivePrice(account, mustHave(state.prices, priceId)),
+    /** `pause_collection`: the status stays, renewals are not charged. The default voids each invoice. */
+    pauseCollection: (id: string, behavior: PauseBehavior = "void") =>
+      subscriptions.update(account, subscription(id), { pause_collection: { behavior, resumes_at: null } }),
+    resumeCollection: (id: string) =>
+      subscriptions.update(account, subscription(id), { pause_collection: null }),
+    /** Status `paused`. Nothing renews until it is resumed; a period that is over by then begins anew, and is charged. */
+    pause: (id: string) => subscriptions.pause(account, subscription(id)),
+    resume: (id: string) => subscriptions.resume(account, subscription(id)),
+    cancel: (id: string) => subscriptions.cancel(account, subscription(id)),
+    /** Sets or clears the mark alone: call `cancel` when the period is over. */
+    cancelAtPeriodEnd: (id: string, atPeriodEnd = true) =>
+      subscriptions.update(account, subscription(id), { cancel_at_period_end: atPeriodEnd }),
+    /** Default amount: all that is left. */
+    refund: (chargeId: string, amount?: number) => refund(account, charge(chargeId), amount),
+    /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
+    creditNote: (invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }) =>
+      creditNote(account, invoice(invoiceId), line),
+    dispute: (chargeId: string) => dispute(account, charge(chargeId)),
+    closeDispute: (disputeId: string, status: "won" | "lost") =>
+      closeDispute(account, mustHave(state.disputes, disputeId), status),
   };
-}
-
-function need<T>(map: ReadonlyMap<string, T>, id: string): T {
-  const object = map.get(id);
-  if (object === undefined) throw new Error(`the Stripe sandbox has no ${id}`);
-  return object;
 }

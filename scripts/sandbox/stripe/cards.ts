@@ -1,17 +1,17 @@
-import { declined, noPaymentMethod } from "./errors.ts";
-import type { World } from "./invoicing.ts";
+import { invalidRequest, StripeApiError } from "./errors.ts";
+import type { Account } from "./invoicing.ts";
 import type { Customer } from "./objects.ts";
 import type { StripeState } from "./state.ts";
 
 /**
- * What a customer pays with. `default`: a card that invoices are charged to. `on_file`: a card that is charged only
- * where a subscription names it, as Checkout leaves it. `declined`: a default that every charge fails on.
+ * A customer's card. `default`: invoices are charged to it. `on_file`: charged only where a subscription names it, as
+ * Checkout leaves it. `declined`: a default card on which every charge fails.
  */
 export type CardState = "default" | "on_file" | "declined" | "none";
 
 /**
  * `error_if_incomplete`: refused, nothing is made. `allow_incomplete` (Stripe's default): made as `incomplete` with an
- * open invoice. `default_incomplete`: so made in any case, to be paid by the customer; nothing is tried.
+ * open invoice after a failed charge. `default_incomplete`: always made so, without a try, for the customer to pay.
  */
 export type PaymentBehavior = "allow_incomplete" | "default_incomplete" | "error_if_incomplete";
 
@@ -35,7 +35,7 @@ export function addCard(state: StripeState, customer: Customer, card: CardState,
 }
 
 /** The customer's cards become this one, or none. Sends `payment_method.…` and `customer.updated`. */
-export function changeCard({ state, events }: World, customer: Customer, card: CardState): Customer {
+export function changeCard({ state, events }: Account, customer: Customer, card: CardState): Customer {
   const previous = { invoice_settings: customer.invoice_settings };
   for (const method of [...state.paymentMethods.group(customer.id).values()]) {
     state.paymentMethods.delete(method.id);
@@ -50,19 +50,27 @@ export function changeCard({ state, events }: World, customer: Customer, card: C
 }
 
 /**
- * True where the first charge of a new subscription succeeds, false where it stays open. Refuses, with nothing made, a
- * card that is declined under `error_if_incomplete`, and what has nothing to be charged to.
+ * True where the first charge of a new subscription succeeds, false where it stays open. Refuses a declined card under
+ * `error_if_incomplete`, and a customer without a payment method, before anything is made.
  */
 export function takesPayment(
-  { state }: World,
+  { state }: Account,
   customer: Customer,
   { amount, method, behavior }: { amount: number; method: string | null; behavior: PaymentBehavior },
 ): boolean {
   if (amount === 0) return true;
   if (behavior === "default_incomplete") return false;
   const charged = method ?? customer.invoice_settings.default_payment_method ?? customer.default_source;
-  if (charged === null) throw noPaymentMethod();
+  if (charged === null) {
+    throw invalidRequest("This customer has no attached payment source or default payment method.", {
+      code: "resource_missing",
+    });
+  }
   if (!state.declining.has(charged)) return true;
-  if (behavior === "error_if_incomplete") throw declined();
-  return false;
+  if (behavior !== "error_if_incomplete") return false;
+  throw new StripeApiError(402, {
+    type: "card_error",
+    code: "card_declined",
+    message: "Your card was declined.",
+  });
 }

@@ -1,6 +1,7 @@
 import { addCard, type CardState } from "./cards.ts";
-import type { World } from "./invoicing.ts";
-import type { Customer, DeletedCustomer, Interval, Metadata, Price } from "./objects.ts";
+import type { Account } from "./invoicing.ts";
+import type { Customer, DeletedCustomer, Metadata } from "./objects.ts";
+import { mergeMetadata } from "./params.ts";
 import type { StripeState } from "./state.ts";
 import { cancel } from "./subscriptions.ts";
 
@@ -12,9 +13,9 @@ export interface CustomerFields {
   metadata?: Metadata | "" | undefined;
 }
 
-/** Sends `customer.created`. One made over the API has no card yet. */
+/** Sends `customer.created`. A customer made over the API has no card yet. */
 export function createCustomer(
-  { state, events }: World,
+  { state, events }: Account,
   fields: CustomerFields & { card?: CardState },
 ): Customer {
   const customer = newCustomer(state, fields);
@@ -27,11 +28,8 @@ export function newCustomer(
   state: StripeState,
   { card = "none", ...fields }: CustomerFields & { card?: CardState },
 ): Customer {
-  const customer: Customer = {
-    id: state.newId("cus_", 14),
-    object: "customer",
-    created: state.nowSeconds(),
-    livemode: false,
+  const customer = state.customers.add({
+    ...state.fresh("customer", "cus_", 14),
     balance: 0,
     currency: null,
     default_source: null,
@@ -42,36 +40,32 @@ export function newCustomer(
     metadata: mergeMetadata({}, fields.metadata),
     name: fields.name || null,
     phone: fields.phone || null,
-  };
-  state.customers.set(customer.id, customer);
-  // The card's id follows from the customer's: no random number is drawn, so a seed gives the same ids with and without.
+  });
+  // The card's id follows from the customer's, without a random number: a seed gives the same ids with and without.
   addCard(state, customer, card, `pm_1${customer.id.slice("cus_".length)}`);
   return customer;
 }
 
 /** Absent fields stay, an empty string clears. Sends `customer.updated`, unless nothing changed. */
-export function updateCustomer({ events }: World, customer: Customer, fields: CustomerFields): Customer {
-  const { metadata, ...texts } = fields;
-  const next = { ...customer, metadata: mergeMetadata(customer.metadata, metadata) };
-  if (texts.email !== undefined) next.email = texts.email || null;
-  if (texts.phone !== undefined) next.phone = texts.phone || null;
-  if (texts.name !== undefined) next.name = texts.name || null;
-  if (texts.description !== undefined) next.description = texts.description || null;
-  const previous: Record<string, unknown> = {};
-  const now = new Map<string, unknown>(Object.entries(next));
-  for (const [name, value] of Object.entries(customer)) {
-    if (JSON.stringify(value) !== JSON.stringify(now.get(name))) previous[name] = value;
+export function updateCustomer({ events }: Account, customer: Customer, fields: CustomerFields): Customer {
+  const next = { ...customer, metadata: mergeMetadata(customer.metadata, fields.metadata) };
+  for (const name of ["email", "phone", "name", "description"] as const) {
+    const text = fields[name];
+    if (text !== undefined) next[name] = text || null;
   }
+  const now = new Map<string, unknown>(Object.entries(next));
+  const changed = Object.entries(customer)
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(now.get(name)));
   Object.assign(customer, next);
-  if (Object.keys(previous).length > 0) events.emit("customer.updated", customer, previous);
+  if (changed.length > 0) events.emit("customer.updated", customer, Object.fromEntries(changed));
   return customer;
 }
 
 /** For ever. Its subscriptions end first. Sends `customer.subscription.deleted` for each and `customer.deleted`. */
-export function deleteCustomer(world: World, customer: Customer): DeletedCustomer {
-  const { state, events } = world;
+export function deleteCustomer(account: Account, customer: Customer): DeletedCustomer {
+  const { state, events } = account;
   for (const subscription of state.subscriptions.group(customer.id).values()) {
-    if (subscription.ended_at === null) cancel(world, subscription);
+    if (subscription.ended_at === null) cancel(account, subscription);
   }
   for (const { id } of [...state.paymentMethods.group(customer.id).values()]) state.paymentMethods.delete(id);
   const deleted: DeletedCustomer = { id: customer.id, object: "customer", deleted: true };
@@ -79,46 +73,4 @@ export function deleteCustomer(world: World, customer: Customer): DeletedCustome
   state.deletedCustomers.set(customer.id, deleted);
   events.emit("customer.deleted", customer);
   return deleted;
-}
-
-/** Stripe merges metadata: an empty value removes its key, an empty string all of them. */
-export function mergeMetadata(held: Metadata, given: Metadata | "" | undefined): Metadata {
-  if (given === undefined) return held;
-  if (given === "") return {};
-  return Object.fromEntries(Object.entries({ ...held, ...given }).filter(([, value]) => value !== ""));
-}
-
-/** `amount` in cents; the interval is what one charge pays for. */
-export interface PriceFields {
-  id: string;
-  interval: Interval;
-  intervalCount: number;
-  amount: number;
-}
-
-/** Sends `price.created`. */
-export function addPrice({ state, events }: World, fields: PriceFields): Price {
-  const price: Price = {
-    id: fields.id,
-    object: "price",
-    created: state.nowSeconds(),
-    livemode: false,
-    active: true,
-    currency: "usd",
-    metadata: {},
-    product: state.newId("prod_", 14),
-    recurring: { interval: fields.interval, interval_count: fields.intervalCount, usage_type: "licensed" },
-    type: "recurring",
-    unit_amount: fields.amount,
-  };
-  state.prices.set(price.id, price);
-  events.emit("price.created", price);
-  return price;
-}
-
-/** Sends `price.updated`. */
-export function archivePrice({ events }: World, price: Price): Price {
-  price.active = false;
-  events.emit("price.updated", price, { active: true });
-  return price;
 }

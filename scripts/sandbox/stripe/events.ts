@@ -3,14 +3,14 @@ import type { Outbox, OutboxMessage } from "../outbox.ts";
 import { API_VERSION, show, type StripeEvent } from "./objects.ts";
 import type { StripeState } from "./state.ts";
 
-/** How an event destination wants its events: the whole object, or only where it is. */
+/** The form of an event at its destination: with the whole object, or with its address alone. */
 export type EventKind = "snapshot" | "thin";
 
-/** What an event destination asks for. Every event is kept and listed, whatever is sent. */
-export interface EventDestination {
+/** An event destination. Every event is kept and listed, sent or not. */
+interface EventDestination {
   secret: string;
   kinds: readonly EventKind[];
-  /** Event types it is subscribed to; `*` is all. */
+  /** The subscribed event types; `*` is all. */
   enabledEvents: readonly string[];
 }
 
@@ -19,7 +19,7 @@ export class EventLog {
   readonly #state: StripeState;
   readonly #outbox: Outbox;
   readonly #destination: EventDestination;
-  /** The ids of the webhooks of an event: its own, and the thin event's. */
+  /** The ids of an event's webhooks, by event: its own, and the thin event's. */
   readonly #webhookIds = new Map<string, string[]>();
 
   constructor(state: StripeState, outbox: Outbox, destination: EventDestination) {
@@ -28,7 +28,7 @@ export class EventLog {
     this.#destination = destination;
   }
 
-  /** Something happened to `object`, which the event shows as it is now. `previous` are the values it had. */
+  /** An event shows `object` as it is now. `previous` are its former values. */
   emit(type: string, object: object, previous?: Record<string, unknown>): StripeEvent {
     const event: StripeEvent = {
       id: this.#state.newId("evt_1", 23),
@@ -55,7 +55,7 @@ export class EventLog {
     return event;
   }
 
-  /** True when every webhook of the event was taken (or nobody asked for it). */
+  /** True when every webhook of the event was taken, or none was to be sent. */
   delivered(eventId: string): boolean {
     return (this.#webhookIds.get(eventId) ?? []).every((id) => this.#outbox.acknowledged.has(id));
   }

@@ -1,10 +1,10 @@
-import { cannotExpand } from "./errors.ts";
+import { invalidRequest, type StripeApiError } from "./errors.ts";
 import { listOf, show } from "./objects.ts";
 import type { StripeState } from "./state.ts";
 
 const MAX_DEPTH = 4;
 
-/** References that can be replaced by their object, and what leads to one. */
+/** References that can be replaced by their object, and the fields on the way to one. */
 const EXPANDABLE = new Set([
   ...["charge", "customer", "invoice", "latest_charge", "latest_invoice", "payment_intent", "subscription"],
   ...["data", "items", "lines", "payment", "payments", "parent", "price", "pricing", "price_details"],
@@ -14,8 +14,8 @@ const EXPANDABLE = new Set([
 
 type Node = Record<string, unknown>;
 
-/** Puts objects in the place of their ids in `answer`, along each path (`data.payment.payment_intent`). */
-export function expand(state: StripeState, answer: Node, paths: readonly string[]): void {
+/** Replaces ids in `answer` by their objects, along each path (`data.payment.payment_intent`). */
+export function expandPaths(state: StripeState, answer: Node, paths: readonly string[]): void {
   for (const path of paths) {
     const names = path.split(".");
     if (names.length > MAX_DEPTH || names.some((name) => !EXPANDABLE.has(name))) throw cannotExpand(path);
@@ -50,4 +50,8 @@ function follow(state: StripeState, node: Node, [name, ...rest]: string[], path:
 
 function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function cannotExpand(path: string): StripeApiError {
+  return invalidRequest(`This property cannot be expanded (${path}).`, { param: "expand" });
 }

@@ -1,5 +1,5 @@
-/** A request's parameters: strings, with brackets undone into objects and arrays. */
-export type FormValue = string | FormValue[] | { [key: string]: FormValue };
+/** A request's parameters: text, with its brackets turned into objects and arrays. */
+type FormValue = string | FormValue[] | { [key: string]: FormValue };
 
 export type Form = Record<string, FormValue>;
 
@@ -20,13 +20,13 @@ export function decodeForm(text: string): Form {
     }
     node[last === "" ? String(Object.keys(node).length) : last] = value;
   }
-  return Object.fromEntries(Object.entries(root).map(([name, value]) => [name, settle(value)]));
+  return Object.fromEntries(Object.entries(root).map(([name, value]) => [name, unfold(value)]));
 }
 
-/** An object whose keys are all numbers was an array. */
-function settle(value: Node | string): FormValue {
+/** An object with only numbers as keys is an array. */
+function unfold(value: Node | string): FormValue {
   if (typeof value === "string") return value;
   const entries = Object.entries(value);
-  if (entries.every(([key]) => /^\d+$/.test(key))) return entries.map(([, entry]) => settle(entry));
-  return Object.fromEntries(entries.map(([key, entry]) => [key, settle(entry)]));
+  if (entries.every(([key]) => /^\d+$/.test(key))) return entries.map(([, entry]) => unfold(entry));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, unfold(entry)]));
 }

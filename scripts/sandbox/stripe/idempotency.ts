@@ -1,6 +1,6 @@
-import { otherParameters, StripeApiError } from "./errors.ts";
+import { invalidRequest, StripeApiError } from "./errors.ts";
 
-/** Stripe may forget a key after this. The sandbox always does. */
+/** Stripe may forget a key after this time. The sandbox always does. */
 const MEMORY_MS = 24 * 60 * 60 * 1000;
 
 const MAX_KEY_LENGTH = 255;
@@ -19,17 +19,20 @@ export class IdempotencyMemory {
     this.#now = now;
   }
 
-  /** The answer given before. Throws when the key came with another `request` (path and parameters). */
+  /** The first answer. Throws when the key came with another `request` (path and parameters). */
   recall(key: string, request: string): Answer | undefined {
     if (key.length > MAX_KEY_LENGTH) {
-      throw new StripeApiError(400, {
-        type: "invalid_request_error",
-        message: `Idempotency keys may be up to ${MAX_KEY_LENGTH} characters long.`,
-      });
+      throw invalidRequest(`Idempotency keys may be up to ${MAX_KEY_LENGTH} characters long.`);
     }
     const kept = this.#kept.get(key);
     if (!kept || this.#now().getTime() - kept.at >= MEMORY_MS) return undefined;
-    if (kept.request !== request) throw otherParameters();
+    if (kept.request !== request) {
+      throw new StripeApiError(400, {
+        type: "idempotency_error",
+        message:
+          "Keys for idempotent requests can only be used with the same parameters they were first used with.",
+      });
+    }
     return { status: kept.status, body: kept.body };
   }
 

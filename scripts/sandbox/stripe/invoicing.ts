@@ -1,10 +1,10 @@
 import type { EventLog } from "./events.ts";
-import { notAllowed } from "./errors.ts";
-import { type Charge, type Invoice, type InvoicePayment, listOf, type Subscription } from "./objects.ts";
+import { invalidRequest } from "./errors.ts";
+import { type Charge, type Invoice, listOf, type Subscription } from "./objects.ts";
 import type { NewLine, StripeState } from "./state.ts";
 
-/** Where actions and routes meet: what Stripe knows, and its log of events. */
-export interface World {
+/** An account at Stripe: its objects and its log of events. */
+export interface Account {
   state: StripeState;
   events: EventLog;
 }
@@ -14,19 +14,16 @@ const RETRY_SECONDS = 3 * 86_400;
 
 /** A draft invoice of the subscription. Sends `invoice.created`. */
 export function draftInvoice(
-  { state, events }: World,
+  { state, events }: Account,
   subscription: Subscription,
   billingReason: "subscription_create" | "subscription_cycle" | "subscription_update",
   lines: NewLine[],
 ): Invoice {
-  const id = state.newId("in_1", 23);
-  const now = state.nowSeconds();
+  const base = state.fresh("invoice", "in_1", 23);
+  const { id, created: now } = base;
   const total = lines.reduce((sum, line) => sum + line.amount, 0);
-  const invoice: Invoice = {
-    id,
-    object: "invoice",
-    created: now,
-    livemode: false,
+  const invoice = state.invoices.add({
+    ...base,
     amount_due: total,
     amount_paid: 0,
     amount_remaining: total,
@@ -37,7 +34,6 @@ export function draftInvoice(
     collection_method: "charge_automatically",
     currency: subscription.currency,
     customer: subscription.customer,
-    metadata: {},
     next_payment_attempt: null,
     number: null,
     parent: {
@@ -68,37 +64,31 @@ export function draftInvoice(
         ...line,
       })),
     ),
-  };
-  state.invoices.set(id, invoice);
+  });
   subscription.latest_invoice = id;
   events.emit("invoice.created", invoice);
   return invoice;
 }
 
-/** Draft → open, with a payment intent for what is due. */
-export function finalizeInvoice({ state, events }: World, invoice: Invoice): void {
+/** Draft → open, with a payment intent for the amount due. */
+export function finalizeInvoice({ state, events }: Account, invoice: Invoice): void {
   const now = state.nowSeconds();
   invoice.status = "open";
   invoice.number = state.newId("CK", 6).toUpperCase() + `-${String(state.invoices.size).padStart(4, "0")}`;
   invoice.status_transitions.finalized_at = now;
   if (invoice.amount_due > 0) {
-    const intentId = state.newId("pi_3", 23);
-    state.paymentIntents.set(intentId, {
-      id: intentId,
-      object: "payment_intent",
-      created: now,
-      livemode: false,
+    const intent = state.paymentIntents.add({
+      ...state.fresh("payment_intent", "pi_3", 23),
       amount: invoice.amount_due,
       amount_received: 0,
       canceled_at: null,
       currency: invoice.currency,
       customer: invoice.customer,
       latest_charge: null,
-      metadata: {},
       payment_method: "pm_card_on_file",
       status: "requires_confirmation",
     });
-    const payment: InvoicePayment = {
+    state.invoicePayments.add({
       id: state.newId("inpay_1", 23),
       object: "invoice_payment",
       created: now,
@@ -108,24 +98,23 @@ export function finalizeInvoice({ state, events }: World, invoice: Invoice): voi
       currency: invoice.currency,
       invoice: invoice.id,
       is_default: true,
-      payment: { type: "payment_intent", payment_intent: intentId },
+      payment: { type: "payment_intent", payment_intent: intent.id },
       status: "open",
       status_transitions: { canceled_at: null, paid_at: null },
-    };
-    state.invoicePayments.set(payment.id, payment);
+    });
   }
   events.emit("invoice.finalized", invoice);
 }
 
 /** Charges an open invoice. A failure leaves it open, to be tried again unless it was the last try. */
 export function attemptPayment(
-  { state, events }: World,
+  { state, events }: Account,
   invoice: Invoice,
   succeeds: boolean,
   isLast = false,
 ): void {
   if (invoice.status !== "open") {
-    throw notAllowed("Only an open invoice can be paid.", "invoice_not_editable");
+    throw invalidRequest("Only an open invoice can be paid.", { code: "invoice_not_editable" });
   }
   const now = state.nowSeconds();
   invoice.attempted = true;
@@ -161,12 +150,12 @@ export function attemptPayment(
 
 /** Open → void or uncollectible. */
 export function closeInvoice(
-  { state, events }: World,
+  { state, events }: Account,
   invoice: Invoice,
   status: "void" | "uncollectible",
 ): void {
   if (invoice.status !== "open") {
-    throw notAllowed("You can only pass in open invoices.", "invoice_not_editable");
+    throw invalidRequest("You can only pass in open invoices.", { code: "invoice_not_editable" });
   }
   const now = state.nowSeconds();
   invoice.status = status;
@@ -187,11 +176,8 @@ export function closeInvoice(
 }
 
 function newCharge(state: StripeState, invoice: Invoice, paymentIntent: string, succeeds: boolean): Charge {
-  const charge: Charge = {
-    id: state.newId("ch_3", 23),
-    object: "charge",
-    created: state.nowSeconds(),
-    livemode: false,
+  return state.charges.add({
+    ...state.fresh("charge", "ch_3", 23),
     amount: invoice.amount_due,
     amount_captured: succeeds ? invoice.amount_due : 0,
     amount_refunded: 0,
@@ -200,13 +186,10 @@ function newCharge(state: StripeState, invoice: Invoice, paymentIntent: string, 
     customer: invoice.customer,
     disputed: false,
     failure_code: succeeds ? null : "card_declined",
-    metadata: {},
     paid: succeeds,
     payment_intent: paymentIntent,
     payment_method: "pm_card_on_file",
     refunded: false,
     status: succeeds ? "succeeded" : "failed",
-  };
-  state.charges.set(charge.id, charge);
-  return charge;
+  });
 }

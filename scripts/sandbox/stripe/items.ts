@@ -1,5 +1,5 @@
-import { changesInterval, inactivePrice, noSuch, notAllowed, samePriceTwice } from "./errors.ts";
-import type { World } from "./invoicing.ts";
+import { invalidRequest, need, noSuch } from "./errors.ts";
+import type { Account } from "./invoicing.ts";
 import { addPending, periodLine, prorationLine, takePending } from "./lines.ts";
 import type { Price, Subscription, SubscriptionItem } from "./objects.ts";
 import { periodEnd } from "./periods.ts";
@@ -7,19 +7,19 @@ import type { NewLine } from "./state.ts";
 
 /** A new quantity from now on; the next invoice corrects the running period with two proration lines. */
 export function changeQuantity(
-  world: World,
+  account: Account,
   subscription: Subscription,
   itemId: string,
   quantity: number,
 ): Subscription {
-  const { state } = world;
+  const { state } = account;
   const item = needItem(subscription, itemId);
   const now = state.nowSeconds();
   const previous = { items: { data: [{ id: item.id, quantity: item.quantity }] } };
   const credit = prorationLine(item, now, -1);
   item.quantity = quantity;
   addPending(state, subscription.id, [credit, prorationLine(item, now, 1)]);
-  world.events.emit("customer.subscription.updated", subscription, previous);
+  account.events.emit("customer.subscription.updated", subscription, previous);
   return subscription;
 }
 
@@ -27,33 +27,42 @@ export interface PriceMove {
   itemId: string;
   priceId: string;
   prorates: boolean;
-  anchor?: "now" | "unchanged";
+  anchor?: "now" | "unchanged" | undefined;
 }
 
 /**
- * Another price for an item. Of the same interval: the period stays and nothing is charged. Of another, or from a free
- * one to one that costs: every item's period starts anew and is charged at once, whatever the proration; where the anchor must stay, that is refused.
- * Gives what the items were, and the lines of the invoice to be charged, if there is one.
+ * Gives an item another price. With the same interval the period stays, and nothing is charged. With another interval,
+ * or from a free price to a paid one, every item's period starts anew and is charged at once, with or without proration.
+ * Another interval is refused where the anchor must stay. Returns the former items, and the lines to be charged or null.
  */
 export function changePrice(
-  world: World,
+  account: Account,
   subscription: Subscription,
   { itemId, priceId, prorates, anchor }: PriceMove,
 ): { previous: Record<string, unknown>; lines: NewLine[] | null } {
-  const { state } = world;
+  const { state } = account;
   const item = needItem(subscription, itemId);
-  const price = state.prices.get(priceId);
-  if (!price) throw noSuch("price", priceId, "items[0][price]");
-  if (!price.active) throw inactivePrice("items[0][price]");
-  if (subscription.items.data.some((other) => other !== item && other.price.id === priceId)) {
-    throw samePriceTwice(priceId);
+  const param = "items[0][price]";
+  const price = need(state.prices, "price", priceId, param);
+  if (!price.active) {
+    throw invalidRequest("The price specified is inactive. This field only accepts active prices.", {
+      param,
+    });
   }
-  const changes = !sameInterval(item.price, price);
-  if (changes && anchor === "unchanged") throw changesInterval();
-  // From free to paid begins a paid period, too.
-  const restarts = changes || anchor === "now" || (item.price.unit_amount === 0 && price.unit_amount > 0);
+  if (subscription.items.data.some((other) => other !== item && other.price.id === priceId)) {
+    const message = `Cannot add multiple subscription items with the same plan: ${priceId}`;
+    throw invalidRequest(message, { param });
+  }
+  const changesInterval = !sameInterval(item.price, price);
+  if (changesInterval && anchor === "unchanged") {
+    const message = "Changing plan intervals. There's no way to leave billing cycle unchanged.";
+    throw invalidRequest(message, { param: "billing_cycle_anchor" });
+  }
+  // A move from free to paid begins a paid period, too.
+  const restarts = changesInterval || anchor === "now" ||
+    (item.price.unit_amount === 0 && price.unit_amount > 0);
   if (restarts && subscription.status !== "active") {
-    throw notAllowed(
+    throw invalidRequest(
       `The sandbox does not restart the period of a subscription that is ${subscription.status}.`,
     );
   }
@@ -67,12 +76,12 @@ export function changePrice(
     return { previous, lines: null };
   }
   previous["billing_cycle_anchor"] = subscription.billing_cycle_anchor;
-  restartPeriods(world, subscription);
+  restartPeriods(account, subscription);
   return { previous, lines: [...takePending(state, subscription.id), ...credits, ...items.map(periodLine)] };
 }
 
 /** Every item's period begins now. */
-export function restartPeriods({ state }: World, subscription: Subscription): void {
+export function restartPeriods({ state }: Account, subscription: Subscription): void {
   const now = state.nowSeconds();
   subscription.billing_cycle_anchor = now;
   for (const item of subscription.items.data) {
@@ -93,7 +102,7 @@ function sameInterval({ recurring: a }: Price, { recurring: b }: Price): boolean
 }
 
 /** A one-off charge (a fee, say) that the next invoice takes along. */
-export function addInvoiceItem({ state }: World, subscription: Subscription, amount: number): void {
+export function addInvoiceItem({ state }: Account, subscription: Subscription, amount: number): void {
   const now = state.nowSeconds();
   const line: NewLine = {
     amount,

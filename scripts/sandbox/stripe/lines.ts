@@ -1,7 +1,7 @@
 import type { SubscriptionItem } from "./objects.ts";
 import type { NewLine, StripeState } from "./state.ts";
 
-/** What a period of the item costs. */
+/** The line for a whole period of the item. */
 export function periodLine(item: SubscriptionItem): NewLine {
   return itemLine(item, { start: item.current_period_start, end: item.current_period_end }, false);
 }
@@ -31,19 +31,19 @@ function itemLine(item: SubscriptionItem, period: NewLine["period"], proration: 
   };
 }
 
-/** What is left of the item's period: given back for what it was (`-1`), or charged for what it is (`1`). */
+/** The rest of the item's period: given back before a change (`-1`), or charged after it (`1`). */
 export function prorationLine(item: SubscriptionItem, now: number, sign: 1 | -1): NewLine {
   const left = (item.current_period_end - now) / (item.current_period_end - item.current_period_start);
   const line = itemLine(item, { start: now, end: item.current_period_end }, true);
   return { ...line, amount: sign * Math.round(line.amount * left) };
 }
 
-/** Kept for the next invoice of the subscription. */
+/** Keeps lines for the next invoice of the subscription. */
 export function addPending({ pendingLines }: StripeState, subscriptionId: string, lines: NewLine[]): void {
   pendingLines.set(subscriptionId, [...(pendingLines.get(subscriptionId) ?? []), ...lines]);
 }
 
-/** What waits for the next invoice, taken out. */
+/** Takes out the lines that wait for the next invoice. */
 export function takePending({ pendingLines }: StripeState, subscriptionId: string): NewLine[] {
   const lines = pendingLines.get(subscriptionId) ?? [];
   pendingLines.delete(subscriptionId);

@@ -1,19 +1,21 @@
-import { noSuch, notAllowed } from "./errors.ts";
-import type { World } from "./invoicing.ts";
+import { invalidRequest, noSuch } from "./errors.ts";
+import type { Account } from "./invoicing.ts";
 import { type Charge, type CreditNote, type Dispute, type Invoice, listOf, type Refund } from "./objects.ts";
 
 /** Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`. */
-export function refund({ state, events }: World, charge: Charge, amount?: number): Refund {
+export function refund({ state, events }: Account, charge: Charge, amount?: number): Refund {
   const left = charge.amount - charge.amount_refunded;
   const given = amount ?? left;
-  if (charge.status !== "succeeded") throw notAllowed("This charge did not succeed.");
+  if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
   if (left === 0) {
-    throw notAllowed(`Charge ${charge.id} has already been refunded.`, "charge_already_refunded");
+    throw invalidRequest(`Charge ${charge.id} has already been refunded.`, {
+      code: "charge_already_refunded",
+    });
   }
   if (given <= 0 || given > left) {
-    throw notAllowed("Refund amount is greater than unrefunded amount on charge.");
+    throw invalidRequest("Refund amount is greater than unrefunded amount on charge.");
   }
-  const refund: Refund = {
+  const refund = state.refunds.add({
     id: state.newId("re_3", 23),
     object: "refund",
     created: state.nowSeconds(),
@@ -24,8 +26,7 @@ export function refund({ state, events }: World, charge: Charge, amount?: number
     payment_intent: charge.payment_intent,
     reason: null,
     status: "succeeded",
-  };
-  state.refunds.set(refund.id, refund);
+  });
   charge.amount_refunded += given;
   charge.refunded = charge.amount_refunded === charge.amount;
   events.emit("refund.created", refund);
@@ -38,30 +39,27 @@ export function refund({ state, events }: World, charge: Charge, amount?: number
  * as well, which Stripe does in the same call; without, the refund was made before.
  */
 export function creditNote(
-  world: World,
+  account: Account,
   invoice: Invoice,
   { lineId, amount, refunds = true }: { lineId: string; amount: number; refunds?: boolean },
 ): CreditNote {
-  const { state, events } = world;
-  if (invoice.status !== "paid") throw notAllowed("The invoice is not paid.");
+  const { state, events } = account;
+  if (invoice.status !== "paid") throw invalidRequest("The invoice is not paid.");
   if (!invoice.lines.data.some((line) => line.id === lineId)) {
     throw noSuch("invoice line item", lineId, "lines[0][invoice_line_item]");
   }
   const charge = state.charges.get(state.invoiceChargeId(invoice.id) ?? "");
   if (refunds && charge && amount > charge.amount - charge.amount_refunded) {
-    throw notAllowed("The refund is greater than what is left of the charge.");
+    throw invalidRequest("The refund is greater than what is left of the charge.");
   }
-  const id = state.newId("cn_1", 23);
-  const note: CreditNote = {
-    id,
-    object: "credit_note",
-    created: state.nowSeconds(),
-    livemode: false,
+  const base = state.fresh("credit_note", "cn_1", 23);
+  const note = state.creditNotes.add({
+    ...base,
     amount,
     currency: invoice.currency,
     customer: invoice.customer,
     invoice: invoice.id,
-    lines: listOf(`/v1/credit_notes/${id}/lines`, [{
+    lines: listOf(`/v1/credit_notes/${base.id}/lines`, [{
       id: state.newId("cnli_1", 23),
       object: "credit_note_line_item",
       amount,
@@ -71,7 +69,6 @@ export function creditNote(
       quantity: null,
       type: "invoice_line_item",
     }]),
-    metadata: {},
     number: `${invoice.number}-CN-${String(state.creditNotes.size + 1).padStart(2, "0")}`,
     post_payment_amount: amount,
     pre_payment_amount: 0,
@@ -82,11 +79,10 @@ export function creditNote(
     total: amount,
     type: "post_payment",
     voided_at: null,
-  };
-  state.creditNotes.set(id, note);
+  });
   invoice.post_payment_credit_notes_amount += amount;
   if (refunds && charge) {
-    const { id: refundId } = refund(world, charge, amount);
+    const { id: refundId } = refund(account, charge, amount);
     note.refunds.push({ amount_refunded: amount, refund: refundId, type: "refund" });
   }
   events.emit("credit_note.created", note);
@@ -94,30 +90,25 @@ export function creditNote(
 }
 
 /** The customer's bank takes the money back. `charge.disputed` stays true for ever. */
-export function dispute({ state, events }: World, charge: Charge): Dispute {
-  if (charge.status !== "succeeded") throw notAllowed("This charge did not succeed.");
-  const dispute: Dispute = {
-    id: state.newId("du_1", 23),
-    object: "dispute",
-    created: state.nowSeconds(),
-    livemode: false,
+export function dispute({ state, events }: Account, charge: Charge): Dispute {
+  if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
+  const dispute = state.disputes.add({
+    ...state.fresh("dispute", "du_1", 23),
     amount: charge.amount,
     charge: charge.id,
     currency: charge.currency,
     is_charge_refundable: false,
-    metadata: {},
     payment_intent: charge.payment_intent,
     reason: "general",
     status: "needs_response",
-  };
-  state.disputes.set(dispute.id, dispute);
+  });
   charge.disputed = true;
   events.emit("charge.dispute.created", dispute);
   events.emit("charge.dispute.funds_withdrawn", dispute);
   return dispute;
 }
 
-export function closeDispute({ events }: World, dispute: Dispute, status: "won" | "lost"): Dispute {
+export function closeDispute({ events }: Account, dispute: Dispute, status: "won" | "lost"): Dispute {
   dispute.status = status;
   events.emit("charge.dispute.closed", dispute);
   if (status === "won") events.emit("charge.dispute.funds_reinstated", dispute);

@@ -1,8 +1,8 @@
 import type Stripe from "stripe";
 
 /**
- * Stripe's objects as they are on the wire, at the API version the SDK pins. Only the fields that matter here;
- * each is checked against the SDK's own types. References are ids, never whole objects.
+ * The API version that the SDK pins. The types below are Stripe's objects on the wire in that version, with the fields
+ * that the sandbox needs, checked against the SDK's own types. References are ids, never whole objects.
  */
 export const API_VERSION = "2026-10-28.endive";
 
@@ -17,14 +17,15 @@ export interface List<T> {
 /** Fields `Keys` of the SDK's type, with `Exact` narrowing some of them. */
 type Wire<T, Keys extends keyof T, Exact extends Partial<T>> = Omit<Pick<T, Keys>, keyof Exact> & Exact;
 
-type Common = "id" | "object" | "created" | "livemode";
+type Common = "id" | "object" | "created" | "livemode" | "metadata";
+type Money = "amount" | "currency";
 
 export type Metadata = Record<string, string>;
 
 export type Customer =
   & Wire<
     Stripe.Customer,
-    Common | "email" | "phone" | "name" | "description" | "balance" | "currency" | "delinquent" | "metadata",
+    Common | "email" | "phone" | "name" | "description" | "balance" | "currency" | "delinquent",
     { email: string | null; phone: string | null; default_source: string | null }
   >
   & { invoice_settings: { default_payment_method: string | null } };
@@ -32,7 +33,7 @@ export type Customer =
 export type DeletedCustomer = Stripe.DeletedCustomer;
 
 export type PaymentMethod =
-  & Wire<Stripe.PaymentMethod, Common | "metadata", { customer: string; type: "card" }>
+  & Wire<Stripe.PaymentMethod, Common, { customer: string; type: "card" }>
   & { card: { brand: string; exp_month: number; exp_year: number; last4: string } };
 
 export type CheckoutSession =
@@ -44,7 +45,7 @@ export type CheckoutSession =
   & { customer_details: { email: string | null } };
 
 export type Price =
-  & Wire<Stripe.Price, Common | "active" | "currency" | "product" | "metadata", {
+  & Wire<Stripe.Price, Common | "active" | "currency" | "product", {
     unit_amount: number;
     type: "recurring";
   }>
@@ -60,22 +61,13 @@ export type SubscriptionItem =
   >
   & { price: Price };
 
+type SubscriptionTime = "billing_cycle_anchor" | "start_date" | "ended_at" | "trial_end" | "trial_start";
+type Cancellation = "cancel_at" | "cancel_at_period_end" | "canceled_at";
+
 export type Subscription =
   & Wire<
     Stripe.Subscription,
-    | Common
-    | "billing_cycle_anchor"
-    | "cancel_at"
-    | "cancel_at_period_end"
-    | "canceled_at"
-    | "collection_method"
-    | "currency"
-    | "ended_at"
-    | "metadata"
-    | "start_date"
-    | "status"
-    | "trial_end"
-    | "trial_start",
+    Common | SubscriptionTime | Cancellation | "collection_method" | "currency" | "status",
     {
       customer: string;
       default_payment_method: string | null;
@@ -92,21 +84,12 @@ export type Subscription =
 
 export type PauseBehavior = "keep_as_draft" | "mark_uncollectible" | "void";
 
+type LineAmounts = Money | "discountable" | "quantity" | "subtotal";
+
 export type InvoiceLine =
   & Wire<
     Stripe.InvoiceLineItem,
-    | "id"
-    | "object"
-    | "amount"
-    | "currency"
-    | "description"
-    | "discountable"
-    | "livemode"
-    | "metadata"
-    | "parent"
-    | "period"
-    | "quantity"
-    | "subtotal",
+    Exclude<Common, "created"> | LineAmounts | "description" | "parent" | "period",
     { invoice: string; subscription: string | null }
   >
   & {
@@ -117,30 +100,15 @@ export type InvoiceLine =
     } | null;
   };
 
+type InvoiceAmounts = "amount_due" | "amount_paid" | "amount_remaining" | "currency" | "subtotal" | "total";
+type Credits = "post_payment_credit_notes_amount" | "pre_payment_credit_notes_amount";
+type Attempts = "attempt_count" | "attempted" | "auto_advance" | "next_payment_attempt";
+type Billing = "billing_reason" | "collection_method" | "period_start" | "period_end";
+
 export type Invoice =
   & Wire<
     Stripe.Invoice,
-    | Common
-    | "amount_due"
-    | "amount_paid"
-    | "amount_remaining"
-    | "attempt_count"
-    | "attempted"
-    | "auto_advance"
-    | "billing_reason"
-    | "collection_method"
-    | "currency"
-    | "metadata"
-    | "next_payment_attempt"
-    | "number"
-    | "period_end"
-    | "period_start"
-    | "post_payment_credit_notes_amount"
-    | "pre_payment_credit_notes_amount"
-    | "status"
-    | "status_transitions"
-    | "subtotal"
-    | "total",
+    Common | InvoiceAmounts | Credits | Attempts | Billing | "number" | "status" | "status_transitions",
     { customer: string }
   >
   & {
@@ -152,81 +120,57 @@ export type Invoice =
     lines: List<InvoiceLine>;
   };
 
+type Payment = "amount_paid" | "amount_requested" | "currency" | "payment";
+
 export type InvoicePayment = Wire<
   Stripe.InvoicePayment,
-  | Common
-  | "amount_paid"
-  | "amount_requested"
-  | "currency"
-  | "is_default"
-  | "payment"
-  | "status"
-  | "status_transitions",
+  Exclude<Common, "metadata"> | Payment | "is_default" | "status" | "status_transitions",
   { invoice: string }
 >;
 
 export type PaymentIntent = Wire<
   Stripe.PaymentIntent,
-  Common | "amount" | "amount_received" | "canceled_at" | "currency" | "metadata" | "status",
+  Common | Money | "amount_received" | "canceled_at" | "status",
   { customer: string; latest_charge: string | null; payment_method: string | null }
 >;
 
+type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
+
 export type Charge = Wire<
   Stripe.Charge,
-  | Common
-  | "amount"
-  | "amount_captured"
-  | "amount_refunded"
-  | "captured"
-  | "currency"
-  | "disputed"
-  | "failure_code"
-  | "metadata"
-  | "paid"
-  | "refunded"
-  | "status",
+  Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
   { customer: string; payment_intent: string; payment_method: string | null }
 >;
 
 export type Refund = Wire<
   Stripe.Refund,
-  "id" | "object" | "created" | "amount" | "currency" | "metadata" | "reason" | "status",
+  Exclude<Common, "livemode"> | Money | "reason" | "status",
   { charge: string; payment_intent: string }
 >;
 
 export type Dispute = Wire<
   Stripe.Dispute,
-  Common | "amount" | "currency" | "is_charge_refundable" | "metadata" | "reason" | "status",
+  Common | Money | "is_charge_refundable" | "reason" | "status",
   { charge: string; payment_intent: string }
 >;
 
-export type CreditNoteLine = Wire<
+type CreditNoteLine = Wire<
   Stripe.CreditNoteLineItem,
   "id" | "object" | "amount" | "description" | "livemode" | "quantity" | "type",
   { invoice_line_item?: string }
 >;
 
+type NoteAmounts = Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total";
+
 export type CreditNote =
   & Wire<
     Stripe.CreditNote,
-    | Common
-    | "amount"
-    | "currency"
-    | "metadata"
-    | "number"
-    | "post_payment_amount"
-    | "pre_payment_amount"
-    | "reason"
-    | "status"
-    | "subtotal"
-    | "total"
-    | "type"
-    | "voided_at",
+    Common | NoteAmounts | "number" | "reason" | "status" | "type" | "voided_at",
     { customer: string; invoice: string }
   >
   & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
 
-/** An event holds the object as it was at that moment. */
+/** An event shows the object as it was at that moment. */
 export interface StripeEvent {
   id: string;
   object: "event";
@@ -255,15 +199,15 @@ export type StripeObject =
   | Dispute
   | CreditNote;
 
-/** How many entries of a list come inside an object; the rest are read from the list's own address. */
+/** The number of a list's entries inside an object. The rest are read from the list's own address. */
 const INLINE_LIMIT = 10;
 
-/** A list inside an object, holding all its entries until {@link show} cuts it. */
+/** A list inside an object. It has all its entries until {@link show} cuts it. */
 export function listOf<T>(url: string, data: T[]): List<T> {
   return { object: "list", data, has_more: false, url };
 }
 
-/** The object as it goes out: a copy, with inner lists cut to the first few. */
+/** A copy of the object for the wire, with inner lists cut to the first few entries. */
 export function show(object: object): Record<string, unknown> {
   const copy: Record<string, unknown> = structuredClone({ ...object });
   for (const [name, value] of Object.entries(copy)) {

@@ -1,19 +1,16 @@
 import { Hono } from "hono";
-import type { HttpBindings } from "@hono/node-server";
 import { z } from "zod";
 import { type Faults, withFaults } from "../faults.ts";
 import type { SandboxApp } from "../server.ts";
-import { badParameters, noSuch, notAllowed, StripeApiError, unauthorized, unknownUrl } from "./errors.ts";
-import { expand } from "./expand.ts";
+import type { Shelf } from "../shelf.ts";
+import { badParameters, invalidRequest, need, StripeApiError } from "./errors.ts";
+import { expandPaths } from "./expand.ts";
 import { decodeForm, type Form } from "./form.ts";
 import type { Answer, IdempotencyMemory } from "./idempotency.ts";
-import { pageOf, pageParams, type Selection } from "./lists.ts";
+import { choose, pageOf, type Selection } from "./lists.ts";
 import { API_VERSION, show } from "./objects.ts";
+import { created, createdWithin, expand, is, pageParams, text } from "./params.ts";
 import type { StripeState } from "./state.ts";
-
-type Method = "GET" | "POST" | "DELETE";
-
-const expandParam = { expand: z.array(z.string()).optional() };
 
 interface RouterDeps {
   state: StripeState;
@@ -23,33 +20,38 @@ interface RouterDeps {
 
 /** Routes as Stripe serves them: key, version, form, strict parameters, idempotency, expansion, error shape. */
 export class StripeRouter {
-  readonly app: SandboxApp = new Hono<{ Bindings: HttpBindings }>();
+  readonly app: SandboxApp = new Hono();
   readonly #deps: RouterDeps;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
     this.app.use("*", async (c, next) => {
-      if (!hasKey(c.req.header("authorization"))) return this.#answer(toAnswer(unauthorized()));
+      if (!/^Bearer (sk|rk)_\w+$/.test(c.req.header("authorization") ?? "")) {
+        throw invalidRequest("You did not provide a valid API key.", { status: 401 });
+      }
       const version = c.req.header("stripe-version");
       if (version !== undefined && version !== API_VERSION) {
-        return this.#answer(toAnswer(notAllowed(`Invalid Stripe API version: ${version}`)));
+        throw invalidRequest(`Invalid Stripe API version: ${version}`);
       }
       await next();
     });
-    this.app.notFound((c) => this.#answer(toAnswer(unknownUrl(c.req.method, c.req.path))));
+    this.app.notFound(({ req }) => {
+      const error = invalidRequest(`Unrecognized request URL (${req.method}: ${req.path}).`, { status: 404 });
+      return this.#answer(toAnswer(error));
+    });
     this.app.onError((error) => this.#answer(toAnswer(error)));
   }
 
-  /** `operation` is the name that faults know it by; `handle` returns the object to answer with. */
+  /** `operation` is its name for faults; `handle` returns the object to answer with. */
   route<Shape extends z.ZodRawShape>(
-    method: Method,
+    method: "GET" | "POST" | "DELETE",
     path: string,
     operation: string,
     shape: Shape,
     handle: (params: z.output<z.ZodObject<Shape>>, id: string, form: Form) => object,
   ): void {
     const schema = z.strictObject(shape);
-    const expandOnly = z.object(expandParam);
+    const expandOnly = z.object({ expand });
     this.app.on(method, path, withFaults(this.#deps.faults, operation), async (c) => {
       const text = method === "POST" ? await c.req.text() : new URL(c.req.url).search;
       const form = decodeForm(text);
@@ -59,7 +61,7 @@ export class StripeRouter {
       const run = (): Answer => {
         try {
           const body = show(handle(parsed.data, c.req.param("id") ?? "", form));
-          expand(this.#deps.state, body, paths);
+          expandPaths(this.#deps.state, body, paths);
           return { status: 200, body };
         } catch (error) {
           return toAnswer(error);
@@ -73,20 +75,22 @@ export class StripeRouter {
 
   /** `GET <path>/:id` over one of the state's maps. */
   getter<T extends object>(path: string, kind: string, map: ReadonlyMap<string, T>): void {
-    this.route("GET", `${path}/:id`, `get ${kind}`, expandParam, (_params, id) => {
-      const object = map.get(id);
-      if (!object) throw noSuch(kind, id, "id", 404);
-      return object;
-    });
+    this.route(
+      "GET",
+      `${path}/:id`,
+      `get ${kind}`,
+      { expand },
+      (_params, id) => need(map, kind, id, "id", 404),
+    );
   }
 
-  /** `GET <path>`; `select` gives the entries in the list's order, or says how to choose them newest first. */
+  /** `GET <path>`; `select` gives the entries in the list's order, or chooses them newest first. */
   lister<Shape extends z.ZodRawShape, T extends { id: string }>(
     path: string,
     kind: string,
-    operation: string,
     shape: Shape,
     select: (params: z.output<z.ZodObject<Shape>>, id: string) => T[] | Selection<T>,
+    operation = `list ${kind}s`,
   ): void {
     const page = z.object(pageParams);
     const filters = z.object(shape);
@@ -94,6 +98,25 @@ export class StripeRouter {
       const entries = select(filters.parse(form), id);
       const list = pageOf(entries, page.parse(form), kind, path.replace(":id", id));
       return { ...list, data: list.data.map(show) };
+    });
+  }
+
+  /** `GET <path>`, newest first, filtered by `created` and by the entries' fields `names`. */
+  collection<T extends { id: string; created: number }>(
+    path: string,
+    kind: string,
+    shelf: Shelf<T>,
+    names: readonly (keyof T & string)[],
+  ): void {
+    const fields = z.object(Object.fromEntries(names.map((name) => [name, text])));
+    const range = z.object({ created });
+    this.lister(path, kind, { ...fields.shape, created }, (params) => {
+      const wanted = fields.parse(params);
+      const { created } = range.parse(params);
+      return choose(shelf, {
+        where: (entry) =>
+          names.every((name) => is(entry[name], wanted[name])) && createdWithin(entry.created, created),
+      });
     });
   }
 
@@ -119,11 +142,7 @@ export class StripeRouter {
   }
 }
 
-function hasKey(authorization: string | undefined): boolean {
-  return /^Bearer (sk|rk)_\w+$/.test(authorization ?? "");
-}
-
-/** Anything but an error of ours is a bug of the sandbox, and looks like Stripe's 500. */
+/** Any error but a {@link StripeApiError} is a bug of the sandbox, and looks like Stripe's 500. */
 function toAnswer(error: unknown): Answer {
   if (error instanceof StripeApiError) return { status: error.status, body: { error: error.error } };
   console.error("stripe sandbox:", error);

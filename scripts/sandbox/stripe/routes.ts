@@ -1,45 +1,62 @@
 import { z } from "zod";
 import { addCustomerRoutes } from "./customer-routes.ts";
-import { noSuch } from "./errors.ts";
+import { need } from "./errors.ts";
 import { addEventRoutes } from "./event-routes.ts";
-import type { World } from "./invoicing.ts";
-import { choose, createdParam, createdWithin } from "./lists.ts";
-import { is, text } from "./params.ts";
+import type { Account } from "./invoicing.ts";
+import { choose } from "./lists.ts";
+import { created, createdWithin, is, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";
 import { addSubscriptionRoutes } from "./subscription-routes.ts";
 
 /** Every route of the sandbox, at Stripe's paths. */
-export function addRoutes(router: StripeRouter, world: World): void {
-  addCustomerRoutes(router, world);
-  addSubscriptionRoutes(router, world);
-  addInvoiceRoutes(router, world);
-  addPaymentRoutes(router, world);
-  addEventRoutes(router, world);
+export function addRoutes(router: StripeRouter, account: Account): void {
+  const { creditNotes, paymentIntents, charges, refunds, disputes } = account.state;
+  addCustomerRoutes(router, account);
+  addSubscriptionRoutes(router, account);
+  addInvoiceRoutes(router, account);
+  router.getter("/v1/credit_notes", "credit note", creditNotes);
+  router.collection("/v1/credit_notes", "credit note", creditNotes, ["invoice", "customer"]);
+  router.lister(
+    "/v1/credit_notes/:id/lines",
+    "line item",
+    {},
+    (_params, id) => need(creditNotes, "credit note", id, "id", 404).lines.data,
+    "list credit note lines",
+  );
+  router.getter("/v1/payment_intents", "payment intent", paymentIntents);
+  router.getter("/v1/charges", "charge", charges);
+  router.collection("/v1/charges", "charge", charges, ["customer", "payment_intent"]);
+  router.getter("/v1/refunds", "refund", refunds);
+  router.collection("/v1/refunds", "refund", refunds, ["charge", "payment_intent"]);
+  router.getter("/v1/disputes", "dispute", disputes);
+  router.collection("/v1/disputes", "dispute", disputes, ["charge", "payment_intent"]);
+  addEventRoutes(router, account);
 }
 
-function addInvoiceRoutes(router: StripeRouter, { state }: World): void {
-  const { invoices, invoicePayments, creditNotes } = state;
+function addInvoiceRoutes(router: StripeRouter, { state }: Account): void {
+  const { invoices, invoicePayments } = state;
   router.getter("/v1/invoices", "invoice", invoices);
   router.lister(
     "/v1/invoices",
     "invoice",
-    "list invoices",
-    { customer: text, subscription: text, status: text, created: createdParam },
-    ({ customer, subscription, status, created }) =>
+    { customer: text, subscription: text, status: text, created },
+    (params) =>
       choose(invoices, {
         where: (invoice) =>
-          is(invoice.customer, customer) && is(invoice.status, status) &&
-          is(invoice.parent.subscription_details.subscription, subscription) &&
-          createdWithin(invoice.created, created),
+          is(invoice.customer, params.customer) && is(invoice.status, params.status) &&
+          is(invoice.parent.subscription_details.subscription, params.subscription) &&
+          createdWithin(invoice.created, params.created),
       }),
   );
-  router.lister("/v1/invoices/:id/lines", "line item", "list invoice lines", {}, (_params, id) => {
-    const invoice = invoices.get(id);
-    if (!invoice) throw noSuch("invoice", id, "invoice", 404);
-    return invoice.lines.data;
-  });
+  router.lister(
+    "/v1/invoices/:id/lines",
+    "line item",
+    {},
+    (_params, id) => need(invoices, "invoice", id, "invoice", 404).lines.data,
+    "list invoice lines",
+  );
   router.getter("/v1/invoice_payments", "invoice payment", invoicePayments);
-  router.lister("/v1/invoice_payments", "invoice payment", "list invoice payments", {
+  router.lister("/v1/invoice_payments", "invoice payment", {
     invoice: text,
     status: text,
     payment: z.strictObject({
@@ -48,7 +65,7 @@ function addInvoiceRoutes(router: StripeRouter, { state }: World): void {
       payment_record: text,
     }).optional(),
   }, ({ invoice, status, payment }) => {
-    if (invoice !== undefined && !invoices.has(invoice)) throw noSuch("invoice", invoice, "invoice");
+    if (invoice !== undefined) need(invoices, "invoice", invoice, "invoice");
     return choose(invoicePayments.only(invoice), {
       where: (entry) =>
         is(entry.status, status) && is(entry.payment.type, payment?.type) &&
@@ -56,66 +73,4 @@ function addInvoiceRoutes(router: StripeRouter, { state }: World): void {
         is(entry.payment.payment_record, payment?.payment_record),
     });
   });
-  router.getter("/v1/credit_notes", "credit note", creditNotes);
-  router.lister(
-    "/v1/credit_notes",
-    "credit note",
-    "list credit notes",
-    { invoice: text, customer: text, created: createdParam },
-    ({ invoice, customer, created }) =>
-      choose(creditNotes, {
-        where: (note) =>
-          is(note.invoice, invoice) && is(note.customer, customer) && createdWithin(note.created, created),
-      }),
-  );
-  router.lister("/v1/credit_notes/:id/lines", "line item", "list credit note lines", {}, (_params, id) => {
-    const note = creditNotes.get(id);
-    if (!note) throw noSuch("credit note", id, "id", 404);
-    return note.lines.data;
-  });
-}
-
-function addPaymentRoutes(router: StripeRouter, { state }: World): void {
-  const { paymentIntents, charges, refunds, disputes } = state;
-  router.getter("/v1/payment_intents", "payment intent", paymentIntents);
-  router.getter("/v1/charges", "charge", charges);
-  router.getter("/v1/refunds", "refund", refunds);
-  router.getter("/v1/disputes", "dispute", disputes);
-  router.lister(
-    "/v1/charges",
-    "charge",
-    "list charges",
-    { customer: text, payment_intent: text, created: createdParam },
-    ({ customer, payment_intent, created }) =>
-      choose(charges, {
-        where: (charge) =>
-          is(charge.customer, customer) && is(charge.payment_intent, payment_intent) &&
-          createdWithin(charge.created, created),
-      }),
-  );
-  const ofCharge = { charge: text, payment_intent: text, created: createdParam };
-  router.lister(
-    "/v1/refunds",
-    "refund",
-    "list refunds",
-    ofCharge,
-    ({ charge, payment_intent, created }) =>
-      choose(refunds, {
-        where: (refund) =>
-          is(refund.charge, charge) && is(refund.payment_intent, payment_intent) &&
-          createdWithin(refund.created, created),
-      }),
-  );
-  router.lister(
-    "/v1/disputes",
-    "dispute",
-    "list disputes",
-    ofCharge,
-    ({ charge, payment_intent, created }) =>
-      choose(disputes, {
-        where: (dispute) =>
-          is(dispute.charge, charge) && is(dispute.payment_intent, payment_intent) &&
-          createdWithin(dispute.created, created),
-      }),
-  );
 }

@@ -1,4 +1,6 @@
-import { randomId, type SandboxDeps } from "../server.ts";
+import { randomId } from "../random.ts";
+import type { SandboxDeps } from "../server.ts";
+import { Shelf } from "../shelf.ts";
 import type {
   Charge,
   CheckoutSession,
@@ -17,15 +19,14 @@ import type {
   StripeObject,
   Subscription,
 } from "./objects.ts";
-import { Shelf } from "./shelf.ts";
 
-/** What the sandbox's Stripe knows. Everything is in the order of creation. */
+/** The objects of the sandbox's Stripe, in the order of creation. */
 export class StripeState {
   readonly customers = new Shelf<Customer>();
-  /** What is left of them. They are listed no more. */
+  /** The stubs of deleted customers, which no list shows. */
   readonly deletedCustomers = new Map<string, DeletedCustomer>();
   readonly paymentMethods = new Shelf<PaymentMethod>(({ customer }) => customer);
-  /** Payment methods that no charge succeeds on. */
+  /** The ids of payment methods on which every charge fails. */
   readonly declining = new Set<string>();
   readonly prices = new Shelf<Price>();
   readonly subscriptions = new Shelf<Subscription>(({ customer }) => customer);
@@ -38,7 +39,7 @@ export class StripeState {
   readonly disputes = new Shelf<Dispute>();
   readonly creditNotes = new Shelf<CreditNote>();
   readonly events = new Shelf<StripeEvent>();
-  /** Lines that the next invoice of a subscription takes along, by subscription. */
+  /** Lines for the next invoice of a subscription, by subscription. */
   readonly pendingLines = new Map<string, NewLine[]>();
   readonly #deps: Pick<SandboxDeps, "now" | "random">;
 
@@ -56,7 +57,13 @@ export class StripeState {
     return randomId(this.#deps.random, prefix, length);
   }
 
-  /** Any object that `expand` can put in the place of its id. */
+  /** The fields that most objects begin with. The id has `length` characters behind `prefix`. */
+  fresh<Kind extends string>(object: Kind, prefix: string, length: number) {
+    const id = this.newId(prefix, length);
+    return { id, object, created: this.nowSeconds(), livemode: false, metadata: {} };
+  }
+
+  /** Any object that can replace its id in an expanded answer. */
   find(id: string): StripeObject | undefined {
     return this.customers.get(id) ?? this.deletedCustomers.get(id) ?? this.paymentMethods.get(id) ??
       this.prices.get(id) ?? this.subscriptions.get(id) ?? this.checkoutSessions.get(id) ??

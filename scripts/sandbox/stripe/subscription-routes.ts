@@ -1,23 +1,18 @@
 import { z } from "zod";
-import { mergeMetadata } from "./customers.ts";
-import { noSuch, notAllowed } from "./errors.ts";
-import type { World } from "./invoicing.ts";
-import { choose, createdParam, createdWithin } from "./lists.ts";
+import { invalidRequest, need } from "./errors.ts";
+import type { Account } from "./invoicing.ts";
+import { choose } from "./lists.ts";
 import type { Subscription } from "./objects.ts";
-import { expand, flag, metadata, text } from "./params.ts";
+import { created, createdWithin, expand, flag, mergeMetadata, metadata, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";
 import { cancel, subscribe, type SubscriptionChange, update } from "./subscriptions.ts";
 
-/** What may still be sent to a subscription that has ended. */
+/** The parameters that an ended subscription still takes. */
 const LATE = ["metadata", "expand", "proration_behavior"];
 
-export function addSubscriptionRoutes(router: StripeRouter, world: World): void {
-  const { subscriptions } = world.state;
-  const need = (id: string, param = "id", status = 404) => {
-    const subscription = subscriptions.get(id);
-    if (!subscription) throw noSuch("subscription", id, param, status);
-    return subscription;
-  };
+export function addSubscriptionRoutes(router: StripeRouter, account: Account): void {
+  const { subscriptions } = account.state;
+  const inPath = (id: string) => need(subscriptions, "subscription", id, "id", 404);
   const item = z.strictObject({ price: z.string(), quantity: z.coerce.number().int().min(0).default(1) });
   router.route("POST", "/v1/subscriptions", "create subscription", {
     customer: z.string(),
@@ -33,14 +28,12 @@ export function addSubscriptionRoutes(router: StripeRouter, world: World): void 
     billing_mode: z.strictObject({ type: z.literal("flexible") }).optional(),
     expand,
   }, (params) =>
-    subscribe(world, {
+    subscribe(account, {
       customerId: params.customer,
       items: params.items,
       metadata: mergeMetadata({}, params.metadata),
       paymentBehavior: params.payment_behavior,
-      ...(params.default_payment_method === undefined
-        ? {}
-        : { paymentMethod: params.default_payment_method }),
+      paymentMethod: params.default_payment_method,
     }));
   router.route("POST", "/v1/subscriptions/:id", "update subscription", {
     metadata,
@@ -57,61 +50,56 @@ export function addSubscriptionRoutes(router: StripeRouter, world: World): void 
     billing_cycle_anchor: z.strictObject({ type: z.enum(["now", "unchanged"]) }).optional(),
     expand,
   }, (params, id) => {
-    const subscription = need(id);
+    const subscription = inPath(id);
     if (subscription.ended_at !== null && Object.keys(params).some((name) => !LATE.includes(name))) {
-      throw notAllowed("A canceled subscription can only update its cancellation_details and metadata.");
+      throw invalidRequest("A canceled subscription can only update its cancellation_details and metadata.");
     }
     const change: SubscriptionChange = { metadata: mergeMetadata(subscription.metadata, params.metadata) };
     const { pause_collection: pause, cancel_at_period_end: atPeriodEnd } = params;
-    if (pause !== undefined) {
-      change.pause_collection = pause === ""
-        ? null
-        : { behavior: pause.behavior, resumes_at: pause.resumes_at ?? null };
+    if (pause === "") change.pause_collection = null;
+    else if (pause) {
+      change.pause_collection = { behavior: pause.behavior, resumes_at: pause.resumes_at ?? null };
     }
     if (atPeriodEnd !== undefined) change.cancel_at_period_end = atPeriodEnd;
     const [item] = params.items ?? [];
-    return update(
-      world,
-      subscription,
-      change,
-      item && {
-        itemId: item.id,
-        priceId: item.price,
-        prorates: params.proration_behavior !== "none",
-        ...(params.billing_cycle_anchor ? { anchor: params.billing_cycle_anchor.type } : {}),
-      },
-    );
+    const move = item && {
+      itemId: item.id,
+      priceId: item.price,
+      prorates: params.proration_behavior !== "none",
+      anchor: params.billing_cycle_anchor?.type,
+    };
+    return update(account, subscription, change, move);
   });
   router.route(
     "DELETE",
     "/v1/subscriptions/:id",
     "cancel subscription",
     { expand },
-    (_params, id) => cancel(world, need(id)),
+    (_params, id) => cancel(account, inPath(id)),
   );
   router.getter("/v1/subscriptions", "subscription", subscriptions);
   router.lister(
     "/v1/subscriptions",
     "subscription",
-    "list subscriptions",
-    { customer: text, price: text, status: text, created: createdParam },
-    ({ customer, price, status, created }) =>
-      choose(subscriptions.only(customer), {
+    { customer: text, price: text, status: text, created },
+    (params) => {
+      const { customer, price, status, created } = params;
+      return choose(subscriptions.only(customer), {
         where: (subscription) =>
           createdWithin(subscription.created, created) && inStatus(subscription, status) &&
           (price === undefined || subscription.items.data.some((item) => item.price.id === price)),
-      }),
+      });
+    },
   );
   router.lister(
     "/v1/subscription_items",
     "subscription item",
-    "list subscription items",
     { subscription: z.string() },
-    ({ subscription }) => need(subscription, "subscription", 400).items.data,
+    ({ subscription }) => need(subscriptions, "subscription", subscription, "subscription").items.data,
   );
 }
 
-/** Without a status, canceled ones are left out. */
+/** Without a status, canceled subscriptions are left out. */
 function inStatus({ status }: Subscription, wanted: string | undefined): boolean {
   if (wanted === undefined) return status !== "canceled";
   if (wanted === "ended") return status === "canceled" || status === "incomplete_expired";

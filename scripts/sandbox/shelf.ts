@@ -1,8 +1,8 @@
 /**
- * Objects by id in the order of creation, to be walked newest first from any of them without copying the rest.
- * With `groupOf` also the objects of one group (a customer's subscriptions) alone; an object never changes its group.
+ * Objects by id in the order of creation, walked newest first from any of them without a copy of the rest.
+ * With `groupOf` each group (a customer's subscriptions) can be walked alone. An object with a new group counts as new.
  */
-export class Shelf<T> extends Map<string, T> {
+export class Shelf<T extends { id: string }> extends Map<string, T> {
   readonly #groupOf: ((object: T) => string) | undefined;
   readonly #groups = new Map<string, Shelf<T>>();
   /** Ids by position; a deleted one leaves a hole. */
@@ -14,7 +14,15 @@ export class Shelf<T> extends Map<string, T> {
     this.#groupOf = groupOf;
   }
 
+  /** Puts the object under its id, and returns it. */
+  add(object: T): T {
+    this.set(object.id, object);
+    return object;
+  }
+
   override set(id: string, object: T): this {
+    const former = this.get(id);
+    if (former !== undefined && this.#groupOf?.(former) !== this.#groupOf?.(object)) this.delete(id);
     if (!this.#positions.has(id)) {
       this.#positions.set(id, this.#ids.length);
       this.#ids.push(id);
@@ -48,9 +56,9 @@ export class Shelf<T> extends Map<string, T> {
     return this.#groups.get(key) ?? new Shelf<T>();
   }
 
-  /** The group when it is asked for, else everything. */
-  only(key: string | undefined): Shelf<T> {
-    return key === undefined ? this : this.group(key);
+  /** One group, or everything without a key. */
+  only(key: string | null | undefined): Shelf<T> {
+    return key === undefined || key === null ? this : this.group(key);
   }
 
   /** From just behind `after` (absent: from the newest) to the oldest. */
@@ -59,7 +67,7 @@ export class Shelf<T> extends Map<string, T> {
     for (let i = from - 1; i >= 0; i--) yield* this.#at(i);
   }
 
-  /** From just before `before` in the list, that is: from the next newer one to the newest. */
+  /** From the next newer one than `before` to the newest. */
   *newerThan(before: string): Generator<T> {
     const from = this.#positions.get(before) ?? this.#ids.length;
     for (let i = from + 1; i < this.#ids.length; i++) yield* this.#at(i);
@@ -70,4 +78,27 @@ export class Shelf<T> extends Map<string, T> {
     const object = id === undefined ? undefined : this.get(id);
     if (object !== undefined) yield object;
   }
+}
+
+/** The first `count` entries of a walk that `fits`, or those before the first entry at which it `endsAt`. */
+export function take<T>(
+  walk: Iterable<T>,
+  count: number,
+  fits: (entry: T) => boolean,
+  endsAt: (entry: T) => boolean = () => false,
+): T[] {
+  const taken: T[] = [];
+  for (const entry of walk) {
+    if (endsAt(entry)) break;
+    if (fits(entry)) taken.push(entry);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
+/** The object with this id. Throws for an unknown id: a mistake of the calling test or script. */
+export function mustHave<Value>(map: ReadonlyMap<string, Value>, id: string): Value {
+  const value = map.get(id);
+  if (value === undefined) throw new Error(`the sandbox has no ${id}`);
+  return value;
 }
