@@ -27,13 +27,13 @@ await run(CHECK, async () => {
   // One for all that look at it, and made beside the others.
   let database: ReturnType<typeof startMigratedDatabase> | undefined;
   const url = async () => (await (database ??= startMigratedDatabase())).url;
-  const generated = (name: string, script: string): Check => ({
-    name,
+  const generatedFilesCheck: Check = {
+    name: "generated files",
     async run() {
-      const command = [process.execPath, `scripts/${script}.ts`, "--check", "--database", await url()];
-      return await commandCheck(name, command, options).run();
+      const command = [process.execPath, "scripts/generate.ts", "--check", "--database", await url()];
+      return await commandCheck("", command, options).run();
     },
-  });
+  };
   const deno = (name: string, ...args: string[]) => commandCheck(name, [join(BIN, "deno"), ...args], options);
   try {
     const passed = await runChecks([
@@ -53,9 +53,7 @@ await run(CHECK, async () => {
         ],
         { ...options, env: { ...env, DENO_NO_PACKAGE_JSON: "1" } },
       ),
-      generated("generated types", "types"),
-      generated("schema dump", "schema"),
-      generated("generated docs", "generate"),
+      generatedFilesCheck,
       deno("deno lint", "lint"),
       deno("deno fmt --check", "fmt", "--check"),
       treeCheck(PROJECT),
