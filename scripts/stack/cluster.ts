@@ -5,7 +5,7 @@ import type { LocalPostgres } from "./postgres.ts";
 const ROLES = readFileSync(new URL("roles.sql", import.meta.url), "utf8");
 
 /** A cluster that looks like a Supabase project's. */
-export interface LocalCluster {
+interface LocalCluster {
   /** Of the role `postgres`: what migrations and functions connect as. Not a superuser. */
   url(database: string): string;
 }

@@ -15,7 +15,7 @@ export interface GuardedProcess {
   stop(graceMs?: number): Promise<void>;
 }
 
-export interface GuardedOptions {
+interface GuardedOptions {
   command: string;
   args: readonly string[];
   cwd: string;
@@ -23,7 +23,7 @@ export interface GuardedOptions {
   env: Record<string, string>;
   /** The OS user to run as; only root can choose. */
   user?: { uid: number; gid: number } | undefined;
-  /** What asks it to end. */
+  /** The signal that asks it to end. */
   stopSignal: "INT" | "TERM";
   /** Deleted by the guard should this process die without stopping it. */
   deleteWhenOrphaned?: string | undefined;

