@@ -9,7 +9,7 @@ import type { Stack } from "../stack/stack.ts";
 import type { Crowd } from "./crowd.ts";
 import { disturbMail } from "./storms.ts";
 
-/** Works off what the storms left, with the clock moved so that leases, pauses and backoffs run out. */
+/** Works off the storms' remains. The clock moves, so that leases, holds and backoffs run out. */
 export async function workOff(stack: Stack, crowd: Crowd, progress: (line: string) => void): Promise<void> {
   const life = makeLife({ stack, progress });
   await life.work();

@@ -1,7 +1,7 @@
 import type { PriceId } from "../sandbox/clinic.ts";
 import { shuffle } from "../sandbox/outbox.ts";
 
-/** What happens to a customer in the story. The shares are of all customers; every role has at least one. */
+/** The customers' roles in the story, with their shares of all customers. Every role has at least one. */
 const SHARES = {
   refunded_before_charge_is_heard: 0.02,
   refunded_in_outage: 0.02,
@@ -39,11 +39,11 @@ export interface Part {
 /** The waves of the first day. The pharmacy is out from the fourth to the fifth. */
 export const WAVES = 6;
 export const OUTAGE_WAVE = 3;
-/** Those who begin by a prescription come while Stripe loses requests and answers. */
+/** The beginners come while Stripe loses requests and replies. */
 export const BEGINNERS_WAVE = 2;
 const NEXT_MONTH = WAVES;
 
-/** Who plays what. The same seed and number give the same cast. */
+/** The cast. The same seed and number give the same one. */
 export function castParts(customers: number, random: () => number): Part[] {
   const roles: Role[] = [];
   for (const [role, share] of Object.entries(SHARES)) {

@@ -1,11 +1,11 @@
 import type { Check } from "../proof/check.ts";
 import { checkCrm } from "../proof/crm.ts";
 import type { Evidence } from "../proof/evidence.ts";
-import { checkLeaks, checkPause, checkTasks, checkWebhooks } from "../proof/machinery.ts";
+import { checkHold, checkLeaks, checkTasks, checkWebhooks } from "../proof/machinery.ts";
 import { checkShipping, checkTracker } from "../proof/orders.ts";
 import { checkStarts } from "../proof/starts.ts";
 
-/** All that the demo checks when its story is over. */
+/** The demo's checks when its story is over. */
 export function runChecks(evidence: Evidence): Check[] {
   return [
     ...checkShipping(evidence),
@@ -14,7 +14,7 @@ export function runChecks(evidence: Evidence): Check[] {
     checkWebhooks(evidence),
     checkTasks(evidence),
     ...checkCrm(evidence),
-    checkPause(evidence),
+    checkHold(evidence),
     checkLeaks(evidence),
   ];
 }

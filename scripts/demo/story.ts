@@ -13,10 +13,10 @@ export interface Customer extends Part {
   chargeId: string;
 }
 
-/** What people decided and did, which no vendor's state tells by itself. The checks need it. */
+/** People's acts and decisions, which the checks need and no vendor's state shows. */
 export interface Story {
   customers: Customer[];
-  /** Those who sign up, get a prescription, and leave the rest to Clockwork. */
+  /** They sign up, get a prescription, and leave the rest to Clockwork. */
   beginners: Beginner[];
   /** Orders that the pharmacy itself cancelled or could not fill, by its id. */
   endedByPharmacy: Set<string>;
@@ -112,7 +112,7 @@ async function firstDay(stage: Stage, story: Story, parts: Part[]): Promise<void
 
 async function firstWeek(stage: Stage, story: Story): Promise<void> {
   const { stack: { vendors: { stripe, pharmacy, health }, clinic }, life, ops, progress } = stage;
-  progress("day 1, evening: refunds, disputes, and what the pharmacy could not do");
+  progress("day 1, evening: refunds, disputes, and orders that the pharmacy ends");
   for (const { chargeId } of of(story, "refunded_after_placing")) stripe.refund(chargeId);
   for (const { chargeId } of of(story, "disputed_after_placing")) stripe.dispute(chargeId);
   for (const { chargeId } of of(story, "partly_refunded")) stripe.refund(chargeId, 1000);
@@ -223,7 +223,7 @@ async function thirdMonth(stage: Stage, story: Story): Promise<void> {
   await life.work();
   await life.rest({ minutes: 90 });
   await parcelsArrive(stage);
-  // What is still in the mail comes through in the end.
+  // The mail that was held back arrives in the end.
   story.troubles.calm();
   await life.pass({ hours: 25 });
   await life.rest({ minutes: 90 });

@@ -4,7 +4,7 @@ import type { Life } from "../stack/life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
 import type { Stage } from "./stage.ts";
 
-/** What is broken on purpose, and when. */
+/** The faults of the story, in its order. */
 export interface Troubles {
   /** Every vendor doubles and shuffles its webhooks from here on. */
   disturbTheMail(): void;
@@ -13,14 +13,14 @@ export interface Troubles {
   during(wave: number, work: () => Promise<void>): Promise<void>;
   after(wave: number, life: Life): Promise<void>;
   isOutage(wave: number): boolean;
-  /** While `live` goes on the CRM's answers get lost. */
+  /** The CRM's replies get lost while `live` goes on. */
   crmLosesAnswers(life: Life, live: () => Promise<void>): Promise<void>;
   secondMonth(life: Life): Promise<void>;
-  /** No more troubles; what they held back is let go. */
+  /** Ends all faults. Webhooks that were kept back are sent from now on. */
   calm(): void;
-  /** Why Clockwork paused the pharmacy during its outage; null if it did not. */
-  pauseSeen(): string | null;
-  /** What was injected, for the report: where, what, how often it was met. */
+  /** Why Clockwork held the pharmacy's queue during its outage; null if it did not. */
+  holdSeen(): string | null;
+  /** The injected faults and how often each was met, for the report. */
   injected: Injected[];
 }
 
@@ -38,7 +38,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   const { stripe, health, pharmacy, crm } = stack.vendors;
   const sandboxes = { stripe, health, pharmacy, crm };
   const injected: Injected[] = [];
-  let pauseSeen: string | null = null;
+  let holdSeen: string | null = null;
 
   function add(vendor: keyof typeof sandboxes, fault: Fault): void {
     sandboxes[vendor].faults.add(fault);
@@ -56,13 +56,11 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   }
 
   const waves: Record<number, { says: string; before?: () => void; during?: () => Promise<void> }> = {
-    0: {
-      says: "webhooks come doubled and shuffled",
-    },
+    0: { says: "webhooks come doubled and shuffled" },
     1: {
-      says: "the pharmacy takes orders, its answers get lost, and so do its webhooks for a while",
+      says: "the pharmacy takes orders, its replies get lost, and its webhooks come late",
       before: () => {
-        // So that nobody but the pharmacy's list can tell what became of those orders.
+        // The pharmacy's list is then the only word of those orders.
         pharmacy.outbox.faults.silent = true;
         add("pharmacy", { kind: "lose_answer", operation: "create order", times: 6 });
         add("health", { kind: "status", status: 500, times: 3 });
@@ -70,7 +68,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
     },
     2: {
       says:
-        "the pharmacy takes two orders only after we looked, and Stripe a subscription; vendors ask to slow down",
+        "the pharmacy takes two orders only after our look, and Stripe a subscription; vendors ask to slow down",
       before: () => {
         add("pharmacy", { kind: "late_commit", operation: "create order", times: 2 });
         add("pharmacy", {
@@ -105,7 +103,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
 
   return {
     injected,
-    pauseSeen: () => pauseSeen,
+    holdSeen: () => holdSeen,
     disturbTheMail() {
       for (const { outbox } of Object.values(sandboxes)) {
         Object.assign(outbox.faults, { doubled: DOUBLED_SHARE, shuffled: true });
@@ -124,8 +122,12 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
         const { rows } = await stack.pool.query<{ paused_reason: string }>(
           "select paused_reason from ops.vendors where vendor = 'pharmacy' and state = 'paused'",
         );
-        pauseSeen = rows[0]?.paused_reason ?? null;
-        progress(`the pharmacy is ${pauseSeen ? `paused: ${pauseSeen}` : "NOT paused, though it is out"}`);
+        holdSeen = rows[0]?.paused_reason ?? null;
+        progress(
+          holdSeen
+            ? `the pharmacy's queue is held: ${holdSeen}`
+            : "the pharmacy's queue is NOT held, though the pharmacy is out",
+        );
         end("pharmacy");
         await life.pass({ minutes: 11 });
       }
