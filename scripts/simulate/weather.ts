@@ -1,9 +1,8 @@
-import type { Dice } from "./dice.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
-import { DAY_MS } from "./dice.ts";
+import { DAY_MS, type Dice } from "./dice.ts";
 import { count } from "./stage.ts";
 
-/** Who can be out, in the words of the sandboxes. */
+/** The sandboxes that can be out. */
 const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;
 type Vendor = (typeof VENDORS)[number];
 
@@ -14,16 +13,15 @@ interface Spell {
   until: number;
 }
 
-/** What goes wrong without anybody's doing: vendors that are down or late for days, ticks that get lost or come twice. */
-export interface Weather {
+/** Trouble without anybody's doing: vendors that are down or late for days, ticks that are lost or doubled. */
+interface Weather {
   /** Sets the vendors' faults for a moment. */
   set(at: Date): void;
-  /** How often a tick arrives: 0, 1 or 2 times, sometimes twice at once. */
+  /** A tick arrives 0, 1 or 2 times, the two sometimes at once. */
   ticks(at: Date): { times: number; atOnce: boolean };
-  isFair(at: Date): boolean;
 }
 
-/** Spells begin so often a year, and last so many days. */
+/** The number of spells a year, and their least and most days. */
 const SPELLS = [
   { kind: "down", timesAYear: 3, days: [0.2, 2.5] },
   { kind: "silent", timesAYear: 4, days: [0.5, 3] },
@@ -102,6 +100,5 @@ export function makeWeather(
       }
       return { times: 1, atOnce: false };
     },
-    isFair: (when) => !at(when, "cron") && !VENDORS.some((vendor) => at(when, "down", vendor)),
   };
 }
