@@ -104,7 +104,11 @@ async function oneSchema(client: pg.Client, schema: string): Promise<string> {
   for (const query of OBJECTS) {
     const { rows } = await client.query<{ called: string; statement: string | null }>(query, [schema]);
     for (const { called, statement } of rows) {
-      if (statement === null) throw new Error(`The schema dump does not know the kind of ${called}: teach scripts/generate/catalog.ts`);
+      if (statement === null) {
+        throw new Error(
+          `The schema dump does not know the kind of ${called}: teach scripts/generate/catalog.ts`,
+        );
+      }
       parts.push(statement);
     }
   }
