@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { aligned, indented } from "./table.ts";
 
 /** An option of a command. */
 export interface Option<T> {
@@ -74,7 +75,7 @@ export function flag(means: string): Option<boolean> {
   return { means, takes: null, read: (given) => given.length > 0 };
 }
 
-/** An option of which the last typed value counts. */
+/** An option. The last typed value counts. */
 function option<T, D>(
   takes: string,
   means: string,
@@ -147,13 +148,12 @@ export function usageOf({ name, table }: Command<unknown>): string {
 
 /** The text of `--help`. */
 export function helpOf(command: Command<unknown>): string {
-  const rows = Object.entries(command.table).map(([option, { takes, means, usual, isOperand }]) => ({
-    head: isOperand ? `<${takes}>` : named(option, takes),
-    tail: usual === undefined ? means : `${means} (default: ${usual})`,
-  }));
-  const wide = Math.max(0, ...rows.map(({ head }) => head.length));
-  const lines = rows.map(({ head, tail }) => `\n  ${head.padEnd(wide)}  ${tail}`);
-  return `${command.about}\n\nUsage: ${usageOf(command)}\n${lines.join("")}`.trimEnd();
+  const rows = Object.entries(command.table).map(([option, { takes, means, usual, isOperand }]) => [
+    isOperand ? `<${takes}>` : named(option, takes),
+    usual === undefined ? means : `${means} (default: ${usual})`,
+  ]);
+  const lines = indented(aligned(rows, () => false));
+  return [command.about, "", `Usage: ${usageOf(command)}`, "", ...lines].join("\n").trimEnd();
 }
 
 function named(option: string, takes: string | null): string {
@@ -183,7 +183,9 @@ export async function run<Options>(
   try {
     options = command.parse(args);
   } catch (error) {
-    console.error(`${firstSentence(sentenceOf(error))}\nUsage: ${usageOf(command)}`);
+    // parseArgs adds a hint that does not fit here.
+    const sentence = sentenceOf(error).replace(/^(Unknown option '[^']*')\. .*$/s, "$1");
+    console.error(`${sentence}\nUsage: ${usageOf(command)}`);
     process.exitCode = 2;
     return;
   }
@@ -217,9 +219,4 @@ export function timed(line: string): string {
 /** An error as its message: for errors that are meant for the person. */
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** parseArgs adds a hint that does not fit here. */
-function firstSentence(message: string): string {
-  return message.replace(/^(Unknown option '[^']*')\. .*$/s, "$1");
 }

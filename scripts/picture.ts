@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-// Pictures as SVG: a card of its own, readable in light and in dark, and what stands on it.
+// Pictures as SVG, each on a card of its own, readable in light and in dark.
 
 const LIGHT = `
   .card { fill: #ffffff; stroke: #d0d7de }
@@ -17,7 +17,7 @@ const DARK = `
     .soft, .note { fill: #9198a1 }
     .base { stroke: #656c76 }`;
 
-/** What a picture adds to the shared style, as CSS: in light, and what differs in dark. */
+/** A picture's additions to the shared style, as CSS: in light, and the differences in dark. */
 export interface Style {
   light: string;
   dark: string;
@@ -25,7 +25,7 @@ export interface Style {
 
 /**
  * A whole picture.
- * @param label what it shows, for those who do not see it
+ * @param label its content in words, for people who do not see it
  * @param parts elements from bottom to top; '' draws nothing
  */
 export function picture(

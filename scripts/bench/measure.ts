@@ -38,7 +38,7 @@ export function makeStopwatch(callsSoFar: () => Promise<Record<string, number>>)
   };
 }
 
-/** Our memory in MB, of what is in use and of what the process holds. */
+/** Our memory in MB: the heap in use, and the whole process. */
 interface Memory {
   heap: number;
   rss: number;

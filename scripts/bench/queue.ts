@@ -12,8 +12,8 @@ import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";
 import { drainDeps } from "../sandbox/world.ts";
 import { type BenchContext, median, type Section, table } from "./section.ts";
 
-// What the protocol costs, as ratios to a bare floor measured beside it in the same run, in turns, so that a busy machine
-// slows both. The floor does the same writes by hand: no pg-boss, no ledger, no HTTP.
+// The cost of the protocol, as ratios to a bare floor. Both are measured in turns, so that a busy machine slows both. The
+// floor does the same writes by hand: no pg-boss, no ledger, no HTTP.
 
 const ROUNDS = 3;
 const TASKS = 1500;

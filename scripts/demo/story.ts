@@ -3,9 +3,9 @@ import { isoDay, type Person } from "../sandbox/clinic.ts";
 import { beginByPrescription, bringCards, DEFAULT_PRICES } from "./beginners.ts";
 import { BEGINNERS_WAVE, castParts, type Part, type Role, WAVES } from "./cast.ts";
 import type { Stage } from "./stage.ts";
-import { makeTroubles, type Troubles } from "./troubles.ts";
+import { makeTroubles } from "./troubles.ts";
 
-/** One customer and what they bought. */
+/** One customer with a subscription. */
 export interface Customer extends Part {
   person: Person;
   subscriptionId: string;
@@ -22,7 +22,7 @@ export interface Story {
   endedByPharmacy: Set<string>;
   /** How many live orders a person's decision leaves for a fill (`<invoice line>:<fill>`). */
   decisions: Map<string, 0 | 1>;
-  troubles: Troubles;
+  troubles: ReturnType<typeof makeTroubles>;
 }
 
 /** Two months of the clinic's life. Every act happens at a vendor or in a cell of the table editor. */
@@ -165,7 +165,7 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
     progress(`day ${day}: parcels move`);
     clinic.workPharmacy();
     const live = () => life.pass({ hours: day === 2 ? 18 : 24 });
-    if (day === 3) await story.troubles.crmLosesAnswers(life, live);
+    if (day === 3) await story.troubles.crmLosesReplies(life, live);
     else await live();
   }
   await life.rest({ minutes: 90 });

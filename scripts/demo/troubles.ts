@@ -4,26 +4,6 @@ import type { Life } from "../stack/life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
 import type { Stage } from "./stage.ts";
 
-/** The faults of the story, in its order. */
-export interface Troubles {
-  /** Every vendor doubles and shuffles its webhooks from here on. */
-  disturbTheMail(): void;
-  announce(wave: number): string;
-  before(wave: number): void;
-  during(wave: number, work: () => Promise<void>): Promise<void>;
-  after(wave: number, life: Life): Promise<void>;
-  isOutage(wave: number): boolean;
-  /** The CRM's replies get lost while `live` goes on. */
-  crmLosesAnswers(life: Life, live: () => Promise<void>): Promise<void>;
-  secondMonth(life: Life): Promise<void>;
-  /** Ends all faults. Webhooks that were kept back are sent from now on. */
-  calm(): void;
-  /** Why Clockwork held the pharmacy's queue during its outage; null if it did not. */
-  holdSeen(): string | null;
-  /** The injected faults and how often each was met, for the report. */
-  injected: Injected[];
-}
-
 export interface Injected {
   vendor: string;
   what: string;
@@ -34,7 +14,8 @@ const DOUBLED_SHARE = 0.15;
 const OUTAGE_STEP_MINUTES = 20;
 const OUTAGE_STEPS = 6;
 
-export function makeTroubles({ stack, progress }: Stage): Troubles {
+/** The faults of the story, in its order. */
+export function makeTroubles({ stack, progress }: Stage) {
   const { stripe, health, pharmacy, crm } = stack.vendors;
   const sandboxes = { stripe, health, pharmacy, crm };
   const injected: Injected[] = [];
@@ -102,21 +83,24 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   };
 
   return {
+    /** The injected faults and how often each was met, for the report. */
     injected,
+    /** Why Clockwork held the pharmacy's queue during its outage; null if it did not. */
     holdSeen: () => holdSeen,
-    disturbTheMail() {
+    /** Every vendor doubles and shuffles its webhooks from here on. */
+    disturbTheMail(): void {
       for (const { outbox } of Object.values(sandboxes)) {
         Object.assign(outbox.faults, { doubled: DOUBLED_SHARE, shuffled: true });
       }
     },
-    announce: (wave) => waves[wave]?.says ?? "all is well",
-    before: (wave) => waves[wave]?.before?.(),
-    isOutage: (wave) => wave === OUTAGE_WAVE,
-    async during(wave, work) {
+    announce: (wave: number) => waves[wave]?.says ?? "all is well",
+    before: (wave: number) => waves[wave]?.before?.(),
+    isOutage: (wave: number) => wave === OUTAGE_WAVE,
+    async during(wave: number, work: () => Promise<void>): Promise<void> {
       await waves[wave]?.during?.();
       await work();
     },
-    async after(wave, life) {
+    async after(wave: number, life: Life): Promise<void> {
       if (wave === OUTAGE_WAVE) {
         for (let step = 1; step < OUTAGE_STEPS; step++) await life.pass({ minutes: OUTAGE_STEP_MINUTES });
         const { rows } = await stack.pool.query<{ paused_reason: string }>(
@@ -144,14 +128,15 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       }
       for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);
     },
-    async crmLosesAnswers(life, live) {
+    /** The CRM's replies get lost while `live` goes on. */
+    async crmLosesReplies(life: Life, live: () => Promise<void>): Promise<void> {
       add("crm", { kind: "lose_answer", times: 4 });
       add("crm", { kind: "status", status: 500, times: 2 });
       await live();
       end("crm");
       await life.rest({ minutes: 60 });
     },
-    async secondMonth(life) {
+    async secondMonth(life: Life): Promise<void> {
       add("pharmacy", { kind: "lose_answer", operation: "create order", times: 2 });
       add("pharmacy", { kind: "lose_answer", operation: "cancel order", times: 1 });
       add("stripe", { kind: "status", status: 500, share: 0.05, times: 5 });
@@ -160,7 +145,8 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       end("pharmacy");
       end("stripe");
     },
-    calm() {
+    /** Ends all faults. Webhooks that were kept back are sent from now on. */
+    calm(): void {
       for (const { outbox, faults } of Object.values(sandboxes)) {
         faults.clear();
         Object.assign(outbox.faults, { doubled: 0, shuffled: false, silent: false });

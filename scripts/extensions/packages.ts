@@ -24,7 +24,7 @@ const OUR_EXTENSIONS = fileURLToPath(new URL("../stack/extensions", import.meta.
 /** Not in Debian. */
 export const STAND_INS = ["pg_net", "supabase_vault"];
 
-/** Makes sure of Debian's packages. Throws with what to do when they are missing and cannot be installed. */
+/** Installs Debian's packages where they are missing. Throws with the remedy when that is impossible. */
 export async function ensurePackages(log: (line: string) => void): Promise<void> {
   const found = () =>
     existsSync(join("/usr", BIN, "postgres")) && existsSync(join("/usr", LIB, "pg_cron.so"));
@@ -91,7 +91,7 @@ export function copyPostgres(folder: string): string {
       filter: (path) => basename(path) !== "bitcode", // only for the compiler, and most of the size
     });
   }
-  // The parents in between follow the umask of whoever runs this: the database's user must get through.
+  // The parents in between follow our umask: the database's user must get through.
   for (const parent of ["", "lib", "lib/postgresql", dirname(BIN), "share", "share/postgresql"]) {
     chmodSync(join(home, parent), 0o755);
   }

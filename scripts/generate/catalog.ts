@@ -120,8 +120,8 @@ const FUNCTIONS = `
   order by called`;
 
 /**
- * The privileges of others than the owner, in one row. A function whose grants were never touched is everybody's, and
- * is listed so.
+ * The privileges of others than the owner, in one row. A function without grants of its own is everybody's, and is
+ * listed so.
  */
 const GRANTS = `
   select 'grants' as called, coalesce(string_agg(line, E'\\n' order by object, grantee), '') as statement

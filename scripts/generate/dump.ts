@@ -18,7 +18,7 @@ export async function schemaFile(url: string): Promise<string> {
 /**
  * The schemas of a database as text: objects, comments, grants and cron jobs, sorted by name. Equal schemas give equal
  * texts. Throws at a kind of object that the dump does not know. Rows are not part of it.
- * @param url as role `postgres`, whose schemas are ours
+ * @param url as role `postgres`, the owner of our schemas
  * @param without schemas to leave out
  */
 export async function dumpSchema(url: string, without: readonly string[] = []): Promise<string> {

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
 
-/** Text columns whose values the database knows. */
+/** Text columns with values that the database knows. */
 interface KnownValues {
   /** A type for each set of values, as TypeScript. */
   types: string;
@@ -58,7 +58,7 @@ const REFERRING = `
   where pg_constraint.contype = 'f' and target.atttypid = 'text'::regtype
     and catalogue.relnamespace = any (${OURS})`;
 
-/** @param db with all migrations applied, whose catalogues are filled */
+/** @param db with all migrations applied and filled catalogues */
 export async function readKnownValues(db: Database): Promise<KnownValues> {
   const { rows: known } = await sql.raw<Known>(CHECKED).execute(db);
   const { rows: referring } = await sql.raw<Referring>(REFERRING).execute(db);

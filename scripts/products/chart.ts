@@ -31,7 +31,7 @@ const STYLE: Style = {
     .registered { fill: #4493f8 } .retired { fill: #d29922 } .unregistered { fill: #f85149 }`,
 };
 
-/** @param subtitle whose keys they are, and when they were counted */
+/** @param subtitle the owner of the keys, and the day of the count */
 export function frequencyChart(rows: readonly KeyFrequency[], subtitle: string): string {
   const parts = [
     text(MARGIN, 42, "What is really in use", "title"),

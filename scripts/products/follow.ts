@@ -40,7 +40,7 @@ async function readProgress(db: Database, retirementId: number): Promise<Progres
   return progress;
 }
 
-/** The command says what it waits for after so many seconds without progress. */
+/** Without progress for so long, the command says the reason. */
 const QUIET_SECONDS = 60;
 
 /**

@@ -25,7 +25,7 @@ interface Preview {
 }
 
 /**
- * Asks Stripe for the old price's subscribers, and judges who would be moved. Changes nothing.
+ * Asks Stripe for the old price's subscribers, and judges each move. Changes nothing.
  * @param timeZone of the days of the next charges
  */
 export async function makePreview(

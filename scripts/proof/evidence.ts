@@ -54,7 +54,7 @@ export interface Evidence {
 
 /**
  * Reads all evidence as it is now.
- * @param known what cannot be read: the players' own part
+ * @param known the players' part, which cannot be read
  */
 export async function gather(
   { vendors, pool, clock, functionLog }:

@@ -11,7 +11,7 @@ export function makeAgenda(): Agenda {
   /** The latest first, so that the next act is taken from the end. */
   const acts: { at: number; act: Act }[] = [];
 
-  /** The place of a new act, by halves: a long run puts down a hundred thousand acts. */
+  /** The index of a new act, by bisection: a long run puts down a hundred thousand acts. */
   function indexFor(at: number): number {
     let [low, high] = [0, acts.length];
     while (low < high) {

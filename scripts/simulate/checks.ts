@@ -17,14 +17,7 @@ const CAMPAIGN_ENDS_DAYS = 7;
 const ASKS = new Set(["renewal_due", "renewal_reminder", "renewal_lapsed"]);
 
 /** The checks of a run. All are made from the sandboxes and from the customers' wishes. */
-export interface Checks {
-  /** The CRM's news since the last time: was anybody asked twice, or without need? */
-  hear(): Promise<void>;
-  /** Every refill at the end of a day. `nightAt`: the begin of the last night whose work is done in full. */
-  examine(nightAt: Date | null, peopleAskedAbout: ReadonlySet<Customer>): void;
-}
-
-export function makeChecks(stage: Stage): Checks {
+export function makeChecks(stage: Stage) {
   const { world: { db, vendors: { crm, stripe }, now }, breaks, tally, timeZone } = stage;
   let heard = 0;
   /** Campaigns that the CRM runs, by renewal. */
@@ -121,7 +114,8 @@ export function makeChecks(stage: Stage): Checks {
   }
 
   return {
-    async hear() {
+    /** Checks the CRM's news since the last time: was anybody asked twice, or without need? */
+    async hear(): Promise<void> {
       const news = crm.events.slice(heard).filter(({ name }) => name.startsWith("renewal_"));
       heard = crm.events.length;
       const subscriptions = await subscriptionsOf(news.map(({ data }) => Number(data["renewal_id"])));
@@ -148,7 +142,8 @@ export function makeChecks(stage: Stage): Checks {
       }
     },
 
-    examine(nightAt, peopleAskedAbout) {
+    /** Checks every refill at the end of a day. `nightAt`: the begin of the last night that is done in full. */
+    examine(nightAt: Date | null, peopleAskedAbout: ReadonlySet<Customer>): void {
       checkCampaigns(nightAt);
       for (const customer of stage.customers) {
         for (const refill of customer.refills) checkRefill(customer, refill, nightAt, peopleAskedAbout);

@@ -22,12 +22,6 @@ interface Subject {
   refill: Refill | undefined;
 }
 
-/** The person who reads ops.manual_intervention and follows its repairs, after a day or a week. */
-export interface OpsPerson {
-  /** Reads the list. Gives the customers that an open row is about. */
-  read(): Promise<ReadonlySet<Customer>>;
-}
-
 /** The person can do no more about these rows than resend them. */
 const RESEND: ReadonlySet<string> = new Set([
   "VENDOR_UNANSWERED",
@@ -36,7 +30,8 @@ const RESEND: ReadonlySet<string> = new Set([
   "DRAIN_DIED",
 ]);
 
-export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
+/** The person who reads ops.manual_intervention and follows its repairs, after a day or a week. */
+export function makeOpsPerson(stage: Stage, dice: Dice) {
   const { world: { db, now, vendors }, tally } = stage;
   /** Tasks that the person will see to. */
   const taken = new Set<number>();
@@ -143,7 +138,8 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
   }
 
   return {
-    async read() {
+    /** Reads the list. Gives the customers that an open row is about. */
+    async read(): Promise<ReadonlySet<Customer>> {
       const customers = new Set<Customer>();
       const open = await rows();
       for (const row of open) {

@@ -13,14 +13,6 @@ interface Spell {
   until: number;
 }
 
-/** Trouble without anybody's doing: vendors that are down or late for days, ticks that are lost or doubled. */
-interface Weather {
-  /** Sets the vendors' faults for a moment. */
-  set(at: Date): void;
-  /** A tick arrives 0, 1 or 2 times, the two sometimes at once. */
-  ticks(at: Date): { times: number; atOnce: boolean };
-}
-
 /** The number of spells a year, and their least and most days. */
 const SPELLS = [
   { kind: "down", timesAYear: 3, days: [0.2, 2.5] },
@@ -35,6 +27,7 @@ const WEBHOOKS_DROPPED = 0.02;
 const WEBHOOKS_DOUBLED = 0.05;
 const CALLS_FAILED = 0.002;
 
+/** Trouble without anybody's doing: vendors that are down or late for days, ticks that are lost or doubled. */
 export function makeWeather(
   { dice, vendors, begins, days, busy, tally }: {
     dice: Dice;
@@ -44,7 +37,7 @@ export function makeWeather(
     busy: number;
     tally: Map<string, number>;
   },
-): Weather {
+) {
   const spells: Spell[] = [];
   const end = begins.getTime() + days * DAY_MS;
   const draw = (
@@ -69,7 +62,8 @@ export function makeWeather(
     );
 
   return {
-    set(when) {
+    /** Sets the vendors' faults for a moment. */
+    set(when: Date): void {
       for (const vendor of VENDORS) {
         const { faults, outbox } = vendors[vendor];
         faults.clear();
@@ -87,7 +81,8 @@ export function makeWeather(
         });
       }
     },
-    ticks(when) {
+    /** A tick arrives 0, 1 or 2 times, the two sometimes at once. */
+    ticks(when: Date): { times: number; atOnce: boolean } {
       if (at(when, "cron")) return { times: 0, atOnce: false };
       const fate = dice.roll();
       if (fate < TICKS_LOST) {

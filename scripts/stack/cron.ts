@@ -64,7 +64,7 @@ export function makeCron({ pool, now, onError = console.error }: CronDeps): Cron
 
   const loop = makeLoop(
     async () => {
-      // Not awaited: a slow job must not hold up the others.
+      // Not awaited: a slow job must not delay the others.
       for (const run of await startDue()) void run.catch(onError);
     },
     POLL_EVERY_MS,

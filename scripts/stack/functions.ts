@@ -13,7 +13,7 @@ interface FunctionsOptions {
   /** Default: every folder with an index.ts. */
   names?: readonly string[];
   log: (line: string) => void;
-  /** More of what the project's API serves, e.g. `{"/auth/v1": "http://127.0.0.1:9999"}`; the prefix is cut off. */
+  /** More paths of the project's API, e.g. `{"/auth/v1": "http://127.0.0.1:9999"}`; the prefix is cut off. */
   routes?: Record<string, string>;
 }
 

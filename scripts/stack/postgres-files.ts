@@ -128,7 +128,7 @@ function copy(source: string, target: string): void {
   for (const name of fs.readdirSync(EXTENSIONS)) {
     fs.copyFileSync(join(EXTENSIONS, name), join(extension, name));
   }
-  // The modes in node_modules follow the umask of whoever installed: ours must let the database's user in.
+  // The modes in node_modules follow the installing user's umask: ours must let the database's user in.
   fs.chmodSync(target, 0o755);
   for (const entry of fs.readdirSync(target, { recursive: true, withFileTypes: true })) {
     if (entry.isSymbolicLink()) continue;

@@ -29,7 +29,7 @@ interface PostgresEdition {
   bin(folder: string): string;
   /** Where temporary clusters are made. */
   temp(): string;
-  /** What initdb is told of the locale. */
+  /** initdb's arguments for the locale. */
   locale: readonly string[];
   settings: Record<string, string>;
 }
@@ -50,7 +50,7 @@ export interface LocalPostgres {
 
 /**
  * How the local server differs from Postgres's defaults. It need not survive a power cut, so nothing is forced to
- * disk; but it must survive a kill, so synchronous_commit stays on: off, a kill loses what was already committed.
+ * disk. But it must survive a kill, so synchronous_commit stays on: without it a kill loses committed rows.
  */
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
@@ -73,14 +73,14 @@ const SETTINGS = {
 const FROM_NPM: PostgresEdition = {
   bin: () => join(postgresHome(), "bin"),
   temp: scratchFolder,
-  // The built-in locale sorts and folds alike on every machine, whatever locales it has installed.
+  // The built-in locale sorts and folds alike on every machine, with any locales installed.
   locale: ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
   settings: SETTINGS,
 };
 
 const START_TIMEOUT_MS = 60_000;
 
-/** Starts Postgres on 127.0.0.1. It stops when this process ends, in whatever way. */
+/** Starts Postgres on 127.0.0.1. It stops when this process ends, a kill included. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const user = postgresUser();
   const { edition = FROM_NPM } = options;

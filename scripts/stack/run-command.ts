@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** Runs a command without a terminal and without input. `output` is what it wrote, as it came. */
+/** Runs a command without a terminal and without input. `output` is stdout and stderr, as they came. */
 export async function runCommand(
   [command = "", ...args]: readonly string[],
   { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },

@@ -47,7 +47,7 @@ export interface Stack {
   databaseUrl: string;
   /** `http://127.0.0.1:<port>/functions/v1` */
   functionsUrl: string;
-  /** As role `postgres`: what a person at the table editor is. */
+  /** As role `postgres`, like a person at the table editor. */
   pool: pg.Pool;
   vendors: LocalVendors;
   clinic: Clinic;
