@@ -9,12 +9,13 @@ export function checkCrm(evidence: Evidence): Check[] {
 function heardOnce(evidence: Evidence): Check {
   const { crm } = evidence.vendors;
   const result = check("the CRM heard each fact at most once");
-  const heard = new Map<string, number>();
-  for (const { personId, name, data } of crm.events) {
-    const fact = `${personId}: ${name} ${subjectOf(data)}`;
-    heard.set(fact, (heard.get(fact) ?? 0) + 1);
+  const heard = Map.groupBy(
+    crm.events,
+    ({ personId, name, data }) => `${personId}: ${name} ${subjectOf(data)}`,
+  );
+  for (const [fact, { length }] of heard) {
+    if (length > 1) result.doubled.push(`${fact} was heard ${length} times`);
   }
-  for (const [fact, count] of heard) if (count > 1) result.doubled.push(`${fact} was heard ${count} times`);
   for (const { name, personId, data } of crm.events) {
     if (subjectOf(data) === null) {
       result.unexplained.push(`${personId} heard ${name} of neither an order, a renewal, nor a payment`);

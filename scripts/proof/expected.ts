@@ -61,13 +61,9 @@ export function expectedFills(evidence: Evidence): Fill[] {
 
 /** Live orders by the fill they are for. */
 export function liveOrders({ vendors }: Evidence): Map<string, PhotonOrder[]> {
-  const found = new Map<string, PhotonOrder[]>();
-  for (const order of vendors.pharmacy.state.orders.values()) {
-    if (order.state === "CANCELED" || order.state === "ERROR") continue;
-    const base = baseOf(order.externalId ?? "");
-    found.set(base, [...(found.get(base) ?? []), order]);
-  }
-  return found;
+  const live = [...vendors.pharmacy.state.orders.values()]
+    .filter(({ state }) => state !== "CANCELED" && state !== "ERROR");
+  return Map.groupBy(live, ({ externalId }) => baseOf(externalId ?? ""));
 }
 
 /** `il_1:2:1` is attempt 1 of fill 2 of line il_1. */

@@ -5,16 +5,13 @@ import type { Evidence } from "./evidence.ts";
 /** A webhook that a vendor got a 2xx for must be a task. */
 export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
   const result = check("every acknowledged webhook is a task, once");
-  const keys = new Map<string, number>();
-  for (const task of tasks) {
-    if (task.caused_by === null) keys.set(task.key, (keys.get(task.key) ?? 0) + 1);
-  }
+  const byKey = Map.groupBy(tasks.filter(({ caused_by }) => caused_by === null), ({ key }) => key);
   let acknowledged = 0;
   for (const vendor of ["stripe", "health", "pharmacy", "crm"] as const) {
     const { outbox } = vendors[vendor];
     for (const id of outbox.acknowledged) {
       acknowledged += 1;
-      const count = keys.get(mail.snapshotOf.get(id) ?? id) ?? 0;
+      const count = byKey.get(mail.snapshotOf.get(id) ?? id)?.length ?? 0;
       if (count === 0) result.lost.push(`${vendor} event ${id} was acknowledged, but there is no task`);
       if (count > 1) result.doubled.push(`${vendor} event ${id} is ${count} tasks`);
     }
@@ -39,9 +36,7 @@ const OUR_MISTAKES = [
 
 export function checkTasks({ tasks }: Evidence): Check {
   const result = check("every task came to an end, or waits for its day, with a reason");
-  const counts = new Map<string, number>();
   for (const task of tasks) {
-    counts.set(task.status, (counts.get(task.status) ?? 0) + 1);
     const name = `task ${task.id} (${task.step})`;
     switch (task.status) {
       case "DONE":
@@ -62,7 +57,8 @@ export function checkTasks({ tasks }: Evidence): Check {
     }
     if (OUR_MISTAKES.includes(task.reason_code ?? "")) result.unexplained.push(`${name}: ${task.reason}`);
   }
-  result.scope = [...counts].sort().map(([status, count]) => `${count} ${status}`).join(", ");
+  const statuses = [...Map.groupBy(tasks, ({ status }) => status)].sort(([a], [b]) => (a < b ? -1 : 1));
+  result.scope = statuses.map(([status, { length }]) => `${length} ${status}`).join(", ");
   return result;
 }
 
