@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { defineCommand, run } from "./command.ts";
 import { checkFiring, checkMissingVault } from "./extensions/firing.ts";
 import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
@@ -45,11 +46,10 @@ await run(EXTENSIONS, async () => {
   const undo: (() => Promise<void> | void)[] = [];
   try {
     await ensurePackages(report.step);
-    let late: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      late = setTimeout(() => reject(new Error(`not done after ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+    const limit = sleep(LIMIT_MS).then(() => {
+      throw new Error(`not done after ${LIMIT_MS / 1000} s`);
     });
-    await Promise.race([prove(report, undo), limit]).finally(() => clearTimeout(late));
+    await Promise.race([prove(report, undo), limit]);
   } catch (error) {
     report.fail("the proof did not come to its end", error);
   }

@@ -1,9 +1,9 @@
 // A schema's objects as SQL statements, from the catalog. Each query takes a schema's name, gives a row an object, and
 // orders by names alone. `statement` is null for a kind of object that it does not know.
 
-/** The statement that makes `comment` the comment of `what`, on a line of its own; '' where there is no comment. */
-const commented = (what: string, comment: string) =>
-  `coalesce(E'\\ncomment on ' || ${what} || ' is ''' || replace(${comment}, '''', '''''') || ''';', '')`;
+/** SQL for the statement that comments on `object`, on a line of its own; '' where there is no comment. */
+const commented = (object: string, comment: string) =>
+  `coalesce(E'\\ncomment on ' || ${object} || ' is ''' || replace(${comment}, '''', '''''') || ''';', '')`;
 
 const SCHEMA = `
   select nspname as called, format('create schema %s;', nspname)
@@ -69,7 +69,7 @@ const ATTACHED = `
     from pg_policy where polrelid = relation.oid
   ) as each`;
 
-/** Tables, views and sequences. An identity column's sequence is said with the column. */
+/** Tables, views and sequences. An identity column's sequence stands with the column. */
 const RELATIONS = `
   select called, case
     when relkind = 'S' then format('create sequence %s;', called) || ${

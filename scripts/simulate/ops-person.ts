@@ -22,14 +22,6 @@ interface Subject {
   refill: Refill | undefined;
 }
 
-/** The person can do no more about these rows than resend them. */
-const RESEND: ReadonlySet<string> = new Set([
-  "VENDOR_UNANSWERED",
-  "NOT_YET_VISIBLE",
-  "OUTCOME_UNKNOWN",
-  "DRAIN_DIED",
-]);
-
 /** The person who reads ops.manual_intervention and follows its repairs, after a day or a week. */
 export function makeOpsPerson(stage: Stage, dice: Dice) {
   const { world: { db, now, vendors }, tally } = stage;
@@ -114,27 +106,29 @@ export function makeOpsPerson(stage: Stage, dice: Dice) {
 
   /** Follows the row's repair. Gives false for a reason that the person does not know. */
   async function follow(row: Row, { customer, refill }: Subject): Promise<boolean> {
-    if (RESEND.has(row.reason_code)) await setStatus(row.task_id, "PENDING");
-    else {
-      switch (row.reason_code) {
-        case "RENEWAL_LAPSED":
-        case "REFILL_WITHOUT_PRESCRIPTION":
-          // The row waits while the customer pauses.
-          if (refill?.wish === "refill") await talk({ customer, refill }, row);
-          break;
-        case "REFILL_DATES_UNKNOWN":
-          complete(customer);
-          break;
-        case "REFILL_TWICE":
-          if (refill && twinsOf(customer, refill).length > 0) cancel(stage, customer, refill, false);
-          break;
-        case "HEALTH_PATIENT_UNANSWERED":
-          break; // closes by itself
-        default:
-          return false;
-      }
+    switch (row.reason_code) {
+      case "VENDOR_UNANSWERED":
+      case "NOT_YET_VISIBLE":
+      case "OUTCOME_UNKNOWN":
+      case "DRAIN_DIED":
+        await setStatus(row.task_id, "PENDING");
+        return true;
+      case "RENEWAL_LAPSED":
+      case "REFILL_WITHOUT_PRESCRIPTION":
+        // The row waits while the customer pauses.
+        if (refill?.wish === "refill") await talk({ customer, refill }, row);
+        return true;
+      case "REFILL_DATES_UNKNOWN":
+        complete(customer);
+        return true;
+      case "REFILL_TWICE":
+        if (refill && twinsOf(customer, refill).length > 0) cancel(stage, customer, refill, false);
+        return true;
+      case "HEALTH_PATIENT_UNANSWERED":
+        return true; // closes by itself
+      default:
+        return false;
     }
-    return true;
   }
 
   return {
