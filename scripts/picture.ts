@@ -47,16 +47,16 @@ export function picture(
   ].join("\n");
 }
 
-/** @param look its classes in the style */
+/** @param classes of the style */
 export function text(
   x: number,
   y: number,
   words: string,
-  look: string,
+  classes: string,
   anchor: "start" | "middle" | "end" = "start",
 ): string {
   const at = anchor === "start" ? "" : ` text-anchor="${anchor}"`;
-  return `<text class="${look}" x="${round(x)}" y="${round(y)}"${at}>${escaped(words)}</text>`;
+  return `<text class="${classes}" x="${round(x)}" y="${round(y)}"${at}>${escaped(words)}</text>`;
 }
 
 /** A rectangle; '' where it has no width. `title` is shown under the pointer. */
@@ -65,20 +65,20 @@ export function rect(
   y: number,
   width: number,
   height: number,
-  look: string,
+  classes: string,
   { radius, title }: { radius?: number; title?: string } = {},
 ): string {
   if (width <= 0) return "";
   const corners = radius === undefined ? "" : ` rx="${radius}"`;
-  const told = title === undefined ? "" : `<title>${escaped(title)}</title>`;
-  return `<rect class="${look}" x="${round(x)}" y="${round(y)}" width="${
+  const tooltip = title === undefined ? "" : `<title>${escaped(title)}</title>`;
+  return `<rect class="${classes}" x="${round(x)}" y="${round(y)}" width="${
     round(width)
   }" height="${height}"${corners}>` +
-    `${told}</rect>`;
+    `${tooltip}</rect>`;
 }
 
-export function line(x1: number, y1: number, x2: number, y2: number, look: string): string {
-  return `<line class="${look}" x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}"/>`;
+export function line(x1: number, y1: number, x2: number, y2: number, classes: string): string {
+  return `<line class="${classes}" x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}"/>`;
 }
 
 /** A tenth of a pixel is enough. */

@@ -60,7 +60,7 @@ async function retire(options: RetireOptions): Promise<number> {
         ? `Pass ${pass} is under way and goes on.`
         : `${options.from} is marked as retired. Pass ${pass} over its subscribers has begun.`,
     );
-    note("Ctrl-C ends this command, not the moves. Run it again to look on.");
+    note("Ctrl-C ends this command, not the moves. Run it again to watch them.");
     const stopped = await follow(db, retirementId, note);
     const left = await makePreview(stripe, options, timeZone);
     const report = await makeReport(db, retirementId, {

@@ -131,7 +131,7 @@ async function killAndJump(stack: Stack, watch: Watch): Promise<void> {
       return await stack.clock.pass(span);
     } catch (error) {
       if (left === 0) throw error;
-      span = { seconds: 0 }; // it has moved already; only the database was not told
+      span = { seconds: 0 }; // the clock has moved already, but not in the database
       await sleep(100);
     }
   }

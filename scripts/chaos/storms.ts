@@ -89,7 +89,7 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
   return VENDORS.flatMap((vendor) =>
     faultsOf(vendor).map((fault) => {
       const name = `${vendor} ${
-        fault.kind === "status" ? `answers ${fault.status ?? 500}` : WORDS[fault.kind]
+        fault.kind === "status" ? `replies ${fault.status ?? 500}` : WORDS[fault.kind]
       }`;
       return {
         name,

@@ -153,17 +153,17 @@ async function runOf(
   throw new Error(`none ${status} in ${LONGEST_WAIT_MS / 1000} s. All runs: ${JSON.stringify(all)}`);
 }
 
-/** Asks until `isSo`, or until it is too late, and gives the last answer. Prints `what` from time to time. */
-async function until<Answer>(
+/** Asks until `isSo`, or until it is too late, and gives the last result. Prints `what` from time to time. */
+async function until<Found>(
   report: Report,
   what: string,
-  ask: () => Promise<Answer>,
-  isSo: (answer: Answer) => boolean,
-): Promise<Answer> {
+  ask: () => Promise<Found>,
+  isSo: (found: Found) => boolean,
+): Promise<Found> {
   const since = Date.now();
   for (let saidAt = since;; await sleep(250)) {
-    const answer = await ask();
-    if (isSo(answer) || Date.now() > since + LONGEST_WAIT_MS) return answer;
+    const found = await ask();
+    if (isSo(found) || Date.now() > since + LONGEST_WAIT_MS) return found;
     if (Date.now() < saidAt + SAY_EVERY_MS) continue;
     saidAt = Date.now();
     report.step(`waiting for ${what}: ${Math.round((saidAt - since) / 1000)} s so far`);

@@ -55,7 +55,7 @@ async function apt(args: string[]): Promise<void> {
   });
 }
 
-/** Debian's package makes a cluster of its own and starts it on 5432, unless it is told not to. */
+/** Debian's package makes a cluster of its own and starts it on 5432, unless a setting forbids it. */
 async function withoutMainCluster(work: () => Promise<void>): Promise<void> {
   const folders = ["/etc/postgresql-common", "/etc/postgresql-common/createcluster.d"];
   const made = folders.filter((folder) => !existsSync(folder));

@@ -28,7 +28,7 @@ export async function startDebianPostgres(): Promise<LocalPostgres> {
   return await startPostgres({
     edition: {
       bin: copyPostgres,
-      temp: sharedTemp, // programs may not run from a place in memory
+      temp: sharedTemp, // programs may not run from memory
       locale: ["--locale=C.UTF-8"],
       settings: SETTINGS,
     },

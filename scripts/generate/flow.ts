@@ -14,7 +14,7 @@ const BOTTOM = { y: 344, high: 80 };
 type Box = readonly [
   column: { x: number; wide: number },
   row: { y: number; high: number },
-  look: "box" | "table" | "person" | "outside",
+  kind: "box" | "table" | "person" | "outside",
   title: string,
   ...lines: string[],
 ];
@@ -107,11 +107,11 @@ export function flowPicture(): string {
   );
 }
 
-function drawBox([{ x, wide }, { y, high }, look, title, ...lines]: Box): string[] {
+function drawBox([{ x, wide }, { y, high }, kind, title, ...lines]: Box): string[] {
   const middle = x + wide / 2;
   const first = y + high / 2 - lines.length * 9 + 4;
   return [
-    rect(x, y, wide, high, look, { radius: 7 }),
+    rect(x, y, wide, high, kind, { radius: 7 }),
     text(middle, first, title, "strong", "middle"),
     ...lines.map((line, index) => text(middle, first + (index + 1) * 19, line, "note", "middle")),
   ];

@@ -63,10 +63,10 @@ function legend(y: number): string[] {
     ["registered paused", "paused", 50],
   ] as const;
   let x = WIDTH - MARGIN - entries.reduce((sum, [, , width]) => sum + width + 20, 0) + 10;
-  return entries.flatMap(([look, label, width]) => {
+  return entries.flatMap(([classes, label, width]) => {
     const left = x;
     x += width + 20;
-    return [rect(left, y - 10, 11, 11, look), text(left + 17, y, label, "note")];
+    return [rect(left, y - 10, 11, 11, classes), text(left + 17, y, label, "note")];
   });
 }
 

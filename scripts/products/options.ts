@@ -31,7 +31,7 @@ export const RETIRE = defineCommand(
     apply: flag("mark the price as retired and have them moved"),
     limit: whole("subscriptions at most", { from: 1, usual: null }),
     pace: decimal("moves a second", { above: 0, to: 20, usual: MOVES_PER_SECOND }),
-    json: flag("print the plan or the report as JSON"),
+    json: flag("print the preview or the report as JSON"),
   },
   { explain },
 );

@@ -1,7 +1,7 @@
 import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** The CRM against the pharmacy, customer by customer, without a look at Clockwork's own tables. */
+/** The CRM against the pharmacy, customer by customer, without Clockwork's own tables. */
 export function checkCrm(evidence: Evidence): Check[] {
   return [heardOnce(evidence), heardTheEnd(evidence)];
 }

@@ -4,7 +4,7 @@ import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";
 
-/** The pharmacy against Stripe and the health record, without a look at Clockwork's own tables. */
+/** The pharmacy against Stripe and the health record, without Clockwork's own tables. */
 export function checkShipping(evidence: Evidence): Check[] {
   const fills = expectedFills(evidence);
   return [mayShip(evidence, fills), mayNotShip(evidence, fills), prescribed(evidence)];

@@ -31,7 +31,7 @@ interface GuardedOptions {
   output: number | ((line: string) => void);
 }
 
-/** Starts a process that ends when it is told to, or when this process ends in any way (SIGKILL too). */
+/** Starts a process that ends on request, or when this process ends in any way (SIGKILL too). */
 export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProcess> {
   const { output } = options;
   const sink = typeof output === "number" ? output : "pipe";

