@@ -13,7 +13,7 @@ import {
 
 export const FREQUENCY = defineCommand(
   "npm run product:frequency",
-  "What is really in use at Stripe and at the pharmacy, as last counted, and a picture of it.",
+  "Shows and draws the keys in use at Stripe and at the pharmacy, as last counted.",
   {
     out: text("FILE.svg", "where the picture goes", ".clockwork/product-frequency.svg"),
     json: flag("print the keys as JSON"),
@@ -24,7 +24,7 @@ export const FREQUENCY = defineCommand(
 
 export const RETIRE = defineCommand(
   "npm run product:retire",
-  "Who would be moved from a retired Stripe price to the supported one.",
+  "Moves the subscribers of a retired Stripe price to the supported one. A dry run without --apply.",
   {
     from: price("retired price"),
     to: price("supported price"),
