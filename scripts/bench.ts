@@ -7,18 +7,14 @@ import { among, defineCommand, run, whole } from "./command.ts";
 import { withMigratedDatabase } from "./stack/migrated.ts";
 
 /** Each has a database of its own. */
-const SECTIONS: readonly Section[] = [
-  queue,
-  finder,
-  drift,
-];
+const SECTIONS: readonly Section[] = [queue, finder, drift];
 
 const BENCH = defineCommand(
   "npm run bench",
-  "What things cost, as ratios to a bare floor that is measured beside them in the same run, in turns, so that a busy machine slows both.",
+  "Costs as ratios to a bare floor. Both are measured in turns in the same run, so that a busy machine slows both.",
   {
     only: among(SECTIONS.map(({ name }) => name), "this section alone", null),
-    customers: whole("how many the sections about customers have", { from: 1, usual: 100_000 }),
+    customers: whole("the number in the sections about customers", { from: 1, usual: 100_000 }),
   },
 );
 

@@ -1,15 +1,17 @@
 import { parseArgs } from "node:util";
+import { aligned, indented } from "./table.ts";
 
-/** An option of a command: how its text is read, and what `--help` says of it. */
+/** An option of a command. */
 export interface Option<T> {
+  /** For `--help`. */
   means: string;
-  /** What stands behind it, e.g. `N`. Null: nothing does, it is a switch. */
+  /** Its value in `--help`, e.g. `N`. Null: it is a switch. */
   takes: string | null;
-  /** True: a word on its own place, not behind `--name`. Such options are filled in the order of the table. */
+  /** True: a word by itself, not behind `--name`. Such options are filled in the order of the table. */
   isOperand?: boolean;
   /** May be given several times. */
   isRepeated?: boolean;
-  /** Gives the value of all that was typed for it; for nothing, its default. Throws a sentence for the person. */
+  /** Turns all typed values into the option's value; none gives its default. Throws a sentence for the person. */
   read(given: readonly string[], name: string): T;
   /** The default in words. */
   usual?: string;
@@ -28,7 +30,7 @@ export interface Command<Options> {
   table: OptionTable;
   /** Throws a sentence for the person who typed it. */
   parse(args: readonly string[]): Options;
-  /** What to tell of an error, in place of its stack. */
+  /** An error as a sentence, in place of its stack. */
   explain?: (error: unknown) => string;
   /** The exit code after Ctrl-C. Default: 130. */
   interruptedCode?: number;
@@ -60,7 +62,7 @@ function parse<Table extends OptionTable>(table: Table, args: readonly string[])
   const given = (name: string) => {
     const at = operands.indexOf(name);
     if (at < 0) return [values[name] ?? []].flat().map(String);
-    // The last one is handed all that is left, to complain of it.
+    // The last operand reads all remaining words, and refuses more than one.
     return positionals.slice(at, at === operands.length - 1 ? undefined : at + 1);
   };
   return Object.fromEntries(
@@ -73,7 +75,7 @@ export function flag(means: string): Option<boolean> {
   return { means, takes: null, read: (given) => given.length > 0 };
 }
 
-/** @param read of what was typed last */
+/** An option. The last typed value counts. */
 function option<T, D>(
   takes: string,
   means: string,
@@ -144,23 +146,22 @@ export function usageOf({ name, table }: Command<unknown>): string {
   return words.length === 0 ? name : `${name} -- ${words.join(" ")}`;
 }
 
-/** What `--help` prints. */
+/** The text of `--help`. */
 export function helpOf(command: Command<unknown>): string {
-  const rows = Object.entries(command.table).map(([option, { takes, means, usual, isOperand }]) => ({
-    head: isOperand ? `<${takes}>` : named(option, takes),
-    tail: usual === undefined ? means : `${means} (default: ${usual})`,
-  }));
-  const wide = Math.max(0, ...rows.map(({ head }) => head.length));
-  const lines = rows.map(({ head, tail }) => `\n  ${head.padEnd(wide)}  ${tail}`);
-  return `${command.about}\n\nUsage: ${usageOf(command)}\n${lines.join("")}`.trimEnd();
+  const rows = Object.entries(command.table).map(([option, { takes, means, usual, isOperand }]) => [
+    isOperand ? `<${takes}>` : named(option, takes),
+    usual === undefined ? means : `${means} (default: ${usual})`,
+  ]);
+  const lines = indented(aligned(rows, () => false));
+  return [command.about, "", `Usage: ${usageOf(command)}`, "", ...lines].join("\n").trimEnd();
 }
 
 function named(option: string, takes: string | null): string {
   return takes === null ? `--${option}` : `--${option} ${takes}`;
 }
 
-/** What a command's work is handed. */
-export interface Tools {
+/** The tools of a command's work. */
+interface Tools {
   /** A line on stderr, with the seconds since the start. */
   progress(line: string): void;
   /** From now on the first Ctrl-C only calls `stop`. Before, and the second time, the process ends at once. */
@@ -168,9 +169,9 @@ export interface Tools {
 }
 
 /**
- * Runs a command: reads what was typed, and exits with what `work` gives (nothing: 0). `--help` is answered; a wrong
- * option is one sentence, the usage, and exit code 2. What was started ends with this process, in whatever way it
- * ends (stack/guarded.ts), so that Ctrl-C needs no more than an exit. Only reports and `--help` go to stdout.
+ * Runs a command on the typed arguments, and exits with the result of `work` (nothing: 0). A wrong option prints one
+ * sentence and the usage, and gives exit code 2. Ctrl-C needs no more than an exit: the processes that it started end
+ * with this one in any case (stack/guarded.ts). Only reports and `--help` go to stdout.
  */
 export async function run<Options>(
   command: Command<Options>,
@@ -182,7 +183,9 @@ export async function run<Options>(
   try {
     options = command.parse(args);
   } catch (error) {
-    console.error(`${firstSentence(sentenceOf(error))}\nUsage: ${usageOf(command)}`);
+    // parseArgs adds a hint that does not fit here.
+    const sentence = sentenceOf(error).replace(/^(Unknown option '[^']*')\. .*$/s, "$1");
+    console.error(`${sentence}\nUsage: ${usageOf(command)}`);
     process.exitCode = 2;
     return;
   }
@@ -195,7 +198,10 @@ export async function run<Options>(
       else process.exit(command.interruptedCode ?? 130);
     });
   }
-  const tools: Tools = { progress: makeProgress(), onInterrupt: (what) => void (stop = what) };
+  const tools: Tools = {
+    progress: (line) => console.error(timed(line)),
+    onInterrupt: (handler) => void (stop = handler),
+  };
   try {
     process.exitCode = (await work(options, tools)) ?? 0;
   } catch (error) {
@@ -205,16 +211,12 @@ export async function run<Options>(
   }
 }
 
-function makeProgress(): Tools["progress"] {
-  return (line) => console.error(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${line}`);
+/** A line behind the seconds since this process began. */
+export function timed(line: string): string {
+  return `${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${line}`;
 }
 
 /** An error as its message: for errors that are meant for the person. */
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** parseArgs adds a hint that does not fit here. */
-function firstSentence(message: string): string {
-  return message.replace(/^(Unknown option '[^']*')\. .*$/s, "$1");
 }

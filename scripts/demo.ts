@@ -3,8 +3,8 @@ import { DEMO } from "./demo/options.ts";
 import { conclude } from "./demo/report.ts";
 import { runDemo } from "./demo/run.ts";
 
-await run(DEMO, async ({ seed, customers, json }, { progress }) => {
-  const { text, exitCode } = conclude(await runDemo({ seed, customers, progress }), json);
+await run(DEMO, async (options, { progress }) => {
+  const { text, exitCode } = conclude(await runDemo(options, progress), options.json);
   console.log(text);
   return exitCode;
 });

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { defineCommand, run } from "./command.ts";
 import { checkFiring, checkMissingVault } from "./extensions/firing.ts";
 import { ensurePackages, STAND_INS } from "./extensions/packages.ts";
 import { makeReport, type Report } from "./extensions/report.ts";
 import { checkSchedules } from "./extensions/schedules.ts";
-import { startDebianPostgres } from "./extensions/server.ts";
+import { CRON, startDebianPostgres } from "./extensions/server.ts";
 import { toughPool, withClient } from "./stack/client.ts";
 import { prepareCluster } from "./stack/cluster.ts";
 import { pushMigrations } from "./stack/migrate.ts";
@@ -26,7 +27,7 @@ async function prove(report: Report, undo: (() => Promise<void> | void)[]): Prom
   const server = await startDebianPostgres();
   undo.push(() => server.stop());
   const databaseUrl = (await prepareCluster(server)).url("postgres");
-  await server.loadCron();
+  await server.restart(CRON);
   await withClient(server.superuserUrl("postgres"), (client) => client.query(HOSTED));
   report.step(`pg_cron is Debian's; ${STAND_INS.join(" and ")} are stand-ins`);
 
@@ -35,9 +36,9 @@ async function prove(report: Report, undo: (() => Promise<void> | void)[]): Prom
   const pool = toughPool(databaseUrl, 4); // the server is restarted
   undo.push(() => pool.end());
 
-  await checkSchedules(report, server, pool, PROJECT);
+  await checkSchedules(report, server, pool);
   await checkMissingVault(report, server, pool);
-  await checkFiring(report, databaseUrl, pool, PROJECT, undo);
+  await checkFiring(report, databaseUrl, pool, undo);
 }
 
 await run(EXTENSIONS, async () => {
@@ -45,11 +46,10 @@ await run(EXTENSIONS, async () => {
   const undo: (() => Promise<void> | void)[] = [];
   try {
     await ensurePackages(report.step);
-    let late: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      late = setTimeout(() => reject(new Error(`not done after ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+    const limit = sleep(LIMIT_MS).then(() => {
+      throw new Error(`not done after ${LIMIT_MS / 1000} s`);
     });
-    await Promise.race([prove(report, undo), limit]).finally(() => clearTimeout(late));
+    await Promise.race([prove(report, undo), limit]);
   } catch (error) {
     report.fail("the proof did not come to its end", error);
   }

@@ -5,21 +5,23 @@ import { beginRetirement, checkRetirement, RetirementRefused } from "../src/shar
 import { pharmacyZone } from "../src/shared/queue/settings.ts";
 import { makeStripeClient } from "../src/shared/vendors/stripe/client.ts";
 import { run } from "./command.ts";
-import { follow, progressBar } from "./products/follow.ts";
-import { makePlan, planText, readMeanings } from "./products/plan.ts";
-import { makeReport, reportText } from "./products/report.ts";
+import { follow } from "./products/follow.ts";
 import { RETIRE, type RetireOptions } from "./products/options.ts";
+import { makePreview, previewText, readMeanings } from "./products/preview.ts";
+import { makeReport, reportText } from "./products/report.ts";
 import { readSettings } from "./products/settings.ts";
 
-// The moves are tasks: whoever interrupts this command stops nothing, and running it again goes on.
+// The moves are tasks: Ctrl-C stops none of them, and the same command goes on.
 
 const out = (text: string) => console.log(text);
 const note = (text: string) => console.error(text);
 
+const STRIPE_REQUEST_EVERY_MS = 100;
+
 async function retire(options: RetireOptions): Promise<number> {
   const { env, of } = readSettings(process.env);
   if (!env.STRIPE_API_KEY) {
-    throw new Error("STRIPE_API_KEY is not set: the command asks Stripe who has the price.");
+    throw new Error("STRIPE_API_KEY is not set: the command asks Stripe for the price's subscribers.");
   }
   const { db, close } = connect(databaseUrl(env), 2);
   try {
@@ -35,14 +37,14 @@ async function retire(options: RetireOptions): Promise<number> {
       },
       ...(env.STRIPE_API_URL ? { baseUrl: env.STRIPE_API_URL } : {}),
     });
-    const plan = await makePlan(stripe, options, timeZone);
-    if (!plan.to.active) {
+    const preview = await makePreview(stripe, options, timeZone);
+    if (!preview.to.active) {
       throw new RetirementRefused(`Stripe no longer sells at ${options.to}: activate it there first.`);
     }
     if (!options.apply) {
-      if (options.json) out(JSON.stringify(plan, null, 2));
+      if (options.json) out(JSON.stringify(preview, null, 2));
       else {
-        out(planText(plan, { ...registered, limit: options.limit }, await readMeanings(db)));
+        out(previewText(preview, { ...registered, limit: options.limit }, await readMeanings(db)));
         out("\nNothing was changed. Add --apply to do it.");
       }
       return 0;
@@ -58,17 +60,13 @@ async function retire(options: RetireOptions): Promise<number> {
         ? `Pass ${pass} is under way and goes on.`
         : `${options.from} is marked as retired. Pass ${pass} over its subscribers has begun.`,
     );
-    note("Ctrl-C ends this command, not the moves. Run it again to look on.");
-    const end = await follow(db, retirementId, {
-      show: showProgress(),
-      say: note,
-      wait: (s) => sleep(s * 1000),
-    });
-    const left = await makePlan(stripe, options, timeZone);
+    note("Ctrl-C ends this command, not the moves. Run it again to watch them.");
+    const stopped = await follow(db, retirementId, note);
+    const left = await makePreview(stripe, options, timeZone);
     const report = await makeReport(db, retirementId, {
       from: options.from,
       to: options.to,
-      stopped: end.stoppedPage,
+      stopped,
       stillOnTheOldPrice: left.subscriptions.length,
     });
     out(options.json ? JSON.stringify(report, null, 2) : `\n${reportText(report)}`);
@@ -76,25 +74,6 @@ async function retire(options: RetireOptions): Promise<number> {
   } finally {
     await close();
   }
-}
-
-const STRIPE_REQUEST_EVERY_MS = 100;
-
-/** One line that is drawn anew on a terminal; elsewhere a line whenever something changed. */
-function showProgress() {
-  let last = "";
-  return (
-    { waiting, settled, withPerson, isListed }: Parameters<Parameters<typeof follow>[2]["show"]>[0],
-  ) => {
-    const done = settled + withPerson;
-    const line = `${progressBar(done, done + waiting)}${isListed ? "" : " so far"}${
-      withPerson > 0 ? `, ${withPerson} with a person` : ""
-    }`;
-    if (line === last) return;
-    last = line;
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
-    else note(line);
-  };
 }
 
 await run(RETIRE, retire);

@@ -4,7 +4,7 @@ import { runClinics } from "./simulate/clinics.ts";
 import { SIMULATE } from "./simulate/options.ts";
 import { makeProgress } from "./simulate/progress.ts";
 import { render } from "./simulate/report.ts";
-import { picture } from "./simulate/svg.ts";
+import { simulationPicture } from "./simulate/svg.ts";
 import { withMigratedDatabase } from "./stack/migrated.ts";
 
 await run(SIMULATE, async ({ json, svg, clinics, ...options }) => {
@@ -21,7 +21,7 @@ await run(SIMULATE, async ({ json, svg, clinics, ...options }) => {
       const title = `${customers.toLocaleString("en-US")} customers over ${days} days`;
       writePicture(
         svg,
-        picture(report.funnel, report.open, {
+        simulationPicture(report.funnel, report.open, {
           title: `${title}: what became of their renewals`,
           subtitle:
             `npm run simulate -- --customers ${customers} --clinics ${clinics} --days ${days} --seed ${seed}`,

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { defineCommand, run, sentenceOf } from "./command.ts";
 import { choosePort } from "./stack/ports.ts";
 import { PROJECT } from "./stack/project.ts";
-import { startStack } from "./stack/stack.ts";
+import { withStack } from "./stack/stack.ts";
 import { liveTheDay } from "./start/day.ts";
 import { narrate, tellFunctionLine } from "./start/narrator.ts";
 import { makeOut } from "./start/out.ts";
@@ -25,25 +25,21 @@ await run(START, async (_options, { onInterrupt }) => {
   for (const { port, insteadOf } of [db, functions]) {
     if (insteadOf !== undefined) out.plain(`Port ${insteadOf} is in use: taking ${port} instead`);
   }
-  const stack = await startStack({
+  await withStack({
     dbPort: db.port,
     port: functions.port,
-    stripeEventKinds: ["snapshot", "thin"],
     log: out.plain,
     onFunctionLine: (line) => tellFunctionLine(out, line),
     envFile,
-  });
-  const ended = new AbortController();
-  onInterrupt(() => ended.abort());
-  try {
+  }, async (stack) => {
+    const ended = new AbortController();
+    onInterrupt(() => ended.abort());
     stack.cron.start();
     stack.net.start();
     out.plain(welcome(stack, envFile));
-    await Promise.all([liveTheDay(stack, out, ended.signal), narrate(stack.pool, out, ended.signal)]);
+    await Promise.all([liveTheDay(stack, out, ended.signal), narrate(stack.pool, out, ended.signal)])
+      .finally(() => ended.abort());
     out.plain("Stopping");
-  } finally {
-    ended.abort();
-    await stack.stop();
-  }
+  });
   out.plain("Clockwork has stopped");
 });

@@ -11,3 +11,8 @@ export function aligned(
       .join(gap).trimEnd()
   );
 }
+
+/** Lines two characters further to the right, as they stand below a heading. */
+export function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}

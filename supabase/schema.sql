@@ -1,4 +1,4 @@
--- Written by `npm run schema` from the migrations: what they make together, to read and to compare.
+-- Written by `npm run generate` from the migrations: what they make together, to read and to compare.
 -- Never edited by hand, never run. pg-boss's own schema is left out: its version says what it is.
 
 create extension pg_cron with schema pg_catalog;

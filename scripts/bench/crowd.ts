@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { on } from "node:events";
 import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
 import { z } from "zod";
@@ -13,29 +14,29 @@ const message = z.union([
 
 /** The vendors with a crowd of customers, in another process: the memory that a section shows is its own. */
 export interface Crowd {
-  /** Where they are reached, with what keys. */
+  /** Their URLs and keys. */
   env: Env;
   /** Calls answered so far, by vendor. */
   calls(): Promise<Record<string, number>>;
-  stop(): void;
 }
 
-export interface CrowdOptions {
+interface CrowdOptions {
   db: Database;
   /** Started with the number of customers; it makes them with `importAll` and `serveCrowd`. */
   process: "refills-process.ts" | "members-process.ts";
   customers: number;
-  /** The columns of registry.customers that the first of each customer's keys go into, and their types. */
+  /** The columns of registry.customers for the first of each customer's keys, and their types. */
   columns: readonly (readonly [name: string, type: "text" | "uuid"])[];
-  /** Told of the keys of some more customers. */
+  /** Called with the keys of some more customers. */
   onKeys?: (keys: readonly string[][]) => void;
   progress: (line: string) => void;
 }
 
-/** Resolves when every customer is at the vendors and in the registry. */
-export async function startCrowd(
+/** Works once every customer is at the vendors and in the registry. The vendors' process ends with `work`. */
+export async function withCrowd<T>(
   { db, process, customers, columns, onKeys, progress }: CrowdOptions,
-): Promise<Crowd> {
+  work: (crowd: Crowd) => Promise<T>,
+): Promise<T> {
   const child = fork(fileURLToPath(new URL(process, import.meta.url)), [String(customers)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -43,17 +44,21 @@ export async function startCrowd(
     let [inserted, count] = [Promise.resolve(), 0];
     child.once("exit", (code) => reject(new Error(`the vendors' process ended with ${code}`)));
     child.on("message", (raw) => {
-      const told = message.parse(raw);
-      if ("keys" in told) {
-        count += told.keys.length;
+      const received = message.parse(raw);
+      if ("keys" in received) {
+        count += received.keys.length;
         if (count % 20_000 === 0) progress(`${count} customers are there`);
-        onKeys?.(told.keys);
-        inserted = inserted.then(() => register(db, columns, told.keys));
-      } else if ("env" in told) inserted.then(() => resolve(told.env), reject);
+        onKeys?.(received.keys);
+        inserted = inserted.then(() => register(db, columns, received.keys));
+      } else if ("env" in received) inserted.then(() => resolve(received.env), reject);
     });
   });
   await sql`analyze registry.customers`.execute(db);
-  return { env: parseEnv(env), calls: () => askCalls(child), stop: () => void child.kill() };
+  try {
+    return await work({ env: parseEnv(env), calls: () => askCalls(child) });
+  } finally {
+    child.kill();
+  }
 }
 
 async function register(
@@ -69,14 +74,10 @@ async function register(
 }
 
 async function askCalls(child: ChildProcess): Promise<Record<string, number>> {
-  return await new Promise((resolve) => {
-    const listen = (raw: unknown) => {
-      const told = message.parse(raw);
-      if (!("calls" in told)) return;
-      child.off("message", listen);
-      resolve(told.calls);
-    };
-    child.on("message", listen);
-    child.send("calls");
-  });
+  child.send("calls");
+  for await (const [raw] of on(child, "message")) {
+    const received = message.parse(raw);
+    if ("calls" in received) return received.calls;
+  }
+  throw new Error("the vendors' process does not answer");
 }

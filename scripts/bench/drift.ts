@@ -4,16 +4,8 @@ import { drain } from "../../src/shared/queue/drain.ts";
 import type { Vendors } from "../../src/shared/queue/step.ts";
 import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { drainDeps } from "../sandbox/world.ts";
-import { type Crowd, startCrowd } from "./crowd.ts";
-import {
-  makeStopwatch,
-  type Memory,
-  memoryNow,
-  memoryTable,
-  none,
-  rateTable,
-  type Tally,
-} from "./measure.ts";
+import { type Crowd, withCrowd } from "./crowd.ts";
+import { expectCounts, figures, makeStopwatch, memoryNow, none } from "./measure.ts";
 import type { BenchContext, Section } from "./section.ts";
 
 // The nightly drift check over many customers, beside a floor measured in turns with it: only reading the same pages
@@ -26,7 +18,7 @@ const TURN = { pages: 20, floorPages: 5 };
 const DRIFTED_IN = 100;
 
 async function runDrift({ db, customers, progress }: BenchContext): Promise<string> {
-  const crowd = await startCrowd({
+  return await withCrowd({
     db,
     process: "members-process.ts",
     customers,
@@ -37,21 +29,18 @@ async function runDrift({ db, customers, progress }: BenchContext): Promise<stri
       ["email", "text"],
     ],
     progress: (line) => progress(`drift: ${line}`),
-  });
-  try {
+  }, async (crowd) => {
     // The second looks wait until they are measured.
     await sql`update clockwork.settings set drift_settle_minutes = 1440`.execute(db);
     await sql`update clockwork.vendors set rate_per_second = 100000`.execute(db);
     return await measure(db, crowd, customers);
-  } finally {
-    crowd.stop();
-  }
+  });
 }
 
 async function measure(db: Database, crowd: Crowd, customers: number): Promise<string> {
   const deps = drainDeps({ db, env: crowd.env });
   const tallies = { floor: none(), customers: none(), logins: none(), repairs: none() };
-  const time = makeStopwatch(() => crowd.calls());
+  const time = makeStopwatch(crowd.calls);
   const memory = [memoryNow()];
   const readPages = makeFloor(db, deps.vendors);
   for (
@@ -61,7 +50,7 @@ async function measure(db: Database, crowd: Crowd, customers: number): Promise<s
     ] as const
   ) {
     await insertTasks(db, [{ step, key: "bench", vendor, data: {} }]);
-    // The run's first task reads nothing, and its last page is of those whom no list had.
+    // The run's first task reads nothing, and its last page has the customers that no list had.
     const pages = Math.ceil(customers / PAGE) + 2;
     for (let done = 0; done < pages; done += TURN.pages) {
       const tasks = Math.min(TURN.pages, pages - done);
@@ -82,8 +71,23 @@ async function measure(db: Database, crowd: Crowd, customers: number): Promise<s
     Math.ceil(customers / DRIFTED_IN),
     () => drain({ ...deps, budget: { milliseconds: 600_000, tasks: 1_000_000 } }),
   );
-  await expectAllRight(db, customers);
-  return report(tallies, memory, customers);
+  const drifted = Math.ceil(customers / DRIFTED_IN);
+  await expectCounts(
+    db,
+    sql`
+    select (select count(*) from tracker.check_runs where state = 'DONE')::int as runs,
+      (select sum(seen) from tracker.check_runs)::int as seen,
+      (select count(*) from tracker.drift where repaired_at is not null)::int as repaired,
+      (select count(*) from tracker.drift)::int as drifted,
+      (select count(*) from clockwork.tasks where status not in ('DONE', 'CANCELLED'))::int as open`,
+    { runs: 2, seen: customers * 6, repaired: drifted, drifted, open: 0 },
+  );
+  return figures(tallies.floor, ["stripe", "crm", "login"], [
+    ["only reading the pages (floor)", tallies.floor],
+    [`Stripe, CRM and registry compared, ${customers} customers`, tallies.customers],
+    [`logins compared, ${customers} customers`, tallies.logins],
+    [`looked at again and repaired, ${drifted} customers`, tallies.repairs],
+  ], memory);
 }
 
 /** The same pages read by hand: Stripe's customers, then their profiles. Over again from the start at the end. */
@@ -98,36 +102,6 @@ function makeFloor(db: Database, vendors: Vendors): (pages: number) => Promise<v
       await vendors.crm.readProfiles(rows.flatMap((row) => row.crm_person_id ?? []));
     }
   };
-}
-
-/** A figure for work that was not done is worth nothing. */
-async function expectAllRight(db: Database, customers: number): Promise<void> {
-  const { rows: [found] } = await sql<Record<string, unknown>>`
-    select (select count(*) from tracker.check_runs where state = 'DONE')::int as runs,
-      (select sum(seen) from tracker.check_runs)::int as seen,
-      (select count(*) from tracker.drift where repaired_at is not null)::int as repaired,
-      (select count(*) from tracker.drift)::int as drifted,
-      (select count(*) from clockwork.tasks where status not in ('DONE', 'CANCELLED'))::int as open
-  `.execute(db);
-  const drifted = Math.ceil(customers / DRIFTED_IN);
-  const expected = { runs: 2, seen: customers * 6, repaired: drifted, drifted, open: 0 };
-  if (JSON.stringify(found) !== JSON.stringify(expected)) {
-    throw new Error(`the drift check left ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
-  }
-}
-
-function report(
-  { floor, customers, logins, repairs }: Record<"floor" | "customers" | "logins" | "repairs", Tally>,
-  memory: readonly Memory[],
-  count: number,
-): string {
-  const rates = rateTable(floor, ["stripe", "crm", "login"], [
-    ["only reading the pages (floor)", floor],
-    [`Stripe, CRM and registry compared, ${count} customers`, customers],
-    [`logins compared, ${count} customers`, logins],
-    [`looked at again and put right, ${repairs.customers} customers`, repairs],
-  ]);
-  return `${rates}\n\n${memoryTable(memory)}`;
 }
 
 export const drift: Section = { name: "drift", run: runDrift };

@@ -8,16 +8,8 @@ import { insertTasks } from "../../src/shared/queue/tasks.ts";
 import { renewalFind } from "../../src/shared/steps/renewal/find.ts";
 import { PRODUCTS } from "../sandbox/clinic.ts";
 import { drainDeps } from "../sandbox/world.ts";
-import { type Crowd, startCrowd } from "./crowd.ts";
-import {
-  makeStopwatch,
-  type Memory,
-  memoryNow,
-  memoryTable,
-  none,
-  rateTable,
-  type Tally,
-} from "./measure.ts";
+import { type Crowd, withCrowd } from "./crowd.ts";
+import { expectCounts, figures, makeStopwatch, memoryNow, none } from "./measure.ts";
 import type { BenchContext, Section } from "./section.ts";
 
 // The finder over many active refills, in turns with two things to compare it with: only reading the same pages (the
@@ -28,7 +20,7 @@ const PAGE = 100;
 /** The finder's pages, the floor's pages and the checks one by one, of each turn. */
 const TURN = { pages: 25, floorPages: 5, checks: 25 };
 
-/** Whom the crowd consists of. */
+/** The crowd. */
 interface Refills {
   /** Subscriptions, in the order in which they began. */
   subscriptionIds: string[];
@@ -39,7 +31,7 @@ interface Refills {
 async function runFinder({ db, customers, progress }: BenchContext): Promise<string> {
   await openShop(db);
   const refills: Refills = { subscriptionIds: [], patients: new Map() };
-  const crowd = await startCrowd({
+  return await withCrowd({
     db,
     process: "refills-process.ts",
     customers,
@@ -51,12 +43,7 @@ async function runFinder({ db, customers, progress }: BenchContext): Promise<str
       }
     },
     progress: (line) => progress(`finder: ${line}`),
-  });
-  try {
-    return await measure(db, crowd, refills, customers, progress);
-  } finally {
-    crowd.stop();
-  }
+  }, (crowd) => measure(db, crowd, refills, customers, progress));
 }
 
 async function openShop(db: Database): Promise<void> {
@@ -78,7 +65,7 @@ async function measure(
 ): Promise<string> {
   const deps = drainDeps({ db, env: crowd.env });
   const tallies = { ours: none(), floor: none(), single: none() };
-  const time = makeStopwatch(() => crowd.calls());
+  const time = makeStopwatch(crowd.calls);
   await insertTasks(db, [{ step: "renewal.find", key: "bench", vendor: "stripe", data: {} }]);
   const memory = [memoryNow()];
   const pages = Math.ceil(customers / PAGE);
@@ -99,8 +86,25 @@ async function measure(
     memory.push(memoryNow());
     if ((done / TURN.pages) % 8 === 0) progress(`finder: ${done * PAGE} of ${customers} refills`);
   }
-  await expectAllSeen(db, customers);
-  return report(tallies, memory);
+  await expectCounts(
+    db,
+    sql`
+    select (select count(*) from tracker.refills) as refills, (select count(*) from tracker.renewals) as renewals,
+      (select count(*) from clockwork.tasks where status = 'MANUAL_INTERVENTION') as asked,
+      (select count(*) from clockwork.tasks where status in ('PENDING', 'QUEUED')) as open`,
+    {
+      refills: customers,
+      renewals: Math.ceil(customers / 10),
+      asked: Math.floor((customers + 92) / 100),
+      open: 0,
+    },
+  );
+  const { ours, floor, single } = tallies;
+  return figures(floor, ["stripe", "health", "pharmacy", "crm"], [
+    ["only reading the pages (floor)", floor],
+    [`the finder, ${ours.customers} refills`, ours],
+    [`asking one by one, ${single.customers} refills`, single],
+  ], memory);
 }
 
 /** The same pages read by hand, from the newest on, and over again from the start at the end. */
@@ -146,9 +150,9 @@ async function logIn(env: Env): Promise<string> {
   return z.object({ access_token: z.string() }).parse(await response.json()).access_token;
 }
 
-/** A `renewal.check` for each of a few subscriptions, while the finder's own next page is held back. */
+/** A `renewal.check` for each of a few subscriptions, while the finder's next page waits. */
 async function checkOneByOne(deps: DrainDeps, { subscriptionIds }: Refills, done: number): Promise<void> {
-  await holdFinder(deps.db, "1 day");
+  await delayFinder(deps.db, "1 day");
   const from = (done * PAGE) % Math.max(1, subscriptionIds.length - TURN.checks);
   const some = subscriptionIds.slice(from, from + TURN.checks);
   await insertTasks(
@@ -161,44 +165,14 @@ async function checkOneByOne(deps: DrainDeps, { subscriptionIds }: Refills, done
     })),
   );
   await drain({ ...deps, budget: { milliseconds: 600_000, tasks: 100_000 } });
-  await holdFinder(deps.db, "0");
+  await delayFinder(deps.db, "0");
 }
 
-async function holdFinder(db: Database, forHowLong: string): Promise<void> {
+async function delayFinder(db: Database, delay: string): Promise<void> {
   await asClockwork(db, "bench", async (trx) => {
-    await sql`update clockwork.tasks set run_after = clockwork.now() + ${forHowLong}::interval
+    await sql`update clockwork.tasks set run_after = clockwork.now() + ${delay}::interval
       where step = 'renewal.find' and status = 'PENDING'`.execute(trx);
   });
-}
-
-/** A figure for work that was not done is worth nothing. */
-async function expectAllSeen(db: Database, customers: number): Promise<void> {
-  const { rows: [seen] } = await sql<{ refills: number; renewals: number; asked: number; open: number }>`
-    select (select count(*) from tracker.refills) as refills, (select count(*) from tracker.renewals) as renewals,
-      (select count(*) from clockwork.tasks where status = 'MANUAL_INTERVENTION') as asked,
-      (select count(*) from clockwork.tasks where status in ('PENDING', 'QUEUED')) as open
-  `.execute(db);
-  const expected = {
-    refills: customers,
-    renewals: Math.ceil(customers / 10),
-    asked: Math.floor((customers + 92) / 100),
-    open: 0,
-  };
-  if (JSON.stringify(seen) !== JSON.stringify(expected)) {
-    throw new Error(`the finder left ${JSON.stringify(seen)}, not ${JSON.stringify(expected)}`);
-  }
-}
-
-function report(
-  { ours, floor, single }: { ours: Tally; floor: Tally; single: Tally },
-  memory: readonly Memory[],
-): string {
-  const rates = rateTable(floor, ["stripe", "health", "pharmacy", "crm"], [
-    ["only reading the pages (floor)", floor],
-    [`the finder, ${ours.customers} refills`, ours],
-    [`asking one by one, ${single.customers} refills`, single],
-  ]);
-  return `${rates}\n\n${memoryTable(memory)}`;
 }
 
 export const finder: Section = { name: "finder", run: runFinder };

@@ -12,13 +12,19 @@ import { photonWebhook } from "../../src/shared/vendors/photon/webhook.ts";
 import { drainDeps } from "../sandbox/world.ts";
 import { type BenchContext, median, type Section, table } from "./section.ts";
 
-// What the protocol costs, as ratios to a bare floor measured beside it in the same run, in turns, so that a busy machine
-// slows both. The floor does the same writes by hand: no pg-boss, no ledger, no HTTP.
+// The cost of the protocol, as ratios to a bare floor. Both are measured in turns, so that a busy machine slows both. The
+// floor does the same writes by hand: no pg-boss, no ledger, no HTTP.
 
 const ROUNDS = 3;
 const TASKS = 1500;
 const WEBHOOKS = 1500;
 const AT_ONCE = 8;
+
+/** Items a second, of one round. */
+interface Rates {
+  floor: number;
+  ours: number;
+}
 
 /** Does nothing; under the name of a step of ours, as follow-ups are made by those alone. */
 const noop = defineOwnStep("renewal.advance", {
@@ -55,28 +61,24 @@ async function bareTask(db: Database): Promise<void> {
   });
 }
 
-async function benchTasks(db: Database, deps: DrainDeps): Promise<{ floor: number; ours: number }> {
+async function benchTasks(db: Database, deps: DrainDeps): Promise<Rates> {
   await sql`truncate bench.tasks`.execute(db);
   await sql`insert into bench.tasks (data) select jsonb_build_object('n', n) from generate_series(1, ${TASKS}) as n`
     .execute(db);
   const floor = await rate(TASKS * 1.5, () => bareTask(db));
-  const key = () => crypto.randomUUID();
-  const tasks = Array.from(
-    { length: TASKS },
-    (_, n): NewTask => ({
-      step: "renewal.advance",
-      key: key(),
-      vendor: "internal",
-      data: { renewal_id: n + 1 },
-    }),
-  );
+  const tasks = Array.from({ length: TASKS }, (_, n): NewTask => ({
+    step: "renewal.advance",
+    key: crypto.randomUUID(),
+    vendor: "internal",
+    data: { renewal_id: n + 1 },
+  }));
   for (let i = 0; i < TASKS; i += 500) await insertTasks(db, tasks.slice(i, i + 500));
   const startedAt = performance.now();
   const { settled } = await drain(deps);
   return { floor, ours: settled / ((performance.now() - startedAt) / 1000) };
 }
 
-async function benchWebhooks(db: Database, deps: DrainDeps): Promise<{ floor: number; ours: number }> {
+async function benchWebhooks(db: Database, deps: DrainDeps): Promise<Rates> {
   const secret = "bench";
   const app = makeWebhooksApp({
     db,
@@ -123,13 +125,14 @@ async function runQueue({ db, progress }: BenchContext): Promise<string> {
     ...drainDeps({ db, env: parseEnv({}), steps: [noop] }),
     budget: { milliseconds: 120_000, tasks: 1_000_000 },
   };
-  const [tasks, webhooks]: { floor: number; ours: number }[][] = [[], []];
+  const tasks: Rates[] = [];
+  const webhooks: Rates[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     progress(`queue: round ${round} of ${ROUNDS}`);
-    tasks?.push(await benchTasks(db, deps));
-    webhooks?.push(await benchWebhooks(db, deps));
+    tasks.push(await benchTasks(db, deps));
+    webhooks.push(await benchWebhooks(db, deps));
   }
-  const row = (name: string, rounds: readonly { floor: number; ours: number }[] = []) => [
+  const row = (name: string, rounds: readonly Rates[]) => [
     name,
     median(rounds.map(({ floor }) => floor)).toFixed(0),
     median(rounds.map(({ ours }) => ours)).toFixed(0),

@@ -6,10 +6,10 @@ import { importAll, serveCrowd } from "./serve-crowd.ts";
 
 // The finder's vendors: many active refills.
 
-/** Refills began so long ago. */
+/** The age of the refills. */
 const BEGAN_DAYS_AGO = 10;
 
-/** What a customer's prescription is like: of a hundred, ten end soon and one lacks its days' supply. */
+/** Of a hundred prescriptions ten end soon, and one lacks its days' supply. */
 function termsOf(n: number): { validUntil: string; daysSupply: number | null } {
   const days = n % 10 === 0 ? 34 : 300;
   const validUntil = dayIn(new Date(Date.now() + days * DAY_MS), "UTC");
@@ -23,7 +23,7 @@ const vendors = await startVendors({
   webhooksUrl: "http://127.0.0.1:1",
 });
 const { stripe, health } = vendors;
-// Who was there before anybody listened is heard of by no webhook.
+// Nobody is subscribed yet: these customers send no webhooks.
 health.state.subscriptions.clear();
 const product = PRODUCTS[0];
 stripe.addPrice({ id: "price_morning_month", interval: "month", intervalCount: 1, amount: 4900 });

@@ -3,7 +3,7 @@ import { aligned } from "../table.ts";
 
 export interface BenchContext {
   db: Database;
-  /** How many customers the sections about customers have. */
+  /** The number of customers in the sections about customers. */
   customers: number;
   progress: (line: string) => void;
 }
@@ -11,7 +11,7 @@ export interface BenchContext {
 /** One part of `npm run bench`, to be run alone with `--only`. */
 export interface Section {
   name: string;
-  /** Gives what is printed at the end. */
+  /** Gives the section's figures as text. */
   run(context: BenchContext): Promise<string>;
 }
 

@@ -1,11 +1,11 @@
 import type { LocalVendors } from "../sandbox/vendors.ts";
 
-// The other end of `startCrowd`: it runs in the vendors' process.
+// The other end of `withCrowd`: it runs in the vendors' process.
 
 const KEYS_AT_ONCE = 5000;
 const VENDORS = ["stripe", "health", "pharmacy", "crm", "login"] as const;
 
-/** Makes as many customers as the process was started for, and sends the keys that `importOne` gives for each. */
+/** Makes the number of customers that is the first argument, and sends the keys of each, as `importOne` gives them. */
 export function importAll(importOne: (n: number) => string[]): void {
   const count = Number(process.argv[2]);
   let keys: string[][] = [];
@@ -17,7 +17,7 @@ export function importAll(importOne: (n: number) => string[]): void {
   }
 }
 
-/** Says where the vendors are reached, then answers `calls` with their counts until the other end is gone. */
+/** Sends the vendors' URLs and keys, then their counts for each message, until the other end is gone. */
 export function serveCrowd(vendors: LocalVendors): void {
   process.send?.({ env: vendors.env });
   process.on("message", () => {

@@ -1,19 +1,19 @@
 import type { Person, PriceId } from "../sandbox/clinic.ts";
 import type { Stack } from "../stack/stack.ts";
 
-/** The clinic's customers, who buy whatever the weather. */
+/** The clinic's customers. They buy in any weather. */
 export interface Crowd {
   people: readonly Person[];
-  /** The next `count` customers subscribe: most simply, some with a refund or a late prescription. Gives how many were left. */
+  /** The next `count` customers subscribe, some with a refund or a late prescription. Gives the number of those left. */
   charge(count: number): number;
   /** Charges so far. */
   charged(): number;
   /**
-   * The pharmacy moves up to `limit` of its orders on, but none that should be cancelled: it takes hours to ship,
-   * and the storms' clock would have it ship before Clockwork could hear of a refund or of a second order.
+   * The pharmacy moves up to `limit` of its orders on, but none that should be cancelled. A real one takes hours to
+   * ship; here it would ship before Clockwork could hear of a refund or of a second order.
    */
   workPharmacy(limit?: number): number;
-  /** Prescriptions that were still missing are written, and some whose order is at the pharmacy want their money back. */
+  /** Missing prescriptions are written, and some customers with an order at the pharmacy get a refund. */
   changeMinds(): void;
 }
 
@@ -30,10 +30,10 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
   const people: Person[] = [];
   for (let i = 0; i < count; i++) people.push(await clinic.signUp(`Customer ${i + 1}`));
   const late: { person: Person; price: PriceId }[] = [];
-  /** Pharmacy patients to their charge, which is refunded once their order is placed. */
+  /** Charges by pharmacy patient, each refunded once its order is placed. */
   const regretted = new Map<string, string>();
-  /** Pharmacy patients whose money goes back. */
-  const called = new Set<string>();
+  /** Pharmacy patients with a refund or a dispute. */
+  const unpaid = new Set<string>();
   let next = 0;
 
   function chargeOne(person: Person): void {
@@ -50,7 +50,7 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
     } else if (fate < LATE_SHARE + REFUNDED_SHARE + REGRETTED_SHARE + DISPUTED_SHARE) {
       stripe.dispute(chargeId);
     } else return;
-    called.add(person.pharmacyPatientId);
+    unpaid.add(person.pharmacyPatientId);
   }
 
   return {
@@ -72,7 +72,7 @@ export async function gatherCrowd(stack: Stack, count: number, random: () => num
       }
       return clinic.workPharmacy(limit, (id) => {
         const order = orders.get(id);
-        return called.has(order?.patientId ?? "") || (live.get(order?.externalId ?? "") ?? 0) > 1;
+        return unpaid.has(order?.patientId ?? "") || (live.get(order?.externalId ?? "") ?? 0) > 1;
       });
     },
     changeMinds() {

@@ -1,19 +1,15 @@
-import type { Check } from "../proof/check.ts";
+import { type Check, findingsOf } from "../proof/check.ts";
 import type { Stack } from "../stack/stack.ts";
 
-/** More than these tell nothing new. */
 const STORIES = 3;
 
-/** For whoever looks for the cause: the whole story of the first invoice lines that a check complains of. */
+/** Prints the whole story of the first invoice lines that a check complains of, to find the cause. */
 export async function tellStories(
   stack: Stack,
   checks: readonly Check[],
   progress: (line: string) => void,
 ): Promise<void> {
-  const complaints = checks.flatMap((
-    { lost, doubled, unexplained },
-  ) => [...lost, ...doubled, ...unexplained]);
-  const lines = new Set(complaints.flatMap((one) => one.match(/\bil_\w+/g) ?? []));
+  const lines = new Set(checks.flatMap(findingsOf).flatMap((one) => one.match(/\bil_\w+/g) ?? []));
   for (const line of [...lines].slice(0, STORIES)) {
     progress(`the story of ${line}`);
     for (const order of stack.vendors.pharmacy.state.orders.values()) {

@@ -3,22 +3,16 @@ import { makeCron } from "../stack/cron.ts";
 import { makeNet } from "../stack/net.ts";
 import type { Stack } from "../stack/stack.ts";
 
-/** What keeps the stack ticking: pg_cron's and pg_net's stand-ins and the vendors' webhooks, all of them unsteady on request. */
-export interface LifeSupport {
-  /** Shares of ticks, 0 to 1. */
-  unsteady: { dropped: number; doubled: number };
-  ticks: { sent: number; dropped: number; doubled: number };
-  stop(): Promise<void>;
-}
-
-/** A tick comes so often, in place of every ten seconds: the run has no hour to spend. */
+/** In place of ten seconds: the run has no hour to spend. */
 const TICK_SECONDS = 2;
 const FLUSH_EVERY_MS = 100;
 
-export async function startLifeSupport(stack: Stack, random: () => number): Promise<LifeSupport> {
+/** The stand-ins of pg_cron and pg_net and the vendors' webhooks, all of them unsteady on request. */
+export async function startLifeSupport(stack: Stack, random: () => number) {
   await stack.pool.query("select cron.schedule('clockwork-tick', $1, 'select clockwork.tick()')", [
     `${TICK_SECONDS} seconds`,
   ]);
+  /** Shares of ticks, 0 to 1. */
   const unsteady = { dropped: 0, doubled: 0 };
   const ticks = { sent: 0, dropped: 0, doubled: 0 };
   const send: typeof fetch = async (input, init) => {
@@ -34,7 +28,7 @@ export async function startLifeSupport(stack: Stack, random: () => number): Prom
     }
     return await fetch(input, init);
   };
-  // While the database is away each look fails, as it should.
+  // Each poll fails while the database is away, as it should.
   const onError = () => {};
   const net = makeNet({ pool: stack.pool, fetch: send, onError });
   const cron = makeCron({ pool: stack.pool, now: stack.clock.now, onError });
@@ -50,7 +44,7 @@ export async function startLifeSupport(stack: Stack, random: () => number): Prom
   return {
     unsteady,
     ticks,
-    async stop() {
+    async stop(): Promise<void> {
       stopped = true;
       await Promise.all([mail, cron.stop()]);
       await net.stop();

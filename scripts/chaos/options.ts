@@ -1,10 +1,10 @@
 import { among, decimal, defineCommand, flag, type Option, type OptionsOf, seed, whole } from "../command.ts";
 
 /** Chaos itself, then the pressures, each on a stack of its own. */
-export const PHASES = ["chaos", "vacuum", "sustained", "burst", "outage"] as const;
+const PHASES = ["chaos", "vacuum", "sustained", "burst", "outage"] as const;
 export type Phase = (typeof PHASES)[number];
 
-const onePhase = among([...PHASES, "all"], "what is played, in this order", "chaos");
+const onePhase = among([...PHASES, "all"], "the phases to play, in this order", "chaos");
 const phases: Option<readonly Phase[]> = {
   ...onePhase,
   isRepeated: true,
@@ -17,10 +17,10 @@ const phases: Option<readonly Phase[]> = {
 
 export const CHAOS = defineCommand(
   "npm run chaos",
-  "The whole of Clockwork while everything under it breaks, and under pressure; then what was lost, doubled or left unexplained.",
+  "The whole of Clockwork while everything under it breaks, and under pressure. Reports what was lost, doubled or left unexplained.",
   {
     charges: whole("how many customers buy", { from: 10, usual: 2000 }),
-    // Working off what the storms left takes a little longer.
+    // The run takes longer: the work that the storms left is done after them.
     minutes: decimal("how long the storms last", { above: 0, to: 600, usual: 6 }),
     seed: seed(),
     events: whole("webhooks at once in the phase burst", { from: 100, usual: 20_000 }),

@@ -14,36 +14,27 @@ import {
   vendorStorms,
 } from "./storms.ts";
 import type { Stage } from "./stage.ts";
-import { type Recovery, type Watch, watchTasks } from "./watch.ts";
+import { type Watch, watchTasks } from "./watch.ts";
 
-/** What came of the storms: how long each kind took to get over, and counts. */
-interface Storms {
-  recoveries: Recovery[];
-  rounds: number;
-  "stormy seconds": number;
-  ticks: string;
-  "orders the pharmacy took after we looked": number;
-  webhooks: string;
-}
-
-/** A little more than a dead drain's hold on its queues; nothing else waits longer but backoffs. */
+/** A little more than a dead drain's leases; only backoffs wait longer. */
 const JUMP_SECONDS = Math.max(QUEUE_LEASE_SECONDS, EFFECT_LEASE_SECONDS) + 1;
-/** Backoffs and pauses end with time only. */
+/** Backoffs and holds end with time only. */
 const JUMP_EVERY_ROUNDS = 3;
-/** What the pharmacy does late it does when the drain has had time to look, and to send it again. */
+/** The pharmacy commits late orders after the drain had time to look, and to send again. */
 const LATE_AFTER_JUMPS = 2;
 const LATE_EVERY_ROUNDS = 4;
-/** A round's storms come within this. */
+/** The storms of a round come within it. */
 const ROUND_MS = 4_000;
-/** How long a round waits to see that work goes on by itself. */
+/** A round waits so long for work to go on by itself. */
 const RECOVERY_WAIT_MS = 3_000;
 
 /**
- * Rounds of storms while the crowd buys. A round after which work does not go on by itself (and every third) ends
- * with the drain killed and the clock moved past its leases: the clock is moved only behind a killed drain, as a
- * call that is under way must never outlive its lease.
+ * Rounds of storms while the crowd buys. When work does not go on by itself, and after every third round, the drain is
+ * killed and the clock moved past its leases. The clock moves only behind a killed drain: a call that is under way must
+ * never outlive its lease.
+ * @returns the recoveries by kind, and counts
  */
-export async function playStorms(stage: Stage, minutes: number): Promise<Storms> {
+export async function playStorms(stage: Stage, minutes: number) {
   const { stack, crowd, random, progress } = stage;
   const charges = crowd.people.length;
   const watch = watchTasks(stack);
@@ -66,7 +57,7 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
     while (performance.now() < deadline) {
       rounds += 1;
       const storms = [machinery(), vendors(), vendors()];
-      // The one way to a second parcel must not be left to the dice: it needs orders that are just being made.
+      // A late commit is the one way to a second parcel, and needs orders that are just being made: no dice here.
       if (rounds % LATE_EVERY_ROUNDS === 1) {
         stack.vendors.pharmacy.faults.add({ kind: "late_commit", operation: "create order", times: 2 });
       }
@@ -111,7 +102,7 @@ export async function playStorms(stage: Stage, minutes: number): Promise<Storms>
     recoveries: watch.table(),
     rounds,
     "stormy seconds": Math.round((performance.now() - startedAt) / 1000),
-    "orders the pharmacy took after we looked": late(),
+    "orders the pharmacy took after our look": late(),
     ticks:
       `${support.ticks.sent} sent, ${support.ticks.doubled} of them doubled, ${support.ticks.dropped} dropped`,
     webhooks: [...stage.mail.answers].sort(([a], [b]) => a - b).map(([status, n]) =>
@@ -133,14 +124,14 @@ async function untilCalm(watch: Watch): Promise<void> {
 async function killAndJump(stack: Stack, watch: Watch): Promise<void> {
   while (stack.functionPid("drain") === undefined) await sleep(20);
   await killFunction(stack, watch, "drain");
-  // What it had sent arrives.
+  // Its last calls arrive.
   await sleep(100);
   for (let left = 50, span = { seconds: JUMP_SECONDS };; left--) {
     try {
       return await stack.clock.pass(span);
     } catch (error) {
       if (left === 0) throw error;
-      span = { seconds: 0 }; // it has moved already; only the database was not told
+      span = { seconds: 0 }; // the clock has moved already, but not in the database
       await sleep(100);
     }
   }

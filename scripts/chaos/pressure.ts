@@ -4,39 +4,49 @@ import { makeLife } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
 import { examine, workOff } from "./aftermath.ts";
 import { startLifeSupport } from "./life-support.ts";
-import type { Stage } from "./stage.ts";
+import { type Stage, type Vendor, VENDORS } from "./stage.ts";
 import { connectAsSuperuser, watchTasks } from "./watch.ts";
 
-/** What a pressure measured, a line each, and what it checked. */
+/** The measures of a pressure, a line each, and its checks. */
 interface Pressure {
   figures: Record<string, number | string>;
   checks: Check[];
 }
 
-/** Tasks that could run now, or are in a drain's hands. */
-async function backlog(stack: Stack): Promise<number> {
+async function countTasks(stack: Stack, where = "true"): Promise<number> {
   const { rows } = await stack.pool.query<{ count: number }>(
-    `select count(*)::int as count from clockwork.tasks
-     where (status = 'PENDING' and run_after <= clockwork.now()) or status = 'QUEUED'`,
+    `select count(*)::int as count from clockwork.tasks where ${where}`,
   );
   return rows[0]?.count ?? 0;
 }
 
-/** `count` customers buy, and all of it is worked off by one drain after the other. Gives tasks per second. */
+/** Tasks that could run now, or that a drain is running. */
+async function backlog(stack: Stack): Promise<number> {
+  return await countTasks(
+    stack,
+    "(status = 'PENDING' and run_after <= clockwork.now()) or status = 'QUEUED'",
+  );
+}
+
+async function settledSoFar(stack: Stack): Promise<number> {
+  return await countTasks(stack, "attempts > 0 and status not in ('PENDING', 'QUEUED')");
+}
+
+/** `count` customers buy, and one drain after the other works it off. Gives tasks per second. */
 async function drainRate({ stack, crowd }: Stage, count: number): Promise<number> {
   crowd.charge(count);
   while (stack.vendors.waiting() > 0) await stack.vendors.flush();
   const before = await settledSoFar(stack);
-  const startedAt = performance.now();
+  const elapsed = stopwatch();
   await makeLife({ stack, progress: () => {} }).work();
-  return ((await settledSoFar(stack)) - before) / ((performance.now() - startedAt) / 1000);
+  return ((await settledSoFar(stack)) - before) / elapsed();
 }
 
-async function settledSoFar(stack: Stack): Promise<number> {
-  const { rows } = await stack.pool.query<{ count: number }>(
-    "select count(*)::int as count from clockwork.tasks where attempts > 0 and status not in ('PENDING', 'QUEUED')",
-  );
-  return rows[0]?.count ?? 0;
+/** A drain may fall to half its rate, and no further. */
+function checkPace(name: string, scope: string, before: number, now: number): Check {
+  const pace: Check = { ...check(name), scope };
+  if (now < before / 2) pace.unexplained.push(`the drain fell to ${now.toFixed(0)} tasks/s`);
+  return pace;
 }
 
 /** A forgotten transaction holds vacuum back: dead rows pile up, and the drain must not slow down with them. */
@@ -59,9 +69,12 @@ export async function playVacuum(stage: Stage, batch: number): Promise<Pressure>
       ('clockwork', 'effects')) order by 1`);
   // The median of the last three: one batch alone says more about the machine's other work.
   const last = rates.slice(-3).sort((a, b) => a - b).at(1) ?? rates.at(-1) ?? 0;
-  const held = check("the drain holds its pace while a transaction holds vacuum back");
-  held.looked = `${before.toFixed(0)} tasks/s before, ${last.toFixed(0)} at the end`;
-  if (last < before / 2) held.unexplained.push(`the drain fell to ${last.toFixed(0)} tasks/s`);
+  const pace = checkPace(
+    "the drain holds its pace while a transaction holds vacuum back",
+    `${before.toFixed(0)} tasks/s before, ${last.toFixed(0)} at the end`,
+    before,
+    last,
+  );
   await idle.query("rollback");
   await idle.end();
   return {
@@ -70,30 +83,25 @@ export async function playVacuum(stage: Stage, batch: number): Promise<Pressure>
       "tasks/s with it": rates.map(round).join(", "),
       ...Object.fromEntries(rows.map(({ name, dead }) => [`dead rows of ${name}`, dead])),
     },
-    checks: [held, ...(await finish(stage))],
+    checks: [pace, ...(await finish(stage))],
   };
 }
 
-/** One and a half times what the drain can do, for a while. */
+/** One and a half times the drain's rate, for a while. */
 export async function playSustained(stage: Stage, seconds: number): Promise<Pressure> {
   const { stack, crowd, random, progress } = stage;
   const tenth = Math.ceil(crowd.people.length / 10);
   await drainRate(stage, Math.ceil(tenth / 4));
   const rate = await drainRate(stage, tenth);
-  const { rows } = await stack.pool.query<{ tasks: number }>(
-    "select count(*)::int as tasks from clockwork.tasks",
-  );
-  const tasksPerCharge = (rows[0]?.tasks ?? 1) / crowd.charged();
+  const tasksPerCharge = (await countTasks(stack)) / crowd.charged();
   const perSecond = (1.5 * rate) / tasksPerCharge;
   progress(`the drain does ${rate.toFixed(0)} tasks/s; ${perSecond.toFixed(1)} charges/s are 1.5 times that`);
   const watch = watchTasks(stack);
   const support = await startLifeSupport(stack, random);
-  const startedAt = performance.now();
-  const until = startedAt + seconds * 1000;
-  const elapsed = () => (performance.now() - startedAt) / 1000;
+  const elapsed = stopwatch();
   let done = 0;
   let deepest = 0;
-  while (performance.now() < until && crowd.charge(0) > 0) {
+  while (elapsed() < seconds && crowd.charge(0) > 0) {
     await sleep(250);
     const due = Math.floor(elapsed() * perSecond) - done;
     crowd.charge(due);
@@ -106,9 +114,12 @@ export async function playSustained(stage: Stage, seconds: number): Promise<Pres
   const workedOffAfter = elapsed() - fedFor;
   await support.stop();
   await watch.stop();
-  const held = check("the drain holds its pace under 1.5 times its rate");
-  held.looked = `${rate.toFixed(0)} tasks/s alone, ${under.toFixed(0)} under pressure`;
-  if (under < rate / 2) held.unexplained.push(`the drain fell to ${under.toFixed(0)} tasks/s`);
+  const pace = checkPace(
+    "the drain holds its pace under 1.5 times its rate",
+    `${rate.toFixed(0)} tasks/s alone, ${under.toFixed(0)} under pressure`,
+    rate,
+    under,
+  );
   return {
     figures: {
       "tasks/s alone": round(rate),
@@ -118,7 +129,7 @@ export async function playSustained(stage: Stage, seconds: number): Promise<Pres
       "deepest backlog": deepest,
       "worked off after (s)": round(workedOffAfter),
     },
-    checks: [held, ...(await finish(stage))],
+    checks: [pace, ...(await finish(stage))],
   };
 }
 
@@ -127,10 +138,9 @@ export async function playBurst(stage: Stage, events: number): Promise<Pressure>
   const { stack, crowd, mail, random, progress } = stage;
   while (stack.vendors.waiting() < events && crowd.charge(1) > 0);
   const waiting = stack.vendors.waiting();
-  progress(`${waiting} webhooks wait at the vendors' doors`);
+  progress(`${waiting} webhooks wait to be sent`);
   const support = await startLifeSupport(stack, random);
-  const startedAt = performance.now();
-  const elapsed = () => (performance.now() - startedAt) / 1000;
+  const elapsed = stopwatch();
   while ((mail.answers.get(200) ?? 0) < waiting) await sleep(50);
   const taken = elapsed();
   progress(`taken after ${taken.toFixed(1)} s`);
@@ -149,7 +159,7 @@ export async function playBurst(stage: Stage, events: number): Promise<Pressure>
   };
 }
 
-/** What we allow ourselves, and what the vendor allows, calls per second. */
+/** Calls per second: as many as we make at most, and as many as the vendor takes. */
 const RATES = { stripe: [40, 44], health: [50, 55], pharmacy: [30, 33], crm: [50, 55] } as const;
 const OUTAGE_STEP_MINUTES = 30;
 
@@ -166,64 +176,64 @@ export async function playOutage(stage: Stage): Promise<Pressure> {
     await life.pass({ minutes: OUTAGE_STEP_MINUTES });
   }
   const probes = [...pharmacy.faults.met.values()].reduce((sum, met) => sum + met, 0);
-  const { rows: [others] } = await stack.pool.query<{ count: number }>(
-    `select count(*)::int as count from clockwork.tasks where vendor <> 'pharmacy' and status in ('PENDING', 'QUEUED')`,
-  );
+  const others = await countTasks(stack, "vendor <> 'pharmacy' and status in ('PENDING', 'QUEUED')");
   const waited = await backlog(stack);
-  progress(`the day is over: the pharmacy was asked ${probes} times, ${waited} tasks wait`);
+  progress(`the day is over: the pharmacy was called ${probes} times, ${waited} tasks wait`);
   pharmacy.faults.clear();
-  for (const [vendor, [ours]] of Object.entries(RATES)) {
+  const callsBefore = new Map(VENDORS.map((vendor) => [vendor, callsOf(stack, vendor)]));
+  for (const vendor of VENDORS) {
+    const [ours, theirs] = RATES[vendor];
     await stack.pool.query("update clockwork.vendors set rate_per_second = $2 where vendor = $1", [
       vendor,
       ours,
     ]);
+    stack.vendors[vendor].faults.limitRate(theirs);
   }
-  const sandboxes = ["stripe", "health", "pharmacy", "crm"] as const;
-  const callsBefore = new Map(sandboxes.map((name) => [name, callsOf(stack, name)]));
-  for (const name of sandboxes) stack.vendors[name].faults.limitRate(RATES[name][1]);
-  await stack.clock.pass({ minutes: 11 }); // the longest pause
+  await stack.clock.pass({ minutes: 11 }); // the longest hold
   const support = await startLifeSupport(stack, random);
-  const startedAt = performance.now();
+  const elapsed = stopwatch();
   for (let left = crowd.charge(0); left > 0 || (await backlog(stack)) > 0;) {
     left = crowd.charge(2); // the clinic goes on selling
     await sleep(500);
   }
-  const workedOff = (performance.now() - startedAt) / 1000;
+  const workedOff = elapsed();
   await support.stop();
   const limits = check("429s are under 1 % of calls while the backlog is worked off");
   const shares: string[] = [];
-  for (const name of sandboxes) {
-    const calls = callsOf(stack, name) - (callsBefore.get(name) ?? 0);
-    const { overRate } = stack.vendors[name].faults;
-    shares.push(`${name} ${overRate} of ${calls}`);
-    if (overRate > 0.01 * calls) limits.unexplained.push(`${name} refused ${overRate} of ${calls} calls`);
-    stack.vendors[name].faults.limitRate(null);
+  for (const vendor of VENDORS) {
+    const calls = callsOf(stack, vendor) - (callsBefore.get(vendor) ?? 0);
+    const { overRate } = stack.vendors[vendor].faults;
+    shares.push(`${vendor} ${overRate} of ${calls}`);
+    if (overRate > 0.01 * calls) limits.unexplained.push(`${vendor} refused ${overRate} of ${calls} calls`);
+    stack.vendors[vendor].faults.limitRate(null);
   }
-  limits.looked = shares.join(", ");
+  limits.scope = shares.join(", ");
   await stack.pool.query("update clockwork.vendors set rate_per_second = 100000");
   const flood = check("a day without the pharmacy floods nobody");
-  const { rows: [stopped] } = await stack.pool.query<{ count: number }>(
-    `select count(*)::int as count from clockwork.tasks where status = 'MANUAL_INTERVENTION'`,
-  );
-  flood.looked = `${probes} calls to it in 24 h, ${stopped?.count ?? 0} tasks for a person, ` +
-    `${others?.count ?? 0} tasks of others waited`;
-  if ((stopped?.count ?? 0) > 0) flood.unexplained.push(`${stopped?.count} tasks went to a person`);
-  if ((others?.count ?? 0) > 0) {
-    flood.unexplained.push(`${others?.count} tasks of other vendors waited with it`);
-  }
+  const stopped = await countTasks(stack, "status = 'MANUAL_INTERVENTION'");
+  flood.scope =
+    `${probes} calls to it in 24 h, ${stopped} tasks for a person, ${others} tasks of others waited`;
+  if (stopped > 0) flood.unexplained.push(`${stopped} tasks went to a person`);
+  if (others > 0) flood.unexplained.push(`${others} tasks of other vendors waited with it`);
   return {
     figures: { "waited for the pharmacy": waited, "worked off after (s)": round(workedOff) },
     checks: [limits, flood, ...(await finish(stage))],
   };
 }
 
-function callsOf(stack: Stack, vendor: keyof typeof RATES): number {
+function callsOf(stack: Stack, vendor: Vendor): number {
   return [...stack.vendors[vendor].faults.calls.values()].reduce((sum, calls) => sum + calls, 0);
 }
 
 async function finish({ stack, crowd, mail, progress }: Stage): Promise<Check[]> {
   await workOff(stack, crowd, progress);
   return await examine(stack, crowd, mail);
+}
+
+/** Gives the seconds since now. */
+function stopwatch(): () => number {
+  const startedAt = performance.now();
+  return () => (performance.now() - startedAt) / 1000;
 }
 
 function round(value: number): number {

@@ -1,24 +1,20 @@
-import { renderCheck, renderSum, sumOf } from "../proof/check.ts";
-import { aligned } from "../table.ts";
+import { renderCheck, renderSum, type Sum, sumOf } from "../proof/check.ts";
+import { aligned, indented } from "../table.ts";
 import type { PhaseReport } from "./run.ts";
 import type { Recovery } from "./watch.ts";
 
-/** Everything a run has to say; `--json` prints just this. */
-export interface ChaosReport {
-  ok: boolean;
+/** The report of a run, as `--json` prints it. */
+export interface ChaosReport extends Sum {
   seed: number;
   seconds: number;
   phases: PhaseReport[];
-  lost: number;
-  doubled: number;
-  unexplained: number;
 }
 
 export function makeReport(seed: number, seconds: number, phases: PhaseReport[]): ChaosReport {
   return { seed, seconds, phases, ...sumOf(phases.flatMap(({ checks }) => checks)) };
 }
 
-/** What `npm run chaos` prints. */
+/** The output of `npm run chaos`. */
 export function render(report: ChaosReport): string {
   return [
     `seed ${report.seed}, ${report.seconds.toFixed(0)} s`,
@@ -31,8 +27,8 @@ function renderPhase({ phase, figures, recoveries, checks }: PhaseReport): strin
   const rows = Object.entries(figures).map(([name, value]) => [name, String(value)]);
   return [
     `Phase ${phase}`,
-    ...aligned(rows, () => false).map((line) => `  ${line}`),
-    ...(recoveries.length > 0 ? renderRecoveries(recoveries) : []),
+    ...indented(aligned(rows, () => false)),
+    ...(recoveries.length > 0 ? indented(renderRecoveries(recoveries)) : []),
     ...checks.map(renderCheck),
   ].join("\n");
 }
@@ -46,7 +42,7 @@ function renderRecoveries(recoveries: readonly Recovery[]): string[] {
     seconds(median),
     seconds(worst),
   ]);
-  const head = ["Fault", "times", "seen on", "median s", "worst s"];
+  const head = ["Fault", "times", "recovered", "median s", "worst s"];
   const [first, ...lines] = aligned([head, ...rows], (column) => column > 0, "   ");
-  return [`  ${first}   (Clockwork's time)`, ...lines.map((line) => `  ${line}`)];
+  return [`${first}   (Clockwork's time)`, ...lines];
 }

@@ -7,7 +7,7 @@ import { playBurst, playOutage, playSustained, playVacuum } from "./pressure.ts"
 import { onStage, type Stage } from "./stage.ts";
 import type { Recovery } from "./watch.ts";
 
-/** What a phase measured and what it checked. Recoveries are of the phase `chaos` alone. */
+/** The measures and checks of a phase. Recoveries are of the phase `chaos` alone. */
 export interface PhaseReport {
   phase: Phase;
   figures: Record<string, number | string>;
@@ -15,7 +15,7 @@ export interface PhaseReport {
   checks: Check[];
 }
 
-/** How many customers each phase needs. */
+/** The number of customers that each phase needs. */
 function peopleFor(phase: Phase, { charges, events }: ChaosOptions): number {
   switch (phase) {
     case "burst":
@@ -34,36 +34,29 @@ export async function runPhase(
   options: ChaosOptions,
   progress: (line: string) => void,
 ): Promise<PhaseReport> {
-  const { seed, minutes } = options;
+  const { seed, minutes, events } = options;
   const people = peopleFor(phase, options);
   progress(`phase ${phase}: seed ${seed}, ${people} customers`);
-  return await onStage({ seed, people, progress }, async (stage) => {
-    switch (phase) {
-      case "chaos":
-        return await playChaos(stage, minutes);
-      case "vacuum":
-        return { phase, recoveries: [], ...(await playVacuum(stage, Math.ceil(people / 8))) };
-      case "sustained":
-        return { phase, recoveries: [], ...(await playSustained(stage, SUSTAINED_SECONDS)) };
-      case "burst":
-        return { phase, recoveries: [], ...(await playBurst(stage, options.events)) };
-      case "outage":
-        return { phase, recoveries: [], ...(await playOutage(stage)) };
-    }
-  });
+  const plays = {
+    chaos: (stage: Stage) => playChaos(stage, minutes),
+    vacuum: (stage: Stage) => playVacuum(stage, Math.ceil(people / 8)),
+    sustained: (stage: Stage) => playSustained(stage, SUSTAINED_SECONDS),
+    burst: (stage: Stage) => playBurst(stage, events),
+    outage: playOutage,
+  };
+  return { phase, recoveries: [], ...(await onStage({ seed, people, progress }, plays[phase])) };
 }
 
-async function playChaos(stage: Stage, minutes: number): Promise<PhaseReport> {
+async function playChaos(stage: Stage, minutes: number): Promise<Omit<PhaseReport, "phase">> {
   const { stack, crowd, mail, progress } = stage;
   const { recoveries, ...figures } = await playStorms(stage, minutes);
-  progress("the storms are over: working off what they left");
+  progress("the storms are over: working off the rest");
   const startedAt = performance.now();
   await workOff(stack, crowd, progress);
   const workedOff = (performance.now() - startedAt) / 1000;
   const checks = await examine(stack, crowd, mail);
   await tellStories(stack, checks, progress);
   return {
-    phase: "chaos",
     figures: { charges: crowd.charged(), ...figures, "worked off after (s)": Math.round(workedOff) },
     recoveries,
     checks,

@@ -2,22 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { Fault } from "../sandbox/faults.ts";
 import type { Stack } from "../stack/stack.ts";
+import { type Vendor, VENDORS } from "./stage.ts";
 import { asSuperuser, type Watch } from "./watch.ts";
-
-const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;
-type VendorName = (typeof VENDORS)[number];
 
 /** A fault that begins, lasts, and ends. */
 export interface Storm {
   name: string;
-  /** Resolves when it is over; says so to the watch. */
+  /** Reports its end to the watch, and resolves. */
   blow(): Promise<void>;
 }
 
-/** What can happen to the machinery. */
+/** Storms over the machinery. */
 export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
   const { server } = stack;
-  /** Recovered: each queue that had work in hand when it struck goes on. */
+  /** Recovered: each queue that was running tasks when it struck goes on. */
   const striking = (name: string, strike: () => Promise<unknown>): Storm => ({
     name,
     async blow() {
@@ -49,7 +47,7 @@ export function machineryStorms(stack: Stack, watch: Watch): Storm[] {
 const TERMINATE_ALL = `select pg_terminate_backend(pid) from pg_stat_activity
   where usename = 'postgres' and pid <> pg_backend_pid()`;
 
-/** SIGKILL; its keeper starts it again. Recovered: each queue that the drain held in its hands goes on. */
+/** SIGKILL; its keeper starts it again. Recovered: each queue that the drain was running goes on. */
 export async function killFunction(stack: Stack, watch: Watch, name: "drain" | "webhooks"): Promise<void> {
   const pid = stack.functionPid(name);
   if (pid === undefined) return;
@@ -71,9 +69,9 @@ async function busyQueues(stack: Stack): Promise<Queue[]> {
   return ([...VENDORS, "internal"] as const).filter((queue) => names.includes(queue));
 }
 
-/** What a vendor can do to us, each for a moment. */
+/** The vendors' faults, each for a moment. */
 export function vendorStorms(stack: Stack, watch: Watch, random: () => number): Storm[] {
-  const faultsOf = (name: VendorName): Fault[] => [
+  const faultsOf = (name: Vendor): Fault[] => [
     { kind: "lose_answer", share: 0.3 },
     { kind: "lose_request", share: 0.3 },
     { kind: "status", status: 500, share: 0.5 },
@@ -90,8 +88,9 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
   ];
   return VENDORS.flatMap((vendor) =>
     faultsOf(vendor).map((fault) => {
-      const kind = fault.kind === "status" ? `answers ${fault.status ?? 500}` : WORDS[fault.kind];
-      const name = `${vendor} ${kind}`;
+      const name = `${vendor} ${
+        fault.kind === "status" ? `replies ${fault.status ?? 500}` : WORDS[fault.kind]
+      }`;
       return {
         name,
         async blow() {
@@ -113,9 +112,9 @@ export function vendorStorms(stack: Stack, watch: Watch, random: () => number): 
 }
 
 const WORDS = {
-  lose_answer: "does it and loses the answer",
+  lose_answer: "does it and loses the reply",
   lose_request: "loses the request",
-  late_commit: "does it after we looked",
+  late_commit: "does it after our look",
   silence: "goes silent",
 } as const;
 
@@ -136,20 +135,16 @@ export function silentMail(stack: Stack, watch: Watch, random: () => number): St
 
 /** All webhooks doubled by share and shuffled, or as they should be. */
 export function disturbMail(stack: Stack, isDisturbed: boolean): void {
-  for (const vendor of VENDORS) {
-    Object.assign(stack.vendors[vendor].outbox.faults, {
-      doubled: isDisturbed ? 0.2 : 0,
-      shuffled: isDisturbed,
-      silent: false,
-    });
-  }
+  const faults = { doubled: isDisturbed ? 0.2 : 0, shuffled: isDisturbed, silent: false };
+  for (const vendor of VENDORS) Object.assign(stack.vendors[vendor].outbox.faults, faults);
 }
 
-/** No vendor makes any more trouble; what they kept back is done. */
+/** Ends all faults of the vendors. Their late commits are done. */
 export async function calmVendors(stack: Stack): Promise<void> {
   for (const vendor of VENDORS) {
-    stack.vendors[vendor].faults.clear();
-    stack.vendors[vendor].faults.limitRate(null);
-    await stack.vendors[vendor].faults.commitLate();
+    const { faults } = stack.vendors[vendor];
+    faults.clear();
+    faults.limitRate(null);
+    await faults.commitLate();
   }
 }

@@ -2,24 +2,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Queue } from "../../src/shared/queue/reasons.ts";
 import type { Stack } from "../stack/stack.ts";
+import type { Vendor } from "./stage.ts";
 
-/** One kind of fault: how often, and how long until work went on, in seconds of Clockwork's time. */
+/** One kind of fault: its number, and the time until work went on, in seconds of Clockwork's time. */
 export interface Recovery {
   fault: string;
   injected: number;
-  /** After how many of them work was seen to go on. */
+  /** The faults after which work went on. */
   recovered: number;
   median: number | null;
   worst: number | null;
 }
 
-/** Watches tasks being settled, over a connection of its own that survives whatever happens. */
+/** Watches tasks being settled, over a connection of its own that survives all faults. */
 export interface Watch {
   /**
    * A fault has just ended. Recovered: each of `queues` has settled a task since, or `vendor` has answered a call;
    * without either: any queue has.
    */
-  ended(fault: string, awaited?: { queues?: readonly Queue[]; vendor?: StormedVendor }): void;
+  ended(fault: string, awaited?: { queues?: readonly Queue[]; vendor?: Vendor }): void;
   /** Faults after which nothing was settled yet. */
   open(): readonly string[];
   /** Tasks settled so far. */
@@ -28,100 +29,90 @@ export interface Watch {
   stop(): Promise<void>;
 }
 
-/** The vendors that storms hit. */
-type StormedVendor = "stripe" | "health" | "pharmacy" | "crm";
-
 interface OpenFault {
   fault: string;
   at: number;
   /** Empty: any queue will do. */
   awaited: Set<string>;
-  vendor: { name: StormedVendor; answered: number } | null;
-  /** Settled before it is no sign of recovery. */
+  vendor: { name: Vendor; answered: number } | null;
+  /** A task settled before it is no sign of recovery. */
   after: number;
 }
 
-const LOOK_EVERY_MS = 100;
+const POLL_EVERY_MS = 100;
 
 export function watchTasks(stack: Stack): Watch {
-  const counts = new Map<string, number>();
-  const times = new Map<string, number[]>();
+  /** The seconds to each recovery, and the number of faults, by kind of fault. */
+  const kinds = new Map<string, { injected: number; seconds: number[] }>();
   const open: OpenFault[] = [];
   let settled = 0;
-  let seen = 0;
+  let lastId = 0;
   let client: pg.Client | undefined;
   let stopped = false;
 
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     client ??= await connectAsSuperuser(stack);
-    const looksAt = performance.now();
+    const polledAt = performance.now();
     const { rows } = await client.query<{ id: string; vendor: string; ended: boolean }>(
       `select task_history.id, tasks.vendor, task_history.from_status = 'QUEUED' and task_history.to_status
          in ('DONE', 'CANCELLED', 'MANUAL_INTERVENTION', 'PARKED', 'PENDING')
          and task_history.actor = 'clockwork:drain' as ended
        from clockwork.task_history join clockwork.tasks on tasks.id = task_history.task_id
        where task_history.id > $1 order by task_history.id`,
-      [seen],
+      [lastId],
     );
-    const now = stack.clock.now().getTime();
     for (const row of rows) {
-      seen = Number(row.id);
+      lastId = Number(row.id);
       if (!row.ended) continue;
       settled += 1;
       for (const one of [...open]) {
-        if (one.vendor || one.after > looksAt) continue;
+        if (one.vendor || one.after > polledAt) continue;
         one.awaited.delete(row.vendor);
-        if (one.awaited.size === 0) close(one, now);
+        if (one.awaited.size === 0) close(one);
       }
     }
   };
-  const close = (one: OpenFault, now: number): void => {
-    const list = times.get(one.fault) ?? [];
-    times.set(one.fault, [...list, (now - one.at) / 1000]);
+  const close = (one: OpenFault): void => {
+    kinds.get(one.fault)?.seconds.push((stack.clock.now().getTime() - one.at) / 1000);
     open.splice(open.indexOf(one), 1);
-  };
-  const lookAtVendors = (): void => {
-    for (const one of [...open]) {
-      if (one.vendor && stack.vendors[one.vendor.name].faults.answered > one.vendor.answered) {
-        close(one, stack.clock.now().getTime());
-      }
-    }
   };
   const loop = (async () => {
     while (!stopped) {
-      lookAtVendors();
-      await look().catch(async () => {
+      for (const one of [...open]) {
+        if (one.vendor && stack.vendors[one.vendor.name].faults.answered > one.vendor.answered) close(one);
+      }
+      await poll().catch(async () => {
         await client?.end().catch(() => {});
         client = undefined;
       });
-      await sleep(LOOK_EVERY_MS);
+      await sleep(POLL_EVERY_MS);
     }
     await client?.end().catch(() => {});
   })();
 
   return {
     ended(fault, { queues = [], vendor } = {}) {
-      counts.set(fault, (counts.get(fault) ?? 0) + 1);
+      const { injected, seconds } = kinds.get(fault) ?? { injected: 0, seconds: [] };
+      kinds.set(fault, { injected: injected + 1, seconds });
       open.push({
         fault,
         at: stack.clock.now().getTime(),
         awaited: new Set(queues),
         vendor: vendor ? { name: vendor, answered: stack.vendors[vendor].faults.answered } : null,
-        after: performance.now() + LOOK_EVERY_MS,
+        after: performance.now() + POLL_EVERY_MS,
       });
     },
     open: () => open.map(({ fault }) => fault),
     settled: () => settled,
     table: () =>
-      [...counts].sort().map(([fault, injected]) => {
-        const list = (times.get(fault) ?? []).sort((a, b) => a - b);
-        const at = (index: number) => list[index] ?? null;
+      [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([fault, { injected, seconds }]) => {
+        const sorted = seconds.toSorted((a, b) => a - b);
         return {
           fault,
           injected,
-          recovered: list.length,
-          median: at(Math.floor((list.length - 1) / 2)),
-          worst: at(list.length - 1),
+          recovered: sorted.length,
+          median: sorted[Math.floor((sorted.length - 1) / 2)] ?? null,
+          worst: sorted.at(-1) ?? null,
         };
       }),
     async stop() {
@@ -142,7 +133,7 @@ export async function connectAsSuperuser(stack: Stack): Promise<pg.Client> {
   return client;
 }
 
-/** Does it as a superuser, again and again until the database lets it. */
+/** Works as a superuser. Tries again, a hundred times, while the database refuses. */
 export async function asSuperuser<T>(stack: Stack, work: (client: pg.Client) => Promise<T>): Promise<T> {
   for (let left = 100;; left--) {
     let client: pg.Client | undefined;

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { z } from "zod";
-import { cliEnvironment } from "../stack/migrate.ts";
-import { type Check, type Finding, runCommand } from "./run.ts";
+import { runSupabase } from "../stack/migrate.ts";
+import type { Check, Finding } from "./run.ts";
 
 const answer = z.object({
   results: z.array(z.object({
@@ -15,7 +12,7 @@ const answer = z.object({
 });
 
 /**
- * What Supabase's own advisors say of the database at `url`, which has all migrations. Errors fail; warnings are counted.
+ * Supabase's own advisors on the database at `url`, which has all migrations. Errors fail; warnings are counted.
  * `supabase db lint` is not run: it needs the extension plpgsql_check, which the Postgres from npm does not have.
  */
 export function advisorsCheck(root: string, url: () => Promise<string>): Check {
@@ -24,45 +21,23 @@ export function advisorsCheck(root: string, url: () => Promise<string>): Check {
 
 /** @param url of a database, as role `postgres` */
 export async function askAdvisors(root: string, url: string): Promise<Finding> {
-  const home = mkdtempSync(join(tmpdir(), "clockwork-advisors-"));
-  try {
-    const { code, stdout, stderr } = await runCommand([
-      process.execPath,
-      join(root, "node_modules/.bin/supabase"),
-      "db",
-      "advisors",
-      `--remote=${url}`,
-      `--workdir=${root}`,
-      "--type=all",
-      "--level=warn",
-      "--fail-on=none",
-      "--output-format=json",
-      "--agent=no",
-    ], {
-      cwd: root,
-      env: cliEnvironment(home),
-    });
-    if (code !== 0) return { problems: [`exit code ${code}\n${stdout}${stderr}`.replaceAll(url, "<url>")] };
-    return judgeAdvice(stdout);
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  const { code, stdout, output } = await runSupabase(
+    ["db", "advisors", "--type=all", "--level=warn", "--fail-on=none", "--output-format=json"],
+    { url, workdir: root },
+  );
+  return code === 0 ? judgeAdvice(stdout) : { problems: [`exit code ${code}\n${output}`] };
 }
 
-/** @param json what `supabase db advisors --output-format=json` printed. Throws when it is something else. */
+/** @param json the output of `supabase db advisors --output-format=json`. Throws for any other text. */
 export function judgeAdvice(json: string): Finding {
   const { results } = answer.parse(JSON.parse(json));
-  const warnings = new Map<string, number>();
-  for (const { level, metadata } of results) {
-    const schema = metadata?.schema ?? "no schema";
-    if (level === "WARN") warnings.set(schema, (warnings.get(schema) ?? 0) + 1);
-  }
-  const count = [...warnings.values()].reduce((sum, one) => sum + one, 0);
-  const where = [...warnings].map(([schema, one]) => `${schema} ${one}`).join(", ");
+  const warnings = results.filter(({ level }) => level === "WARN");
+  const bySchema = [...Map.groupBy(warnings, ({ metadata }) => metadata?.schema ?? "no schema")]
+    .map(([schema, ofSchema]) => `${schema} ${ofSchema.length}`).join(", ");
   return {
     problems: results.filter(({ level }) => level === "ERROR").map(({ name, detail }) =>
       `${name}: ${detail}`
     ),
-    note: count === 0 ? "no warnings" : `${count} warnings (${where})`,
+    note: warnings.length === 0 ? "no warnings" : `${warnings.length} warnings (${bySchema})`,
   };
 }

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { runCommand } from "../stack/run-command.ts";
 
-/** What a check found: with problems it failed. The note is shown beside a check that passed. */
+/** The result of a check. It passed when there are no problems; the note is shown beside it. */
 export interface Finding {
   problems: string[];
   note?: string;
@@ -12,7 +12,7 @@ export interface Check {
   run(): Promise<Finding>;
 }
 
-/** Runs the checks side by side, one line each as they end; then what the failing ones said. True when all passed. */
+/** Runs the checks side by side. Prints a line each as it ends, then all problems. Gives true when all passed. */
 export async function runChecks(checks: readonly Check[], print: (line: string) => void): Promise<boolean> {
   const waiting = [...checks];
   const failed: { name: string; problems: string[] }[] = [];
@@ -36,37 +36,17 @@ export async function runChecks(checks: readonly Check[], print: (line: string) 
   return failed.length === 0;
 }
 
-export interface CommandOptions {
-  cwd: string;
-  /** In place of ours, when given. */
-  env?: Record<string, string | undefined>;
-}
-
-/** Runs a command without a terminal and without input. */
-export async function runCommand(
-  [command = "", ...args]: readonly string[],
-  { cwd, env = process.env }: CommandOptions,
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return await new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...env, NO_COLOR: "1" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.on("data", (chunk) => (stdout += chunk));
-    child.stderr.on("data", (chunk) => (stderr += chunk));
-    child.on("error", reject).on("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** A check that is a command: it fails when the command does, and says what the command said. */
-export function commandCheck(name: string, command: readonly string[], options: CommandOptions): Check {
+/** A check that is a command: it fails when the command does, and says what the command wrote. */
+export function commandCheck(
+  name: string,
+  command: readonly string[],
+  { cwd, env = process.env }: { cwd: string; env?: NodeJS.ProcessEnv },
+): Check {
   return {
     name,
     async run() {
-      const { code, stdout, stderr } = await runCommand(command, options);
-      return { problems: code === 0 ? [] : [`${stdout}${stderr}`.trim() || `exit code ${code}`] };
+      const { code, output } = await runCommand(command, { cwd, env });
+      return { problems: code === 0 ? [] : [output.trim() || `exit code ${code}`] };
     },
   };
 }

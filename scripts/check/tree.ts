@@ -3,13 +3,13 @@ import { join, relative } from "node:path";
 import { z } from "zod";
 import type { Check } from "./run.ts";
 
-/** What is not ours, or made anew on each machine. */
+/** Not ours, or made anew on each machine. */
 const SKIPPED = new Set(["node_modules", ".git", ".clockwork", ".temp", "deno.lock"]);
 
 /** Home folders of people and of root; a place like `/home` alone is none. */
 const HOMES = /(?<![\w./:~-])(\/(home|Users)\/[\w.-]+\/|\/root\/|[A-Z]:\\+Users\\)/;
 
-/** That the files say nothing about the machine they were written on. */
+/** Fails for a file that names the machine it was written on. */
 export function treeCheck(root: string): Check {
   return {
     name: "files name no machine",

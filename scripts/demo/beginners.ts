@@ -3,7 +3,7 @@ import type { Beginner } from "../proof/evidence.ts";
 import type { CardState } from "../sandbox/stripe/cards.ts";
 import type { Stack } from "../stack/stack.ts";
 
-/** How they come: with which card, and what the prescriber does. */
+/** The kinds of beginner: their card, and the number of their prescriptions. */
 const KINDS = [
   { name: "Default", card: "default", price: "price_evening_month", chooses: false, prescriptions: 1 },
   { name: "Choice", card: "on_file", price: "price_morning_quarter", chooses: true, prescriptions: 1 },
@@ -21,7 +21,7 @@ const KINDS = [
 /** The price at which the demo's shop sells by prescription, too. */
 export const DEFAULT_PRICES: readonly PriceId[] = ["price_evening_month"];
 
-/** One of each kind for every so many customers of the demo. */
+/** One of each kind for so many customers of the demo. */
 const ONE_OF_EACH_PER = 100;
 
 export async function beginByPrescription({ clinic }: Stack, customers: number): Promise<Beginner[]> {
@@ -38,7 +38,7 @@ export async function beginByPrescription({ clinic }: Stack, customers: number):
   return beginners;
 }
 
-/** Whoever could not be charged brings a card that works. */
+/** Beginners who could not be charged bring a card that works. */
 export function bringCards({ vendors: { stripe } }: Stack, beginners: readonly Beginner[]): void {
   for (const { person } of beginners) {
     const isSubscribed = stripe.state.subscriptions.group(person.stripeCustomerId).size > 0;

@@ -2,7 +2,7 @@ import { defineCommand, flag, type OptionsOf, seed, whole } from "../command.ts"
 
 export const DEMO = defineCommand(
   "npm run demo",
-  "Two months of a clinic on a moved clock, with everything going wrong that can; then what was lost, doubled or left unexplained.",
+  "Two months of a clinic on a moved clock, while everything goes wrong. Reports what was lost, doubled or left unexplained.",
   {
     seed: seed(1),
     customers: whole("how many take part", { from: 40, usual: 200 }),

@@ -3,13 +3,13 @@ import type { Life } from "../stack/life.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { OpsPerson } from "../sandbox/ops-person.ts";
 
-/** Where the demo is played. */
+/** The stage of the demo. */
 export interface Stage {
   stack: Stack;
   life: Life;
   mail: Mail;
   ops: OpsPerson;
-  /** Casts the parts; the sandboxes draw from another one, whose order concurrency can change. */
+  /** Casts the parts. The sandboxes draw from another one, in an order that concurrency can change. */
   random: () => number;
   customers: number;
   progress: (line: string) => void;

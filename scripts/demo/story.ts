@@ -3,9 +3,9 @@ import { isoDay, type Person } from "../sandbox/clinic.ts";
 import { beginByPrescription, bringCards, DEFAULT_PRICES } from "./beginners.ts";
 import { BEGINNERS_WAVE, castParts, type Part, type Role, WAVES } from "./cast.ts";
 import type { Stage } from "./stage.ts";
-import { makeTroubles, type Troubles } from "./troubles.ts";
+import { makeTroubles } from "./troubles.ts";
 
-/** One customer and what they bought. */
+/** One customer with a subscription. */
 export interface Customer extends Part {
   person: Person;
   subscriptionId: string;
@@ -13,16 +13,16 @@ export interface Customer extends Part {
   chargeId: string;
 }
 
-/** What people decided and did, which no vendor's state tells by itself. The checks need it. */
+/** People's acts and decisions, which the checks need and no vendor's state shows. */
 export interface Story {
   customers: Customer[];
-  /** Those who sign up, get a prescription, and leave the rest to Clockwork. */
+  /** They sign up, get a prescription, and leave the rest to Clockwork. */
   beginners: Beginner[];
   /** Orders that the pharmacy itself cancelled or could not fill, by its id. */
   endedByPharmacy: Set<string>;
   /** How many live orders a person's decision leaves for a fill (`<invoice line>:<fill>`). */
   decisions: Map<string, 0 | 1>;
-  troubles: Troubles;
+  troubles: ReturnType<typeof makeTroubles>;
 }
 
 /** Two months of the clinic's life. Every act happens at a vendor or in a cell of the table editor. */
@@ -112,7 +112,7 @@ async function firstDay(stage: Stage, story: Story, parts: Part[]): Promise<void
 
 async function firstWeek(stage: Stage, story: Story): Promise<void> {
   const { stack: { vendors: { stripe, pharmacy, health }, clinic }, life, ops, progress } = stage;
-  progress("day 1, evening: refunds, disputes, and what the pharmacy could not do");
+  progress("day 1, evening: refunds, disputes, and orders that the pharmacy ends");
   for (const { chargeId } of of(story, "refunded_after_placing")) stripe.refund(chargeId);
   for (const { chargeId } of of(story, "disputed_after_placing")) stripe.dispute(chargeId);
   for (const { chargeId } of of(story, "partly_refunded")) stripe.refund(chargeId, 1000);
@@ -165,7 +165,7 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
     progress(`day ${day}: parcels move`);
     clinic.workPharmacy();
     const live = () => life.pass({ hours: day === 2 ? 18 : 24 });
-    if (day === 3) await story.troubles.crmLosesAnswers(life, live);
+    if (day === 3) await story.troubles.crmLosesReplies(life, live);
     else await live();
   }
   await life.rest({ minutes: 90 });
@@ -223,7 +223,7 @@ async function thirdMonth(stage: Stage, story: Story): Promise<void> {
   await life.work();
   await life.rest({ minutes: 90 });
   await parcelsArrive(stage);
-  // What is still in the mail comes through in the end.
+  // The mail that was held back arrives in the end.
   story.troubles.calm();
   await life.pass({ hours: 25 });
   await life.rest({ minutes: 90 });

@@ -4,26 +4,6 @@ import type { Life } from "../stack/life.ts";
 import { OUTAGE_WAVE } from "./cast.ts";
 import type { Stage } from "./stage.ts";
 
-/** What is broken on purpose, and when. */
-export interface Troubles {
-  /** Every vendor doubles and shuffles its webhooks from here on. */
-  disturbTheMail(): void;
-  announce(wave: number): string;
-  before(wave: number): void;
-  during(wave: number, work: () => Promise<void>): Promise<void>;
-  after(wave: number, life: Life): Promise<void>;
-  isOutage(wave: number): boolean;
-  /** While `live` goes on the CRM's answers get lost. */
-  crmLosesAnswers(life: Life, live: () => Promise<void>): Promise<void>;
-  secondMonth(life: Life): Promise<void>;
-  /** No more troubles; what they held back is let go. */
-  calm(): void;
-  /** Why Clockwork paused the pharmacy during its outage; null if it did not. */
-  pauseSeen(): string | null;
-  /** What was injected, for the report: where, what, how often it was met. */
-  injected: Injected[];
-}
-
 export interface Injected {
   vendor: string;
   what: string;
@@ -34,11 +14,12 @@ const DOUBLED_SHARE = 0.15;
 const OUTAGE_STEP_MINUTES = 20;
 const OUTAGE_STEPS = 6;
 
-export function makeTroubles({ stack, progress }: Stage): Troubles {
+/** The faults of the story, in its order. */
+export function makeTroubles({ stack, progress }: Stage) {
   const { stripe, health, pharmacy, crm } = stack.vendors;
   const sandboxes = { stripe, health, pharmacy, crm };
   const injected: Injected[] = [];
-  let pauseSeen: string | null = null;
+  let holdSeen: string | null = null;
 
   function add(vendor: keyof typeof sandboxes, fault: Fault): void {
     sandboxes[vendor].faults.add(fault);
@@ -56,13 +37,11 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   }
 
   const waves: Record<number, { says: string; before?: () => void; during?: () => Promise<void> }> = {
-    0: {
-      says: "webhooks come doubled and shuffled",
-    },
+    0: { says: "webhooks come doubled and shuffled" },
     1: {
-      says: "the pharmacy takes orders, its answers get lost, and so do its webhooks for a while",
+      says: "the pharmacy takes orders, its replies get lost, and its webhooks come late",
       before: () => {
-        // So that nobody but the pharmacy's list can tell what became of those orders.
+        // The pharmacy's list is then the only word of those orders.
         pharmacy.outbox.faults.silent = true;
         add("pharmacy", { kind: "lose_answer", operation: "create order", times: 6 });
         add("health", { kind: "status", status: 500, times: 3 });
@@ -70,7 +49,7 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
     },
     2: {
       says:
-        "the pharmacy takes two orders only after we looked, and Stripe a subscription; vendors ask to slow down",
+        "the pharmacy takes two orders only after our look, and Stripe a subscription; vendors ask to slow down",
       before: () => {
         add("pharmacy", { kind: "late_commit", operation: "create order", times: 2 });
         add("pharmacy", {
@@ -104,28 +83,35 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
   };
 
   return {
+    /** The injected faults and how often each was met, for the report. */
     injected,
-    pauseSeen: () => pauseSeen,
-    disturbTheMail() {
+    /** Why Clockwork held the pharmacy's queue during its outage; null if it did not. */
+    holdSeen: () => holdSeen,
+    /** Every vendor doubles and shuffles its webhooks from here on. */
+    disturbTheMail(): void {
       for (const { outbox } of Object.values(sandboxes)) {
         Object.assign(outbox.faults, { doubled: DOUBLED_SHARE, shuffled: true });
       }
     },
-    announce: (wave) => waves[wave]?.says ?? "all is well",
-    before: (wave) => waves[wave]?.before?.(),
-    isOutage: (wave) => wave === OUTAGE_WAVE,
-    async during(wave, work) {
+    announce: (wave: number) => waves[wave]?.says ?? "all is well",
+    before: (wave: number) => waves[wave]?.before?.(),
+    isOutage: (wave: number) => wave === OUTAGE_WAVE,
+    async during(wave: number, work: () => Promise<void>): Promise<void> {
       await waves[wave]?.during?.();
       await work();
     },
-    async after(wave, life) {
+    async after(wave: number, life: Life): Promise<void> {
       if (wave === OUTAGE_WAVE) {
         for (let step = 1; step < OUTAGE_STEPS; step++) await life.pass({ minutes: OUTAGE_STEP_MINUTES });
         const { rows } = await stack.pool.query<{ paused_reason: string }>(
           "select paused_reason from ops.vendors where vendor = 'pharmacy' and state = 'paused'",
         );
-        pauseSeen = rows[0]?.paused_reason ?? null;
-        progress(`the pharmacy is ${pauseSeen ? `paused: ${pauseSeen}` : "NOT paused, though it is out"}`);
+        holdSeen = rows[0]?.paused_reason ?? null;
+        progress(
+          holdSeen
+            ? `the pharmacy's queue is held: ${holdSeen}`
+            : "the pharmacy's queue is NOT held, though the pharmacy is out",
+        );
         end("pharmacy");
         await life.pass({ minutes: 11 });
       }
@@ -142,14 +128,15 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       }
       for (const vendor of ["stripe", "health", "pharmacy"] as const) if (wave !== OUTAGE_WAVE) end(vendor);
     },
-    async crmLosesAnswers(life, live) {
+    /** The CRM's replies get lost while `live` goes on. */
+    async crmLosesReplies(life: Life, live: () => Promise<void>): Promise<void> {
       add("crm", { kind: "lose_answer", times: 4 });
       add("crm", { kind: "status", status: 500, times: 2 });
       await live();
       end("crm");
       await life.rest({ minutes: 60 });
     },
-    async secondMonth(life) {
+    async secondMonth(life: Life): Promise<void> {
       add("pharmacy", { kind: "lose_answer", operation: "create order", times: 2 });
       add("pharmacy", { kind: "lose_answer", operation: "cancel order", times: 1 });
       add("stripe", { kind: "status", status: 500, share: 0.05, times: 5 });
@@ -158,7 +145,8 @@ export function makeTroubles({ stack, progress }: Stage): Troubles {
       end("pharmacy");
       end("stripe");
     },
-    calm() {
+    /** Ends all faults. Webhooks that were kept back are sent from now on. */
+    calm(): void {
       for (const { outbox, faults } of Object.values(sandboxes)) {
         faults.clear();
         Object.assign(outbox.faults, { doubled: 0, shuffled: false, silent: false });

@@ -6,31 +6,27 @@ import { makeClinic } from "../sandbox/clinic.ts";
 import { makeFunctionLog } from "../stack/function-log.ts";
 import { serveFunctions } from "../stack/functions.ts";
 import { makeNet } from "../stack/net.ts";
-import { freePort } from "../stack/postgres.ts";
+import { freePort } from "../stack/ports.ts";
+import type { LocalPostgres } from "../stack/postgres.ts";
+import { PROJECT } from "../stack/project.ts";
 import { seeded } from "../sandbox/random.ts";
 import { startVendors } from "../sandbox/vendors.ts";
 import { type Report, same } from "./report.ts";
-import type { DebianPostgres } from "./server.ts";
 
 /** A minute's schedule, and a little for the run itself. */
 const LONGEST_WAIT_MS = 75_000;
 const SAY_EVERY_MS = 15_000;
 
-interface Run {
-  message: string;
-  took: string | null;
-}
-
 /** pg_cron fires without the Vault's entries: the run fails with our sentence, and nothing is sent. */
 export async function checkMissingVault(
   report: Report,
-  server: DebianPostgres,
+  server: LocalPostgres,
   pool: pg.Pool,
 ): Promise<void> {
   const { rows: [task] } = await pool.query(
     "insert into clockwork.tasks (step) values ('test.step') returning id",
   );
-  // A job at the server's start saves a minute; the tick itself fires beside it when its moment comes.
+  // A job at the server's start saves a minute. The tick itself still fires when its moment comes.
   await pool.query("select cron.schedule('tick-at-start', '@reboot', 'select clockwork.tick()')");
   report.step("Restarting the server: a job at the start saves waiting for the next minute");
   await server.restart();
@@ -42,7 +38,6 @@ export async function checkMissingVault(
   });
   await report.check("and nothing was sent", async () => {
     same((await pool.query("select count(*) as sent from net.http_request_queue")).rows, [{ sent: "0" }]);
-    return undefined;
   });
   await pool.query("select cron.unschedule('tick-at-start')");
   await pool.query("update clockwork.tasks set status = 'CANCELLED' where id = $1", [task?.id]);
@@ -53,7 +48,6 @@ export async function checkFiring(
   report: Report,
   databaseUrl: string,
   pool: pg.Pool,
-  project: string,
   undo: (() => Promise<void> | void)[],
 ): Promise<void> {
   report.step("Starting the functions under Deno and the vendors' sandboxes");
@@ -65,7 +59,7 @@ export async function checkFiring(
   undo.push(() => vendors.close());
   const functionLog = makeFunctionLog();
   const functions = await serveFunctions({
-    root: project,
+    root: PROJECT,
     port,
     env: { CLOCKWORK_DB_URL: databaseUrl, CLOCKWORK_CRON_SECRET: cronSecret, ...vendors.env },
     log: functionLog.take,
@@ -128,20 +122,19 @@ export async function checkFiring(
       [since],
     );
     same(rows, []);
-    return undefined;
   });
 }
 
-/** Waits for a run of a job that began after `since` and ended this way. */
+/** Waits for a run of a job that began after `since` and ended with `status`. */
 async function runOf(
   report: Report,
   pool: pg.Pool,
   jobname: string,
   status: "succeeded" | "failed",
   since: Date,
-): Promise<Run> {
+) {
   const ask = () =>
-    pool.query<Run>(
+    pool.query<{ message: string; took: string | null }>(
       `select coalesce(runs.return_message, '') as message, (runs.end_time - runs.start_time)::text as took
        from cron.job_run_details as runs join cron.job using (jobid)
        where job.jobname = $1 and runs.status = $2 and runs.start_time > $3 order by runs.runid limit 1`,
@@ -160,19 +153,19 @@ async function runOf(
   throw new Error(`none ${status} in ${LONGEST_WAIT_MS / 1000} s. All runs: ${JSON.stringify(all)}`);
 }
 
-/** Asks until it is so, or too late; gives the last answer. Says from time to time what it waits for. */
-async function until<Answer>(
+/** Asks until `isSo`, or until it is too late, and gives the last result. Prints `what` from time to time. */
+async function until<Found>(
   report: Report,
   what: string,
-  ask: () => Promise<Answer>,
-  isSo: (answer: Answer) => boolean,
-): Promise<Answer> {
+  ask: () => Promise<Found>,
+  isSo: (found: Found) => boolean,
+): Promise<Found> {
   const since = Date.now();
-  for (let told = since;; await sleep(250)) {
-    const answer = await ask();
-    if (isSo(answer) || Date.now() > since + LONGEST_WAIT_MS) return answer;
-    if (Date.now() < told + SAY_EVERY_MS) continue;
-    told = Date.now();
-    report.step(`waiting for ${what}: ${Math.round((told - since) / 1000)} s so far`);
+  for (let saidAt = since;; await sleep(250)) {
+    const found = await ask();
+    if (isSo(found) || Date.now() > since + LONGEST_WAIT_MS) return found;
+    if (Date.now() < saidAt + SAY_EVERY_MS) continue;
+    saidAt = Date.now();
+    report.step(`waiting for ${what}: ${Math.round((saidAt - since) / 1000)} s so far`);
   }
 }

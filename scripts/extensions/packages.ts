@@ -24,7 +24,7 @@ const OUR_EXTENSIONS = fileURLToPath(new URL("../stack/extensions", import.meta.
 /** Not in Debian. */
 export const STAND_INS = ["pg_net", "supabase_vault"];
 
-/** Makes sure of Debian's packages. Throws with what to do when they are missing and cannot be installed. */
+/** Installs Debian's packages where they are missing. Throws with the remedy when that is impossible. */
 export async function ensurePackages(log: (line: string) => void): Promise<void> {
   const found = () =>
     existsSync(join("/usr", BIN, "postgres")) && existsSync(join("/usr", LIB, "pg_cron.so"));
@@ -55,7 +55,7 @@ async function apt(args: string[]): Promise<void> {
   });
 }
 
-/** Debian's package makes a cluster of its own and starts it on 5432, unless it is told not to. */
+/** Debian's package makes a cluster of its own and starts it on 5432, unless a setting forbids it. */
 async function withoutMainCluster(work: () => Promise<void>): Promise<void> {
   const folders = ["/etc/postgresql-common", "/etc/postgresql-common/createcluster.d"];
   const made = folders.filter((folder) => !existsSync(folder));
@@ -91,7 +91,7 @@ export function copyPostgres(folder: string): string {
       filter: (path) => basename(path) !== "bitcode", // only for the compiler, and most of the size
     });
   }
-  // The parents in between follow the umask of whoever runs this: the database's user must get through.
+  // The parents in between follow our umask: the database's user must get through.
   for (const parent of ["", "lib", "lib/postgresql", dirname(BIN), "share", "share/postgresql"]) {
     chmodSync(join(home, parent), 0o755);
   }

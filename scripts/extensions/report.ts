@@ -1,23 +1,21 @@
-/** Counts what was proven, and says each as it comes. */
+import { sentenceOf, timed } from "../command.ts";
+
+/** Prints each claim as it is proven, and counts them. */
 export interface Report {
-  /** Something that is being done. */
   step(line: string): void;
-  /** One claim. `work` throws when it does not hold; what it returns is shown beside it. */
-  check(claim: string, work: () => Promise<string | undefined> | string | undefined): Promise<void>;
+  /** One claim. `work` throws when it does not hold, and returns a note to show beside it. */
+  check(claim: string, work: () => Promise<string | void>): Promise<void>;
   fail(what: string, error: unknown): void;
   /** The closing line, and whether all is well. */
   close(): { line: string; passed: boolean };
 }
 
 export function makeReport(print: (line: string) => void): Report {
-  const startedAt = performance.now();
   let [passed, failed] = [0, 0];
-  const say = (line: string) => {
-    print(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${line}`);
-  };
+  const say = (line: string) => print(timed(line));
   const fail = (what: string, error: unknown) => {
     failed += 1;
-    say(`FAIL  ${what}: ${error instanceof Error ? error.message : error}`);
+    say(`FAIL  ${what}: ${sentenceOf(error)}`);
   };
   return {
     step: (line) => say(`      ${line}`),
@@ -25,7 +23,7 @@ export function makeReport(print: (line: string) => void): Report {
       try {
         const note = await work();
         passed += 1;
-        say(`ok    ${claim}${note === undefined ? "" : ` (${note})`}`);
+        say(`ok    ${claim}${note ? ` (${note})` : ""}`);
       } catch (error) {
         fail(claim, error);
       }

@@ -2,19 +2,20 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type pg from "pg";
 import { withClient } from "../stack/client.ts";
+import type { LocalPostgres } from "../stack/postgres.ts";
+import { PROJECT } from "../stack/project.ts";
+import { sentenceOf } from "../command.ts";
 import { type Report, same } from "./report.ts";
-import type { DebianPostgres } from "./server.ts";
 
 const JOBS = "select jobname, schedule, command, database, username, active from cron.job order by jobname";
 
-/** What is true of the migrations and pg_cron at rest. */
+/** The claims about the migrations and pg_cron at rest. */
 export async function checkSchedules(
   { check }: Report,
-  server: DebianPostgres,
+  server: LocalPostgres,
   pool: pg.Pool,
-  project: string,
 ): Promise<void> {
-  const folder = join(project, "supabase/migrations");
+  const folder = join(PROJECT, "supabase/migrations");
   const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).toSorted();
   let version = "";
 
@@ -43,22 +44,17 @@ export async function checkSchedules(
     const ours = rows.filter(({ jobname }) => jobname.startsWith("clockwork-"));
     const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
     const tick = major > 1 || minor >= 5 ? "10 seconds" : "* * * * *";
-    const job = (jobname: string, schedule: string, command: string) => ({
-      jobname,
-      schedule,
-      command,
-      database: "postgres",
-      username: "postgres",
-      active: true,
-    });
     for (
-      const wanted of [
-        job("clockwork-clean-cron-log", "17 3 * * *", "select clockwork.clean_cron_log()"),
-        job("clockwork-nightly-work", "*/5 * * * *", "select clockwork.start_nightly_work()"),
-        job("clockwork-due-renewals", "*/5 * * * *", "select clockwork.start_due_renewals()"),
-        job("clockwork-tick", tick, "select clockwork.tick()"),
+      const [jobname, schedule, command] of [
+        ["clockwork-clean-cron-log", "17 3 * * *", "select clockwork.clean_cron_log()"],
+        ["clockwork-nightly-work", "*/5 * * * *", "select clockwork.start_nightly_work()"],
+        ["clockwork-due-renewals", "*/5 * * * *", "select clockwork.start_due_renewals()"],
+        ["clockwork-tick", tick, "select clockwork.tick()"],
       ]
-    ) same(ours.find(({ jobname }) => jobname === wanted.jobname), wanted);
+    ) {
+      const wanted = { jobname, schedule, command, database: "postgres", username: "postgres", active: true };
+      same(ours.find((job) => job.jobname === jobname), wanted);
+    }
     return `clockwork-tick at '${tick}'`;
   });
 
@@ -72,7 +68,6 @@ export async function checkSchedules(
     if (blocks.length === 0) throw new Error("no migration schedules anything");
     for (const block of blocks) await pool.query(block);
     same((await pool.query(JOBS)).rows, before);
-    return undefined;
   });
 
   await check("role postgres changes jobs through pg_cron's functions only", async () => {
@@ -82,7 +77,6 @@ export async function checkSchedules(
       "insert into cron.job (schedule, command) values ('* * * * *', 'select 1')",
       /permission denied/,
     );
-    return undefined;
   });
 
   await check("the Data API's roles reach neither the jobs nor the schedules", async () => {
@@ -95,7 +89,6 @@ export async function checkSchedules(
         await admin.query("reset role");
       }
     });
-    return undefined;
   });
 
   await check("clockwork.clean_cron_log() keeps a week of pg_cron's own log", async () => {
@@ -108,14 +101,10 @@ export async function checkSchedules(
     same((await pool.query("delete from cron.job_run_details where runid < 0 returning runid")).rows, [{
       runid: "-2",
     }]);
-    return undefined;
   });
 }
 
 async function refused(on: pg.Pool | pg.Client, sql: string, why: RegExp): Promise<void> {
-  const outcome = await on.query(sql).then(
-    () => "it was allowed",
-    (error: unknown) => error instanceof Error ? error.message : String(error),
-  );
+  const outcome = await on.query(sql).then(() => "it was allowed", sentenceOf);
   if (!why.test(outcome)) throw new Error(`${sql}: ${outcome}`);
 }

@@ -2,7 +2,7 @@ import { type LocalPostgres, startPostgres } from "../stack/postgres.ts";
 import { sharedTemp } from "../stack/postgres-files.ts";
 import { copyPostgres } from "./packages.ts";
 
-/** As a hosted project has them, as far as they matter here. There is no `clockwork.local`: the clock cannot be moved. */
+/** A hosted project's settings, as far as they matter here. Without `clockwork.local` the clock cannot be moved. */
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -13,27 +13,24 @@ const SETTINGS = {
   log_timezone: "UTC",
   max_worker_processes: "16",
 };
-/** pg_cron's jobs run in background workers, which need no password. */
-const CRON = {
+/**
+ * Settings that load pg_cron. Not from the server's start: its launcher would occupy the database `postgres`. The jobs
+ * run in background workers, which need no password.
+ */
+export const CRON = {
   shared_preload_libraries: "pg_cron",
   "cron.database_name": "postgres",
   "cron.use_background_workers": "on",
 };
 
-export interface DebianPostgres extends LocalPostgres {
-  /** Restarts it with pg_cron loaded, for good. Not from the start: its launcher would hold the database `postgres`. */
-  loadCron(): Promise<void>;
-}
-
 /** Starts Debian's Postgres on a free port of 127.0.0.1, in a temp folder that stop() deletes. */
-export async function startDebianPostgres(): Promise<DebianPostgres> {
-  const server = await startPostgres({
+export async function startDebianPostgres(): Promise<LocalPostgres> {
+  return await startPostgres({
     edition: {
       bin: copyPostgres,
-      temp: sharedTemp, // programs may not run from a place in memory
+      temp: sharedTemp, // programs may not run from memory
       locale: ["--locale=C.UTF-8"],
       settings: SETTINGS,
     },
   });
-  return { ...server, loadCron: () => server.restart(CRON) };
 }

@@ -9,20 +9,20 @@ const END = "<!-- end -->";
 
 /**
  * `text` with each table between its markers, `<!-- table: <name> -->` and `<!-- end -->`.
- * Throws when a table has no place, or a place has no table.
+ * Throws for a table without markers, and for markers without a table.
  */
 export function withTables(text: string, tables: Readonly<Record<string, string>>): string {
-  const placed = new Set<string>();
+  const filledIn = new Set<string>();
   const filled = text.replaceAll(/(<!-- table: ([a-z ]+) -->\n)[^]*?(?=<!-- end -->)/g, (_, begin, name) => {
     const table = tables[name];
     if (table === undefined) throw new Error(`there is no table of ${name}`);
-    placed.add(name);
+    filledIn.add(name);
     return `${begin}\n${table}\n\n`;
   });
   if (filled.split(END).length !== text.split("<!-- table: ").length) {
-    throw new Error(`each table's place must end with ${END}`);
+    throw new Error(`each table must end with ${END}`);
   }
-  const lost = Object.keys(tables).filter((name) => !placed.has(name));
-  if (lost.length > 0) throw new Error(`no place for the table of ${lost.join(", ")}`);
+  const lost = Object.keys(tables).filter((name) => !filledIn.has(name));
+  if (lost.length > 0) throw new Error(`no markers for the table of ${lost.join(", ")}`);
   return filled;
 }

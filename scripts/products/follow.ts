@@ -1,97 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
 
-/** Where a retirement stands. */
-export interface Progress {
-  isListed: boolean;
-  /** Stopped pages of the list: nothing goes on without a person. */
-  stoppedPage: { task: number; reason: string } | null;
-  /** The pages' task is in the queue. */
-  isListing: boolean;
+/** The state of a retirement: whether its subscribers are all listed, and the number of moves by state. */
+interface Progress {
+  is_listed: boolean;
+  /** The task of a page is in the queue. */
+  is_listing: boolean;
   waiting: number;
-  settled: number;
-  withPerson: number;
-  /** Why nothing moves just now. */
+  with_person: number;
+  ended: number;
+  /** A page of the list that stopped: nothing goes on without a person. */
+  stopped: { task: number; reason: string } | null;
+  /** The reason why nothing moves just now. */
   held: string | null;
 }
 
-export async function readProgress(db: Database, retirementId: number): Promise<Progress> {
-  const { rows } = await sql<{
-    listed: boolean;
-    listing: boolean;
-    waiting: number;
-    with_person: number;
-    settled: number;
-    stopped_task: number | null;
-    stopped_reason: string | null;
-    held: string | null;
-  }>`
-    select retirement.listed_at is not null as listed,
+async function readProgress(db: Database, retirementId: number): Promise<Progress> {
+  const { rows: [progress] } = await sql<Progress>`
+    select retirement.listed_at is not null as is_listed,
       exists (select from clockwork.tasks where tasks.step = 'product.retire' and tasks.status in ('PENDING', 'QUEUED')
-        and tasks.data ->> 'retirement_id' = retirement.id::text) as listing,
+        and tasks.data ->> 'retirement_id' = retirement.id::text) as is_listing,
       count(*) filter (where moves.state = 'waiting')::integer as waiting,
       count(*) filter (where moves.state = 'waiting for a person')::integer as with_person,
-      count(*) filter (where moves.state not in ('waiting', 'waiting for a person'))::integer as settled,
-      stopped.id as stopped_task, stopped.reason as stopped_reason,
+      count(*) filter (where moves.state not in ('waiting', 'waiting for a person'))::integer as ended,
+      (select json_build_object('task', tasks.id, 'reason', coalesce(tasks.reason, '')) from clockwork.tasks
+        where tasks.step = 'product.retire' and tasks.status = 'MANUAL_INTERVENTION'
+          and tasks.data ->> 'retirement_id' = retirement.id::text and tasks.data ->> 'pass' = retirement.pass::text
+        limit 1) as stopped,
       (select case when settings.maintenance then 'maintenance is on (clockwork.settings)'
         when vendors.paused_until > clockwork.now() then vendors.paused_reason end
         from clockwork.settings cross join clockwork.vendors where vendors.vendor = 'stripe') as held
     from tracker.price_retirements as retirement
     left join ops.price_moves as moves on moves.retirement_id = retirement.id
-    left join lateral (
-      select tasks.id, tasks.reason from clockwork.tasks
-      where tasks.step = 'product.retire' and tasks.status = 'MANUAL_INTERVENTION'
-        and tasks.data ->> 'retirement_id' = retirement.id::text and tasks.data ->> 'pass' = retirement.pass::text
-      limit 1
-    ) as stopped on true
     where retirement.id = ${retirementId}
-    group by retirement.id, stopped.id, stopped.reason
+    group by retirement.id
   `.execute(db);
-  const [row] = rows;
-  if (!row) throw new Error(`There is no retirement ${retirementId}`);
-  return {
-    isListed: row.listed,
-    isListing: row.listing,
-    stoppedPage: row.stopped_task === null
-      ? null
-      : { task: row.stopped_task, reason: row.stopped_reason ?? "" },
-    waiting: row.waiting,
-    settled: row.settled,
-    withPerson: row.with_person,
-    held: row.held,
-  };
+  if (!progress) throw new Error(`There is no retirement ${retirementId}`);
+  return progress;
 }
 
-/** True when nothing goes on by itself any more. */
-export function isOver(progress: Progress): boolean {
-  return (progress.isListed || !progress.isListing) && progress.waiting === 0;
-}
-
-/** How long nothing may happen before the command says what it waits for. */
+/** Without progress for so long, the command says the reason. */
 const QUIET_SECONDS = 60;
 
 /**
- * Looks on until the retirement is over. The moves are the drain's work: whoever interrupts this command stops
- * nothing.
+ * Shows the drain's progress until the retirement is over: nothing goes on by itself any more.
+ * @param say prints a line for the person
+ * @returns the page of the list that stopped, if one did
  */
 export async function follow(
   db: Database,
   retirementId: number,
-  { show, say, wait }: {
-    show: (progress: Progress) => void;
-    say: (line: string) => void;
-    wait: (seconds: number) => Promise<void>;
-  },
-): Promise<Progress> {
+  say: (line: string) => void,
+): Promise<Progress["stopped"]> {
+  const show = showProgress(say);
   let quiet = 0;
-  let seen = "";
+  let last = "";
   for (;;) {
     const progress = await readProgress(db, retirementId);
     show(progress);
-    if (isOver(progress)) return progress;
     const now = JSON.stringify(progress);
-    quiet = now === seen ? quiet + 1 : 0;
-    seen = now;
+    quiet = now === last ? quiet + 1 : 0;
+    last = now;
+    if ((progress.is_listed || !progress.is_listing) && progress.waiting === 0) return progress.stopped;
     if (quiet > 0 && quiet % QUIET_SECONDS === 0) {
       say(
         progress.held
@@ -99,8 +70,23 @@ export async function follow(
           : "Nothing has moved for a minute. The moves are made by the drain, which pg_cron calls: see ops.waiting and cron.job_run_details.",
       );
     }
-    await wait(1);
+    await sleep(1000);
   }
+}
+
+/** One line that is drawn anew on a terminal; elsewhere a line a change. */
+function showProgress(say: (line: string) => void) {
+  let last = "";
+  return ({ waiting, ended, with_person, is_listed }: Progress): void => {
+    const done = ended + with_person;
+    const line = `${progressBar(done, done + waiting)}${is_listed ? "" : " so far"}${
+      with_person > 0 ? `, ${with_person} with a person` : ""
+    }`;
+    if (line === last) return;
+    last = line;
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+    else say(line);
+  };
 }
 
 /** `████████░░░░  120 of 300` */

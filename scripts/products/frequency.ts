@@ -1,12 +1,14 @@
 import type { Database } from "../../src/shared/db/database.ts";
 import { textTable } from "./table.ts";
 
+const STATES = ["registered", "unregistered", "retired"] as const;
+
 /** A row of `ops.product_frequency`. */
 export interface KeyFrequency {
   product: string | null;
   system: string;
   key: string;
-  state: "registered" | "unregistered" | "retired";
+  state: (typeof STATES)[number];
   /** Null: not counted yet. */
   inUse: number | null;
   paused: number | null;
@@ -15,8 +17,6 @@ export interface KeyFrequency {
   whatToDo: string;
   countedAt: Date | null;
 }
-
-const STATES = ["registered", "unregistered", "retired"] as const;
 
 export async function readFrequency(db: Database): Promise<KeyFrequency[]> {
   const rows = await db.selectFrom("ops.product_frequency").selectAll().execute();

@@ -14,7 +14,7 @@ import {
 
 export const FREQUENCY = defineCommand(
   "npm run product:frequency",
-  "What is really in use at Stripe and at the pharmacy, as last counted, and a picture of it.",
+  "Shows and draws the keys in use at Stripe and at the pharmacy, as last counted.",
   {
     out: text("FILE.svg", "where the picture goes", ".clockwork/product-frequency.svg"),
     json: flag("print the keys as JSON"),
@@ -25,14 +25,14 @@ export const FREQUENCY = defineCommand(
 
 export const RETIRE = defineCommand(
   "npm run product:retire",
-  "Who would be moved from a retired Stripe price to the supported one.",
+  "Moves the subscribers of a retired Stripe price to the supported one. A dry run without --apply.",
   {
     from: price("retired price"),
     to: price("supported price"),
     apply: flag("mark the price as retired and have them moved"),
     limit: whole("subscriptions at most", { from: 1, usual: null }),
     pace: decimal("moves a second", { above: 0, to: 20, usual: MOVES_PER_SECOND }),
-    json: flag("print the plan or the report as JSON"),
+    json: flag("print the preview or the report as JSON"),
   },
   { explain },
 );

@@ -1,19 +1,19 @@
 import type { Database } from "../../src/shared/db/database.ts";
-import { findingsText } from "./plan.ts";
+import { findingsText } from "./preview.ts";
 import { counted, textTable } from "./table.ts";
 
-/** What became of everybody, as `--json` prints it. */
-export interface RetirementReport {
+/** The result of a retirement, as `--json` prints it. */
+interface RetirementReport {
   from: string;
   to: string;
   moved: number;
   alreadyThere: number;
   notMoved: { subscription: string; finding: string; why: string }[];
   waitingForAPerson: { subscription: string; task: number | null; why: string }[];
-  /** A person dropped its task. */
+  /** A person cancelled the task. */
   leftAsTheyAre: string[];
   waiting: number;
-  /** Moved, and their next billing date or pause is another: they are with a person. */
+  /** Moved with another next billing date: they are with a person. */
   billingDatesMoved: number;
   paused: number;
   /** A page of the list that needs a person; nothing goes on before. */
@@ -25,7 +25,7 @@ export interface RetirementReport {
 export async function makeReport(
   db: Database,
   retirementId: number,
-  rest: Pick<RetirementReport, "from" | "to" | "stopped" | "stillOnTheOldPrice">,
+  known: Pick<RetirementReport, "from" | "to" | "stopped" | "stillOnTheOldPrice">,
 ): Promise<RetirementReport> {
   const rows = await db.selectFrom("ops.price_moves").selectAll().where("retirement_id", "=", retirementId)
     .execute();
@@ -36,8 +36,7 @@ export async function makeReport(
     !(row.billing_date_before && row.settled_at && row.billing_date_before <= row.settled_at)
   );
   return {
-    from: rest.from,
-    to: rest.to,
+    ...known,
     moved: moved.length,
     alreadyThere: of("already there").length,
     notMoved: of("not moved").map((row) => ({
@@ -54,8 +53,6 @@ export async function makeReport(
     waiting: of("waiting").length,
     billingDatesMoved: unlike.length,
     paused: moved.filter((row) => row.paused).length,
-    stopped: rest.stopped,
-    stillOnTheOldPrice: rest.stillOnTheOldPrice,
   };
 }
 
@@ -88,7 +85,7 @@ export function reportText(report: RetirementReport): string {
     stopped === null ? "" : `Task ${stopped.task} needs a person before it goes on: ${stopped.reason}`,
     report.stillOnTheOldPrice === 0
       ? "Nobody has the old price at Stripe any more."
-      : `At Stripe ${report.stillOnTheOldPrice} still have the old price. Run the command again to move whoever can be moved by then.`,
+      : `At Stripe ${report.stillOnTheOldPrice} still have the old price. Run the command again to move those that can be moved by then.`,
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }

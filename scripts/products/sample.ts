@@ -10,7 +10,7 @@ import { withMigratedDatabase } from "../stack/migrated.ts";
 
 const NIGHTS = 30;
 
-/** How often each price is chosen at the sandbox clinic, of 100. */
+/** The number of choices of each price at the sandbox clinic, of 100. */
 const CHOSEN: [price: string, share: number][] = [
   ["price_morning_month", 26],
   ["price_morning_month_2025", 13],
@@ -21,8 +21,8 @@ const CHOSEN: [price: string, share: number][] = [
 ];
 
 /**
- * A month at the sandbox clinic: people come, pause and go, one price was replaced, one was made at Stripe and told
- * nobody. Counted by the very steps that count at night. `work` gets the database as the last morning finds it.
+ * A month at the sandbox clinic: people come, pause and go, one price was replaced, one exists at Stripe alone. The
+ * steps of the night count it. `work` gets the database of the last morning.
  */
 export async function withSampleClinic<T>(work: (db: Database) => Promise<T>): Promise<T> {
   return await withMigratedDatabase(async ({ url }) => {
@@ -59,7 +59,7 @@ async function changeThePrices(db: Database, { stripe }: LocalVendors): Promise<
   `.execute(db);
 }
 
-/** The first day brings those who were there before; each later one a few more, and a few who leave or pause. */
+/** The first day brings all former customers. Each later day brings a few more, and some leave or pause. */
 function liveADay(vendors: LocalVendors, random: () => number, night: number): void {
   const { stripe, pharmacy } = vendors;
   const joining = night === 0 ? 160 : 2 + Math.floor(random() * 4);

@@ -3,18 +3,18 @@ import { join } from "node:path";
 import { type Env, parseEnv } from "../../src/shared/env.ts";
 import { PROJECT } from "../stack/project.ts";
 
-/** Where `npm start` writes what its stack is reached by. */
+/** The file of the running `npm start`. */
 const LOCAL_ENV = join(PROJECT, ".clockwork/local.env");
 
-export interface Settings {
+interface Settings {
   env: Env;
-  /** For the person: which Clockwork this is about. */
+  /** The Clockwork that this is about, in words. */
   of: string;
 }
 
 /**
- * What a command works on: the variables it was started with when they name a database, else the running local stack.
- * Never some of the one and some of the other: a hosted database with the sandbox's Stripe would be a lie.
+ * The environment when it names a database, else the running local stack. Never a mixture: a hosted database with the
+ * sandbox's Stripe would be a lie.
  * Throws a sentence for the person who typed it.
  */
 export function readSettings(variables: NodeJS.ProcessEnv): Settings {
@@ -30,7 +30,7 @@ export function readSettings(variables: NodeJS.ProcessEnv): Settings {
   return { env: parseEnv(parseLocalEnv(readFileSync(file, "utf8"))), of: "the local stack" };
 }
 
-/** Reads what `scripts/stack/local-env.ts` writes: `NAME='value'`, a quote inside as `'\''`. */
+/** Reads the lines of `scripts/stack/local-env.ts`: `NAME='value'`, a quote inside as `'\''`. */
 export function parseLocalEnv(text: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const line of text.split("\n")) {

@@ -1,12 +1,14 @@
 import { aligned } from "../table.ts";
 
-/** Lines of a table for the terminal: a heading, and columns as wide as their longest cell. Numbers stand to the right. */
+/** Lines of a table for the terminal, under a heading. Columns of numbers stand to the right. */
 export function textTable(columns: readonly string[], rows: readonly (string | number)[][]): string {
+  const cells = rows.map((row) => row.map(String));
   const isNumber = (column: number) =>
-    rows.length > 0 && rows.every((row) => /^[+-]?\d*$/.test(String(row[column])));
-  const [heading = "", ...body] = aligned([columns, ...rows].map((row) => row.map(String)), isNumber);
-  const widths = columns.map((_, i) => Math.max(...[columns, ...rows].map((row) => String(row[i]).length)));
-  return [heading, widths.map((width) => "─".repeat(width)).join("  "), ...body].join("\n");
+    rows.length > 0 && cells.every((row) => /^[+-]?\d*$/.test(row[column] ?? ""));
+  const rule = columns.map((name, column) =>
+    "─".repeat(Math.max(name.length, ...cells.map((row) => row[column]?.length ?? 0)))
+  );
+  return aligned([columns, rule, ...cells], isNumber).join("\n");
 }
 
 /** `1 subscription`, `2 subscriptions`. */

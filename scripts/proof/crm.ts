@@ -1,7 +1,7 @@
 import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** The CRM against the pharmacy, customer by customer. Clockwork's own tables are not looked at. */
+/** The CRM against the pharmacy, customer by customer, without Clockwork's own tables. */
 export function checkCrm(evidence: Evidence): Check[] {
   return [heardOnce(evidence), heardTheEnd(evidence)];
 }
@@ -9,12 +9,13 @@ export function checkCrm(evidence: Evidence): Check[] {
 function heardOnce(evidence: Evidence): Check {
   const { crm } = evidence.vendors;
   const result = check("the CRM heard each fact at most once");
-  const heard = new Map<string, number>();
-  for (const { personId, name, data } of crm.events) {
-    const fact = `${personId}: ${name} ${subjectOf(data)}`;
-    heard.set(fact, (heard.get(fact) ?? 0) + 1);
+  const heard = Map.groupBy(
+    crm.events,
+    ({ personId, name, data }) => `${personId}: ${name} ${subjectOf(data)}`,
+  );
+  for (const [fact, { length }] of heard) {
+    if (length > 1) result.doubled.push(`${fact} was heard ${length} times`);
   }
-  for (const [fact, count] of heard) if (count > 1) result.doubled.push(`${fact} was heard ${count} times`);
   for (const { name, personId, data } of crm.events) {
     if (subjectOf(data) === null) {
       result.unexplained.push(`${personId} heard ${name} of neither an order, a renewal, nor a payment`);
@@ -23,13 +24,13 @@ function heardOnce(evidence: Evidence): Check {
     }
   }
   const repeats = crm.receipts.filter(({ outcome }) => outcome === "duplicate").length;
-  result.looked =
-    `${heard.size} facts; ${crm.faults.calls.get("send event") ?? 0} POSTs, of which the CRM dropped ` +
-    `${repeats} as repeats`;
+  result.scope = `${heard.size} facts; ${
+    crm.faults.calls.get("send event") ?? 0
+  } POSTs, ${repeats} of them repeats that the CRM ignored`;
   return result;
 }
 
-/** True when Stripe tried to charge an invoice of this person so often in vain. */
+/** True when Stripe failed `attempt` times to charge an invoice of this person. */
 function hasFailed(evidence: Evidence, personId: string, attempt: unknown): boolean {
   const customer = evidence.people.find(({ crmPersonId }) => crmPersonId === personId)?.stripeCustomerId;
   return [...evidence.vendors.stripe.state.invoices.values()].some((invoice) =>
@@ -37,7 +38,7 @@ function hasFailed(evidence: Evidence, personId: string, attempt: unknown): bool
   );
 }
 
-/** What a fact is about: an order, a renewal (whose reminders are counted), or a try to charge. Null: nothing of ours. */
+/** The subject of a fact: an order, a renewal with its reminder's number, or a try to charge. Null: nothing of ours. */
 function subjectOf(data: Readonly<Record<string, unknown>>): string | null {
   const { order_id: order, renewal_id: renewal, reminder = "", attempt, next_attempt_on: next } = data;
   if (typeof order === "number") return `of order ${order}`;
@@ -45,7 +46,7 @@ function subjectOf(data: Readonly<Record<string, unknown>>): string | null {
   return typeof renewal === "number" ? `${String(reminder)} of renewal ${renewal}` : null;
 }
 
-/** Each delivered parcel and each placed order that we had cancelled: its last fact, exactly once. */
+/** The CRM heard the last fact once for each delivered parcel, and for each placed order that we cancelled. */
 function heardTheEnd(evidence: Evidence): Check {
   const result = check("the CRM heard the last fact of each finished order exactly once");
   const { pharmacy, crm } = evidence.vendors;
@@ -59,15 +60,15 @@ function heardTheEnd(evidence: Evidence): Check {
     delivered += arrived;
     compare(result, crmPersonId, "order_delivered", heard("order_delivered"), arrived, arrived);
 
-    // By reference: a second order for one reference that was cancelled is no news for the customer.
+    // By reference: the cancellation of a second order for one reference is no news for the customer.
     const byReference = Map.groupBy(own, ({ externalId }) => externalId ?? "");
     const ended = [...byReference.values()].filter((same) => same.every(({ state }) => state === "CANCELED"));
     const byUs = ended.filter((same) => !same.some(({ id }) => evidence.endedByPharmacy.has(id))).length;
     cancelled += byUs;
-    // An order that was called off before it was placed may be told, too: the pharmacy never saw it.
+    // No upper bound: the CRM also hears of orders that were cancelled before they were placed.
     compare(result, crmPersonId, "order_cancelled", heard("order_cancelled"), byUs, Infinity);
   }
-  result.looked = `${delivered} delivered, ${cancelled} cancelled`;
+  result.scope = `${delivered} delivered, ${cancelled} cancelled`;
   return result;
 }
 

@@ -3,14 +3,14 @@ import { MEDICAL_CANARIES, type Person, type PriceId } from "../sandbox/clinic.t
 import type { LocalVendors } from "../sandbox/vendors.ts";
 import type { Mail } from "../sandbox/mail.ts";
 
-/** A customer who bought nothing by Checkout: the first prescription is to begin the subscription. */
+/** A customer without Checkout: the first prescription begins the subscription. */
 export interface Beginner {
   person: Person;
   price: PriceId;
 }
 
 /** A row of `clockwork.tasks`, as far as the checks need it. */
-export interface TaskRow {
+interface TaskRow {
   id: string;
   step: string;
   key: string;
@@ -25,27 +25,26 @@ export interface TaskRow {
   vendor: string;
 }
 
-export interface OrderRow {
+interface OrderRow {
   id: string;
   state: string;
   reference: string;
   pharmacy_order_id: string | null;
 }
 
-/** What the checks look at: the vendors' own state, what people decided, and then Clockwork's tables. */
+/** The checks' material: the vendors' own state, people's decisions, and Clockwork's tables. */
 export interface Evidence {
   now: Date;
   vendors: Pick<LocalVendors, "stripe" | "health" | "pharmacy" | "crm">;
   mail: Pick<Mail, "snapshotOf">;
   people: readonly Person[];
-  /** Those of them whose first prescription was to begin a subscription. */
   beginners: readonly Beginner[];
   endedByPharmacy: ReadonlySet<string>;
   decisions: ReadonlyMap<string, 0 | 1>;
   tasks: readonly TaskRow[];
   orders: readonly OrderRow[];
-  /** Why the pharmacy was paused during its outage, and the vendors that are not well at the end. */
-  pause: { seen: string | null; unwell: readonly string[] };
+  /** Why the pharmacy's queue was held during its outage, and the vendors that are not well at the end. */
+  hold: { seen: string | null; unwell: readonly string[] };
   functionLines: readonly string[];
   /** Tables (`schema.table`) in which a row holds one of the canaries, with how many rows. */
   leaks: ReadonlyMap<string, number>;
@@ -53,24 +52,18 @@ export interface Evidence {
   searched: number;
 }
 
-/** Where the evidence lies: `Stack` has all of it. */
-interface Scene {
-  vendors: Evidence["vendors"];
-  pool: Pool;
-  clock: { now(): Date };
-  functionLog: { lines: readonly string[] };
-}
-
-/** What only those know who played: the rest can be read. */
-type Known =
-  & Pick<Evidence, "mail" | "people">
-  & Partial<Pick<Evidence, "beginners" | "endedByPharmacy" | "decisions">>
-  & { pauseSeen?: string | null };
-
-/** All evidence as it lies now. */
+/**
+ * Reads all evidence as it is now.
+ * @param known the players' part, which cannot be read
+ */
 export async function gather(
-  { vendors, pool, clock, functionLog }: Scene,
-  { pauseSeen = null, ...known }: Known,
+  { vendors, pool, clock, functionLog }:
+    & Pick<Evidence, "vendors">
+    & { pool: Pool; clock: { now(): Date }; functionLog: { lines: readonly string[] } },
+  { holdSeen = null, ...known }:
+    & Pick<Evidence, "mail" | "people">
+    & Partial<Pick<Evidence, "beginners" | "endedByPharmacy" | "decisions">>
+    & { holdSeen?: string | null },
 ): Promise<Evidence> {
   return {
     beginners: [],
@@ -81,7 +74,7 @@ export async function gather(
     vendors,
     tasks: await readTasks(pool),
     orders: await readOrders(pool),
-    pause: { seen: pauseSeen, unwell: await readUnwell(pool) },
+    hold: { seen: holdSeen, unwell: await readUnwell(pool) },
     functionLines: functionLog.lines,
     ...(await findLeaks(pool, MEDICAL_CANARIES)),
   };
@@ -103,7 +96,7 @@ async function readOrders(pool: Pool): Promise<OrderRow[]> {
   return rows;
 }
 
-/** Vendors that are paused or failing, and why. */
+/** Vendors that are held or failing. */
 async function readUnwell(pool: Pool): Promise<string[]> {
   const { rows } = await pool.query<{ vendor: string; state: string }>(
     "select vendor, state from ops.vendors where state <> 'well' order by vendor",

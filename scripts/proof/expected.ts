@@ -1,12 +1,11 @@
-import { isoDay } from "../sandbox/clinic.ts";
-import { PRICES, productOf } from "../sandbox/clinic.ts";
+import { isoDay, PRICES, productOf } from "../sandbox/clinic.ts";
 import type { PhotonOrder } from "../sandbox/photon/state.ts";
 import type { Invoice } from "../sandbox/stripe/objects.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** What the vendors' own state, and what people decided, say about one paid (or unpaid) fill. */
+/** One fill, paid or unpaid, judged by the vendors' own state and by people's decisions. */
 export interface Fill {
-  /** `<invoice line>:<fill>`: every reference of it begins like this. */
+  /** `<invoice line>:<fill>`, with which every reference of it begins. */
   base: string;
   patientId: string;
   product: string;
@@ -17,12 +16,13 @@ export interface Fill {
 }
 
 /**
- * - `ship`: exactly one live order, if there is a prescription for it.
- * - `decided`: people left exactly so many.
+ * The live orders that a fill should have.
+ * - `ship`: exactly one, if there is a prescription for it.
+ * - `decided`: as many as people left.
  * - `paused`: at most one, and only if it was placed before.
  * - `never`: none, or one that had left the pharmacy before `since`.
  */
-export type Verdict =
+type Verdict =
   | { kind: "ship" }
   | { kind: "decided"; live: 0 | 1; why: string }
   | { kind: "paused"; since: Date; why: string }
@@ -51,7 +51,7 @@ export function expectedFills(evidence: Evidence): Fill[] {
           product: productOf(price.id).rxnorm,
           due,
           live: live.get(base) ?? [],
-          verdict: verdictOn(evidence, { invoice, lineId: line.id, lineAmount: line.amount, base, due }),
+          verdict: verdictOn(evidence, { invoice, line, base, due }),
         });
       }
     }
@@ -61,13 +61,9 @@ export function expectedFills(evidence: Evidence): Fill[] {
 
 /** Live orders by the fill they are for. */
 export function liveOrders({ vendors }: Evidence): Map<string, PhotonOrder[]> {
-  const found = new Map<string, PhotonOrder[]>();
-  for (const order of vendors.pharmacy.state.orders.values()) {
-    if (order.state === "CANCELED" || order.state === "ERROR") continue;
-    const base = baseOf(order.externalId ?? "");
-    found.set(base, [...(found.get(base) ?? []), order]);
-  }
-  return found;
+  const live = [...vendors.pharmacy.state.orders.values()]
+    .filter(({ state }) => state !== "CANCELED" && state !== "ERROR");
+  return Map.groupBy(live, ({ externalId }) => baseOf(externalId ?? ""));
 }
 
 /** `il_1:2:1` is attempt 1 of fill 2 of line il_1. */
@@ -75,18 +71,17 @@ export function baseOf(reference: string): string {
   return reference.split(":").slice(0, 2).join(":");
 }
 
-interface Asked {
+interface PaidFor {
   invoice: Invoice;
-  lineId: string;
-  lineAmount: number;
+  line: Invoice["lines"]["data"][number];
   base: string;
   due: Date;
 }
 
-function verdictOn(evidence: Evidence, asked: Asked): Verdict {
-  const { invoice, base, due } = asked;
+function verdictOn(evidence: Evidence, paidFor: PaidFor): Verdict {
+  const { invoice, base, due } = paidFor;
   if (invoice.status !== "paid") return { kind: "never", since: null, why: `invoice is ${invoice.status}` };
-  const back = moneyBack(evidence, asked);
+  const back = moneyBack(evidence, paidFor);
   if (back) return { kind: "never", ...back };
   if (due > evidence.now) return { kind: "never", since: null, why: "not due yet" };
   const decided = evidence.decisions.get(base);
@@ -96,7 +91,7 @@ function verdictOn(evidence: Evidence, asked: Asked): Verdict {
   );
   if (ended) return { kind: "decided", live: 0, why: "the pharmacy ended it and nobody decided yet" };
   const paused = pausedSince(evidence, invoice.parent.subscription_details.subscription);
-  // What was due well before has shipped by then.
+  // A fill that was due well before the pause has shipped by then.
   const stoppedInTime = paused && due.getTime() + IN_TIME_MS > paused.since.getTime();
   return stoppedInTime ? { kind: "paused", ...paused } : { kind: "ship" };
 }
@@ -104,10 +99,10 @@ function verdictOn(evidence: Evidence, asked: Asked): Verdict {
 /** The longest outage of the story, and more. */
 const IN_TIME_MS = 24 * 3_600_000;
 
-/** Since when the money for the line is back, or on its way back. */
+/** The moment since which the money for the line is back, or on its way back. */
 function moneyBack(
   evidence: Evidence,
-  { invoice, lineId, lineAmount }: Asked,
+  { invoice, line }: PaidFor,
 ): { since: Date; why: string } | null {
   const { state } = evidence.vendors.stripe;
   const charge = state.charges.get(state.invoiceChargeId(invoice.id) ?? "");
@@ -120,15 +115,16 @@ function moneyBack(
     return { since: at(refunds.map((one) => one.created)), why: "refunded" };
   }
   const notes = [...state.creditNotes.values()].filter((note) => note.invoice === invoice.id);
-  const ofLine = notes.filter((note) => note.lines.data.some((one) => one.invoice_line_item === lineId));
-  const credited = ofLine.flatMap((note) => note.lines.data).reduce(
-    (sum, one) => one.invoice_line_item === lineId ? sum + one.amount : sum,
-    0,
+  const credits = notes.flatMap(({ created, lines }) =>
+    lines.data.filter((one) => one.invoice_line_item === line.id).map(({ amount }) => ({ created, amount }))
   );
-  return credited >= lineAmount ? { since: at(ofLine.map((note) => note.created)), why: "credited" } : null;
+  const credited = credits.reduce((sum, { amount }) => sum + amount, 0);
+  return credited >= line.amount
+    ? { since: at(credits.map(({ created }) => created)), why: "credited" }
+    : null;
 }
 
-/** Since when a subscription that is not running now has not been, by Stripe's own events. */
+/** The moment since which a subscription does not run, by Stripe's own events. Null: it runs. */
 function pausedSince(evidence: Evidence, subscriptionId: string): { since: Date; why: string } | null {
   const { state } = evidence.vendors.stripe;
   const subscription = state.subscriptions.get(subscriptionId);
@@ -147,7 +143,7 @@ function pausedSince(evidence: Evidence, subscriptionId: string): { since: Date;
   return { since, why: subscription.pause_collection ? "collection paused" : subscription.status };
 }
 
-/** When the pharmacy shipped an order: it tells the health record, as a dispense. */
+/** The moment at which the pharmacy shipped an order, from the health record's dispense. */
 export function shippedAt({ vendors }: Evidence, orderId: string): Date | null {
   for (const dispense of vendors.health.state.dispenses.values()) {
     if (!dispense.identifier?.some(({ value }) => value === orderId)) continue;

@@ -2,24 +2,16 @@ import { MEDICAL_CANARIES } from "../sandbox/clinic.ts";
 import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** What a vendor was told is safe must be a task. */
+/** A webhook that a vendor got a 2xx for must be a task. */
 export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
   const result = check("every acknowledged webhook is a task, once");
-  const keys = new Map<string, number>();
-  for (const task of tasks) {
-    if (task.caused_by === null) keys.set(task.key, (keys.get(task.key) ?? 0) + 1);
-  }
-  const outboxes = {
-    stripe: vendors.stripe,
-    health: vendors.health,
-    pharmacy: vendors.pharmacy,
-    crm: vendors.crm,
-  };
+  const byKey = Map.groupBy(tasks.filter(({ caused_by }) => caused_by === null), ({ key }) => key);
   let acknowledged = 0;
-  for (const [vendor, { outbox }] of Object.entries(outboxes)) {
+  for (const vendor of ["stripe", "health", "pharmacy", "crm"] as const) {
+    const { outbox } = vendors[vendor];
     for (const id of outbox.acknowledged) {
       acknowledged += 1;
-      const count = keys.get(mail.snapshotOf.get(id) ?? id) ?? 0;
+      const count = byKey.get(mail.snapshotOf.get(id) ?? id)?.length ?? 0;
       if (count === 0) result.lost.push(`${vendor} event ${id} was acknowledged, but there is no task`);
       if (count > 1) result.doubled.push(`${vendor} event ${id} is ${count} tasks`);
     }
@@ -28,11 +20,11 @@ export function checkWebhooks({ vendors, mail, tasks }: Evidence): Check {
     }
     if (outbox.waiting > 0) result.unexplained.push(`${vendor} still has ${outbox.waiting} webhooks to send`);
   }
-  result.looked = `${acknowledged} acknowledged, ${tasks.length} tasks`;
+  result.scope = `${acknowledged} acknowledged, ${tasks.length} tasks`;
   return result;
 }
 
-/** Ends that mean a mistake of ours, whatever the catalogue says of them. */
+/** Reasons that mean a mistake of ours, though the catalogue has them. */
 const OUR_MISTAKES = [
   "INTERNAL_ERROR",
   "INVALID_DATA",
@@ -44,9 +36,7 @@ const OUR_MISTAKES = [
 
 export function checkTasks({ tasks }: Evidence): Check {
   const result = check("every task came to an end, or waits for its day, with a reason");
-  const counts = new Map<string, number>();
   for (const task of tasks) {
-    counts.set(task.status, (counts.get(task.status) ?? 0) + 1);
     const name = `task ${task.id} (${task.step})`;
     switch (task.status) {
       case "DONE":
@@ -67,16 +57,17 @@ export function checkTasks({ tasks }: Evidence): Check {
     }
     if (OUR_MISTAKES.includes(task.reason_code ?? "")) result.unexplained.push(`${name}: ${task.reason}`);
   }
-  result.looked = [...counts].sort().map(([status, count]) => `${count} ${status}`).join(", ");
+  const statuses = [...Map.groupBy(tasks, ({ status }) => status)].sort(([a], [b]) => (a < b ? -1 : 1));
+  result.scope = statuses.map(([status, { length }]) => `${length} ${status}`).join(", ");
   return result;
 }
 
-/** A vendor that is out is left in peace, and gone back to. */
-export function checkPause({ pause }: Evidence): Check {
-  const result = check("the pharmacy was paused during its outage, and every vendor is well again");
-  if (pause.seen === null) result.unexplained.push("the pharmacy was out, and nobody paused it");
-  result.unexplained.push(...pause.unwell);
-  result.looked = pause.seen ?? "no pause";
+/** The queue of a vendor that is out is held, and goes on after the outage. */
+export function checkHold({ hold }: Evidence): Check {
+  const result = check("the pharmacy's queue was held during its outage, and every vendor is well again");
+  if (hold.seen === null) result.unexplained.push("the pharmacy was out, and its queue was not held");
+  result.unexplained.push(...hold.unwell);
+  result.scope = hold.seen ?? "no hold";
   return result;
 }
 
@@ -96,7 +87,7 @@ export function checkLeaks(evidence: Evidence): Check {
   if (holdsOne(JSON.stringify([crm.receipts, [...crm.people.values()].map((one) => [...one.attributes])]))) {
     result.unexplained.push("the CRM was told a medical fact");
   }
-  result.looked = `${evidence.searched} tables, ${evidence.functionLines.length} log lines, ` +
+  result.scope = `${evidence.searched} tables, ${evidence.functionLines.length} log lines, ` +
     `${MEDICAL_CANARIES.length} canaries`;
   return result;
 }

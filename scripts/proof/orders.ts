@@ -4,13 +4,13 @@ import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 import { baseOf, expectedFills, type Fill, fillsAuthorised, liveOrders, shippedAt } from "./expected.ts";
 
-/** The pharmacy against what Stripe and the health record say. Clockwork's own tables are not looked at. */
+/** The pharmacy against Stripe and the health record, without Clockwork's own tables. */
 export function checkShipping(evidence: Evidence): Check[] {
   const fills = expectedFills(evidence);
   return [mayShip(evidence, fills), mayNotShip(evidence, fills), prescribed(evidence)];
 }
 
-/** Of a customer's fills of one product, as many as are prescribed have exactly one live order each. */
+/** A customer has one live order for each paid fill of a product, up to the number that is prescribed. */
 function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
   const result = check("exactly one live order at the pharmacy for each paid fill that may ship");
   const groups = Map.groupBy(fills, ({ patientId, product }) => `${patientId} ${product}`);
@@ -23,10 +23,7 @@ function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
     const ships = group.filter(({ verdict }) =>
       verdict.kind === "ship" || (verdict.kind === "decided" && verdict.live === 1)
     );
-    const usedElsewhere = group.filter((fill) => !ships.includes(fill)).reduce(
-      (sum, { live }) => sum + live.length,
-      0,
-    );
+    const usedElsewhere = group.filter((fill) => !ships.includes(fill)).flatMap(({ live }) => live).length;
     const available = Math.max(0, Math.min(ships.length, authorised - usedElsewhere));
     const placed = ships.filter(({ live }) => live.length > 0).length;
     wanted += available;
@@ -39,11 +36,11 @@ function mayShip(evidence: Evidence, fills: readonly Fill[]): Check {
       result.lost.push(`patient ${first.patientId}: ${available} fills are prescribed, ${placed} are placed`);
     }
   }
-  result.looked = `${wanted} fills that may ship; ${waiting} paid ones wait for a prescription`;
+  result.scope = `${wanted} fills that may ship; ${waiting} paid ones wait for a prescription`;
   return result;
 }
 
-/** Nothing for what is refunded, disputed, unpaid, not due, ended, paused, or not known to Stripe at all. */
+/** No order for a fill that is refunded, disputed, unpaid, not due, ended, paused, or unknown to Stripe. */
 function mayNotShip(evidence: Evidence, fills: readonly Fill[]): Check {
   const result = check("no live order for a fill that may not ship");
   const why = new Map<string, number>();
@@ -70,7 +67,7 @@ function mayNotShip(evidence: Evidence, fills: readonly Fill[]): Check {
     if (!known.has(base)) result.unexplained.push(`nobody was charged for ${idsOf(live)} (${base})`);
   }
   const parts = [...why].sort().map(([reason, count]) => `${count} ${reason}`);
-  result.looked = `${parts.join(", ")}; ${shippedBefore} had left before`;
+  result.scope = `${parts.join(", ")}; ${shippedBefore} had left before`;
   return result;
 }
 
@@ -83,20 +80,20 @@ function nextSecond(at: Date): Date {
 function prescribed(evidence: Evidence): Check {
   const result = check("every live order is for a valid prescription of that patient");
   const { pharmacy, health } = evidence.vendors;
-  let looked = 0;
+  let fills = 0;
   for (const order of [...liveOrders(evidence).values()].flat()) {
     for (const { prescriptionId } of order.fills) {
-      looked += 1;
-      const held = pharmacy.state.prescriptions.get(prescriptionId);
-      const filed = health.state.prescriptions.get(held?.externalId ?? "");
+      fills += 1;
+      const copy = pharmacy.state.prescriptions.get(prescriptionId);
+      const filed = health.state.prescriptions.get(copy?.externalId ?? "");
       const end = filed?.dispenseRequest?.validityPeriod?.end;
-      const isValid = held?.patientId === order.patientId && filed?.status === "active" &&
+      const isValid = copy?.patientId === order.patientId && filed?.status === "active" &&
         end !== undefined &&
         end >= isoDay(new Date(order.createdAt));
       if (!isValid) result.unexplained.push(`order ${order.id} ships without a valid prescription`);
     }
   }
-  result.looked = `${looked} orders`;
+  result.scope = `${fills} orders`;
   return result;
 }
 
@@ -128,7 +125,7 @@ export function checkTracker({ vendors, orders }: Evidence): Check {
       result.unexplained.push(`order ${row.id} is ${row.state}, at the pharmacy it is ${trackedAs(order)}`);
     }
   }
-  // Only of an order that the pharmacy took after we had looked can there be a second one.
+  // A second order can only come from a send that the pharmacy took after our look.
   const late = vendors.pharmacy.faults.met.get("late_commit") ?? 0;
   if (seconds > late) {
     result.doubled.push(`${seconds} second orders were made, but the pharmacy was late only ${late} times`);
@@ -140,7 +137,7 @@ export function checkTracker({ vendors, orders }: Evidence): Check {
       );
     }
   }
-  result.looked = `${orders.length} orders, ${state.size} at the pharmacy, ` +
+  result.scope = `${orders.length} orders, ${state.size} at the pharmacy, ` +
     `${seconds} of them seconds that were cancelled`;
   return result;
 }

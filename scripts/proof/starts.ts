@@ -4,8 +4,8 @@ import { type Check, check } from "./check.ts";
 import type { Evidence } from "./evidence.ts";
 
 /**
- * Stripe's own state: whoever was to begin by a prescription has exactly one subscription, charged once at its begin;
- * and nobody at all has two for one product.
+ * Stripe's own state: each beginner has exactly one subscription, charged once at its begin, and nobody has two for
+ * one product.
  */
 export function checkStarts({ vendors, people, beginners }: Evidence): Check {
   const result = check("each first prescription began one subscription, and nobody has two for one product");
@@ -39,7 +39,7 @@ export function checkStarts({ vendors, people, beginners }: Evidence): Check {
       }
     }
   }
-  result.looked =
+  result.scope =
     `${beginners.length} began by prescription; ${state.subscriptions.size} subscriptions in all`;
   return result;
 }

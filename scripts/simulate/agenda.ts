@@ -1,54 +1,34 @@
-/** What is going to happen, in order of time; what falls on one moment happens in the order it was planned. */
+type Act = () => void | Promise<void>;
+
+/** The acts to come, in order of time; acts of one moment happen in the order in which they were put down. */
 export interface Agenda {
-  plan(at: Date | number, act: () => void | Promise<void>): void;
-  /** Does everything up to and including `until`, and what that brings with it. */
+  at(moment: Date | number, act: Act): void;
+  /** Does all acts up to and including `until`, and the acts that they put down for that time. */
   happen(until: Date): Promise<void>;
 }
 
-interface Entry {
-  at: number;
-  order: number;
-  act: () => void | Promise<void>;
-}
-
-/** A binary heap: a long run plans a hundred thousand acts. */
 export function makeAgenda(): Agenda {
-  const heap: Entry[] = [];
-  let planned = 0;
-  const isBefore = (a: Entry, b: Entry) => a.at < b.at || (a.at === b.at && a.order < b.order);
+  /** The latest first, so that the next act is taken from the end. */
+  const acts: { at: number; act: Act }[] = [];
 
-  function push(entry: Entry): void {
-    let place = heap.push(entry) - 1;
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      const above = heap[parent];
-      if (!above || isBefore(above, entry)) break;
-      heap[place] = above;
-      place = parent;
+  /** The index of a new act, by bisection: a long run puts down a hundred thousand acts. */
+  function indexFor(at: number): number {
+    let [low, high] = [0, acts.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((acts[middle]?.at ?? 0) > at) low = middle + 1;
+      else high = middle;
     }
-    heap[place] = entry;
-  }
-
-  function pop(): Entry | undefined {
-    const first = heap[0];
-    const last = heap.pop();
-    if (!first || !last || first === last) return first;
-    let place = 0;
-    for (;;) {
-      const [left, right] = [heap[2 * place + 1], heap[2 * place + 2]];
-      const child = right && left && isBefore(right, left) ? right : left;
-      if (!child || isBefore(last, child)) break;
-      heap[place] = child;
-      place = child === left ? 2 * place + 1 : 2 * place + 2;
-    }
-    heap[place] = last;
-    return first;
+    return low;
   }
 
   return {
-    plan: (at, act) => push({ at: Number(at), order: planned++, act }),
+    at: (moment, act) => void acts.splice(indexFor(Number(moment)), 0, { at: Number(moment), act }),
     async happen(until) {
-      while (heap[0] && heap[0].at <= until.getTime()) await pop()?.act();
+      for (let next = acts.at(-1); next && next.at <= until.getTime(); next = acts.at(-1)) {
+        acts.pop();
+        await next.act();
+      }
     },
   };
 }

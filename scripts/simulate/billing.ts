@@ -2,9 +2,9 @@ import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS } from "./dice.ts";
 import { fill } from "./pharmacy.ts";
 import { type PriceId, SWITCHES } from "./shop.ts";
-import { count, note, type Stage, surprise } from "./stage.ts";
+import { count, later, note, type Stage, surprise } from "./stage.ts";
 
-/** Stripe announces a charge so many days ahead. */
+/** The days between an announcement and its charge. */
 const ANNOUNCED_DAYS = 7;
 
 /** The customer subscribes; the first charge is taken at once. */
@@ -28,7 +28,7 @@ export function subscribe(stage: Stage, customer: Customer, priceId: PriceId): R
   stage.refills.set(subscription.id, { customer, refill });
   surprise(stage, customer, "a subscription begins", priceId);
   fillFor(stage, customer, refill);
-  planCharge(stage, customer, refill);
+  scheduleCharge(stage, customer, refill);
   return refill;
 }
 
@@ -44,8 +44,8 @@ function stateOf(stage: Stage, { subscriptionId }: Refill) {
   return { subscription, item };
 }
 
-/** Plans the next charge and its announcement. A period that begins anew meanwhile makes both void. */
-export function planCharge(stage: Stage, customer: Customer, refill: Refill): void {
+/** Puts the next charge and its announcement down. A period that begins anew meanwhile makes both void. */
+function scheduleCharge(stage: Stage, customer: Customer, refill: Refill): void {
   const { world: { vendors: { stripe }, now }, agenda } = stage;
   const due = stateOf(stage, refill).item.current_period_end;
   const isStill = () => {
@@ -55,12 +55,12 @@ export function planCharge(stage: Stage, customer: Customer, refill: Refill): vo
   };
   const announcedAt = due * 1000 - ANNOUNCED_DAYS * DAY_MS;
   if (announcedAt > now().getTime()) {
-    agenda.plan(announcedAt, () => {
+    agenda.at(announcedAt, () => {
       const { subscription } = stateOf(stage, refill);
       if (isStill() && !subscription.cancel_at_period_end) stripe.announceRenewal(refill.subscriptionId);
     });
   }
-  agenda.plan(due * 1000, () => {
+  agenda.at(due * 1000, () => {
     if (!isStill()) return;
     if (stateOf(stage, refill).subscription.cancel_at_period_end) {
       stripe.cancel(refill.subscriptionId);
@@ -69,19 +69,18 @@ export function planCharge(stage: Stage, customer: Customer, refill: Refill): vo
       return;
     }
     charge(stage, customer, refill);
-    planCharge(stage, customer, refill);
+    scheduleCharge(stage, customer, refill);
   });
 }
 
 function charge(stage: Stage, customer: Customer, refill: Refill): void {
-  const { world: { vendors: { stripe }, now }, agenda, busy } = stage;
+  const { world: { vendors: { stripe } }, busy } = stage;
   const { subscription } = stateOf(stage, refill);
-  if (
-    subscription.status === "active" && !subscription.pause_collection && customer.dice.chance(0.01 * busy)
-  ) {
+  const isCharged = subscription.status === "active" && !subscription.pause_collection;
+  if (isCharged && customer.dice.chance(0.01 * busy)) {
     const invoice = stripe.failPayment(refill.subscriptionId);
     note(stage, customer, "a card is declined");
-    agenda.plan(now().getTime() + 3 * DAY_MS, () => {
+    later(stage, 3, () => {
       if (stripe.state.invoices.get(invoice.id)?.status !== "open") return;
       if (stateOf(stage, refill).subscription.status === "canceled" || refill.wish !== "refill") return;
       stripe.payInvoice(invoice.id);
@@ -91,14 +90,11 @@ function charge(stage: Stage, customer: Customer, refill: Refill): void {
   }
   const invoice = stripe.renew(refill.subscriptionId);
   if (invoice.status !== "paid") return;
-  stage.breaks.looked("nobody paused or cancelled is charged");
-  if (refill.wish !== "refill") {
-    stage.breaks.add(
-      customer,
-      "nobody paused or cancelled is charged",
-      `${refill.subscriptionId}, ${invoice.id}`,
-    );
-  }
+  stage.breaks.check(
+    customer,
+    "nobody paused or cancelled is charged",
+    refill.wish !== "refill" && `${refill.subscriptionId}, ${invoice.id}`,
+  );
   fillFor(stage, customer, refill);
 }
 
@@ -107,7 +103,7 @@ function wishes(stage: Stage, refill: Refill, wish: Refill["wish"]): void {
   refill.wishSince = stage.world.now();
 }
 
-/** Either kind of pause. Whoever pauses for a customer takes our mark off, so that the pause is the customer's. */
+/** Either kind of pause. Without our mark the pause is the customer's. */
 export function pause(stage: Stage, customer: Customer, refill: Refill): void {
   const { subscription } = stateOf(stage, refill);
   if (refill.wish !== "refill" || subscription.status === "canceled") return;
@@ -122,7 +118,7 @@ export function pause(stage: Stage, customer: Customer, refill: Refill): void {
   surprise(stage, customer, byStatus ? "paused (status)" : "paused (collection)");
   const days = customer.dice.weighted([[2, 10], [3, 35], [2, 70], [1, 150]]) *
     customer.dice.between(0.6, 1.4);
-  stage.agenda.plan(stage.world.now().getTime() + days * DAY_MS, () => resume(stage, customer, refill));
+  later(stage, days, () => resume(stage, customer, refill));
 }
 
 function resume(stage: Stage, customer: Customer, refill: Refill): void {
@@ -132,12 +128,12 @@ function resume(stage: Stage, customer: Customer, refill: Refill): void {
   surprise(stage, customer, "resumed");
   const { stripe } = stage.world.vendors;
   const before = item.current_period_end;
-  // One who paused on top of our pause takes both away: what is needed then is seen anew.
+  // A customer's pause replaced ours, so its end ends both. The engine judges the refill anew.
   if (subscription.pause_collection) stripe.resumeCollection(refill.subscriptionId);
   if (subscription.status !== "paused") return;
   stripe.resume(refill.subscriptionId);
   if (item.current_period_end !== before) fillFor(stage, customer, refill);
-  planCharge(stage, customer, refill);
+  scheduleCharge(stage, customer, refill);
 }
 
 export function cancel(stage: Stage, customer: Customer, refill: Refill, atPeriodEnd: boolean): void {
@@ -185,7 +181,7 @@ export function refillEarly(stage: Stage, customer: Customer, refill: Refill): v
     anchor: "now",
   });
   fillFor(stage, customer, refill);
-  planCharge(stage, customer, refill);
+  scheduleCharge(stage, customer, refill);
 }
 
 /** Another dose: another product, another price, the same subscription. */
@@ -199,7 +195,7 @@ export function switchDose(stage: Stage, customer: Customer, refill: Refill): bo
     prorates: false,
   });
   refill.priceId = to;
-  // What covers it is another prescription: a cycle of its own.
+  // Another prescription covers it: a cycle of its own.
   refill.askedForThis = 0;
   surprise(stage, customer, "a switched dose", to);
   return true;

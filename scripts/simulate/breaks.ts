@@ -1,6 +1,6 @@
 import type { Customer } from "./customer.ts";
 
-/** The rules, in the order they are reported, and what is counted for each. */
+/** The rules, in the order of the report. */
 export const RULES = [
   "nobody comes near a gap without a contact or an open row for a person",
   "never two campaigns for one cycle",
@@ -12,9 +12,9 @@ export const RULES = [
   "a campaign ends when its renewal does",
   "a person knows what to do",
 ] as const;
-export type Rule = (typeof RULES)[number];
+type Rule = (typeof RULES)[number];
 
-/** An invariant that did not hold: which, when, whose. */
+/** A rule that did not hold for a customer. */
 export interface Break {
   rule: Rule;
   /** The moment, ISO. */
@@ -23,34 +23,29 @@ export interface Break {
   what: string;
 }
 
-/** More than these tell nothing new. */
+/** So many breaks end the run. */
 const ENOUGH = 10;
 
 export interface Breaks {
   list: Break[];
-  /** A rule that was looked at, whether it held or not: a run without looks proves nothing. */
-  looked(rule: Rule): void;
-  looks: Map<Rule, number>;
-  add(customer: Customer, rule: Rule, what: string): void;
-  /** True when it is time to stop. */
+  /** The number of checks of each rule: a run without checks proves nothing. */
+  checks: Map<Rule, number>;
+  /** Counts a check of a rule, and a break of it where there is a `problem`: one a rule and customer. */
+  check(customer: Customer, rule: Rule, problem: string | false | undefined): void;
   isEnough(): boolean;
 }
 
 export function makeBreaks(now: () => Date): Breaks {
   const list: Break[] = [];
-  const seen = new Set<string>();
-  const looks = new Map<Rule, number>();
+  const checks = new Map<Rule, number>();
   return {
     list,
-    looks,
-    looked: (rule) => void looks.set(rule, (looks.get(rule) ?? 0) + 1),
-    add(customer, rule, what) {
-      const key = `${customer.number} ${rule}`;
-      if (seen.has(key)) return;
-      seen.add(key);
-      const day = now().toISOString();
-      list.push({ rule, day, customer: customer.number, what });
-      customer.story.push({ at: now(), what: `BROKEN: ${rule}: ${what}` });
+    checks,
+    check(customer, rule, problem) {
+      checks.set(rule, (checks.get(rule) ?? 0) + 1);
+      if (!problem || list.some((one) => one.rule === rule && one.customer === customer.number)) return;
+      list.push({ rule, day: now().toISOString(), customer: customer.number, what: problem });
+      customer.story.push({ at: now(), what: `BROKEN: ${rule}: ${problem}` });
     },
     isEnough: () => list.length >= ENOUGH,
   };

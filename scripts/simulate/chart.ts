@@ -20,17 +20,13 @@ function bar(share: number): string {
 }
 
 /** How many renewals were open over the days, one character a span of days. */
-export function openChart(days: readonly OpenOnDay[], wide = BAR): string {
+export function openChart(days: readonly OpenOnDay[]): string {
+  const count = Math.min(BAR, days.length);
+  const from = (span: number) => Math.floor((span * days.length) / count);
   const line = (of: (day: OpenOnDay) => number) => {
     const spans = Array.from(
-      { length: Math.min(wide, days.length) },
-      (_, i, count = Math.min(wide, days.length)) => {
-        const span = days.slice(
-          Math.floor((i * days.length) / count),
-          Math.max(Math.floor(((i + 1) * days.length) / count), 1),
-        );
-        return Math.max(0, ...span.map(of));
-      },
+      { length: count },
+      (_, i) => Math.max(0, ...days.slice(from(i), Math.max(from(i + 1), 1)).map(of)),
     );
     const most = Math.max(1, ...spans);
     return `${spans.map((value) => SPARKS[Math.round((value / most) * 7)] ?? "").join("")}  up to ${most}`;

@@ -2,12 +2,12 @@ import { Worker } from "node:worker_threads";
 import { type SimulationReport, together } from "./report.ts";
 import type { SimulationOptions } from "./run.ts";
 
-/** What a clinic's thread says: a day is over, or all are. */
+/** A message of a clinic's thread: a day is over, or all are. */
 export type Word = { day: number } | { report: SimulationReport };
 
 /**
- * The customers spread over clinics that know nothing of each other, one a thread. The first has the seed that was asked
- * for, each further one the next: with it comes another time zone.
+ * Spreads the customers over clinics that know nothing of each other, one a thread. Their seeds follow on `seed`, and
+ * with each comes another time zone.
  * @param urls a database with all migrations for each clinic
  * @param onDay the day that every clinic has come to
  */

@@ -2,7 +2,7 @@ import type { Person } from "../sandbox/clinic.ts";
 import type { Dice } from "./dice.ts";
 import type { PriceId, ProductName } from "./shop.ts";
 
-/** What a customer wants of a refill now, whatever Stripe or anybody else says. */
+/** A customer's wish for a refill. Stripe's state may differ. */
 export type Wish = "refill" | "pause" | "end" | "ended";
 
 /** One thing a customer refills: a subscription of one price. */
@@ -13,9 +13,9 @@ export interface Refill {
   wish: Wish;
   /** Invoices that were paid for before the wish counts. */
   wishSince: Date;
-  /** Charges that nothing could be filled for yet. */
+  /** Charges without a fill yet. */
   owed: number;
-  /** Campaigns since it was well, that is: covered for so long that nobody would ask. */
+  /** Campaigns since it was well: covered for so long that nobody would ask. */
   asked: number;
   /** Campaigns since then, or since a prescription was last written for it. */
   askedForThis: number;
@@ -35,8 +35,8 @@ export interface Customer {
   dice: Dice;
   refills: Refill[];
   prescriptions: Filed[];
-  /** What happened, for whoever has to understand it. */
+  /** The events so far, to find the cause of a break. */
   story: { at: Date; what: string }[];
-  /** When something last changed that nobody could foresee: before it nobody can be blamed for not knowing. */
+  /** The last change that nobody could foresee. Work that was done before it could not know it. */
   surprisedAt: Date;
 }

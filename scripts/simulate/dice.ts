@@ -3,7 +3,7 @@ import { seeded } from "../sandbox/random.ts";
 export const DAY_MS = 86_400_000;
 export const HOUR_MS = 3_600_000;
 
-/** A stream of chance of its own: what one part of the simulation draws must not change what another one meets. */
+/** A stream of chance of its own: the draws of one part of the simulation must not change those of another. */
 export interface Dice {
   /** 0 to 1. */
   roll(): number;
@@ -14,11 +14,11 @@ export interface Dice {
   pick<T>(from: readonly T[]): T;
   /** One of several by weight. */
   weighted<T>(from: readonly (readonly [weight: number, value: T])[]): T;
-  /** Milliseconds until something happens that happens so often a year. */
+  /** Milliseconds until the next of `timesAYear` events. */
   wait(timesAYear: number): number;
 }
 
-/** @param names what the stream is for, e.g. `customer`, 12 */
+/** @param names the purpose of the stream, e.g. `customer`, 12 */
 export function makeDice(seed: number, ...names: (string | number)[]): Dice {
   const roll = seeded(hash(`${seed}/${names.join("/")}`));
   const between = (least: number, most: number) => least + (most - least) * roll();

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
 
-/** What became of the renewals, from tracker.renewals. */
+/** The renewals of a run by their fate, from tracker.renewals. */
 export interface Funnel {
   opened: number;
   asked: number;

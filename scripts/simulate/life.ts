@@ -2,25 +2,27 @@ import { cancel, pause, refillEarly, resumeByHand, stay, subscribe, switchDose }
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, makeDice } from "./dice.ts";
 import { isoDay } from "../sandbox/clinic.ts";
-import { extraFill, payBack, prescribe, productNamed } from "./pharmacy.ts";
-import { type PriceId, PRICES } from "./shop.ts";
-import { count, note, type Stage, surprise } from "./stage.ts";
+import { extraFill, payBack, prescribe } from "./pharmacy.ts";
+import { type PriceId, PRICES, productOf } from "./shop.ts";
+import { count, later, note, type Stage, surprise } from "./stage.ts";
 
-/** What happens to a customer, and how often a year. */
-const ACTS: readonly (readonly [timesAYear: number, act: (stage: Stage, customer: Customer) => void])[] = [
-  [0.5, (stage, customer) => withRefill(customer, (refill) => pause(stage, customer, refill))],
-  [0.1, (stage, customer) => withRefill(customer, (refill) => leave(stage, customer, refill))],
-  [0.2, (stage, customer) => withRefill(customer, (refill) => changeDose(stage, customer, refill))],
-  [0.25, (stage, customer) => withRefill(customer, (refill) => refillEarly(stage, customer, refill))],
-  [0.1, (stage, customer) => withRefill(customer, (refill) => extraFill(stage, customer, refill))],
-  [0.15, (stage, customer) => withRefill(customer, (refill) => transfer(stage, customer, refill))],
-  [0.05, (stage, customer) => withRefill(customer, (refill) => extend(stage, customer, refill))],
-  [0.02, (stage, customer) => withRefill(customer, (refill) => vanish(stage, customer, refill))],
-  [0.1, (stage, customer) => withRefill(customer, (refill) => renewUnasked(stage, customer, refill))],
-  [1, (stage, customer) => withRefill(customer, (refill) => resumeByHand(stage, customer, refill))],
+type Act = (stage: Stage, customer: Customer, refill: Refill) => void;
+
+/** Acts on one of a customer's refills, and how often a year. */
+const ACTS: readonly (readonly [timesAYear: number, act: Act])[] = [
+  [0.5, pause],
+  [0.1, leave],
+  [0.2, changeDose],
+  [0.25, refillEarly],
+  [0.1, extraFill],
+  [0.15, transfer],
+  [0.05, extend],
+  [0.02, vanish],
+  [0.1, renewUnasked],
+  [1, resumeByHand],
 ];
 
-/** What people start with. */
+/** The prices that people start with, by weight. */
 const CHOICES: readonly (readonly [number, PriceId])[] = [
   [20, "price_morning_month"],
   [10, "price_stronger_month"],
@@ -76,13 +78,13 @@ export async function signUp(stage: Stage, number: number, seed: number): Promis
   subscribe(stage, customer, price);
   // A few press the button twice, a day apart, and pay twice until a person sees it.
   if (dice.chance(0.01)) {
-    stage.agenda.plan(now().getTime() + DAY_MS, () => void subscribe(stage, customer, price));
+    later(stage, 1, () => void subscribe(stage, customer, price));
   }
   // Some refill two things, each on days of its own.
   if (dice.chance(0.06)) {
     const other = dice.pick(PRICES.filter(({ product }) => product === "Evening tablets")).id;
     if (!price.startsWith("price_evening")) {
-      stage.agenda.plan(now().getTime() + dice.between(1, 20) * DAY_MS, () => {
+      later(stage, dice.between(1, 20), () => {
         prescribe(stage, customer, other);
         subscribe(stage, customer, other);
       });
@@ -91,38 +93,26 @@ export async function signUp(stage: Stage, number: number, seed: number): Promis
   for (const [timesAYear, act] of ACTS) repeat(stage, customer, timesAYear * stage.busy, act);
 }
 
-function repeat(
-  stage: Stage,
-  customer: Customer,
-  timesAYear: number,
-  act: (stage: Stage, customer: Customer) => void,
-): void {
-  const next = () => {
-    act(stage, customer);
-    plan();
-  };
-  const plan = () => stage.agenda.plan(stage.world.now().getTime() + customer.dice.wait(timesAYear), next);
-  plan();
+function repeat(stage: Stage, customer: Customer, timesAYear: number, act: Act): void {
+  stage.agenda.at(stage.world.now().getTime() + customer.dice.wait(timesAYear), () => {
+    const wanted = customer.refills.filter(({ wish }) => wish === "refill");
+    if (wanted.length > 0) act(stage, customer, customer.dice.pick(wanted));
+    repeat(stage, customer, timesAYear, act);
+  });
 }
 
-function withRefill(customer: Customer, act: (refill: Refill) => void): void {
-  const wanted = customer.refills.filter(({ wish }) => wish === "refill");
-  if (wanted.length > 0) act(customer.dice.pick(wanted));
-}
-
-/** Cancels, at once or for the period's end; half of them come back some months later. */
+/** Cancels, at once or for the period's end. Half of the customers come back some months later. */
 function leave(stage: Stage, customer: Customer, refill: Refill): void {
   const { dice } = customer;
   cancel(stage, customer, refill, dice.chance(0.5));
   if (dice.chance(0.2)) {
-    const days = dice.between(0.5, 20);
-    stage.agenda.plan(stage.world.now().getTime() + days * DAY_MS, () => stay(stage, customer, refill));
+    later(stage, dice.between(0.5, 20), () => stay(stage, customer, refill));
   }
   if (!dice.chance(0.5)) return;
-  stage.agenda.plan(stage.world.now().getTime() + dice.between(20, 160) * DAY_MS, () => {
+  later(stage, dice.between(20, 160), () => {
     if (refill.wish !== "ended") return;
     note(stage, customer, "comes back");
-    // Back with the old prescription, whatever is left of it, or with a new one.
+    // With the rest of the old prescription, or with a new one.
     if (dice.chance(0.4)) prescribe(stage, customer, refill.priceId);
     subscribe(stage, customer, refill.priceId);
   });
@@ -135,13 +125,10 @@ function changeDose(stage: Stage, customer: Customer, refill: Refill): void {
   if (!switchDose(stage, customer, refill)) return;
   for (const filed of old) if (dice.chance(0.5)) end(stage, customer, filed, "stopped");
   if (dice.chance(0.1)) return; // nobody writes it until somebody asks
-  stage.agenda.plan(
-    stage.world.now().getTime() + dice.weighted([[3, 0], [2, 2], [1, 9]]) * DAY_MS,
-    () => void prescribe(stage, customer, refill.priceId),
-  );
+  later(stage, dice.weighted([[3, 0], [2, 2], [1, 9]]), () => prescribe(stage, customer, refill.priceId));
 }
 
-/** Another place takes over: the prescription ends here, and a new one is written there, soon or not so soon. */
+/** Another pharmacy takes over: the prescription ends here, and a new one is written there, soon or later. */
 function transfer(stage: Stage, customer: Customer, refill: Refill): void {
   const { dice } = customer;
   const old = activeFor(stage, customer, refill);
@@ -149,10 +136,7 @@ function transfer(stage: Stage, customer: Customer, refill: Refill): void {
   note(stage, customer, "a transfer");
   for (const filed of old) end(stage, customer, filed, dice.pick(["cancelled", "stopped", "completed"]));
   if (dice.chance(0.1)) return;
-  stage.agenda.plan(
-    stage.world.now().getTime() + dice.weighted([[3, 0.1], [2, 3], [1, 8]]) * DAY_MS,
-    () => void prescribe(stage, customer, refill.priceId),
-  );
+  later(stage, dice.weighted([[3, 0.1], [2, 3], [1, 8]]), () => prescribe(stage, customer, refill.priceId));
 }
 
 /** The same prescription gets more time and more fills. */
@@ -160,13 +144,13 @@ function extend(stage: Stage, customer: Customer, refill: Refill): void {
   const { world: { vendors, now } } = stage;
   const filed = activeFor(stage, customer, refill).at(-1);
   if (!filed?.pharmacyId) return;
-  const held = vendors.pharmacy.state.prescriptions.get(filed.pharmacyId);
-  if (!held) return;
+  const copy = vendors.pharmacy.state.prescriptions.get(filed.pharmacyId);
+  if (!copy) return;
   const end = isoDay(new Date(now().getTime() + 365 * DAY_MS));
-  held.fillsAllowed += 4;
-  held.fillsRemaining += 4;
-  held.expirationDate = end;
-  vendors.health.updatePrescription(filed.healthId, { validUntil: end, repeats: held.fillsAllowed - 1 });
+  copy.fillsAllowed += 4;
+  copy.fillsRemaining += 4;
+  copy.expirationDate = end;
+  vendors.health.updatePrescription(filed.healthId, { validUntil: end, repeats: copy.fillsAllowed - 1 });
   surprise(stage, customer, "a prescription is extended");
   payBack(stage, customer, refill);
 }
@@ -184,12 +168,11 @@ function renewUnasked(stage: Stage, customer: Customer, refill: Refill): void {
   prescribe(stage, customer, refill.priceId);
 }
 
-export function activeFor(stage: Stage, customer: Customer, refill: Refill): Filed[] {
+function activeFor(stage: Stage, customer: Customer, refill: Refill): Filed[] {
   const { health } = stage.world.vendors;
-  const { product } = must(PRICES.find(({ id }) => id === refill.priceId));
+  const { name } = productOf(refill.priceId);
   return customer.prescriptions.filter((filed) =>
-    filed.product === productNamed(product).name &&
-    health.state.prescriptions.get(filed.healthId)?.status === "active"
+    filed.product === name && health.state.prescriptions.get(filed.healthId)?.status === "active"
   );
 }
 
@@ -200,8 +183,8 @@ function end(stage: Stage, customer: Customer, filed: Filed, status: string): vo
   surprise(stage, customer, "a prescription ends", status);
 }
 
-/** How long after the mail the customer has the prescription renewed; null: forgets, until a person sees to it. */
-const ANSWERS: readonly (readonly [number, readonly [least: number, most: number] | null])[] = [
+/** The days from the mail until the customer has the prescription renewed, by weight. Null: never, unasked. */
+const DELAYS: readonly (readonly [number, readonly [least: number, most: number] | null])[] = [
   [45, [0.5, 7]],
   [25, [7, 20]],
   [12, [20, 33]],
@@ -209,30 +192,25 @@ const ANSWERS: readonly (readonly [number, readonly [least: number, most: number
   [10, null],
 ];
 
-/** The CRM's mail reached the customer. */
-export function answer(stage: Stage, customer: Customer, refill: Refill): void {
+/** The customer's response to the CRM's mail. */
+export function respond(stage: Stage, customer: Customer, refill: Refill): void {
   const { dice } = customer;
-  const days = dice.weighted(ANSWERS);
+  const days = dice.weighted(DELAYS);
   if (!days) {
     count(stage.tally, "mails forgotten");
     return;
   }
   const known = customer.prescriptions.length;
-  stage.agenda.plan(stage.world.now().getTime() + dice.between(...days) * DAY_MS, () => {
+  later(stage, dice.between(...days), () => {
     if (refill.wish === "ended" || customer.prescriptions.length > known) return;
     if (dice.chance(0.04)) cancel(stage, customer, refill, dice.chance(0.5));
     else {
       prescribe(stage, customer, refill.priceId);
-      // The old one is mostly left to run out, sometimes ended by whoever writes the new one.
+      // The old one is mostly left to run out, and sometimes ended by the prescriber of the new one.
       if (dice.chance(0.2)) {
         const [old] = activeFor(stage, customer, refill);
         if (old && old !== customer.prescriptions.at(-1)) end(stage, customer, old, "completed");
       }
     }
   });
-}
-
-function must<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("there is nothing");
-  return value;
 }

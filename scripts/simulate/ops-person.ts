@@ -1,11 +1,11 @@
 import { sql } from "kysely";
+import { isoDay } from "../sandbox/clinic.ts";
 import { cancel } from "./billing.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
-import { isoDay } from "../sandbox/clinic.ts";
 import { prescribe } from "./pharmacy.ts";
+import { count, later, note, type Stage, surprise } from "./stage.ts";
 import { twinsOf } from "./truth.ts";
-import { count, note, type Stage, surprise } from "./stage.ts";
 
 interface Row {
   task_id: number;
@@ -16,27 +16,19 @@ interface Row {
   data: { subscription_id?: string; renewal_id?: number };
 }
 
-/** The person who reads ops.manual_intervention and does what its repair says, after a day or a week. */
-export interface OpsPerson {
-  /** Reads the list. Gives the customers that an open row is about. */
-  read(): Promise<ReadonlySet<Customer>>;
+/** The customer whom a row is about, and the refill where the row names one. */
+interface Subject {
+  customer: Customer;
+  refill: Refill | undefined;
 }
 
-/** Rows that a resend settles, or that nobody at the desk can do more about. */
-const RESEND: ReadonlySet<string> = new Set([
-  "VENDOR_UNANSWERED",
-  "NOT_YET_VISIBLE",
-  "OUTCOME_UNKNOWN",
-  "DRAIN_DIED",
-]);
+/** The person who reads ops.manual_intervention and follows its repairs, after a day or a week. */
+export function makeOpsPerson(stage: Stage, dice: Dice) {
+  const { world: { db, now, vendors }, tally } = stage;
+  /** Tasks that the person will see to. */
+  const taken = new Set<number>();
 
-export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
-  const { world: { db, now, vendors }, agenda, tally } = stage;
-  const planned = new Map<number, number>();
-
-  async function about(
-    { data, customer_id }: Row,
-  ): Promise<{ customer: Customer; refill: Refill | undefined } | undefined> {
+  async function about({ data, customer_id }: Row): Promise<Subject | undefined> {
     let subscription = data.subscription_id;
     if (data.renewal_id !== undefined) {
       const renewal = await db.selectFrom("tracker.renewals").select("subscription_id")
@@ -60,7 +52,7 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
       where id = ${taskId} and status = 'MANUAL_INTERVENTION'`.execute(db);
   }
 
-  /** The customer and the prescriber were talked to: mostly there is a new prescription then, sometimes an end. */
+  /** Talks to the customer and the prescriber: mostly a new prescription follows, sometimes an end. */
   async function talk({ customer, refill }: { customer: Customer; refill: Refill }, row: Row): Promise<void> {
     const outcome = dice.weighted([[72, "prescribe"], [16, "cancel"], [12, "stop"]] as const);
     if (outcome === "prescribe") prescribe(stage, customer, refill.priceId);
@@ -71,24 +63,24 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
       await sql`update tracker.renewals set state = 'CANCELLED' where id = ${row.data.renewal_id} and closed_at is null`
         .execute(db);
       await setStatus(row.task_id, "CANCELLED");
-      // The stop ends the campaign; what is still uncovered opens as a cycle of its own.
+      // The stop ends the campaign; a refill that is still uncovered opens a cycle of its own.
       refill.askedForThis = 0;
-      // Stopped, because a prescription is promised for later.
-      agenda.plan(now().getTime() + dice.between(10, 50) * DAY_MS, () => {
+      // The reason of the stop: a prescription is promised for later.
+      later(stage, dice.between(10, 50), () => {
         if (refill.wish === "refill") prescribe(stage, customer, refill.priceId);
       });
     }
   }
 
-  function complete({ customer }: { customer: Customer }): void {
+  function complete(customer: Customer): void {
     for (const { healthId, pharmacyId } of customer.prescriptions) {
-      const held = vendors.health.state.prescriptions.get(healthId);
-      if (held?.status !== "active" || held.dispenseRequest?.validityPeriod?.end !== undefined) continue;
+      const record = vendors.health.state.prescriptions.get(healthId);
+      if (record?.status !== "active" || record.dispenseRequest?.validityPeriod?.end !== undefined) continue;
       surprise(stage, customer, "a prescription is completed");
-      const atPharmacy = pharmacyId ? vendors.pharmacy.state.prescriptions.get(pharmacyId) : undefined;
-      // As it was written; at times by guess, and then the pharmacy's copy says otherwise.
-      const validUntil = atPharmacy && dice.chance(0.8)
-        ? atPharmacy.expirationDate
+      const copy = vendors.pharmacy.state.prescriptions.get(pharmacyId ?? "");
+      // As it was written; at times by guess, unlike the pharmacy's copy.
+      const validUntil = copy && dice.chance(0.8)
+        ? copy.expirationDate
         : isoDay(new Date(now().getTime() + dice.between(60, 300) * DAY_MS));
       vendors.health.updatePrescription(healthId, { validUntil });
     }
@@ -96,48 +88,64 @@ export function makeOpsPerson(stage: Stage, dice: Dice): OpsPerson {
 
   async function repair(taskId: number): Promise<void> {
     const row = (await rows()).find(({ task_id }) => task_id === taskId);
-    planned.delete(taskId);
+    taken.delete(taskId);
     if (!row) return;
     // About nobody in particular; by now another night came to its end, or the row comes again.
     if (row.reason_code === "NIGHT_UNFINISHED") return await setStatus(taskId, "CANCELLED");
     const known = await about(row);
     if (!known) throw new Error(`task ${taskId} is about nobody: ${row.reason}`);
-    const { customer, refill } = known;
-    stage.breaks.looked("a person knows what to do");
+    const { customer } = known;
     note(stage, customer, "a person sees to", `${row.reason_code} (task ${taskId})`);
-    if (RESEND.has(row.reason_code)) return await setStatus(taskId, "PENDING");
+    const isKnown = await follow(row, known);
+    stage.breaks.check(
+      customer,
+      "a person knows what to do",
+      !isKnown && `${row.reason_code}: ${row.reason}`,
+    );
+  }
+
+  /** Follows the row's repair. Gives false for a reason that the person does not know. */
+  async function follow(row: Row, { customer, refill }: Subject): Promise<boolean> {
     switch (row.reason_code) {
+      case "VENDOR_UNANSWERED":
+      case "NOT_YET_VISIBLE":
+      case "OUTCOME_UNKNOWN":
+      case "DRAIN_DIED":
+        await setStatus(row.task_id, "PENDING");
+        return true;
       case "RENEWAL_LAPSED":
       case "REFILL_WITHOUT_PRESCRIPTION":
-        // One who paused meanwhile is left alone: the row waits.
+        // The row waits while the customer pauses.
         if (refill?.wish === "refill") await talk({ customer, refill }, row);
-        return;
+        return true;
       case "REFILL_DATES_UNKNOWN":
-        return complete({ customer });
+        complete(customer);
+        return true;
       case "REFILL_TWICE":
         if (refill && twinsOf(customer, refill).length > 0) cancel(stage, customer, refill, false);
-        return;
+        return true;
       case "HEALTH_PATIENT_UNANSWERED":
-        return; // closes by itself
+        return true; // closes by itself
       default:
-        stage.breaks.add(customer, "a person knows what to do", `${row.reason_code}: ${row.reason}`);
+        return false;
     }
   }
 
   return {
-    async read() {
+    /** Reads the list. Gives the customers that an open row is about. */
+    async read(): Promise<ReadonlySet<Customer>> {
       const customers = new Set<Customer>();
       const open = await rows();
       for (const row of open) {
         const known = await about(row);
         if (known) customers.add(known.customer);
-        if (planned.has(row.task_id)) continue;
-        planned.set(row.task_id, 1);
+        if (taken.has(row.task_id)) continue;
+        taken.add(row.task_id);
         count(tally, `row for a person: ${row.reason_code}`);
         if (known) {
           note(stage, known.customer, "a row for a person", `${row.reason_code} (task ${row.task_id})`);
         }
-        agenda.plan(now().getTime() + dice.between(0.3, 8) * DAY_MS, () => repair(row.task_id));
+        later(stage, dice.between(0.3, 8), () => repair(row.task_id));
       }
       return customers;
     },

@@ -4,7 +4,7 @@ const DAYS_A_YEAR = 365;
 const CUSTOMERS_A_CLINIC = 10;
 
 const customers = (clinics: number) =>
-  whole("how many sign up", { from: CUSTOMERS_A_CLINIC * clinics, usual: 1000 });
+  whole("the number of sign-ups", { from: CUSTOMERS_A_CLINIC * clinics, usual: 1000 });
 
 const command = defineCommand(
   "npm run simulate",

@@ -2,15 +2,11 @@ import { isoDay } from "../sandbox/clinic.ts";
 import { prescriptionState } from "../sandbox/photon/state.ts";
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
-import { type PriceId, priceOf, type ProductName, productOf, PRODUCTS } from "./shop.ts";
-import { count, note, type Stage, surprise } from "./stage.ts";
+import { daysSupplyOf, type PriceId, productOf } from "./shop.ts";
+import { count, later, note, type Stage, surprise } from "./stage.ts";
 
-/** Terms as prescribers write them: some run out of fills first, some expire first. */
-export interface Terms {
-  fills: number;
-  days: number;
-}
-const USUAL_TERMS: readonly (readonly [number, Terms])[] = [
+/** Terms as prescribers write them, by weight: some run out of fills first, some expire first. */
+const USUAL_TERMS: readonly (readonly [number, { fills: number; days: number }])[] = [
   [3, { fills: 12, days: 365 }],
   [3, { fills: 6, days: 180 }],
   [2, { fills: 4, days: 365 }],
@@ -18,15 +14,11 @@ const USUAL_TERMS: readonly (readonly [number, Terms])[] = [
   [1, { fills: 12, days: 120 }],
   [1, { fills: 2, days: 365 }],
 ];
-const QUARTERLY_TERMS: readonly (readonly [number, Terms])[] = [
+const QUARTERLY_TERMS: typeof USUAL_TERMS = [
   [3, { fills: 4, days: 365 }],
   [1, { fills: 2, days: 200 }],
   [1, { fills: 4, days: 180 }],
 ];
-
-export function usualTerms(dice: Dice, price: PriceId): Terms {
-  return dice.weighted(priceOf(price).daysSupply > 60 ? QUARTERLY_TERMS : USUAL_TERMS);
-}
 
 const DRUG = "CANARY-DRUG";
 /** Zones in which health records write the end of a prescription. */
@@ -38,15 +30,15 @@ function lastDay(dice: Dice, at: Date): string {
   return dice.chance(0.8) ? day : `${day}T23:59:59${dice.pick(OFFSETS)}`;
 }
 
-/** A prescriber writes a prescription for what the price sells. It reaches the pharmacy too, some days late. */
-export function prescribe(stage: Stage, customer: Customer, price: PriceId, terms?: Terms): Filed {
-  const { world: { vendors, now }, agenda } = stage;
+/** A prescriber writes a prescription for the price's product. It reaches the pharmacy too, some days late. */
+export function prescribe(stage: Stage, customer: Customer, price: PriceId): void {
+  const { world: { vendors, now } } = stage;
   const { dice, person } = customer;
-  const { fills, days } = terms ?? usualTerms(dice, price);
-  const { daysSupply } = priceOf(price);
+  const daysSupply = daysSupplyOf(price);
+  const { fills, days } = dice.weighted(daysSupply > 60 ? QUARTERLY_TERMS : USUAL_TERMS);
   const product = productOf(price);
   const end = new Date(now().getTime() + days * DAY_MS);
-  // Some leave out what nobody notices until somebody has to plan by it.
+  // Some leave out the end: nobody notices until somebody needs it.
   const isIncomplete = dice.chance(0.02);
   const healthId = vendors.health.writePrescription({
     patientId: person.healthPatientId,
@@ -80,23 +72,18 @@ export function prescribe(stage: Stage, customer: Customer, price: PriceId, term
     for (const refill of customer.refills) payBack(stage, customer, refill);
   };
   if (dice.chance(0.7)) reaches();
-  else agenda.plan(now().getTime() + dice.between(0, 3) * DAY_MS, reaches);
-  return filed;
+  else later(stage, dice.between(0, 3), reaches);
 }
 
-/** A fill for a charge. Where there is none to be had, it is owed until there is. */
-export function fill(stage: Stage, customer: Customer, refill: Refill): boolean {
+/** A fill for a charge. Without a usable prescription the fill is owed. */
+export function fill(stage: Stage, customer: Customer, refill: Refill): void {
   const filed = usable(stage, customer, refill);
-  if (!filed?.pharmacyId) {
-    refill.owed += 1;
-    note(stage, customer, "a charge that nothing can be filled for", refill.priceId);
-    return false;
-  }
-  handOut(stage, customer, filed);
-  return true;
+  if (filed) return handOut(stage, customer, filed);
+  refill.owed += 1;
+  note(stage, customer, "a charge that nothing can be filled for", refill.priceId);
 }
 
-/** Beyond what the charges pay for: a lost parcel, a journey. */
+/** A fill that no charge pays for: a lost parcel, a journey. */
 export function extraFill(stage: Stage, customer: Customer, refill: Refill): void {
   const filed = usable(stage, customer, refill);
   if (!filed) return;
@@ -114,21 +101,22 @@ export function payBack(stage: Stage, customer: Customer, refill: Refill): void 
   }
 }
 
-/** What the pharmacist takes: valid there and in the health record, the one that expires first. */
+/** The pharmacist's choice: valid there and in the health record, the one that expires first. */
 function usable({ world: { vendors, now } }: Stage, { prescriptions }: Customer, refill: Refill) {
   const { name } = productOf(refill.priceId);
   const found = prescriptions.flatMap((filed) => {
-    const held = filed.pharmacyId ? vendors.pharmacy.state.prescriptions.get(filed.pharmacyId) : undefined;
-    if (filed.product !== name || !held || prescriptionState(held, now()) !== "ACTIVE") return [];
+    const copy = vendors.pharmacy.state.prescriptions.get(filed.pharmacyId ?? "");
+    if (filed.product !== name || !copy || prescriptionState(copy, now()) !== "ACTIVE") return [];
     return vendors.health.state.prescriptions.get(filed.healthId)?.status === "active"
-      ? [{ filed, until: held.expirationDate }]
+      ? [{ filed, until: copy.expirationDate }]
       : [];
   });
   return found.toSorted((a, b) => (a.until < b.until ? -1 : 1))[0]?.filed;
 }
 
 /** The pharmacy counts at once; the health record hears of it then, or some days later. */
-function handOut({ world: { vendors, now }, agenda, tally }: Stage, customer: Customer, filed: Filed): void {
+function handOut(stage: Stage, customer: Customer, filed: Filed): void {
+  const { world: { vendors, now }, tally } = stage;
   if (!filed.pharmacyId) return;
   vendors.pharmacy.handOut(filed.pharmacyId);
   count(tally, "fills");
@@ -145,12 +133,5 @@ function handOut({ world: { vendors, now }, agenda, tally }: Stage, customer: Cu
   };
   const days = customer.dice.weighted([[6, 0], [2, 1], [2, 6]]);
   if (days === 0) record();
-  else agenda.plan(at.getTime() + customer.dice.between(days - 1, days) * DAY_MS, record);
-}
-
-/** What the prescription is for, by the pharmacy's and the health record's keys. */
-export function productNamed(name: ProductName) {
-  const product = PRODUCTS.find((one) => one.name === name);
-  if (!product) throw new Error(`no product ${name}`);
-  return product;
+  else later(stage, customer.dice.between(days - 1, days), record);
 }

@@ -1,20 +1,11 @@
-/** A bar on a terminal; elsewhere a line every twentieth of the way. */
-export interface Progress {
-  day(day: number): void;
-  end(): void;
-}
-
 const WIDE = 40;
 
-export function makeProgress(
-  days: number,
-  write: (text: string) => void,
-  isTerminal: boolean,
-): Progress {
+/** A bar on a terminal; elsewhere a line every twentieth of the way. */
+export function makeProgress(days: number, write: (text: string) => void, isTerminal: boolean) {
   const startedAt = performance.now();
   let lastTwentieth = 0;
   return {
-    day(day) {
+    day(day: number): void {
       const share = day / days;
       const seconds = (performance.now() - startedAt) / 1000;
       const left = (seconds / share) * (1 - share);

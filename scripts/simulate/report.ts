@@ -1,10 +1,10 @@
-import { aligned } from "../table.ts";
+import { aligned, indented } from "../table.ts";
 import { type Break, RULES } from "./breaks.ts";
 import { funnelChart, openChart } from "./chart.ts";
 import type { Customer } from "./customer.ts";
 import type { Funnel, OpenOnDay } from "./funnel.ts";
 
-/** Everything a run has to say; `--json` prints just this. */
+/** The report of a run, as `--json` prints it. */
 export interface SimulationReport {
   ok: boolean;
   seed: number;
@@ -14,9 +14,9 @@ export interface SimulationReport {
   /** The pharmacies', in the order of the clinics. */
   timeZones: string[];
   seconds: number;
-  /** Looks that were taken: what was checked, and how often. */
+  /** The number of checks of each rule. */
   checked: Record<string, number>;
-  /** What happened, and how often. */
+  /** The number of times that each thing happened. */
   happened: Record<string, number>;
   funnel: Funnel;
   open: OpenOnDay[];
@@ -24,7 +24,7 @@ export interface SimulationReport {
   breaks: (Break & { story: string[]; seed: number; customers: number })[];
 }
 
-/** A customer's story as somebody reads it who has to find out why. */
+/** A customer's story, a line an event, to find the cause of a break. */
 export function storyOf(customer: Customer | undefined): string[] {
   return (customer?.story ?? []).map(({ at, what }) =>
     `${at.toISOString().slice(0, 16).replace("T", " ")}  ${what}`
@@ -63,7 +63,7 @@ function sumOf(counts: readonly object[]): Record<string, number> {
   return sum;
 }
 
-/** What `npm run simulate` prints. */
+/** The output of `npm run simulate`. */
 export function render(report: SimulationReport): string {
   const { seed, customers, days, timeZones, seconds, checked, happened, funnel, open, breaks } = report;
   return [
@@ -76,7 +76,7 @@ export function render(report: SimulationReport): string {
       "Checked every day",
       ...RULES.map((rule) => {
         const broken = breaks.filter((one) => one.rule === rule).length;
-        return `  ${broken === 0 ? "ok  " : "FAIL"}  ${rule} (${checked[rule] ?? 0} looks)`;
+        return `  ${broken === 0 ? "ok  " : "FAIL"}  ${rule} (${checked[rule] ?? 0} times)`;
       }),
     ].join("\n"),
     ...breaks.map((one) => renderBreak(one, days)),
@@ -100,5 +100,5 @@ function renderBreak(
 
 function table(title: string, rows: Record<string, number>): string {
   const lines = Object.keys(rows).sort().map((name) => [name, String(rows[name]).padStart(7)]);
-  return [title, ...aligned(lines, (column) => column > 0).map((line) => `  ${line}`)].join("\n");
+  return [title, ...indented(aligned(lines, (column) => column > 0))].join("\n");
 }

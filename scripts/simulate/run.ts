@@ -26,16 +26,16 @@ export interface SimulationOptions {
 /** The first evening, so that the first change of clocks is two months away. */
 const BEGINS = "2027-01-04T22:00:00Z";
 const ZONES = ["America/New_York", "America/Los_Angeles", "Europe/Berlin", "Australia/Lord_Howe"] as const;
-/** Customers who are there from the start sign up within this time; the others over three quarters of it all. */
+/** Most customers sign up within this time, the late ones over three quarters of all days. */
 const ARRIVALS_DAYS = 30;
 const LATE_ARRIVALS = 0.4;
 /** Stripe keeps events for a month. */
 const EVENTS_KEPT_DAYS = 30;
 
-/** The moments of a day at which something is done, in hours after midnight in the pharmacy's zone, give or take. */
+/** The working moments of a day, in hours after midnight in the pharmacy's zone, give or take. */
 const MOMENTS = [2.1, 14] as const;
 
-/** One clinic lives so many days, and each of them is checked. Needs the database to itself; leaves it as it is at the end. */
+/** One clinic lives so many days, and each of them is checked. Needs the database to itself, and does not clean up. */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {
   const startedAt = performance.now();
   const { url, seed, customers, days, busy = 1, onDay } = options;
@@ -75,10 +75,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     const ops = makeOpsPerson(stage, makeDice(seed, "ops"));
     for (let number = 1; number <= customers; number++) {
       const within = dice.chance(LATE_ARRIVALS) ? days * 0.75 : Math.min(ARRIVALS_DAYS, days / 4);
-      stage.agenda.plan(
-        begins.getTime() + dice.between(0, within) * DAY_MS,
-        () => signUp(stage, number, seed),
-      );
+      stage.agenda.at(begins.getTime() + dice.between(0, within) * DAY_MS, () => signUp(stage, number, seed));
     }
 
     let nightAt: Date | null = null;
@@ -96,12 +93,12 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
         await checks.hear();
       }
       nightAt = (await lastFullNight(stage)) ?? nightAt;
-      checks.look(nightAt, await ops.read());
+      checks.examine(nightAt, await ops.read());
       open.push(await readOpen(world.db));
       forget(stage);
       onDay?.(day);
     }
-    const { list, looks } = stage.breaks;
+    const { list, checks: checked } = stage.breaks;
     const { tasks, calls } = world.counts();
     return {
       ok: list.length === 0,
@@ -110,7 +107,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
       days: open.length,
       timeZones: [timeZone],
       seconds: (performance.now() - startedAt) / 1000,
-      checked: Object.fromEntries(looks),
+      checked: Object.fromEntries(checked),
       happened: { ...Object.fromEntries(tally), "tasks settled": tasks, "calls to vendors": calls },
       funnel: await readFunnel(world.db),
       open,
@@ -131,7 +128,7 @@ async function tick(work: () => Promise<void>, { times, atOnce }: { times: numbe
   else for (let time = 0; time < times; time++) await work();
 }
 
-/** When the last night began whose work is all done, with nothing left that could be done now. */
+/** The begin of the last night. Null while some of its work, or any due work, is not done. */
 async function lastFullNight({ world: { db } }: Stage): Promise<Date | null> {
   const { rows } = await sql<{ night_at: Date | null; open: number }>`
     select

@@ -1,7 +1,7 @@
 import type { Database } from "../../src/shared/db/database.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
 
-/** What is sold. `lead`: how many days before the end a customer is asked to renew. */
+/** The products. `lead`: the days before the end at which a customer is asked to renew. */
 export const PRODUCTS = [
   { name: "Morning tablets", rxnorm: "2000001", treatment: "med_2001", lead: 30 },
   { name: "Morning tablets, stronger", rxnorm: "2000002", treatment: "med_2002", lead: 30 },
@@ -11,57 +11,20 @@ export const PRODUCTS = [
 ] as const;
 export type ProductName = (typeof PRODUCTS)[number]["name"];
 
-/** A charge of each pays for one fill that lasts `daysSupply`. */
+/** A charge of each pays for one fill. */
 export const PRICES = [
-  {
-    id: "price_morning_month",
-    product: "Morning tablets",
-    interval: "month",
-    count: 1,
-    amount: 4900,
-    daysSupply: 30,
-  },
-  {
-    id: "price_stronger_month",
-    product: "Morning tablets, stronger",
-    interval: "month",
-    count: 1,
-    amount: 5900,
-    daysSupply: 30,
-  },
-  {
-    id: "price_pen_4_weeks",
-    product: "Weekly pen",
-    interval: "week",
-    count: 4,
-    amount: 19900,
-    daysSupply: 28,
-  },
-  {
-    id: "price_next_pen_4_weeks",
-    product: "Weekly pen, next dose",
-    interval: "week",
-    count: 4,
-    amount: 24900,
-    daysSupply: 28,
-  },
-  {
-    id: "price_evening_month",
-    product: "Evening tablets",
-    interval: "month",
-    count: 1,
-    amount: 2900,
-    daysSupply: 30,
-  },
-  {
-    id: "price_evening_quarter",
-    product: "Evening tablets",
-    interval: "month",
-    count: 3,
-    amount: 7900,
-    daysSupply: 90,
-  },
-] as const satisfies readonly { product: ProductName; [more: string]: string | number }[];
+  { id: "price_morning_month", product: "Morning tablets", every: [1, "month"], amount: 4900 },
+  { id: "price_stronger_month", product: "Morning tablets, stronger", every: [1, "month"], amount: 5900 },
+  { id: "price_pen_4_weeks", product: "Weekly pen", every: [4, "week"], amount: 19900 },
+  { id: "price_next_pen_4_weeks", product: "Weekly pen, next dose", every: [4, "week"], amount: 24900 },
+  { id: "price_evening_month", product: "Evening tablets", every: [1, "month"], amount: 2900 },
+  { id: "price_evening_quarter", product: "Evening tablets", every: [3, "month"], amount: 7900 },
+] as const satisfies readonly {
+  id: string;
+  product: ProductName;
+  every: readonly [number, "month" | "week"];
+  amount: number;
+}[];
 export type PriceId = (typeof PRICES)[number]["id"];
 
 /** The other dose. */
@@ -72,10 +35,16 @@ export const SWITCHES: Readonly<Partial<Record<PriceId, PriceId>>> = {
   price_next_pen_4_weeks: "price_pen_4_weeks",
 };
 
-export function priceOf(id: PriceId) {
+function priceOf(id: PriceId) {
   const price = PRICES.find((one) => one.id === id);
   if (!price) throw new Error(`no price ${id}`);
   return price;
+}
+
+/** The days for which one fill of a price lasts: 30 a month. */
+export function daysSupplyOf(id: PriceId): number {
+  const [count, unit] = priceOf(id).every;
+  return count * (unit === "week" ? 7 : 30);
 }
 
 export function productOf(id: PriceId) {
@@ -102,7 +71,7 @@ export async function openShop(db: Database, { stripe }: LocalVendors): Promise<
       })),
     ]).execute();
   }
-  for (const { id, interval, count, amount } of PRICES) {
-    stripe.addPrice({ id, interval, intervalCount: count, amount });
+  for (const { id, every: [intervalCount, interval], amount } of PRICES) {
+    stripe.addPrice({ id, interval, intervalCount, amount });
   }
 }

@@ -1,32 +1,28 @@
+import { isoDay } from "../sandbox/clinic.ts";
 import { periodEnd } from "../sandbox/stripe/periods.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS } from "./dice.ts";
 import { productOf } from "./shop.ts";
 import type { World } from "./world.ts";
 
-/**
- * Until when a refill is covered, worked out from what the sandboxes hold and from nothing of the engine's: whoever
- * checks the engine must not ask it.
- */
-export interface Truth {
+/** A refill's cover, from the sandboxes alone: a check of the engine must not ask the engine. */
+interface Truth {
   /** False while nobody is to be asked or charged: paused, ended, or to end. */
   isWanted: boolean;
   /** The first wanted refill that no prescription on record can fill (ms). */
   gapAt: number;
-  /** The earliest day on which one could say that it ends: the gap, the last day of what is left, the last of the drug (ms). */
+  /** The earliest of the gap, the last valid day and the drug's last day (ms). */
   endsAt: number;
-  /** True when something is on record that could be filled now. */
+  /** True when a prescription on record could be filled now. */
   isCovered: boolean;
-  /** Something on record lacks its end: nobody can tell. */
-  isUnclear: boolean;
 }
 
 const HORIZON_DAYS = 500;
 /** Stripe's marker of a pause of ours. */
 const OUR_PAUSE = "clockwork_paused_for_renewal";
 
-/** What Stripe says is wanted. */
-export function isWanted({ vendors }: World, refill: Refill): boolean {
+/** True while Stripe says that the customer wants refills. */
+function isWanted({ vendors }: World, refill: Refill): boolean {
   const subscription = vendors.stripe.state.subscriptions.get(refill.subscriptionId);
   if (!subscription || subscription.cancel_at_period_end) return false;
   if (!["active", "trialing", "past_due"].includes(subscription.status)) return false;
@@ -34,8 +30,8 @@ export function isWanted({ vendors }: World, refill: Refill): boolean {
 }
 
 /**
- * @param counts `on record`: as the health record has it. `real`: as the pharmacy fills, by its own copy and its own count,
- * of which the record hears some days late.
+ * @param counts `on record`: by the health record. `real`: by the pharmacy's own copy and count, which reach the health
+ * record some days late.
  */
 export function truthOf(
   world: World,
@@ -48,7 +44,7 @@ export function truthOf(
   const subscription = world.vendors.stripe.state.subscriptions.get(refill.subscriptionId);
   const item = subscription?.items.data[0];
   if (!subscription || !item) throw new Error(`no subscription ${refill.subscriptionId}`);
-  const { usable, isUnclear } = onRecord(world, customer, refill, now, timeZone, counts);
+  const usable = onRecord(world, customer, refill, now, timeZone, counts);
   const isCovered = usable.some(({ from, left }) => from <= now && left > 0);
   const { interval, interval_count: every } = item.price.recurring;
   // Another refill of the customer for the same product uses the same fills.
@@ -75,7 +71,7 @@ export function truthOf(
   const lastDays = usable.map(({ until }) => until);
   const drugEnds = last ? last.at + last.supply * DAY_MS : now;
   const endsAt = Math.min(gapAt, drugEnds, lastDays.length > 0 ? Math.max(...lastDays) : now);
-  return { isWanted: isWanted(world, refill), gapAt, endsAt, isCovered, isUnclear };
+  return { isWanted: isWanted(world, refill), gapAt, endsAt, isCovered };
 }
 
 /** The customer's other refills of the same product. */
@@ -96,16 +92,12 @@ function onRecord(
 ) {
   const { name } = productOf(refill.priceId);
   const usable: { from: number; until: number; left: number; supply: number }[] = [];
-  let isUnclear = false;
   for (const filed of customer.prescriptions) {
     if (filed.product !== name) continue;
-    const held = vendors.health.state.prescriptions.get(filed.healthId);
-    if (held?.status !== "active") continue;
-    const { validityPeriod, numberOfRepeatsAllowed: repeats } = held.dispenseRequest ?? {};
-    if (typeof repeats !== "number" || validityPeriod?.end === undefined) {
-      isUnclear = true;
-      continue;
-    }
+    const record = vendors.health.state.prescriptions.get(filed.healthId);
+    if (record?.status !== "active") continue;
+    const { validityPeriod, numberOfRepeatsAllowed: repeats } = record.dispenseRequest ?? {};
+    if (typeof repeats !== "number" || validityPeriod?.end === undefined) continue;
     const atPharmacy = counts === "real" && filed.pharmacyId
       ? vendors.pharmacy.state.prescriptions.get(filed.pharmacyId)
       : undefined;
@@ -120,57 +112,34 @@ function onRecord(
     if (until < now || left <= 0) continue;
     usable.push({ from: Date.parse(validityPeriod.start ?? ""), until, left, supply: filed.daysSupply });
   }
-  usable.sort((a, b) => a.until - b.until);
-  return { usable, isUnclear };
+  return usable.sort((a, b) => a.until - b.until);
 }
 
 function fillsOnRecord({ health }: World["vendors"], prescriptionId: string): number {
-  let fills = 0;
-  for (const { status } of health.dispensesOf(prescriptionId)) if (status === "completed") fills += 1;
-  return fills;
+  return [...health.dispensesOf(prescriptionId)].filter(({ status }) => status === "completed").length;
 }
 
 const ends = new Map<string, number>();
 
-/** The last moment of a day, which ends at midnight where the pharmacy is; a time with its offset is that moment. */
+/** The last moment of a day, which ends at midnight in the pharmacy's zone. A time with its offset is that moment. */
 export function lastMoment(text: string, timeZone: string): number {
   if (text.includes("T")) return Date.parse(text);
   const key = `${text} ${timeZone}`;
   const known = ends.get(key);
   if (known !== undefined) return known;
-  const midnight = Date.parse(`${text}T00:00:00Z`) + DAY_MS;
-  // Midnight there is the moment whose local reading is midnight; the offset of a first guess finds it, but for the hours
-  // around a change of clocks, which a second look settles.
-  let moment = midnight - offsetAt(midnight, timeZone);
-  moment = midnight - offsetAt(moment, timeZone);
-  ends.set(key, moment - 1);
-  return moment - 1;
+  const nextDay = isoDay(new Date(Date.parse(text) + DAY_MS));
+  const midnightBy = (offset: string) => Date.parse(`${nextDay}T00:00:00${offset}`);
+  // The offset of a first guess is wrong in the hours around a change of clocks, so it is asked for twice.
+  const guess = midnightBy(offsetAt(midnightBy("Z"), timeZone));
+  const end = midnightBy(offsetAt(guess, timeZone)) - 1;
+  ends.set(key, end);
+  return end;
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-function formatIn(timeZone: string): Intl.DateTimeFormat {
-  const known = formats.get(timeZone);
-  if (known) return known;
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  });
-  formats.set(timeZone, format);
-  return format;
-}
-
-/** How far the zone's clocks are ahead of UTC (ms). */
-function offsetAt(moment: number, timeZone: string): number {
-  const parts = Object.fromEntries(
-    formatIn(timeZone).formatToParts(moment).map(({ type, value }) => [type, Number(value)]),
+/** The zone's offset from UTC at a moment, as ISO writes it. */
+function offsetAt(moment: number, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" }).formatToParts(
+    moment,
   );
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(moment / 1000) * 1000;
+  return parts.find(({ type }) => type === "timeZoneName")?.value.slice("GMT".length) || "Z";
 }

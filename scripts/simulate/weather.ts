@@ -1,9 +1,8 @@
-import type { Dice } from "./dice.ts";
 import type { LocalVendors } from "../sandbox/vendors.ts";
-import { DAY_MS } from "./dice.ts";
+import { DAY_MS, type Dice } from "./dice.ts";
 import { count } from "./stage.ts";
 
-/** Who can be out, in the words of the sandboxes. */
+/** The sandboxes that can be out. */
 const VENDORS = ["stripe", "health", "pharmacy", "crm"] as const;
 type Vendor = (typeof VENDORS)[number];
 
@@ -14,16 +13,7 @@ interface Spell {
   until: number;
 }
 
-/** What goes wrong without anybody's doing: vendors that are down or late for days, ticks that get lost or come twice. */
-export interface Weather {
-  /** Sets the vendors' faults for a moment. */
-  set(at: Date): void;
-  /** How often a tick arrives: 0, 1 or 2 times, sometimes twice at once. */
-  ticks(at: Date): { times: number; atOnce: boolean };
-  isFair(at: Date): boolean;
-}
-
-/** Spells begin so often a year, and last so many days. */
+/** The number of spells a year, and their least and most days. */
 const SPELLS = [
   { kind: "down", timesAYear: 3, days: [0.2, 2.5] },
   { kind: "silent", timesAYear: 4, days: [0.5, 3] },
@@ -37,6 +27,7 @@ const WEBHOOKS_DROPPED = 0.02;
 const WEBHOOKS_DOUBLED = 0.05;
 const CALLS_FAILED = 0.002;
 
+/** Trouble without anybody's doing: vendors that are down or late for days, ticks that are lost or doubled. */
 export function makeWeather(
   { dice, vendors, begins, days, busy, tally }: {
     dice: Dice;
@@ -46,7 +37,7 @@ export function makeWeather(
     busy: number;
     tally: Map<string, number>;
   },
-): Weather {
+) {
   const spells: Spell[] = [];
   const end = begins.getTime() + days * DAY_MS;
   const draw = (
@@ -71,7 +62,8 @@ export function makeWeather(
     );
 
   return {
-    set(when) {
+    /** Sets the vendors' faults for a moment. */
+    set(when: Date): void {
       for (const vendor of VENDORS) {
         const { faults, outbox } = vendors[vendor];
         faults.clear();
@@ -89,7 +81,8 @@ export function makeWeather(
         });
       }
     },
-    ticks(when) {
+    /** A tick arrives 0, 1 or 2 times, the two sometimes at once. */
+    ticks(when: Date): { times: number; atOnce: boolean } {
       if (at(when, "cron")) return { times: 0, atOnce: false };
       const fate = dice.roll();
       if (fate < TICKS_LOST) {
@@ -102,6 +95,5 @@ export function makeWeather(
       }
       return { times: 1, atOnce: false };
     },
-    isFair: (when) => !at(when, "cron") && !VENDORS.some((vendor) => at(when, "down", vendor)),
   };
 }

@@ -11,11 +11,11 @@ import {
   type World as WholeWorld,
   type WorldOptions,
 } from "../sandbox/world.ts";
-import { PlannedClient } from "./planned-client.ts";
+import { PreparedClient } from "./prepared-client.ts";
 
-/** The world of a clinic whose renewals alone are played, over years. */
+/** The world of a clinic over years, with its renewals alone. */
 export interface World extends WholeWorld {
-  /** What pg_cron does every five minutes. */
+  /** As pg_cron does every five minutes. */
   startNightlyWork(): Promise<void>;
   startDueRenewals(): Promise<void>;
 }
@@ -32,12 +32,12 @@ export async function makeWorld(
     random: seeded(seed),
     served: false, // two years are a million requests
     connections: CONNECTIONS,
-    Client: PlannedClient,
+    Client: PreparedClient,
     steps: STEPS.map(leavingOut),
   });
   const { db } = world;
   await sql`update clockwork.vendors set concurrency = 16`.execute(db);
-  // The renewals' nights alone: what is not delivered here on purpose is not to be found missing.
+  // The renewals' nights alone: the completeness checks would miss the webhooks that are not delivered here.
   await sql`update clockwork.nightly_work set is_on = step = 'renewal.find'`.execute(db);
   return {
     ...world,
@@ -51,12 +51,12 @@ export async function makeWorld(
   };
 }
 
-/** The CRM's mirror of the plan, first subscriptions and open orders' addresses: no part of renewals, but many tasks. */
+/** The CRM's mirror of the plan, first subscriptions and orders' addresses: many tasks, and no part of renewals. */
 const LEFT_OUT = new Set(
   [ownerPropagatePlan, subscriptionLook, ownerCheckAddress].flatMap(({ handles }) => handles),
 );
 
-/** What the step asks for, but for what is left out. */
+/** The step without the follow-ups that are left out. */
 function leavingOut(step: Step): Step {
   return {
     ...step,

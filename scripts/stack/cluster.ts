@@ -4,9 +4,9 @@ import type { LocalPostgres } from "./postgres.ts";
 
 const ROLES = readFileSync(new URL("roles.sql", import.meta.url), "utf8");
 
-/** A cluster that looks like a Supabase project's. */
-export interface LocalCluster {
-  /** Of the role `postgres`: what migrations and functions connect as. Not a superuser. */
+/** A cluster like that of a Supabase project. */
+interface LocalCluster {
+  /** Of the role `postgres`, as migrations and functions connect. Not a superuser. */
   url(database: string): string;
 }
 

@@ -3,18 +3,18 @@ import { escapeIdentifier } from "pg";
 import { type Loop, makeLoop } from "./loop.ts";
 import { nextDue } from "./schedule.ts";
 
-export interface CronDeps {
+interface CronDeps {
   /** As the role that owns the jobs (`postgres`), or as a superuser. Each running job holds a connection. */
   pool: Pool;
   now: () => Promise<Date> | Date;
-  /** Told when a look itself fails (no database); a failed job is only a row in cron.job_run_details. */
+  /** Called when a poll itself fails (no database); a failed job is only a row in cron.job_run_details. */
   onError?: (error: unknown) => void;
 }
 
 export interface Cron extends Loop {
   /**
-   * Runs every active job that became due since the last look, once, however many times it was due. The first
-   * look at a job only notes the time, as pg_cron does not make up for what it slept through.
+   * Runs every active job that became due since the last poll, once, however many times it was due. The first poll of
+   * a job only notes the time, as pg_cron does not make up for missed times.
    * @returns how many jobs ran, failed ones included
    */
   runDue(): Promise<number>;
@@ -27,7 +27,7 @@ interface Job {
   username: string;
 }
 
-const LOOK_EVERY_MS = 500;
+const POLL_EVERY_MS = 500;
 
 /** Does the work of pg_cron's background worker for the stand-in extension, in one database. */
 export function makeCron({ pool, now, onError = console.error }: CronDeps): Cron {
@@ -35,7 +35,7 @@ export function makeCron({ pool, now, onError = console.error }: CronDeps): Cron
   const since = new Map<string, Date>();
   const running = new Map<string, Promise<void>>();
 
-  /** Starts what is due. A job that still runs is not started again: it stays due for the next look. */
+  /** Starts the due jobs. A job that still runs is not started again: it stays due for the next poll. */
   const startDue = async (): Promise<Promise<void>[]> => {
     // Not filtered by cron.job.database: a copy of a template database holds the template's name there.
     const { rows } = await pool.query<Job>(
@@ -64,18 +64,14 @@ export function makeCron({ pool, now, onError = console.error }: CronDeps): Cron
 
   const loop = makeLoop(
     async () => {
-      // Not awaited: a slow job must not hold up the others.
+      // Not awaited: a slow job must not delay the others.
       for (const run of await startDue()) void run.catch(onError);
     },
-    LOOK_EVERY_MS,
+    POLL_EVERY_MS,
     onError,
   );
   return {
-    async runDue() {
-      const started = await startDue();
-      await Promise.all(started);
-      return started.length;
-    },
+    runDue: async () => (await Promise.all(await startDue())).length,
     start: loop.start,
     async stop() {
       await loop.stop();
@@ -114,7 +110,7 @@ async function runJob(pool: Pool, job: Job): Promise<void> {
   }
 }
 
-/** What pg_cron writes: the row count of a query, else the command's tag. */
+/** The message as pg_cron writes it: the row count of a query, else the command's tag. */
 function describe(result: QueryResult | QueryResult[]): string {
   const last = Array.isArray(result) ? result.at(-1) : result;
   if (!last) return "";

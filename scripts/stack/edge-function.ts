@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GuardedProcess, spawnGuarded } from "./guarded.ts";
-import { freePort } from "./postgres.ts";
+import { freePort } from "./ports.ts";
 
 export interface EdgeFunction {
   name: string;
@@ -20,7 +20,7 @@ interface EdgeFunctionOptions {
   log: (line: string) => void;
 }
 
-/** Deno may fetch nothing and check nothing here: what runs is what npm installed. */
+/** Deno may fetch nothing and check nothing here: it runs the packages that npm installed. */
 const DENO_ARGS = [
   "run",
   "--quiet",
@@ -36,7 +36,7 @@ const LONGEST_PAUSE_MS = 5_000;
 /** One that ran this long ended by accident, so the pauses begin anew. */
 const STEADY_MS = 3_000;
 
-/** Runs one function in a Deno process of its own and keeps it running. Throws when it does not even start. */
+/** Runs one function in a Deno process of its own and keeps it running. Throws when it does not start. */
 export async function startFunction(options: EdgeFunctionOptions): Promise<EdgeFunction> {
   const { name } = options;
   const port = await freePort();
@@ -94,7 +94,7 @@ async function spawnDeno(
   mkdirSync(home, { recursive: true });
   return await spawnGuarded({
     command: join(root, "node_modules/.bin/deno"),
-    // What runs hosted may use the network and its secrets, and nothing else.
+    // A hosted function may use the network and its secrets, and nothing else.
     args: [
       ...DENO_ARGS,
       "--allow-net",

@@ -1,6 +1,7 @@
+import { EventEmitter, once } from "node:events";
 import { z } from "zod";
 
-/** One line that a function wrote. `event` is null for what is not one of Clockwork's own lines. */
+/** One line that a function wrote. `event` is null for a line that is not one of Clockwork's own. */
 export interface FunctionLine {
   function: string;
   text: string;
@@ -13,13 +14,13 @@ export interface FunctionLog {
   take(line: string): void;
   /** Every line so far, as it came. The last {@link KEPT_LINES}. */
   lines: readonly string[];
-  /** How many drains have ended. */
+  /** The number of drains that have ended. */
   drainsEnded(): number;
-  /** Resolves when more than `before` drains have ended, with what the last one did. */
+  /** Resolves with the last drain's end when more than `before` drains have ended. Throws when that takes too long. */
   drainEnds(before: number): Promise<DrainEnd>;
 }
 
-/** How many tasks a drain brought to an end or a wait, and how many it lost to somebody else. */
+/** The tasks that a drain brought to an end or a wait, and those it lost to another drain. */
 export interface DrainEnd {
   settled: number;
   lost: number;
@@ -33,12 +34,12 @@ const LONGEST_DRAIN_MS = 90_000;
 const wireLine = z.looseObject({ event: z.string() });
 const drainEnd = z.object({ settled: z.number(), lost: z.number() }).catch({ settled: 0, lost: 0 });
 
-/** Listens to what the functions write: to know when a drain, which answers at once, has ended. */
+/** Reads the functions' lines. A drain answers at once: only its line `drained` tells when it has ended. */
 export function makeFunctionLog(onLine: (line: FunctionLine) => void = () => {}): FunctionLog {
   const lines: string[] = [];
+  const drains = new EventEmitter();
   let ended = 0;
   let last: DrainEnd = { settled: 0, lost: 0 };
-  const waiting = new Set<() => void>();
   return {
     lines,
     take(line) {
@@ -47,29 +48,21 @@ export function makeFunctionLog(onLine: (line: FunctionLine) => void = () => {})
       const [, name = "", text = line] = /^\[([\w-]+)\] (.*)$/s.exec(line) ?? [];
       const { event, ...fields } = read(text);
       onLine({ function: name, text, event, fields });
-      // A queue that fails by itself says so, too, and the drain goes on.
+      // A queue that fails by itself writes `drain_failed`, too, and the drain goes on.
       if (event === "drained" || (event === "drain_failed" && !("queue" in fields))) {
         ended += 1;
         last = drainEnd.parse(fields);
-        for (const wake of waiting) wake();
+        drains.emit("end");
       }
     },
     drainsEnded: () => ended,
     async drainEnds(before) {
-      if (ended > before) return last;
-      await new Promise<void>((resolve, reject) => {
-        const finish = (settle: () => void) => {
-          clearTimeout(late);
-          waiting.delete(wake);
-          settle();
-        };
-        const wake = () => ended > before && finish(resolve);
-        const late = setTimeout(
-          () => finish(() => reject(new Error("the drain did not end in time"))),
-          LONGEST_DRAIN_MS,
-        );
-        waiting.add(wake);
-      });
+      const signal = AbortSignal.timeout(LONGEST_DRAIN_MS);
+      while (ended <= before) {
+        await once(drains, "end", { signal }).catch(() => {
+          throw new Error("the drain did not end in time");
+        });
+      }
       return last;
     },
   };

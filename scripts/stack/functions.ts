@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { type EdgeFunction, startFunction } from "./edge-function.ts";
 import { type Route, serveGateway } from "./gateway.ts";
 
-export interface FunctionsOptions {
+interface FunctionsOptions {
   /** The folder that holds `supabase/functions`, `supabase/config.toml` and `node_modules`. */
   root: string;
   /** Of the gateway: 54321 is where the Supabase CLI serves. */
   port: number;
-  /** All that the functions see of the environment, besides what Deno needs. */
+  /** The whole environment that the functions see, besides Deno's own variables. */
   env: Record<string, string>;
   /** Default: every folder with an index.ts. */
   names?: readonly string[];
   log: (line: string) => void;
-  /** More of what the project's API serves, e.g. `{"/auth/v1": "http://127.0.0.1:9999"}`; the prefix is cut off. */
+  /** More paths of the project's API, e.g. `{"/auth/v1": "http://127.0.0.1:9999"}`; the prefix is cut off. */
   routes?: Record<string, string>;
 }
 
@@ -29,41 +29,37 @@ export interface LocalFunctions {
  * Serves the edge functions as a hosted project does: `/functions/v1/<name>/...` reaches the function's own
  * Deno process as `/<name>/...`. A function that ends is started again. Resolves when all accept connections.
  */
-export async function serveFunctions(options: FunctionsOptions): Promise<LocalFunctions> {
-  const folder = join(options.root, "supabase/functions");
-  const names = options.names ?? functionNames(folder);
-  const noJwt = functionsWithoutJwt(join(options.root, "supabase/config.toml"));
+export async function serveFunctions(
+  { root, port, env, log, names = functionNames(join(root, "supabase/functions")), routes = {} }:
+    FunctionsOptions,
+): Promise<LocalFunctions> {
+  const noJwt = functionsWithoutJwt(join(root, "supabase/config.toml"));
   const functions = new Map<string, EdgeFunction>();
   const stopAll = async (): Promise<void> => {
     await Promise.all([...functions.values()].map((one) => one.stop()));
   };
+  const find = (path: string): Route | undefined => {
+    const [, name = "", rest] = /^\/functions\/v1\/([^/?]+)(.*)$/s.exec(path) ?? [];
+    const target = functions.get(name);
+    if (target) {
+      return {
+        origin: target.origin,
+        path: `/${name}${rest}`,
+        needsJwt: !noJwt.has(name),
+        up: target.pid() !== undefined,
+      };
+    }
+    const [prefix, origin] =
+      Object.entries(routes).find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`)) ?? [];
+    if (prefix === undefined || origin === undefined) return undefined;
+    return { origin, path: path.slice(prefix.length) || "/", needsJwt: false, up: true };
+  };
   try {
-    const started = await Promise.allSettled(names.map(async (name) => {
-      functions.set(
-        name,
-        await startFunction({ root: options.root, name, env: options.env, log: options.log }),
-      );
-    }));
+    const started = await Promise.allSettled(
+      names.map(async (name) => functions.set(name, await startFunction({ root, name, env, log }))),
+    );
     for (const result of started) if (result.status === "rejected") throw result.reason;
-    const find = (path: string): Route | undefined => {
-      const [, name, rest] = /^\/functions\/v1\/([^/?]+)(.*)$/s.exec(path) ?? [];
-      const target = name === undefined ? undefined : functions.get(name);
-      if (target) {
-        return {
-          origin: target.origin,
-          path: `/${name}${rest}`,
-          needsJwt: !noJwt.has(target.name),
-          up: target.pid() !== undefined,
-        };
-      }
-      const prefix = Object.keys(options.routes ?? {}).find((one) =>
-        path === one || path.startsWith(`${one}/`)
-      );
-      const origin = prefix === undefined ? undefined : options.routes?.[prefix];
-      if (prefix === undefined || origin === undefined) return undefined;
-      return { origin, path: path.slice(prefix.length) || "/", needsJwt: false, up: true };
-    };
-    const gateway = await serveGateway(options.port, find);
+    const gateway = await serveGateway(port, find);
     return {
       url: `http://127.0.0.1:${gateway.port}/functions/v1`,
       pid: (name) => functions.get(name)?.pid(),

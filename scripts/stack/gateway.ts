@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 
@@ -32,10 +33,9 @@ export async function serveGateway(
   return {
     port: typeof address === "object" && address ? address.port : port,
     async close() {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
     },
   };
 }
@@ -43,7 +43,7 @@ export async function serveGateway(
 function forward(incoming: IncomingMessage, outgoing: ServerResponse, route: Route): void {
   const headers = { ...incoming.headers };
   delete headers.connection; // about this connection, not the next one
-  const onward = request(`${route.origin}`, {
+  const onward = request(route.origin, {
     agent,
     method: incoming.method,
     path: route.path,

@@ -15,7 +15,7 @@ export interface GuardedProcess {
   stop(graceMs?: number): Promise<void>;
 }
 
-export interface GuardedOptions {
+interface GuardedOptions {
   command: string;
   args: readonly string[];
   cwd: string;
@@ -23,7 +23,7 @@ export interface GuardedOptions {
   env: Record<string, string>;
   /** The OS user to run as; only root can choose. */
   user?: { uid: number; gid: number } | undefined;
-  /** What asks it to end. */
+  /** The signal that asks it to end. */
   stopSignal: "INT" | "TERM";
   /** Deleted by the guard should this process die without stopping it. */
   deleteWhenOrphaned?: string | undefined;
@@ -31,7 +31,7 @@ export interface GuardedOptions {
   output: number | ((line: string) => void);
 }
 
-/** Starts a process that ends when it is told to, or when this process ends in any way (SIGKILL too). */
+/** Starts a process that ends on request, or when this process ends in any way (SIGKILL too). */
 export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProcess> {
   const { output } = options;
   const sink = typeof output === "number" ? output : "pipe";
@@ -87,26 +87,24 @@ function kill(pid: number): void {
   }
 }
 
+/** Reads the guard's reports: the process id, then the exit code. */
 async function follow(guard: ChildProcess): Promise<{ pid: number; exited: Promise<number> }> {
   const reports = guard.stdio[3];
   if (!reports || !("readable" in reports)) throw new Error("The guard has no pipe to report through");
-  let onExit: (code: number) => void = () => {};
-  const exited = new Promise<number>((resolve) => (onExit = resolve));
-  return await new Promise((resolve, reject) => {
-    let pid: number | undefined;
-    eachLine(reports, (line) => {
-      if (pid !== undefined) return onExit(Number(line));
-      pid = Number(line);
-      resolve({ pid, exited });
-    });
-    guard.on("error", reject);
-    guard.on("exit", (code) => {
-      if (pid === undefined) {
-        reject(new Error(`The guard ended before it started anything (exit code ${code})`));
-      }
-      onExit(-1); // a no-op when the guard has reported the code
-    });
+  const started = Promise.withResolvers<number>();
+  const exited = Promise.withResolvers<number>();
+  let isStarted = false;
+  eachLine(reports, (line) => {
+    (isStarted ? exited : started).resolve(Number(line));
+    isStarted = true;
   });
+  guard.on("error", started.reject);
+  guard.on("exit", (code) => {
+    // Both are no-ops when the guard has reported.
+    started.reject(new Error(`The guard ended before it started anything (exit code ${code})`));
+    exited.resolve(-1);
+  });
+  return { pid: await started.promise, exited: exited.promise };
 }
 
 function eachLine(stream: Readable, onLine: (line: string) => void): void {

@@ -2,13 +2,13 @@ import type { Span } from "../sandbox/clock.ts";
 import { untilStill } from "../sandbox/world.ts";
 import type { Stack } from "./stack.ts";
 
-/** How the demo lets time go by: what is due is worked off at once, and the time between is jumped. */
+/** The passing of time in the demo: due work is done at once, and the time between is jumped. */
 export interface Life {
-  /** Webhooks are delivered and the drain is ticked until neither finds anything that can be done now. */
+  /** Sends webhooks and ticks the drain until neither has anything left to do now. */
   work(): Promise<void>;
   /** Moves the clock and works. */
   pass(span: Span): Promise<void>;
-  /** Jumps from retry to retry until none is due within `span`; then the clock stands at most that much later. */
+  /** Jumps from retry to retry until none is due within `span`. The clock then stands at most `span` later. */
   rest(span: { minutes: number }): Promise<void>;
   /** Ticks so far. */
   ticks(): number;

@@ -1,13 +1,13 @@
-/** A worker that looks for work again and again, until it is stopped. */
+/** A worker that polls for work until it is stopped. */
 export interface Loop {
   start(): void;
-  /** Resolves when the last look has ended. */
+  /** Resolves when the last poll has ended. */
   stop(): Promise<void>;
 }
 
-/** Calls `look` every `everyMs` (counted from its end). A failed look is reported and tried again. */
+/** Calls `poll` every `everyMs` (counted from its end). A failed poll is reported and tried again. */
 export function makeLoop(
-  look: () => Promise<unknown>,
+  poll: () => Promise<unknown>,
   everyMs: number,
   onError: (error: unknown) => void,
 ): Loop {
@@ -15,7 +15,7 @@ export function makeLoop(
   let current: Promise<unknown> = Promise.resolve();
   let stopped = true;
   const turn = (): void => {
-    current = look().catch(onError).then(() => {
+    current = poll().catch(onError).then(() => {
       if (!stopped) timer = setTimeout(turn, everyMs);
     });
   };

@@ -1,12 +1,13 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROJECT } from "./project.ts";
+import { runCommand } from "./run-command.ts";
 
 const CLI = join(PROJECT, "node_modules/.bin/supabase");
 
-export interface PushOptions {
+/** A database, and the migrations that the CLI compares it with. */
+interface CliTarget {
   /** A Postgres URL, as role `postgres`. */
   url: string;
   /** The folder that holds `supabase/migrations` (and `supabase/config.toml`). */
@@ -14,25 +15,20 @@ export interface PushOptions {
 }
 
 /** Applies the migrations with the real `supabase db push`. Throws with the CLI's output when it fails. */
-export async function pushMigrations({ url, workdir }: PushOptions): Promise<void> {
-  const folder = join(workdir, "supabase/migrations");
+export async function pushMigrations(target: CliTarget): Promise<void> {
+  const folder = join(target.workdir, "supabase/migrations");
   if (!existsSync(folder)) throw new Error(`There are no migrations: ${folder} does not exist`);
-  // A home of its own: what a developer logged in to, linked or agreed to must not matter here.
-  const home = mkdtempSync(join(tmpdir(), "clockwork-supabase-"));
-  try {
-    const args = ["db", "push", `--remote=${url}`, `--workdir=${workdir}`, "--yes", "--agent=no"];
-    const { code, output } = await run(args, home, workdir);
-    if (code !== 0) {
-      throw new Error(`supabase db push failed (exit code ${code}):\n${output.replaceAll(url, "<url>")}`);
-    }
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  const { code, output } = await runSupabase(["db", "push", "--yes"], target);
+  if (code !== 0) throw new Error(`supabase db push failed (exit code ${code}):\n${output}`);
 }
 
-/** What the Supabase CLI sees of the environment. `home` is its own: what a developer logged in to or linked must not matter. */
-export function cliEnvironment(home: string): Record<string, string | undefined> {
-  return {
+/**
+ * Runs the Supabase CLI on a database. Its home is a new folder: the log-in, links and settings of a developer have no
+ * effect. The URL, which holds a password, is cut out of `output`.
+ */
+export async function runSupabase(args: readonly string[], { url, workdir }: CliTarget) {
+  const home = mkdtempSync(join(tmpdir(), "clockwork-supabase-"));
+  const env = {
     PATH: process.env["PATH"],
     HOME: home,
     SUPABASE_HOME: home,
@@ -41,21 +37,12 @@ export function cliEnvironment(home: string): Record<string, string | undefined>
     SUPABASE_TELEMETRY_DISABLED: "1",
     DO_NOT_TRACK: "1",
     PGSSLMODE: "disable", // loopback
-    NO_COLOR: "1",
   };
-}
-
-async function run(
-  args: string[],
-  home: string,
-  cwd: string,
-): Promise<{ code: number | null; output: string }> {
-  const env = cliEnvironment(home);
-  return await new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stderr.on("data", (chunk) => (output += chunk));
-    child.on("error", reject).on("close", (code) => resolve({ code, output }));
-  });
+  const command = [process.execPath, CLI, ...args, `--remote=${url}`, `--workdir=${workdir}`, "--agent=no"];
+  try {
+    const { output, ...result } = await runCommand(command, { cwd: workdir, env });
+    return { ...result, output: output.replaceAll(url, "<url>") };
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 }

@@ -7,7 +7,7 @@ import { PROJECT } from "./project.ts";
 interface MigratedDatabase {
   /** As role `postgres`. */
   url: string;
-  /** Another one like it. Nobody may be connected to the first. Gives its URL. */
+  /** Makes a copy, and gives its URL. Nobody may be connected to the original. */
   copy(name: string): Promise<string>;
 }
 
@@ -27,7 +27,7 @@ export async function startMigratedDatabase(
   }
 }
 
-/** Such a database for as long as `work` takes; stopped when it has ended, in whatever way. */
+/** Such a database for `work`, stopped after it in any case. */
 export async function withMigratedDatabase<T>(
   work: (database: MigratedDatabase) => Promise<T>,
   options: PostgresOptions = {},

@@ -1,16 +1,16 @@
 import type { Pool } from "pg";
 import { type Loop, makeLoop } from "./loop.ts";
 
-export interface NetDeps {
+interface NetDeps {
   /** A role that may use the tables of pg_net: any may. */
   pool: Pool;
   fetch: typeof fetch;
-  /** Told when a look itself fails (no database); a failed request is only a row in net._http_response. */
+  /** Called when a poll itself fails (no database); a failed request is only a row in net._http_response. */
   onError?: (error: unknown) => void;
 }
 
 export interface Net extends Loop {
-  /** Sends what is queued now and waits for the answers. @returns how many requests were sent */
+  /** Sends all queued requests and waits for their replies. @returns the number of requests */
   deliverAll(): Promise<number>;
 }
 
@@ -23,7 +23,7 @@ interface QueuedRequest {
   timeout_milliseconds: number;
 }
 
-interface Answer {
+interface Reply {
   status?: number;
   contentType?: string | null;
   headers?: Record<string, string>;
@@ -34,7 +34,7 @@ interface Answer {
 
 /** pg_net's own numbers. */
 const BATCH_SIZE = 200;
-const LOOK_EVERY_MS = 200;
+const POLL_EVERY_MS = 200;
 
 /**
  * Does the work of pg_net's background worker for the stand-in extension, in one database. Like the real one
@@ -54,7 +54,7 @@ export function makeNet({ pool, fetch, onError = console.error }: NetDeps): Net 
       await pool.query("delete from net._http_response where created < now() - interval '6 hours'");
     }
     return rows.map((row) => {
-      const sent = send(fetch, row).then((answer) => record(pool, row.id, answer));
+      const sent = send(fetch, row).then((reply) => record(pool, row.id, reply));
       inFlight.add(sent);
       return sent.finally(() => inFlight.delete(sent));
     });
@@ -62,10 +62,10 @@ export function makeNet({ pool, fetch, onError = console.error }: NetDeps): Net 
 
   const loop = makeLoop(
     async () => {
-      // Not awaited: a slow answer must not hold up the next request.
+      // Not awaited: a slow reply must not delay the next request.
       for (const sent of await sendBatch()) void sent.catch(onError);
     },
-    LOOK_EVERY_MS,
+    POLL_EVERY_MS,
     onError,
   );
   return {
@@ -85,7 +85,7 @@ export function makeNet({ pool, fetch, onError = console.error }: NetDeps): Net 
   };
 }
 
-async function send(fetch: NetDeps["fetch"], request: QueuedRequest): Promise<Answer> {
+async function send(fetch: NetDeps["fetch"], request: QueuedRequest): Promise<Reply> {
   try {
     const response = await fetch(request.url, {
       method: request.method.toUpperCase(),
@@ -107,10 +107,10 @@ async function send(fetch: NetDeps["fetch"], request: QueuedRequest): Promise<An
   }
 }
 
-async function record(pool: Pool, id: string, answer: Answer): Promise<void> {
+async function record(pool: Pool, id: string, reply: Reply): Promise<void> {
   await pool.query(
     `insert into net._http_response (id, status_code, content_type, headers, content, timed_out, error_msg)
      values ($1, $2, $3, $4, $5, $6, $7)`,
-    [id, answer.status, answer.contentType, answer.headers, answer.content, answer.timedOut, answer.error],
+    [id, reply.status, reply.contentType, reply.headers, reply.content, reply.timedOut, reply.error],
   );
 }

@@ -1,21 +1,15 @@
+import { once } from "node:events";
 import { createServer } from "node:net";
-import { freePort } from "./postgres.ts";
-
-/** A port for the stack, and whether it is another than usual. */
-export interface ChosenPort {
-  port: number;
-  insteadOf?: number;
-}
 
 /**
- * The port of 127.0.0.1 to use. One that was asked for must be free; the usual one gives way to a free one.
- * @param asked what the environment variable `name` says; "0" asks for any free port
+ * The port of 127.0.0.1 to use, and the usual one when it gave way. A port that was asked for must be free.
+ * @param asked the value of the environment variable `name`; "0" asks for any free port
  */
 export async function choosePort(
   name: string,
   asked: string | undefined,
   usual: number,
-): Promise<ChosenPort> {
+): Promise<{ port: number; insteadOf?: number }> {
   if (asked === undefined || asked === "") {
     return await isFree(usual) ? { port: usual } : { port: await freePort(), insteadOf: usual };
   }
@@ -28,9 +22,22 @@ export async function choosePort(
   return { port };
 }
 
+/** A TCP port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  return await tryPort(0);
+}
+
 async function isFree(port: number): Promise<boolean> {
-  return await new Promise((done) => {
-    const probe = createServer().on("error", () => done(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => done(true)));
-  });
+  return await tryPort(port).then(() => true, () => false);
+}
+
+/** Listens on a port (0: any free one) for a moment, and gives its number. Rejects when it is taken. */
+async function tryPort(port: number): Promise<number> {
+  const server = createServer().listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || address === null) throw new Error("no port");
+  return address.port;
 }

@@ -60,7 +60,7 @@ export function closedTo(path: string): string | undefined {
 }
 
 /**
- * Copies the Postgres that came with npm, once, to a place that the database's OS user can read, and adds
+ * Copies the Postgres that came with npm, once, to a folder that the database's OS user can read, and adds
  * our stand-in extensions to the copy: node_modules may lie under a closed folder, and is never written.
  * The name carries version, user and content, so that no two checkouts disturb each other.
  * @returns the folder that holds bin/, lib/ and share/
@@ -128,7 +128,7 @@ function copy(source: string, target: string): void {
   for (const name of fs.readdirSync(EXTENSIONS)) {
     fs.copyFileSync(join(EXTENSIONS, name), join(extension, name));
   }
-  // The modes in node_modules follow the umask of whoever installed: ours must let the database's user in.
+  // The modes in node_modules follow the installing user's umask: ours must let the database's user in.
   fs.chmodSync(target, 0o755);
   for (const entry of fs.readdirSync(target, { recursive: true, withFileTypes: true })) {
     if (entry.isSymbolicLink()) continue;

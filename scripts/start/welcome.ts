@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import type { Stack } from "../stack/stack.ts";
 
-/** What there is to look at and to try, for somebody who sees Clockwork for the first time. */
+/** The first words of `npm start`: views to read and things to try. */
 export function welcome(stack: Stack, envFile: string): string {
   const near = relative(process.cwd(), envFile);
   const file = near.startsWith("..") ? envFile : near;
@@ -13,17 +13,17 @@ Clockwork is running
   Everything  ${file} (URLs, keys and secrets of this run; only you may read it)
 
 Look at
-  select * from ops.manual_intervention;   what needs a person, and what a resend will do
-  select * from ops.waiting;               what is retried or waits for its day
+  select * from ops.manual_intervention;   tasks that need a person, and the result of a resend
+  select * from ops.waiting;               tasks that are retried or wait for their day
   select * from ops.timeline where customer = '…';   one customer's story across all systems
   select * from ops.delayed_shipments;     parcels past their limits
-  select * from ops.vendors;               who answers, who is paused and why
+  select * from ops.vendors;               vendors that reply or fail, and queues that are held
 
 Repair (in the table editor: edit the one cell)
-  update clockwork.tasks set status = 'PENDING' where id = …;     run it again; nothing is done twice outside
+  update clockwork.tasks set status = 'PENDING' where id = …;     run it again; no effect is done twice
   update clockwork.tasks set status = 'CANCELLED' where id = …;   cancel it
 
-Send a webhook (as the pharmacy; nothing handles this one, so it is kept as PARKED)
+Send a webhook (as the pharmacy; no step handles this one, so it is kept as PARKED)
   . ${file}; body='{"id":"hello-1","type":"photon:store:opened","data":{}}'
   curl -X POST "$CLOCKWORK_FUNCTIONS_URL/webhooks/photon" -d "$body" \\
     -H "X-Photon-Signature: $(printf %s "$body" | openssl dgst -sha256 -hmac "$PHOTON_WEBHOOK_SECRET" -r | cut -d' ' -f1)"

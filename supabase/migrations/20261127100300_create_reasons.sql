@@ -1,6 +1,6 @@
 -- Purpose: the catalogue of reasons: the sentence that a person reads, the usual repair, and the result of a resend.
 -- Touches: clockwork.reasons, clockwork.reason_text().
--- Watch: `npm run types` makes a type of the codes (src/shared/queue/reasons.ts: ReasonCode). Details fill the sentence
+-- Watch: `npm run generate` makes a type of the codes (src/shared/queue/reasons.ts: ReasonCode). Details fill the sentence
 --   only: a repair and a result of a resend name no {detail}.
 
 create table clockwork.reasons (

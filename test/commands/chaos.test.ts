@@ -32,7 +32,7 @@ test("one lost event is enough to fail", () => {
     phase: "chaos",
     figures: { charges: 1 },
     recoveries: [{ fault: "drain function killed", injected: 2, recovered: 1, median: 90.5, worst: 90.5 }],
-    checks: [{ name: "nothing is lost", looked: "1 event", lost, doubled: [], unexplained: [] }],
+    checks: [{ name: "nothing is lost", scope: "1 event", lost, doubled: [], unexplained: [] }],
   });
   expect(makeReport(7, 1, [phase([])]).ok).toBe(true);
   const report = makeReport(7, 1, [phase([]), phase(["event 1"])]);

@@ -68,7 +68,7 @@ async function look(): Promise<Evidence> {
       mail: { snapshotOf: new Map() },
       people,
       beginners,
-      pauseSeen: "5 calls in a row without an answer",
+      holdSeen: "5 calls in a row without an answer",
     },
   );
 }
@@ -227,9 +227,9 @@ test("a row that disagrees with the pharmacy is found", () => {
   expect(failing({ orders: [] })[0]?.lost).toHaveLength(world.vendors.pharmacy.state.orders.size);
 });
 
-test("an outage that paused nobody, and a vendor that stays unwell, are found", () => {
-  expect(failing({ pause: { seen: null, unwell: [] } })[0]?.unexplained).toHaveLength(1);
-  expect(failing({ pause: { seen: "x", unwell: ["crm is failing"] } })[0]?.unexplained).toEqual([
+test("an outage that held no queue, and a vendor that stays unwell, are found", () => {
+  expect(failing({ hold: { seen: null, unwell: [] } })[0]?.unexplained).toHaveLength(1);
+  expect(failing({ hold: { seen: "x", unwell: ["crm is failing"] } })[0]?.unexplained).toEqual([
     "crm is failing",
   ]);
 });

@@ -28,10 +28,10 @@ describe("tables in the docs", () => {
     expect(withTables(written, tables)).toBe(written);
   });
 
-  test("a place without a table, a table without a place, and a place without an end are refused", () => {
+  test("markers without a table, a table without markers, and markers without an end are refused", () => {
     expect(() => withTables(page, { one: "| 1 |" })).toThrow("there is no table of two words");
     expect(() => withTables(page, { one: "1", "two words": "2", three: "3" })).toThrow(
-      "no place for the table of three",
+      "no markers for the table of three",
     );
     expect(() => withTables(page.replace("<!-- end -->\n\nand", "and"), { one: "1", "two words": "2" }))
       .toThrow();

@@ -9,7 +9,7 @@ import { SIMULATE } from "../../scripts/simulate/options.ts";
 import { makeProgress } from "../../scripts/simulate/progress.ts";
 import { render, type SimulationReport, together } from "../../scripts/simulate/report.ts";
 import { runSimulation } from "../../scripts/simulate/run.ts";
-import { picture } from "../../scripts/simulate/svg.ts";
+import { simulationPicture } from "../../scripts/simulate/svg.ts";
 import { lastMoment } from "../../scripts/simulate/truth.ts";
 import { dayIn, endOfDay } from "../../src/shared/day.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -120,7 +120,7 @@ test("the report: a funnel, the looks, and the story of whoever a rule broke for
   const well = render(reportOf([]));
   expect(well).toContain("seed 9: 40 customers, 60 days, 12 s, with a pharmacy in Europe/Berlin");
   expect(well).toMatch(/came due +█{48} +40\n/);
-  expect(well).toContain("ok    never two campaigns for one cycle (36 looks)");
+  expect(well).toContain("ok    never two campaigns for one cycle (36 times)");
   const broken = render(reportOf([{
     rule: "never two campaigns for one cycle",
     day: "2027-03-14T09:30:00.000Z",
@@ -140,7 +140,7 @@ test("the report: a funnel, the looks, and the story of whoever a rule broke for
 
 test("the pictures say what the funnel says", () => {
   const caption = { title: "40 customers & their renewals", subtitle: "seed 9" };
-  const svg = picture(funnel, days, caption);
+  const svg = simulationPicture(funnel, days, caption);
   expect(svg).toContain("40 customers &amp; their renewals");
   for (const count of [40, 36, 20, 8, 25, 6, 4, 5]) expect(svg).toContain(`>${count}</text>`);
   // Whole and closed: as many elements begin as end.
@@ -164,8 +164,8 @@ test("a bar on a terminal, a line now and then elsewhere", () => {
 test("things happen in order, and what they bring about in the same stretch too", async () => {
   const seen: string[] = [];
   const agenda = makeAgenda();
-  for (const at of [5, 1, 9, 3, 3, 7]) agenda.plan(at, () => void seen.push(`${at}`));
-  agenda.plan(3, () => agenda.plan(4, () => void seen.push("brought about")));
+  for (const at of [5, 1, 9, 3, 3, 7]) agenda.at(at, () => void seen.push(`${at}`));
+  agenda.at(3, () => agenda.at(4, () => void seen.push("brought about")));
   await agenda.happen(new Date(7));
   expect(seen).toEqual(["1", "3", "3", "brought about", "5", "7"]);
   await agenda.happen(new Date(20));
@@ -201,7 +201,7 @@ test("one break of a rule a customer is told once, and enough of them end the ru
   const customer = (number: number) => ({ number, story: [] as { at: Date; what: string }[] });
   const rule = "what a customer paused stays paused";
   const add = (number: number) =>
-    breaks.add(
+    breaks.check(
       {
         ...customer(number),
         person: {

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { choosePort } from "../../scripts/stack/ports.ts";
-import { freePort } from "../../scripts/stack/postgres.ts";
+import { choosePort, freePort } from "../../scripts/stack/ports.ts";
 
 const START = fileURLToPath(new URL("../../scripts/start.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "clockwork-start-"));

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { connect } from "../../src/shared/db/database.ts";
 import { MAX_BODY_BYTES } from "../../src/shared/http/webhooks-app.ts";
-import { freePort } from "../../scripts/stack/postgres.ts";
+import { freePort } from "../../scripts/stack/ports.ts";
 import { makeWorld } from "../support/world.ts";
 import { ALL_SENDERS, appWith, expectNoCanary, rows, secretOf, send, sendBody, SENDERS } from "./support.ts";
 

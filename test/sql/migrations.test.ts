@@ -1,7 +1,8 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { dumpSchema } from "../../scripts/generate/dump.ts";
+import { withClient } from "../../scripts/stack/client.ts";
 import { pushMigrations } from "../../scripts/stack/migrate.ts";
-import { dumpSchema } from "../../scripts/schema/dump.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import type { Row } from "./support.ts";
 import {
@@ -12,7 +13,6 @@ import {
   MIGRATIONS,
   readTables,
   type Table,
-  withClient,
   WORKDIR,
 } from "./upgrade.ts";
 

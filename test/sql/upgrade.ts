@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import pg from "pg";
+import type pg from "pg";
 import { REPRESENTATIVE_ROWS } from "./representative-rows.ts";
 import type { Row } from "./support.ts";
 
@@ -19,20 +19,6 @@ export const MIGRATIONS: readonly string[] = readdirSync(FOLDER).filter((name) =
  * no version is tagged v1 (docs/decisions.md); a file after it is never edited.
  */
 export const BASE = "20261127101900_schedule_cron.sql";
-
-/** Runs work on one connection, which is closed after it: a database in use cannot be copied. */
-export async function withClient<Result>(
-  url: string,
-  work: (client: pg.Client) => Promise<Result>,
-): Promise<Result> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
 
 /** The table in which the CLI keeps what it pushed. */
 export const CLI_TABLE = `create schema supabase_migrations;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { functionsWithoutJwt, type LocalFunctions, serveFunctions } from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/postgres.ts";
+import { freePort } from "../../scripts/stack/ports.ts";
 
 const root = mkdtempSync(join(tmpdir(), "clockwork-functions-"));
 const log: string[] = [];

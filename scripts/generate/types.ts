@@ -2,16 +2,16 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeFiles } from "./generated.ts";
-import { PROJECT } from "./stack/project.ts";
-import { readKnownValues } from "./types/values.ts";
+import type { Database } from "../../src/shared/db/database.ts";
+import { PROJECT } from "../stack/project.ts";
+import { readKnownValues } from "./values.ts";
 
 const CODEGEN = join(PROJECT, "node_modules/.bin/kysely-codegen");
-const HEADER = "// Written by `npm run types` from the migrations. Never edited by hand.\n";
+const HEADER = "// Written by `npm run generate` from the migrations. Never edited by hand.\n";
 
-/** The table types that kysely-codegen reads from the database at `url`; texts with known values are unions. */
-async function generate(url: string): Promise<string> {
-  const known = await readKnownValues(url);
+/** The tables' types as kysely-codegen reads them at `url`. A text column with known values is a union. */
+export async function typesFile(url: string, db: Database): Promise<string> {
+  const known = await readKnownValues(db);
   const folder = mkdtempSync(join(tmpdir(), "clockwork-types-"));
   const file = join(folder, "types.ts");
   try {
@@ -30,9 +30,3 @@ async function generate(url: string): Promise<string> {
     rmSync(folder, { recursive: true });
   }
 }
-
-await writeFiles(
-  "npm run types",
-  "Writes src/shared/db/types.ts from the migrations.",
-  ({ url }) => ({ "src/shared/db/types.ts": () => generate(url) }),
-);

@@ -3,10 +3,10 @@ import pg from "pg";
 const names = new Map<string, string>();
 
 /**
- * A connection on which each statement is planned once. Two years are millions of statements of a few hundred kinds, and
+ * A connection that prepares each statement once. Two years are millions of statements of a few hundred kinds, and
  * planning is the larger part of most. Not for a transaction pooler, which hands connections on.
  */
-export class PlannedClient extends pg.Client {
+export class PreparedClient extends pg.Client {
   // pg declares a dozen ways to call it; Kysely uses one.
   override query(...args: unknown[]): never {
     const [text, values] = args;
@@ -17,9 +17,7 @@ export class PlannedClient extends pg.Client {
 }
 
 function nameOf(text: string): string {
-  const known = names.get(text);
-  if (known !== undefined) return known;
-  const name = `s${names.size}`;
+  const name = names.get(text) ?? `s${names.size}`;
   names.set(text, name);
   return name;
 }

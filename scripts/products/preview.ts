@@ -6,8 +6,8 @@ import { isPaused, standingOf } from "../../src/shared/subscriptions/standing.ts
 import type { StripeClient, StripePrice } from "../../src/shared/vendors/stripe/client.ts";
 import { counted, textTable } from "./table.ts";
 
-/** One item of the old price, and what would become of it. */
-export interface Planned {
+/** One subscription item of the old price. */
+interface Item {
   subscription: string;
   item: string;
   status: string;
@@ -18,24 +18,24 @@ export interface Planned {
   finding: MoveFinding | null;
 }
 
-export interface Plan {
+interface Preview {
   from: StripePrice;
   to: StripePrice;
-  subscriptions: Planned[];
+  subscriptions: Item[];
 }
 
 /**
- * Asks Stripe who has the old price and would be moved. Changes nothing.
- * @param timeZone in which the days of the next charges are told
+ * Asks Stripe for the old price's subscribers, and judges each move. Changes nothing.
+ * @param timeZone of the days of the next charges
  */
-export async function makePlan(
+export async function makePreview(
   stripe: StripeClient,
   { from, to }: { from: string; to: string },
   timeZone: string,
-): Promise<Plan> {
+): Promise<Preview> {
   const [oldPrice, newPrice] = [await stripe.getPrice(from), await stripe.getPrice(to)];
   const ofPrices = judgePrices(oldPrice, newPrice);
-  const subscriptions: Planned[] = [];
+  const subscriptions: Item[] = [];
   let cursor: string | null = null;
   do {
     const page = await stripe.listSubscriptions({ priceId: from, cursor });
@@ -63,25 +63,19 @@ export async function readMeanings(db: Database): Promise<ReadonlyMap<string, st
   return new Map(rows.map((row) => [row.finding, row.meaning]));
 }
 
-export interface PlanView {
-  from: RegisteredPrice;
-  to: RegisteredPrice;
-  /** Rows of the table at most; the counts are always of all. */
-  limit: number | null;
-}
-
-export function planText(
-  plan: Plan,
-  { from, to, limit }: PlanView,
+/** @param limit the most moves to show; the counts are always of all */
+export function previewText(
+  preview: Preview,
+  { from, to, limit }: { from: RegisteredPrice; to: RegisteredPrice; limit: number | null },
   meanings: ReadonlyMap<string, string>,
 ): string {
-  const moving = plan.subscriptions.filter(({ finding }) => finding === null);
-  const staying = plan.subscriptions.filter(({ finding }) => finding !== null);
+  const moving = preview.subscriptions.filter(({ finding }) => finding === null);
+  const staying = preview.subscriptions.filter(({ finding }) => finding !== null);
   const moved = limit === null ? moving : moving.slice(0, limit);
   const rows = [...moved, ...staying];
   const parts = [
-    `${from.product}\n  from ${priceText(plan.from, from)}\n  to   ${priceText(plan.to, to)}`,
-    differenceText(plan),
+    `${from.product}\n  from ${priceText(preview.from, from)}\n  to   ${priceText(preview.to, to)}`,
+    differenceText(preview),
     rows.length === 0 ? "Nobody has the old price at Stripe." : textTable(
       ["subscription", "status", "paused", "next billing date", "would be"],
       rows.map((one) => [
@@ -99,14 +93,14 @@ export function planText(
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-/** Each code once, how often, and its sentence. */
+/** Each code once, with its number and its sentence. */
 export function findingsText(findings: readonly string[], meanings: ReadonlyMap<string, string>): string {
   return [...Map.groupBy(findings, (finding) => finding)]
     .map(([finding, all]) => `${finding} (${all.length}): ${meanings.get(finding) ?? ""}`)
     .join("\n");
 }
 
-export function priceText(price: StripePrice, registered: Pick<RegisteredPrice, "fillsPerCharge">): string {
+function priceText(price: StripePrice, registered: RegisteredPrice): string {
   const { interval, intervalCount } = price;
   const often = interval === null
     ? "once"
@@ -118,7 +112,7 @@ export function priceText(price: StripePrice, registered: Pick<RegisteredPrice, 
   } a charge${price.active ? "" : ", archived at Stripe"}`;
 }
 
-function differenceText({ from, to }: Plan): string {
+function differenceText({ from, to }: Preview): string {
   if (from.amount === null || to.amount === null || from.currency !== to.currency) return "";
   const more = to.amount - from.amount;
   if (more === 0) return "The amount stays the same.";

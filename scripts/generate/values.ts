@@ -1,14 +1,15 @@
-import pg from "pg";
+import { sql } from "kysely";
+import type { Database } from "../../src/shared/db/database.ts";
 
-/** Text columns whose values the database knows. */
-export interface KnownValues {
+/** Text columns with values that the database knows. */
+interface KnownValues {
   /** A type for each set of values, as TypeScript. */
   types: string;
   /** By `schema.table.column`: the column's type, as a node of kysely-codegen's `--overrides`. */
   columns: Record<string, Node>;
 }
 
-/** kysely-codegen's syntax tree. A type that is given as text it parses by TypeScript's own API, which version 7 lacks. */
+/** kysely-codegen's syntax tree. It parses a type given as text by TypeScript's own API, which version 7 lacks. */
 type Node = { type: "Identifier"; name: string } | { type: "GenericExpression"; name: string; args: Node[] };
 
 interface Column {
@@ -19,7 +20,7 @@ interface Column {
 }
 
 interface Known extends Column {
-  /** The column that the set is named after: itself, or the one of the catalogue that it refers to. */
+  /** The column that names the set: itself, or the catalogue's column that it refers to. */
   named: string;
   values: string[];
 }
@@ -44,7 +45,7 @@ const CHECKED = `
   where pg_constraint.contype = 'c' and pg_class.relnamespace = any (${OURS}) and pg_attribute.atttypid = 'text'::regtype
     and pg_get_constraintdef(pg_constraint.oid, true) ~ '^CHECK \\(\\w+ = ANY \\(ARRAY\\[[^\\]]*\\]\\)\\)$'`;
 
-/** References to another table by one text column, and the columns that are referred to. */
+/** References to another table by one text column, and the columns they refer to. */
 const REFERRING = `
   select distinct ${COLUMN}, catalogue.oid::regclass::text as catalogue, target.attname as target,
     catalogue.relnamespace::regnamespace || '.' || catalogue.relname || '.' || target.attname as named
@@ -57,28 +58,22 @@ const REFERRING = `
   where pg_constraint.contype = 'f' and target.atttypid = 'text'::regtype
     and catalogue.relnamespace = any (${OURS})`;
 
-/** @param url of a database with all migrations applied whose catalogues are filled */
-export async function readKnownValues(url: string): Promise<KnownValues> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows: known } = await client.query<Known>(CHECKED);
-    const { rows: referring } = await client.query<Referring>(REFERRING);
-    for (const column of referring) {
-      const { rows } = await client.query<{ value: string }>(
-        `select ${column.target} as value from ${column.catalogue}`,
-      );
-      if (rows.length > 0) known.push({ ...column, values: rows.map(({ value }) => value) });
-    }
-    return {
-      types: [...new Set(known.map(typeOf))].sort().join("\n"),
-      columns: Object.fromEntries(
-        known.map((one) => [`${one.schema}.${one.table}.${one.column}`, columnType(one)]),
-      ),
-    };
-  } finally {
-    await client.end();
+/** @param db with all migrations applied and filled catalogues */
+export async function readKnownValues(db: Database): Promise<KnownValues> {
+  const { rows: known } = await sql.raw<Known>(CHECKED).execute(db);
+  const { rows: referring } = await sql.raw<Referring>(REFERRING).execute(db);
+  for (const column of referring) {
+    const { rows } = await sql.raw<{ value: string }>(
+      `select ${column.target} as value from ${column.catalogue}`,
+    ).execute(db);
+    if (rows.length > 0) known.push({ ...column, values: rows.map(({ value }) => value) });
   }
+  return {
+    types: [...new Set(known.map(typeOf))].sort().join("\n"),
+    columns: Object.fromEntries(
+      known.map((one) => [`${one.schema}.${one.table}.${one.column}`, columnType(one)]),
+    ),
+  };
 }
 
 function typeOf({ named, values }: Known): string {
