@@ -5,8 +5,11 @@ import type { Database } from "../../src/shared/db/database.ts";
  * The machinery's clock is Clockwork's: what pg-boss's own TestClock does for one process, this does for every
  * process on the database.
  */
-const FOLLOW_CLOCKWORKS_CLOCK =
-  `create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()'`;
+const FOLLOW_CLOCKWORKS_CLOCK = `do $$ begin
+  if (select prosrc from pg_proc where oid = 'pgboss.job_now'::regproc) is distinct from 'select clockwork.now()' then
+    create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()';
+  end if;
+end $$`;
 
 export interface Span {
   seconds?: number;

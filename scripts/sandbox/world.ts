@@ -44,6 +44,8 @@ export interface WorldOptions
   url: string;
   /** Default: now. */
   beginsAt?: Date;
+  /** Default: one made for this world, of so many `connections` of the kind `Client`. */
+  connection?: ReturnType<typeof connect>;
   connections?: number;
   Client?: Parameters<typeof connect>[2];
   steps?: readonly Step[];
@@ -57,7 +59,7 @@ const ROUNDS = 50;
 /** A world on a database that is there already. */
 export async function makeWorld(options: WorldOptions): Promise<World> {
   const { url, beginsAt, connections, Client, steps, log, takes = () => true, ...vendorOptions } = options;
-  const { db, close } = connect(url, connections, Client);
+  const { db, close } = options.connection ?? connect(url, connections, Client);
   const clock = makeClock(db, beginsAt ? beginsAt.getTime() - Date.now() : 0);
   const vendors = await startVendors({
     random: seeded(1),
