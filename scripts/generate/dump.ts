@@ -32,7 +32,7 @@ export async function dumpSchema(url: string, without: readonly string[] = []): 
 }
 
 /** All rows of those schemas, one a line, sorted. Moments and secrets that a database draws for itself are masked. */
-async function dumpRows(url: string, without: readonly string[]): Promise<string> {
+export async function dumpRows(url: string, without: readonly string[] = []): Promise<string> {
   return await readAlone(url, async (client) => {
     const { rows: tables } = await client.query<{ called: string }>(
       `select oid::regclass::text as called from pg_class

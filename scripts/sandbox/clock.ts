@@ -1,9 +1,15 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/shared/db/database.ts";
 
-/** Puts every process's pg-boss on Clockwork's clock. pg-boss's own TestClock serves one process. */
-const FOLLOW_CLOCKWORKS_CLOCK =
-  `create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()'`;
+/**
+ * Puts every process's pg-boss on Clockwork's clock. pg-boss's own TestClock serves one process. A function made anew
+ * would have every connection plan its statements again, so this one is made once a database.
+ */
+const FOLLOW_CLOCKWORKS_CLOCK = `do $$ begin
+  if (select prosrc from pg_proc where oid = 'pgboss.job_now'::regproc) is distinct from 'select clockwork.now()' then
+    create or replace function pgboss.job_now() returns timestamptz language sql stable as 'select clockwork.now()';
+  end if;
+end $$`;
 
 export interface Span {
   seconds?: number;

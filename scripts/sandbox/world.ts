@@ -20,6 +20,8 @@ export interface WorldOptions
   url: string;
   /** Default: now. */
   beginsAt?: Date;
+  /** Default: one made for this world, of so many `connections` of the kind `Client`. */
+  connection?: ReturnType<typeof connect>;
   connections?: number;
   Client?: Parameters<typeof connect>[2];
   steps?: readonly Step[];
@@ -38,7 +40,7 @@ export type World = Awaited<ReturnType<typeof makeWorld>>;
  */
 export async function makeWorld(options: WorldOptions) {
   const { url, beginsAt, connections, Client, steps, log, takes = () => true, ...vendorOptions } = options;
-  const { db, close } = connect(url, connections, Client);
+  const { db, close } = options.connection ?? connect(url, connections, Client);
   const clock = makeClock(db, beginsAt ? beginsAt.getTime() - Date.now() : 0);
   const vendors = await startVendors({
     random: seeded(1),

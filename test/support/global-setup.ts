@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import type { TestProject } from "vitest/node";
+import { makeClock } from "../../scripts/sandbox/clock.ts";
 import { drainDeps } from "../../scripts/sandbox/world.ts";
 import { withClient } from "../../scripts/stack/client.ts";
 import { prepareCluster } from "../../scripts/stack/cluster.ts";
@@ -58,6 +59,7 @@ async function makeDrainedTemplate(on: LocalPostgres, cluster: TestCluster): Pro
       `create database ${DRAINED_TEMPLATE} template ${TEMPLATE} owner postgres strategy file_copy`,
     );
     const { db, close } = connect(cluster.url + DRAINED_TEMPLATE);
+    await makeClock(db).begin();
     await drain(drainDeps({ db, env: parseEnv({}) }));
     await close();
     await closeTemplate(admin, DRAINED_TEMPLATE);

@@ -1,4 +1,4 @@
-import { inject, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import { seeded } from "../../scripts/sandbox/random.ts";
 import {
   makeWorld as makeWholeWorld,
@@ -7,6 +7,7 @@ import {
 } from "../../scripts/sandbox/world.ts";
 import type { Database } from "../../src/shared/db/database.ts";
 import { createTestDatabase } from "./database.ts";
+import { takeWarmDatabase } from "./warm.ts";
 import { DRAINED_TEMPLATE, TEMPLATE } from "./global-setup.ts";
 
 /** The whole of Clockwork in one process: a database of its own, the vendors' sandboxes over real HTTP, a clock to move. */
@@ -30,11 +31,14 @@ export async function makeWorld(
     & { seed?: number; shared?: boolean; cold?: boolean }
     & Pick<WorldOptions, "connections" | "stripeEventKinds"> = {},
 ): Promise<World> {
-  const database = await createTestDatabase(inject("cluster"), cold ? TEMPLATE : DRAINED_TEMPLATE);
+  const isWarm = !cold && options.connections === undefined;
+  const warm = isWarm ? await takeWarmDatabase() : undefined;
+  const database = warm ?? await createTestDatabase(undefined, cold ? TEMPLATE : DRAINED_TEMPLATE);
   const lines: World["lines"] = [];
   const whole = await makeWholeWorld({
     ...options,
     url: database.url,
+    ...(warm ? { connection: warm.connect() } : {}),
     random: seeded(seed),
     log: (event, fields) => void lines.push({ event, fields }),
   });
@@ -48,7 +52,7 @@ export async function makeWorld(
       if (isClosed) return;
       isClosed = true;
       await whole.close();
-      await database.drop();
+      await ("drop" in database ? database.drop() : database.giveBack());
     },
   };
   if (!shared) onTestFinished(() => world.close());

@@ -29,7 +29,7 @@ const types = {
  * Nothing here uses LISTEN, session settings or session locks, so a transaction pooler serves.
  * @param Client the class of a connection; default: pg's own
  */
-export function connect(url: string, max = 4, Client = pg.Client): { db: Database; close(): Promise<void> } {
+export function makePool(url: string, max = 4, Client = pg.Client): pg.Pool {
   const pool = new pg.Pool({
     Client,
     connectionString: url,
@@ -42,7 +42,12 @@ export function connect(url: string, max = 4, Client = pg.Client): { db: Databas
   // ones and on each that is checked out, the break itself would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => void client.on("error", () => {}));
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+  return pool;
+}
+
+/** The tables of a database, through a pool of its own. */
+export function connect(...pool: Parameters<typeof makePool>): { db: Database; close(): Promise<void> } {
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: makePool(...pool) }) });
   return { db, close: () => db.destroy() };
 }
 
