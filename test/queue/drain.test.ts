@@ -384,7 +384,7 @@ describe("when things die", () => {
 
   test("a task whose job pg-boss no longer knows is put back after an hour", async () => {
     const id = await addProbe();
-    await sql`update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() from (select set_config('clockwork.actor', 'clockwork:test', false)) as actor where id = ${id}`
+    await sql`update clockwork.tasks set status = 'QUEUED', job_id = gen_random_uuid() from (select set_config('clockwork.actor', 'clockwork:test', true)) as actor where id = ${id}`
       .execute(world.db);
     await drain(deps);
     expect((await world.task(id)).status).toBe("QUEUED");

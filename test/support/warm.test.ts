@@ -24,6 +24,7 @@ test("a database that a world gave back has the rows and the sequences of a new 
   const world = await makeWorld();
   await ORDER_STORIES[0]?.before(world);
   await world.db.deleteFrom("clockwork.nightly_work").execute();
+  await sql`set clockwork.actor = 'clockwork:test'`.execute(world.db);
   expect(await dumpRows(world.url)).not.toBe(rows);
   await world.close();
 
@@ -31,6 +32,7 @@ test("a database that a world gave back has the rows and the sequences of a new 
   expect(next.url).toBe(world.url);
   expect(await dumpRows(next.url)).toBe(rows);
   const { db, close } = next.connect();
+  expect((await sql`select clockwork.actor()`.execute(db)).rows).toEqual([{ actor: "table editor" }]);
   expect(await addTask(db, "order.make", {})).toBe(1);
   await close();
   await expect(addTask(db, "order.make", {})).rejects.toThrow();

@@ -55,6 +55,7 @@ async function makeWarmDatabase(): Promise<WarmDatabase> {
       if (!(await isInUse(admin)) && (await shapeOf(admin)) === shape) {
         const { rows: [wiped] } = await admin.query<{ rows: number }>("select pg_temp.wipe() as rows");
         deadRows += wiped?.rows ?? 0;
+        await resetSessions(pool);
         if (deadRows < MOST_DEAD_ROWS) return void free.push(warm);
       }
       await drop();
@@ -63,6 +64,13 @@ async function makeWarmDatabase(): Promise<WarmDatabase> {
     },
   };
   return warm;
+}
+
+/** A world may have set a setting for the session. */
+async function resetSessions(pool: pg.Pool): Promise<void> {
+  const all = await Promise.all(Array.from({ length: pool.totalCount }, () => pool.connect()));
+  await Promise.all(all.map((one) => one.query("reset all")));
+  for (const one of all) one.release();
 }
 
 async function isInUse(admin: pg.Client): Promise<boolean> {
