@@ -579,6 +579,13 @@ describe("GraphQL answers that are no success", () => {
     ["a code of theirs", 200, refusal("FILL_TOO_SOON"), "refused", "FILL_TOO_SOON"],
     ["words instead of a code", 200, refusal(PHOTON_CANARY), "refused", undefined],
     ["no code", 200, { errors: [{ message: PHOTON_CANARY }] }, "refused", undefined],
+    [
+      "extensions of another shape",
+      200,
+      { errors: [{ message: PHOTON_CANARY, extensions: { trace: PHOTON_CANARY } }] },
+      "unanswered",
+      "shape",
+    ],
     ["a bad query", 400, refusal("GRAPHQL_VALIDATION_FAILED"), "refused", "GRAPHQL_VALIDATION_FAILED"],
     ["a 400 without JSON", 400, "<html>", "refused", undefined],
     ["their own failure", 200, refusal("INTERNAL_SERVER_ERROR"), "unanswered", "INTERNAL_SERVER_ERROR"],

@@ -51,7 +51,7 @@ interface Run extends Window {
 /** One page of a vendor's list. */
 export interface Page {
   seen: number;
-  /** The events that may not be recorded; read in the transaction that settles the page, after the vendor was read. */
+  /** The events that are perhaps not recorded yet; read in the transaction that settles the page, after the vendor. */
   missing(trx: Trx): readonly VendorEvent[] | Promise<readonly VendorEvent[]>;
   next: Position | null;
 }

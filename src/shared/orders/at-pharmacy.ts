@@ -5,9 +5,9 @@ import { VendorError } from "../vendors/contract.ts";
 import { CREATE_ORDER, type Order, ORDER_STATES, STATE_AT_PHARMACY } from "./orders.ts";
 
 /** Photon's lists show its own writes at once; this is for a create that is still on its way when we look. */
-export const CREATE_SETTLE_SECONDS = 60;
+export const CREATE_VISIBLE_AFTER_SECONDS = 60;
 
-/** The ledger's effect of the order's create; undefined when it was never sent, or the pharmacy refused it. */
+/** The ledger's effect of the order's create; undefined where there is none, or it surely placed nothing. */
 export async function createEffectOf(ctx: StepContext, order: Order) {
   return await ctx.deps.db
     .selectFrom("clockwork.effects")
@@ -54,6 +54,7 @@ export async function cancelAtPharmacy(
       vendor: "pharmacy",
       operation: "cancel order",
       key: await nextCancelKey(ctx, pharmacyOrderId),
+      visibleAfterSeconds: 0,
       find: async () => (await isCancelled()) ? pharmacyOrderId : null,
       send: async () => {
         const answer = await pharmacy.cancelOrder(pharmacyOrderId);

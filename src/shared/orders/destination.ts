@@ -6,7 +6,7 @@ import { isWithPharmacy, type Order, STATE_AT_PHARMACY } from "./orders.ts";
 
 /**
  * Compares the address of an order at the pharmacy with the health record's, in memory. `former`: they differ, or the
- * pharmacy names none. `gone`: the order cannot be cancelled any more.
+ * pharmacy names none. `gone`: there is no order that the pharmacy could still cancel.
  * @param home the health record's address; null where it has none
  */
 export async function destinationOf(

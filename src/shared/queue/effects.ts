@@ -21,13 +21,7 @@ interface EffectKey {
 }
 
 /** One act outside with a lasting result, done once. */
-export interface Effect extends EffectKey {
-  /** How long after a send without a reply the vendor's list surely shows its result. Default: 0. */
-  visibleAfterSeconds?: number;
-  /** Searches by our reference for the result of a send without a reply. Returns the vendor's id, or null. */
-  find?: () => Promise<string | null>;
-  /** Instead of `find`, for a vendor that ignores a repeat by key: how long it remembers the key. */
-  idempotentForSeconds?: number;
+export type Effect = EffectKey & (Searched | Repeated) & {
   /** The last check before the send; it throws to prevent the send. */
   guard?: () => Promise<void>;
   /**
@@ -35,13 +29,28 @@ export interface Effect extends EffectKey {
    * A vendor that repeats its replies by idempotency key needs a new key after a refusal, and the same key until then.
    */
   send: (refusals: number) => Promise<string | null>;
+};
+
+/** A send without a reply is searched for at the vendor. */
+interface Searched {
+  /** Searches by our reference for the result. Returns the vendor's id, or null. */
+  find: () => Promise<string | null>;
+  /** The seconds after a send in which the search may miss its result. */
+  visibleAfterSeconds: number;
+}
+
+/** A send without a reply is sent again, to a vendor that ignores a repeat by key. */
+interface Repeated {
+  find?: never;
+  /** How long the vendor remembers the key. Default: not at all, so that a person must ask the vendor. */
+  idempotentForSeconds?: number;
 }
 
 interface Claim {
   id: number;
   attempt: number;
   refusals: number;
-  /** The time of an earlier send without a reply; null when nothing was sent. */
+  /** The time of an earlier send without a reply; null where none was, or it surely did nothing. */
   unansweredSince: Date | null;
 }
 
@@ -131,14 +140,14 @@ async function claimEffect(
 
 /** The vendor's id of an effect that was sent without a reply; null when it was not done, or a repeat does no harm. */
 async function findUnanswered(deps: Deps, effect: Effect, sentAt: Date): Promise<string | null> {
-  const { vendor, operation, visibleAfterSeconds = 0, idempotentForSeconds = 0 } = effect;
+  const { vendor, operation } = effect;
   if (effect.find) {
-    const visibleAt = new Date(sentAt.getTime() + visibleAfterSeconds * 1000);
+    const visibleAt = new Date(sentAt.getTime() + effect.visibleAfterSeconds * 1000);
     if (deps.clock() < visibleAt) throw new Wait(visibleAt, "EFFECT_SETTLING", { vendor, operation });
     return await effect.find();
   }
   // A person is asked. Their resend means "it was not done", which is why the row becomes REFUSED.
-  const forgottenAt = sentAt.getTime() + idempotentForSeconds * 1000;
+  const forgottenAt = sentAt.getTime() + (effect.idempotentForSeconds ?? 0) * 1000;
   if (deps.clock().getTime() >= forgottenAt) throw new Permanent("OUTCOME_UNKNOWN", { vendor, operation });
   return null;
 }

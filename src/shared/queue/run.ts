@@ -72,7 +72,10 @@ function makeContext(deps: DrainDeps, gate: VendorGate, task: TaskInfo): StepCon
     },
     steps: deps.steps,
     now: deps.clock,
-    about: (story) => void Object.assign(task, story),
+    about({ customerId = task.customerId, invoiceId = task.invoiceId }) {
+      task.customerId = customerId;
+      task.invoiceId = invoiceId;
+    },
     once: (effect) => once(deps, task.id, effect),
   };
 }

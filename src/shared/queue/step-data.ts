@@ -34,7 +34,7 @@ const checkPage = page.extend({
 });
 
 const driftPage = page.extend({
-  /** Set after the end of the vendor's list: the id in `registry.customers` behind which the customers it lacks go on. */
+  /** Set after the end of the vendor's list: customers that it lacks are compared from this `registry.customers` id on. */
   after: id.optional(),
 });
 

@@ -25,7 +25,7 @@ export interface StepContext {
   deps: Deps;
   task: TaskInfo;
   vendors: Vendors;
-  /** Every step; the completeness checks record events with it. */
+  /** Every step, to find the queue of a new task. */
   steps: StepTable;
   now(): Date;
   /** Sets the customer and the invoice of the task; its follow-ups inherit them. */

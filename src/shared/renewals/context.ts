@@ -61,7 +61,7 @@ export async function readContext(
       ...await readOtherRefills(ctx, subscriptions, customers),
     ],
     orders: await readOrders(ctx, customers),
-    // Last: a fill made meanwhile is then counted twice rather than missed.
+    // Last: a fill made meanwhile is then counted, at worst twice, and never missed.
     ...(await askHealthRecord(ctx, [...new Set(patients)])),
   };
 }

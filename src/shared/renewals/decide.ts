@@ -23,8 +23,8 @@ type Progress =
   & Pick<Renewal, "contacted_at" | "reminders">;
 
 /**
- * Days that a refill must be covered beyond its start for its renewal to close. Dates move by days with every late
- * parcel, and each reopening would be a campaign.
+ * Dates move by days with every late parcel, and each reopening would be a campaign. So a renewal closes only when its
+ * first mail is due later than this again, and a campaign stays when the due day moves by no more.
  */
 const CLOSES_DAYS_BEFORE_START = 14;
 

@@ -15,7 +15,7 @@ export function startKey(customerId: number, productId: number): string {
   return `subscription:${customerId}:${productId}`;
 }
 
-/** The ledger's effect of a start; undefined when it was never sent, or Stripe refused it. */
+/** The ledger's effect of a start; undefined where there is none, or it surely started nothing. */
 export async function startEffectOf(
   db: Database | Trx,
   customerId: number,

@@ -87,7 +87,7 @@ export function statusError(
 }
 
 function parseRetryAfter(value: string | null | undefined): number | undefined {
-  const seconds = Number(value || NaN);
+  const seconds = value ? Number(value) : NaN;
   return Number.isFinite(seconds) && seconds >= 0
     ? Math.min(Math.ceil(seconds), LONGEST_RETRY_AFTER_SECONDS)
     : undefined;

@@ -1,6 +1,6 @@
 import {
   cancelAtPharmacy,
-  CREATE_SETTLE_SECONDS,
+  CREATE_VISIBLE_AFTER_SECONDS,
   createEffectOf,
   findAtPharmacy,
 } from "../../orders/at-pharmacy.ts";
@@ -42,8 +42,9 @@ export const orderCancel = defineOwnStep("order.cancel", {
       kind: "done",
       commit: async (trx) => {
         const current = await lockOrder(trx, orderId);
-        const isOurs = !pharmacyOrderId || await claimPharmacyOrder(trx, current, pharmacyOrderId);
-        if (hasShipped(current) || !isOurs) {
+        const isClaimed = async () =>
+          pharmacyOrderId === null || await claimPharmacyOrder(trx, current, pharmacyOrderId);
+        if (hasShipped(current) || !(await isClaimed())) {
           throw new Retryable("NOT_YET_VISIBLE", { vendor: "pharmacy" });
         }
         const moved = await moveOrder(trx, current, "CANCELLED");
@@ -68,7 +69,7 @@ async function placedOrder(ctx: StepContext, order: Order): Promise<string | nul
       vendor: "pharmacy",
       operation: CREATE_ORDER,
       key: order.reference,
-      visibleAfterSeconds: CREATE_SETTLE_SECONDS,
+      visibleAfterSeconds: CREATE_VISIBLE_AFTER_SECONDS,
       find: () => findAtPharmacy(ctx, customer, order),
       guard: neverPlaced,
       send: neverPlaced,

@@ -1,4 +1,4 @@
-import { CREATE_SETTLE_SECONDS, createEffectOf, findAtPharmacy } from "../../orders/at-pharmacy.ts";
+import { CREATE_VISIBLE_AFTER_SECONDS, createEffectOf, findAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { judgePrescriptions } from "../../prescriptions/judge.ts";
 import { notDueYet } from "../../orders/fills.ts";
 import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
@@ -56,7 +56,7 @@ export const orderPlace = defineOwnStep("order.place", {
       vendor: "pharmacy",
       operation: CREATE_ORDER,
       key: order.reference,
-      visibleAfterSeconds: CREATE_SETTLE_SECONDS,
+      visibleAfterSeconds: CREATE_VISIBLE_AFTER_SECONDS,
       find: () => findAtPharmacy(ctx, customer, order),
       guard: async () => {
         placement ??= await prepare(ctx, order, customer, isForced);

@@ -19,7 +19,7 @@ import { isPaused, standingOf } from "../../subscriptions/standing.ts";
 import { VendorError } from "../../vendors/contract.ts";
 import type { StripeSubscription } from "../../vendors/stripe/client.ts";
 
-/** Stripe's reads show its own writes. A request that we gave up on may still be under way so long. */
+/** Stripe's reads show its own writes. A request without a reply may be carried out until then. */
 const VISIBLE_AFTER_SECONDS = 30;
 
 /**

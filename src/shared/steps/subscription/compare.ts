@@ -30,7 +30,7 @@ export const subscriptionCompare = defineOwnStep("subscription.compare", {
     const commit = (trx: Trx) => wakeStarts(trx, customer.id, [...begun]);
     for (const product of begun) {
       const first = others.find((one) => productsOf(one).has(product))?.id;
-      // Two from Checkout are no question.
+      // A customer who bought twice in Checkout wants both.
       if (first === undefined || !(await startEffectOf(ctx.deps.db, customer.id, product))) continue;
       const details = { customer: customer.id, product, first, second: subscriptionId };
       return { kind: "stopped", reason: reason("SUBSCRIBED_TWICE", details), commit };

@@ -26,7 +26,7 @@ import { isOfUnknownId } from "../../vendors/stripe/errors.ts";
 const STARTED_FOR_CUSTOMER = "clockwork_customer";
 const STARTED_FOR_PRODUCT = "clockwork_product";
 
-/** Stripe's list shows its own writes at once. A create may still be on its way so long after a send without a reply. */
+/** Stripe's list shows its own writes at once. A create without a reply may be carried out until then. */
 const CREATE_VISIBLE_AFTER_SECONDS = 60;
 
 type Start = DataOf<"subscription.start">;

@@ -37,8 +37,10 @@ const INTERNAL = new Set([
  */
 const SUSPECT_TOKEN_MS = 10 * 60_000;
 
-/** Absent for text that may be more than a machine code. */
-const machineCode = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/).optional().catch(undefined);
+const MACHINE_CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+/** Undefined for text that may be more than a machine code. An error with `extensions` and no code has a wrong shape. */
+const machineCode = z.unknown().refine((code) => code !== undefined)
+  .transform((code) => typeof code === "string" && MACHINE_CODE.test(code) ? code : undefined);
 
 const envelope = z.object({
   data: z.record(z.string(), z.unknown()).nullish(),

@@ -6,7 +6,7 @@ type StripeError = InstanceType<typeof Stripe.errors.StripeError>;
 
 const RESOURCE_MISSING = "resource_missing";
 
-/** True for a call that Stripe refused for an unknown id: 404, or 400 where a parameter has the id. */
+/** True where Stripe misses an object: an unknown id (404, or 400 for one in a parameter), or a payment method. */
 export function isOfUnknownId(error: unknown): boolean {
   return error instanceof VendorError && error.vendor === "stripe" && error.details.code === RESOURCE_MISSING;
 }
