@@ -6,6 +6,7 @@ import { ORDER_STATES } from "../src/shared/orders/orders.ts";
 import { DEAD_LETTER_QUEUE } from "../src/shared/queue/boss.ts";
 import { STEP_DATA } from "../src/shared/queue/step-data.ts";
 import { STEPS } from "../src/shared/steps/table.ts";
+import { circlesIn, importsAmong } from "./architecture/circles.ts";
 import { LINE_RULES, linesAgainst } from "./architecture/line-rules.ts";
 import {
   filesUnder,
@@ -186,10 +187,31 @@ describe("files", () => {
     expect(barrels.map(({ path }) => path)).toEqual([]);
   });
 
-  test("RULE: a step is a file of 300 lines at most", () => {
-    const long = sources.filter(({ path }) => path.startsWith(`${SHARED}/steps/`))
-      .filter(({ text }) => text.trimEnd().split("\n").length > 300);
+  test("RULE: a file has 300 lines at most", () => {
+    const long = handWritten.filter(({ text }) => text.trimEnd().split("\n").length > 300);
     expect(long.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("RULE: no circle between files", () => {
+    expect(circlesIn(importsAmong(handWritten))).toEqual([]);
+  });
+
+  test("a circle would be found", () => {
+    expect(circlesIn([["a", "b"], ["b", "c"], ["c", "b"], ["c", "d"]])).toEqual([["b", "c"]]);
+  });
+
+  test("RULE: another file uses what a file exports", () => {
+    const files = [...handWritten, ...filesUnder("test")];
+    const filesOf = new Map<string, number>();
+    for (const { bare } of files) {
+      for (const word of new Set(bare.match(/[\w$]+/g))) filesOf.set(word, (filesOf.get(word) ?? 0) + 1);
+    }
+    const exported = handWritten.flatMap(({ path, bare }) =>
+      [...bare.matchAll(/^export (?:async )?(?:const|function|class|interface|type) ([\w$]+)/gm)]
+        .map(([, name]) => ({ path, name: name ?? "" }))
+    );
+    expect(exported.length).toBeGreaterThan(500);
+    expect(exported.filter(({ name }) => filesOf.get(name) === 1)).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { circlesIn, importsAmong } from "./circles.ts";
+import { importsAmong } from "./circles.ts";
 import { filesUnder, ROOT } from "./sources.ts";
 
 // The order of scripts/: commands at the top, each with a folder for its own parts, and rooms that all may use.
@@ -77,12 +77,4 @@ test("RULE: every command reads its options, its signals and --help through scri
   );
   // It is started by another command, with a number.
   expect(byHand.map(({ path }) => path)).toEqual(["scripts/bench/serve-crowd.ts"]);
-});
-
-test("RULE: no circle between files of scripts", () => {
-  expect(circlesIn(importsAmong(scripts))).toEqual([]);
-});
-
-test("a circle would be found", () => {
-  expect(circlesIn([["a", "b"], ["b", "c"], ["c", "b"], ["c", "d"]])).toEqual([["b", "c"]]);
 });
