@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
@@ -22,22 +23,25 @@ export async function choosePort(
   return { port };
 }
 
-/** A TCP port of 127.0.0.1 that nobody listens on now. */
+/**
+ * A TCP port of 127.0.0.1 that nobody listens on now. It lies below the ports that systems give to outgoing connections:
+ * one of those could be in use again before the caller listens.
+ */
 export async function freePort(): Promise<number> {
-  return await tryPort(0);
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    if (await isFree(port)) return port;
+  }
 }
 
 async function isFree(port: number): Promise<boolean> {
-  return await tryPort(port).then(() => true, () => false);
-}
-
-/** Listens on a port (0: any free one) for a moment, and gives its number. Rejects when it is taken. */
-async function tryPort(port: number): Promise<number> {
   const server = createServer().listen(port, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  try {
+    await once(server, "listening");
+  } catch {
+    return false;
+  }
   server.close();
   await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
+  return true;
 }
