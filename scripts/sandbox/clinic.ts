@@ -246,7 +246,7 @@ export function productOf(price: string) {
   return product;
 }
 
-/** The day in UTC, which is the vendors' calendar. */
+/** The date at a moment as the clinic's people write it. The clinic lies in the default zone of `clockwork.settings`. */
 export function isoDay(date: Date): string {
-  return dayIn(date, "UTC");
+  return dayIn(date, "America/New_York");
 }

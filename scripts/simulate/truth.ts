@@ -1,4 +1,4 @@
-import { isoDay } from "../sandbox/clinic.ts";
+import { dayIn } from "../../src/shared/day.ts";
 import { periodEnd } from "../sandbox/stripe/periods.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS } from "./dice.ts";
@@ -127,7 +127,7 @@ export function lastMoment(text: string, timeZone: string): number {
   const key = `${text} ${timeZone}`;
   const known = ends.get(key);
   if (known !== undefined) return known;
-  const nextDay = isoDay(new Date(Date.parse(text) + DAY_MS));
+  const nextDay = dayIn(new Date(Date.parse(text) + DAY_MS), "UTC");
   const midnightBy = (offset: string) => Date.parse(`${nextDay}T00:00:00${offset}`);
   // The offset of a first guess is wrong in the hours around a change of clocks, so it is asked for twice.
   const guess = midnightBy(offsetAt(midnightBy("Z"), timeZone));
