@@ -7,7 +7,7 @@ import { countNow, frequency, NEW, OLD, openShop, register, subscriber } from ".
 
 async function runs(world: World) {
   return await world.db.selectFrom("tracker.check_runs").select(["vendor", "state", "pages", "seen"])
-    .where("work", "=", "product_count").orderBy("id").execute();
+    .where("work", "=", "product_count").orderBy("vendor", "desc").orderBy("id").execute();
 }
 
 async function counted(world: World): Promise<World> {

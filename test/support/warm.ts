@@ -110,14 +110,16 @@ async function wipeFunction(admin: pg.Client): Promise<string> {
   );
   const statements: string[] = [];
   for (const { called, columns } of tables) {
-    const all = `(select json_agg(one order by one::text)::text from ${called} as one)`;
-    const { rows: [present] } = await admin.query<{ rows: string | null }>(`select ${all} as rows`);
-    const rows = present?.rows ? `$rows$${present.rows}$rows$` : "null";
+    const sorted = `(select json_agg(one order by one::text)::text from ${called} as one)`;
+    const { rows: [present] } = await admin.query<{ sorted: string | null; stored: string | null }>(
+      `select ${sorted} as sorted, (select json_agg(one order by ctid)::text from ${called} as one) as stored`,
+    );
     statements.push(
-      `if ${all} is distinct from ${rows} then`,
+      `if ${sorted} is distinct from ${literal(present?.sorted)} then`,
       `delete from ${called}; get diagnostics n = row_count; deleted := deleted + n;`,
+      // In their order: statements without one would meet them in another.
       `insert into ${called} (${columns}) overriding system value`,
-      `select ${columns} from json_populate_recordset(null::${called}, ${rows}); end if;`,
+      `select ${columns} from json_populate_recordset(null::${called}, ${literal(present?.stored)}); end if;`,
     );
   }
   const { rows: sequences } = await admin.query<{ line: string }>(
@@ -128,4 +130,8 @@ async function wipeFunction(admin: pg.Client): Promise<string> {
     set session_replication_role = replica set search_path = pg_catalog as $wipe$
     declare deleted int := 0; n int;
     begin ${[...statements, ...sequences.map(({ line }) => line)].join("\n")} return deleted; end $wipe$`;
+}
+
+function literal(text: string | null | undefined): string {
+  return text ? `$rows$${text}$rows$` : "null";
 }
