@@ -1,3 +1,4 @@
+import { addDays } from "../../src/shared/day.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS } from "./dice.ts";
 import { respond } from "./life.ts";
@@ -9,8 +10,6 @@ import { truthOf, twinsOf } from "./truth.ts";
 const WELL_DAYS = 13;
 /** A campaign may begin so much sooner than its lead time: an early refill or an announced charge moves the dates. */
 const SOONER_DAYS = 5;
-/** The lead time counts days of the clinic's zone; the day of a change of clocks is longer by this. */
-const CLOCK_CHANGE_MS = 3_600_000;
 /** The engine does not ask about so new a subscription: its first prescription is still under way. */
 const NEW_DAYS = 4;
 /** A campaign may run so long after its end: the day of its news, and a vendor that is out for days. */
@@ -94,7 +93,8 @@ export function makeChecks(stage: Stage) {
     const truth = truthOf(stage.world, customer, refill, timeZone, "on record");
     const isKnown = refill.asked > 0 || peopleAskedAbout.has(customer) ||
       twinsOf(customer, refill).some(({ asked }) => asked > 0);
-    const mustBeAsked = truth.gapAt - lead * DAY_MS + CLOCK_CHANGE_MS <= nightAt.getTime();
+    // Days of the zone: a change of clocks makes one longer or shorter.
+    const mustBeAsked = addDays(new Date(truth.gapAt), -lead, timeZone) <= nightAt;
     const days = ((truth.gapAt - at) / DAY_MS).toFixed(1);
     breaks.check(
       customer,
