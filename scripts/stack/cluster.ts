@@ -39,13 +39,14 @@ export async function prepareCluster(
   };
 }
 
-/**
- * A copy of a database nobody is connected to, by its files: twice as fast as through the log.
- * @returns its URL
- */
+/** Makes a copy of a database that nobody is connected to, by its files: twice as fast as through the log. */
+export function copyStatement(from: string, to: string): string {
+  return `create database ${to} template ${from} owner postgres strategy file_copy`;
+}
+
+/** @returns the URL of the copy */
 export async function copyDatabase({ url }: LocalCluster, from: string, to: string): Promise<string> {
-  const copy = `create database ${to} template ${from} strategy file_copy`;
-  await withClient(url("template1"), (client) => client.query(copy));
+  await withClient(url("template1"), (client) => client.query(copyStatement(from, to)));
   return url(to);
 }
 

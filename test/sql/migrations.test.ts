@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { dumpSchema } from "../../scripts/generate/dump.ts";
 import { withClient } from "../../scripts/stack/client.ts";
+import { copyStatement } from "../../scripts/stack/cluster.ts";
 import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import type { Row } from "./support.ts";
@@ -52,9 +53,7 @@ beforeAll(async () => {
       tablesAt.set(file, await readTables(client));
     });
     if (!VERSIONS.includes(file)) continue;
-    await admin.query(
-      `create database ${atVersion(file)} template ${NAME} owner postgres strategy file_copy`,
-    );
+    await admin.query(copyStatement(NAME, atVersion(file)));
   }
   grown = await withClient(cluster.url + NAME, readTables);
 });

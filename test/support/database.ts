@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { inject } from "vitest";
 import { toughPool, withClient } from "../../scripts/stack/client.ts";
+import { copyStatement } from "../../scripts/stack/cluster.ts";
 import { TEMPLATE, type TestCluster } from "./global-setup.ts";
 
 export interface TestDatabase {
@@ -24,8 +25,7 @@ export async function createTestDatabase(
     );
   }
   const name = `test_${randomBytes(6).toString("hex")}`;
-  // Copying files is twice as fast as writing the copy to the log, and nothing here must survive a power cut.
-  await asAdmin(cluster, `create database ${name} template ${template} owner postgres strategy file_copy`);
+  await asAdmin(cluster, copyStatement(template, name));
   const url = cluster.url + name;
   const pool = toughPool(url);
   return {

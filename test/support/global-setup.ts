@@ -3,7 +3,7 @@ import type { TestProject } from "vitest/node";
 import { makeClock } from "../../scripts/sandbox/clock.ts";
 import { drainDeps } from "../../scripts/sandbox/world.ts";
 import { withClient } from "../../scripts/stack/client.ts";
-import { prepareCluster } from "../../scripts/stack/cluster.ts";
+import { copyStatement, prepareCluster } from "../../scripts/stack/cluster.ts";
 import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import { type LocalPostgres, startPostgres } from "../../scripts/stack/postgres.ts";
 import { PROJECT } from "../../scripts/stack/project.ts";
@@ -55,9 +55,7 @@ export async function makeTemplate(on: LocalPostgres, workdir: string): Promise<
 
 async function makeDrainedTemplate(on: LocalPostgres, cluster: TestCluster): Promise<void> {
   await withClient(on.superuserUrl("template1"), async (admin) => {
-    await admin.query(
-      `create database ${DRAINED_TEMPLATE} template ${TEMPLATE} owner postgres strategy file_copy`,
-    );
+    await admin.query(copyStatement(TEMPLATE, DRAINED_TEMPLATE));
     const { db, close } = connect(cluster.url + DRAINED_TEMPLATE);
     await makeClock(db).begin();
     await drain(drainDeps({ db, env: parseEnv({}) }));
