@@ -82,7 +82,8 @@ export function makeChecks(stage: Stage) {
     );
     const real = truthOf(stage.world, customer, refill, timeZone, "real");
     const { lead } = productOf(refill.priceId);
-    if (real.endsAt > at + (lead + WELL_DAYS) * DAY_MS) {
+    // A campaign goes on after a pause, in which each period that passes seems to make the refill well.
+    if (refill.wish === "refill" && real.endsAt > at + (lead + WELL_DAYS) * DAY_MS) {
       refill.asked = 0;
       refill.askedForThis = 0;
     }

@@ -130,6 +130,9 @@ describe("what is left", () => {
       "NO_FILLS_LEFT",
       "2026-03-10",
     ]);
+    // Nor beside an older prescription whose end is known.
+    const older = prescription({ id: "rx0", validUntil: "2025-12-22" });
+    expect(ends(cover([older, prescription(behind)], {}, [], 0))).toEqual(["NO_FILLS_LEFT", "2026-03-10"]);
     const ending = { lastDispensedOn: "2026-01-10", validUntil: "2026-03-08" };
     expect(ends(cover([prescription(ending)], {}, [], 9))).toEqual([
       "EXPIRES",

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { VendorError } from "../../src/shared/vendors/contract.ts";
+import { unheard } from "../checks/support.ts";
 import { addTask, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import {
@@ -265,12 +266,8 @@ test(
   },
 );
 
-test(
-  "two subscriptions of one customer for one product use its fills twice as fast, and a person is asked once",
-  {
-    timeout: 120_000,
-  },
-  async () => {
+describe("two subscriptions of one customer for one product", { timeout: 120_000 }, () => {
+  async function doubled() {
     const world = await makeWorld();
     await world.clinic.openShop();
     const who = await refiller(world, { fills: 5 });
@@ -284,6 +281,11 @@ test(
     Object.assign(second, { created: second.created - 30 * 86_400 });
     await world.drainAll();
     await live(world, 1);
+    return { world, who, alone, second };
+  }
+
+  test("use its fills twice as fast, and a person is asked once", async () => {
+    const { world, who, alone, second } = await doubled();
     const both = await explained(world, who.customerId);
     expect(both).toHaveLength(2);
     for (const one of both) expect(Number(one.covered_until)).toBeLessThan(Number(alone));
@@ -294,8 +296,20 @@ test(
     await live(world, 1);
     expect(await questions(world)).toEqual([]);
     expect(await issues(world, who.customerId)).not.toContain("two subscriptions");
-  },
-);
+  });
+
+  test("the question ends with the second one in the next night, though its end was never heard of", async () => {
+    const { world, who, second } = await doubled();
+    const [both] = await explained(world, who.customerId);
+    await unheard(world, "stripe", () => world.vendors.stripe.cancel(second.id));
+    await live(world, 1);
+    expect(await questions(world)).toEqual([]);
+    await live(world, 1);
+    expect(await issues(world, who.customerId)).not.toContain("two subscriptions");
+    const left = (await explained(world, who.customerId)).find(({ finding }) => finding !== "INACTIVE");
+    expect(Number(left?.covered_until)).toBeGreaterThan(Number(both?.covered_until));
+  });
+});
 
 test(
   "a subscription with two products is two refills, each with dates of its own",

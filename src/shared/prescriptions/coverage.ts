@@ -104,8 +104,9 @@ export function coverageOf(
   const kinds = prescriptions.map((one) => ({ id: one.id, kind: standingOf(one, now, timeZone).kind }));
   const unreadable = kinds.find(({ kind }) => kind === "unreadable");
   if (unreadable) return { kind: "unclear", prescriptionId: unreadable.id, what: "its drug" };
+  // The end of one whose last fill is not on record yet is unknown: it ended after all others.
   const [spent] = judged.filter((one) => one.kind === "spent")
-    .sort((a, b) => (endedOn(b)?.getTime() ?? 0) - (endedOn(a)?.getTime() ?? 0));
+    .sort((a, b) => endedAt(b) - endedAt(a));
   if (!spent) {
     const isWrong = forProduct.length === 0 && kinds.some(({ kind }) => kind !== "no order");
     return { kind: "none", why: isWrong ? "WRONG_PRODUCT" : "NO_PRESCRIPTION" };
@@ -117,6 +118,10 @@ export function coverageOf(
 
 function endedOn({ cause, expiresOn, runsOutOn }: Spent): Date | null {
   return cause === "EXPIRED" ? expiresOn : runsOutOn;
+}
+
+function endedAt(spent: Spent): number {
+  return endedOn(spent)?.getTime() ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** Null: nothing is to be given under it. */

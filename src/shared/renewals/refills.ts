@@ -102,7 +102,18 @@ export async function askAboutRefills(
     const ids = open.filter((one) => one.reasonCode !== why?.code).map(({ id }) => id);
     await wakeTasks(trx, { ids });
   }
+  await wakeTwins(trx, looks);
   await addNow(trx, ctx, questions);
+}
+
+/** A refill has ended: whether its customer still pays twice for its product is asked about another refill. */
+async function wakeTwins(trx: Trx, looks: readonly Look[]): Promise<void> {
+  const ended = looks.flatMap(({ finding, customerId }) =>
+    finding === "INACTIVE" && customerId ? customerId : []
+  );
+  for (const customerId of new Set(ended)) {
+    await wakeTasks(trx, { step: "renewal.check", customerId, reasonCode: "REFILL_TWICE" });
+  }
 }
 
 /** The question to a person about a refill; null when there is none. */

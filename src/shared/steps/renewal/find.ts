@@ -2,7 +2,7 @@ import { countPage, startRun } from "../../checks/runs.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import { askAboutRefills, endMissingItems, recordLooks } from "../../renewals/refills.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
-import { missedSince } from "../../renewals/finder.ts";
+import { checkMissed, missedSince } from "../../renewals/finder.ts";
 import { openRenewals } from "../../renewals/renewals.ts";
 import { resumeWhatIsCovered } from "../../renewals/pauses.ts";
 
@@ -20,7 +20,7 @@ export const renewalFind = defineOwnStep("renewal.find", {
     const looks = await lookAtRefills(ctx, entries);
     const missed = next === null
       ? await missedSince(ctx.deps.db, beganAt, looks.map((look) => look.subscriptionId))
-      : [];
+      : null;
     return {
       kind: "done",
       commit: async (trx) => {
@@ -34,7 +34,7 @@ export const renewalFind = defineOwnStep("renewal.find", {
         const page = data.page ?? 0;
         // False: the page was counted before, or another run took over and goes through the rest.
         if (!(await countPage(trx, runId, page, { seen: looks.length }, next === null))) return followUps;
-        followUps.push(...missed);
+        if (missed) followUps.push(...await checkMissed(trx, missed));
         if (next !== null) {
           const run = { night: data.night, began_at: beganAt.toISOString(), run_id: runId };
           followUps.push({ step: "renewal.find", data: { ...run, page: page + 1, cursor: next } });
