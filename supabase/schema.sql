@@ -77,6 +77,32 @@ comment on column clockwork.nightly_work.at is 'The hour in the pharmacy''s time
 comment on column clockwork.nightly_work.is_on is 'Untick this cell to skip the work from the next night on.';
 comment on column clockwork.nightly_work.what is 'The work, in plain words.';
 
+create table clockwork.reason_choices (
+  code text not null,
+  position smallint not null,
+  answer text not null,
+  label text not null,
+  status clockwork.task_status not null,
+  data jsonb not null default '{}'::jsonb,
+  needs text,
+  constraint reason_choices_pkey PRIMARY KEY (code, answer),
+  constraint choices_of_a_reason_have_an_order UNIQUE (code, "position"),
+  constraint reason_choices_code_fkey FOREIGN KEY (code) REFERENCES clockwork.reasons(code),
+  constraint a_choice_runs_the_task_or_ends_it CHECK (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'CANCELLED'::clockwork.task_status])),
+  constraint an_answer_is_in_lower_snake_case CHECK (answer ~ '^[a-z]+(_[a-z]+)*$'::text),
+  constraint data_is_an_object CHECK (jsonb_typeof(data) = 'object'::text)
+);
+alter table clockwork.reason_choices enable row level security;
+CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.reason_choices FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('People answer with these words.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.reason_choices FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('People answer with these words.');
+comment on table clockwork.reason_choices is 'The answers that a person may give to a task in MANUAL_INTERVENTION, by its reason.';
+comment on column clockwork.reason_choices.position is 'The place of the choice among those of its reason.';
+comment on column clockwork.reason_choices.answer is 'The word that a person puts into clockwork.tasks.answer.';
+comment on column clockwork.reason_choices.label is 'The meaning of the answer, in plain words.';
+comment on column clockwork.reason_choices.status is 'The status that the answer sets: PENDING runs the task, CANCELLED ends it.';
+comment on column clockwork.reason_choices.data is 'The attributes that the answer adds to the task''s data.';
+comment on column clockwork.reason_choices.needs is 'An attribute of data that a person must fill in before this answer.';
+
 create table clockwork.reasons (
   code text not null,
   sentence text not null,
@@ -193,6 +219,7 @@ create table clockwork.tasks (
   created_at timestamp with time zone not null default clockwork.now(),
   updated_at timestamp with time zone not null default clockwork.now(),
   done_at timestamp with time zone,
+  answer text,
   constraint tasks_pkey PRIMARY KEY (id),
   constraint tasks_step_key_is_unique UNIQUE (step, key),
   constraint tasks_caused_by_fkey FOREIGN KEY (caused_by) REFERENCES clockwork.tasks(id),
@@ -200,12 +227,14 @@ create table clockwork.tasks (
   constraint tasks_reason_code_fkey FOREIGN KEY (reason_code) REFERENCES clockwork.reasons(code),
   constraint tasks_vendor_fkey FOREIGN KEY (vendor) REFERENCES clockwork.vendors(vendor),
   constraint a_stopped_task_says_why CHECK ((status <> ALL (ARRAY['MANUAL_INTERVENTION'::clockwork.task_status, 'PARKED'::clockwork.task_status])) OR reason IS NOT NULL AND reason_code IS NOT NULL),
+  constraint an_open_question_has_no_answer CHECK (status <> 'MANUAL_INTERVENTION'::clockwork.task_status OR answer IS NULL),
   constraint data_is_an_object CHECK (jsonb_typeof(data) = 'object'::text),
   constraint only_a_done_task_has_done_at CHECK ((status = 'DONE'::clockwork.task_status) = (done_at IS NOT NULL)),
   constraint only_a_queued_task_has_a_job CHECK ((status = 'QUEUED'::clockwork.task_status) = (job_id IS NOT NULL))
 );
 alter table clockwork.tasks enable row level security;
 CREATE INDEX tasks_by_customer ON clockwork.tasks USING btree (((data ->> 'customer_id'::text)), step) WHERE (((data ->> 'customer_id'::text) IS NOT NULL) AND (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status, 'CANCELLED'::clockwork.task_status])));
+CREATE INDEX tasks_by_facts ON clockwork.tasks USING btree (((data ->> 'facts'::text)), step) WHERE ((data ->> 'facts'::text) IS NOT NULL);
 CREATE INDEX tasks_by_first_prescription ON clockwork.tasks USING btree (((data ->> 'customer_id'::text)), step) WHERE (step = ANY (ARRAY['subscription.look'::text, 'subscription.start'::text]));
 CREATE INDEX tasks_by_key ON clockwork.tasks USING btree (((data ->> 'key'::text)), step) WHERE (((data ->> 'key'::text) IS NOT NULL) AND (status = ANY (ARRAY['PENDING'::clockwork.task_status, 'QUEUED'::clockwork.task_status, 'MANUAL_INTERVENTION'::clockwork.task_status, 'CANCELLED'::clockwork.task_status])));
 CREATE INDEX tasks_by_move ON clockwork.tasks USING btree (((data ->> 'move_id'::text)), step) WHERE ((data ->> 'move_id'::text) IS NOT NULL);
@@ -228,7 +257,7 @@ CREATE TRIGGER guard_task BEFORE UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE 
 CREATE TRIGGER record_task_change AFTER UPDATE ON clockwork.tasks FOR EACH ROW EXECUTE FUNCTION clockwork.record_task_change();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON clockwork.tasks FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To cancel a task, set its status to CANCELLED.');
-comment on table clockwork.tasks is 'All work. To run a task again, set status to PENDING. To cancel it, set status to CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
+comment on table clockwork.tasks is 'All work. To answer a stopped task, set answer. To run a task again, set status to PENDING. To cancel it, set status to CANCELLED. data may be edited while status is MANUAL_INTERVENTION.';
 comment on column clockwork.tasks.id is 'The number of the task, to say on the phone.';
 comment on column clockwork.tasks.status is 'PENDING: waits to be run. QUEUED: is being run or retried. DONE. MANUAL_INTERVENTION: needs a person, see reason. PARKED: has no step. CANCELLED.';
 comment on column clockwork.tasks.step is 'The step that runs: one for an event (stripe.invoice.paid), or one of ours (order.place).';
@@ -244,6 +273,7 @@ comment on column clockwork.tasks.caused_by is 'The task that asked for this one
 comment on column clockwork.tasks.reason_code is 'The code of the reason (clockwork.reasons).';
 comment on column clockwork.tasks.job_id is 'The pg-boss job that runs it now.';
 comment on column clockwork.tasks.done_at is 'When the work was done.';
+comment on column clockwork.tasks.answer is 'A person''s choice of those in ops.manual_intervention. Set it while status is MANUAL_INTERVENTION: status and data follow.';
 
 create table clockwork.vendors (
   vendor text not null,
@@ -324,6 +354,51 @@ end
 $function$;
 comment on function clockwork.call_function(text) is 'Calls an edge function with the cron secret. Raises when Vault lacks the URL or the secret.';
 
+CREATE OR REPLACE FUNCTION clockwork.choose(was clockwork.tasks, task clockwork.tasks)
+ RETURNS clockwork.tasks
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  choice clockwork.reason_choices;
+  choices text;
+begin
+  task.answer := nullif(regexp_replace(lower(btrim(task.answer, E' \t\r\n')), '\s+', '_', 'g'), '');
+  if task.answer is not distinct from was.answer then
+    return task;
+  end if;
+  if was.status <> 'MANUAL_INTERVENTION' then
+    raise exception 'answer of task % can be set only while status is MANUAL_INTERVENTION. It is %.', was.id, was.status
+      using errcode = 'check_violation';
+  end if;
+
+  select * into choice
+  from clockwork.reason_choices
+  where reason_choices.code = was.reason_code and reason_choices.answer = task.answer;
+  if not found then
+    select string_agg(format('%s (%s)', reason_choices.answer, reason_choices.label), ', ' order by reason_choices.position)
+    into choices
+    from clockwork.reason_choices where reason_choices.code = was.reason_code;
+    raise exception 'Task % has no choice %. Its choices: %.', was.id, task.answer, coalesce(choices, 'none')
+      using errcode = 'check_violation';
+  end if;
+  if task.status not in (was.status, choice.status) then
+    raise exception 'The answer % sets status of task % to %, so it cannot be set to % as well.',
+      choice.answer, was.id, choice.status, task.status
+      using errcode = 'check_violation';
+  end if;
+  if choice.needs is not null and coalesce(task.data ->> choice.needs, '') = '' then
+    raise exception 'Fill in % in data of task %, then set answer to %.', choice.needs, was.id, choice.answer
+      using errcode = 'check_violation';
+  end if;
+  task.status := choice.status;
+  task.data := task.data || choice.data;
+  return task;
+end
+$function$;
+comment on function clockwork.choose(clockwork.tasks,clockwork.tasks) is 'The task with the status and the data of its new answer. An answer that is none of its choices is refused.';
+
 CREATE OR REPLACE FUNCTION clockwork.clean_cron_log()
  RETURNS bigint
  LANGUAGE sql
@@ -382,6 +457,10 @@ declare
   is_person boolean := clockwork.actor() not like 'clockwork:%';
   allowed text;
 begin
+  if new.answer is distinct from old.answer then
+    new := clockwork.choose(old, new);
+  end if;
+
   if old.status <> new.status and not exists (
     select from clockwork.task_moves
     where task_moves.from_status = old.status and task_moves.to_status = new.status
@@ -412,7 +491,7 @@ begin
        (old.id, old.step, old.key, old.vendor, old.caused_by, old.customer_id, old.invoice_id, old.reason, old.reason_code,
         old.attempts, old.job_id, old.created_at, old.updated_at, old.done_at)
     then
-      raise exception 'Only status, data and run_after of task % can be edited. The machinery keeps the rest.', old.id
+      raise exception 'Only answer, status, data and run_after of task % can be edited. The machinery keeps the rest.', old.id
         using errcode = 'check_violation';
     end if;
     if new.status <> old.status then
@@ -427,6 +506,11 @@ begin
     new.run_after := clockwork.now();
     new.reason := null;
     new.reason_code := null;
+  end if;
+
+  -- An answer is the record of a choice until the task asks again, or its end is taken back.
+  if new.status <> old.status and (new.status = 'MANUAL_INTERVENTION' or old.status = 'CANCELLED') then
+    new.answer := null;
   end if;
 
   new.updated_at := clockwork.now();
@@ -818,23 +902,39 @@ comment on column ops.drift.likely_cause is 'The likely cause, by the record.';
 comment on column ops.drift.task_id is 'The task that asks a person about it, if there is one.';
 comment on column ops.drift.run_id is 'The last run of ops.checks that found it.';
 
-create view ops.manual_intervention with (security_invoker=on) as -- task_id bigint, reason text, repair text, already_done_outside text, on_resend text, age interval, customer text, step text, data jsonb, attempts integer, customer_id bigint, invoice_id text, reason_code text
+create view ops.manual_intervention with (security_invoker=on) as -- task_id bigint, reason text, repair text, choices text, customer text, product text, already_done_outside text, on_resend text, age interval, step text, data jsonb, attempts integer, customer_id bigint, invoice_id text, reason_code text
  SELECT tasks.id AS task_id,
     tasks.reason,
     reasons.repair,
+    choices.choices,
+    customers.email AS customer,
+    products.name AS product,
     COALESCE(done_outside.what, 'nothing'::text) AS already_done_outside,
     reasons.on_resend,
     clockwork.now() - stopped.since AS age,
-    customers.email AS customer,
     tasks.step,
     tasks.data,
     tasks.attempts,
-    tasks.customer_id,
+    customers.id AS customer_id,
     tasks.invoice_id,
     tasks.reason_code
    FROM clockwork.tasks
      JOIN clockwork.reasons ON reasons.code = tasks.reason_code
-     LEFT JOIN registry.customers ON customers.id = tasks.customer_id
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN tasks.step ~~ 'order.%'::text THEN "substring"(tasks.data ->> 'order_id'::text, '^\d{1,18}$'::text)::bigint
+                    ELSE NULL::bigint
+                END AS order_id,
+            "substring"(tasks.data ->> 'renewal_id'::text, '^\d{1,18}$'::text)::bigint AS renewal_id,
+            "substring"(tasks.data ->> 'customer_id'::text, '^\d{1,18}$'::text)::bigint AS customer_id,
+            "substring"(tasks.data ->> 'product_id'::text, '^\d{1,18}$'::text)::bigint AS product_id) named
+     LEFT JOIN tracker.orders ON orders.id = named.order_id
+     LEFT JOIN tracker.renewals ON renewals.id = named.renewal_id
+     LEFT JOIN registry.customers ON customers.id = COALESCE(tasks.customer_id, orders.customer_id, renewals.customer_id, named.customer_id)
+     LEFT JOIN registry.products ON products.id = COALESCE(orders.product_id, renewals.product_id, named.product_id)
+     CROSS JOIN LATERAL ( SELECT string_agg((reason_choices.answer || ': '::text) || reason_choices.label, ' / '::text ORDER BY reason_choices."position") AS choices
+           FROM clockwork.reason_choices
+          WHERE reason_choices.code = tasks.reason_code) choices
      CROSS JOIN LATERAL ( SELECT COALESCE(max(task_history.changed_at), tasks.created_at) AS since
            FROM clockwork.task_history
           WHERE task_history.task_id = tasks.id AND task_history.to_status = 'MANUAL_INTERVENTION'::clockwork.task_status AND task_history.from_status <> 'MANUAL_INTERVENTION'::clockwork.task_status) stopped
@@ -848,7 +948,10 @@ create view ops.manual_intervention with (security_invoker=on) as -- task_id big
           WHERE effects.state <> 'REFUSED'::text AND (doers.id = tasks.id OR doers.invoice_id = tasks.invoice_id)) done_outside
   WHERE tasks.status = 'MANUAL_INTERVENTION'::clockwork.task_status
   ORDER BY stopped.since;
-comment on view ops.manual_intervention is 'Tasks that need a person, oldest first. Make the repair, then set the task''s status in clockwork.tasks.';
+comment on view ops.manual_intervention is 'Tasks that need a person, oldest first. Make the repair, then set the task''s answer in clockwork.tasks to one of its choices.';
+comment on column ops.manual_intervention.choices is 'The answers that the task takes, each with its meaning.';
+comment on column ops.manual_intervention.customer is 'The email of the customer whom the task is about.';
+comment on column ops.manual_intervention.product is 'The product that the task is about.';
 comment on column ops.manual_intervention.already_done_outside is 'The effects at vendors so far in this story. None of them is done twice.';
 comment on column ops.manual_intervention.on_resend is 'The result of setting the task''s status to PENDING.';
 comment on column ops.manual_intervention.age is 'The time since the task stopped.';
@@ -1272,7 +1375,7 @@ create view ops.timeline with (security_invoker=on) as -- at timestamp with time
                 CASE
                     WHEN task_history.from_status = task_history.to_status THEN 'edited '::text || (( SELECT string_agg(edited.key, ', '::text) AS string_agg
                        FROM jsonb_object_keys(task_history.after) edited(key)))
-                    ELSE format('from %s to %s'::text, task_history.from_status, task_history.to_status)
+                    ELSE COALESCE(('answered '::text || (task_history.after ->> 'answer'::text)) || ', '::text, ''::text) || format('from %s to %s'::text, task_history.from_status, task_history.to_status)
                 END) AS format,
             tasks.id,
             NULL::bigint,
@@ -2735,113 +2838,234 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"step":"product.count_stripe","vendor":"stripe","at":"03:30:00","is_on":true,"what":"Counts the subscriptions that use each Stripe price."}
 -- {"step":"renewal.find","vendor":"stripe","at":"02:00:00","is_on":true,"what":"Looks at every active refill for the end of its cover."}
 
+-- rows of clockwork.reason_choices
+-- {"code":"ADDRESS_CHANGED","position":1,"answer":"new_address","label":"replace the order with one to the address in the health record","status":"PENDING","data":{},"needs":null}
+-- {"code":"ADDRESS_CHANGED","position":2,"answer":"former_address","label":"let the parcel go to the former address","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"ADDRESS_INCOMPLETE","position":1,"answer":"new_address","label":"replace the order with one to the address in the health record","status":"PENDING","data":{},"needs":null}
+-- {"code":"ADDRESS_INCOMPLETE","position":2,"answer":"former_address","label":"let the parcel go to the former address","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"ALREADY_MERGED","position":1,"answer":"end","label":"that is right","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"ALREADY_MERGED","position":2,"answer":"try_again","label":"check the two customers again","status":"PENDING","data":{},"needs":null}
+-- {"code":"ALREADY_SHIPPED","position":1,"answer":"end","label":"it is resolved with the customer","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"BILLING_NOT_PAUSED","position":1,"answer":"try_again","label":"pause billing if the subscription bills this product alone","status":"PENDING","data":{},"needs":null}
+-- {"code":"BILLING_NOT_PAUSED","position":2,"answer":"end","label":"it is resolved at Stripe","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"CARD_DECLINED","position":1,"answer":"try_again","label":"try the charge once more","status":"PENDING","data":{},"needs":null}
+-- {"code":"CARD_DECLINED","position":2,"answer":"do_not_start","label":"the customer does not want the product","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"CHARGE_NOT_FOUND","position":1,"answer":"try_again","label":"read the charge at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"CRM_EMAIL_MISSING","position":1,"answer":"try_again","label":"read the CRM again","status":"PENDING","data":{},"needs":null}
+-- {"code":"CRM_PERSON_UNKNOWN","position":1,"answer":"try_again","label":"read the owner again, then write","status":"PENDING","data":{},"needs":null}
+-- {"code":"CRM_PERSON_UNREACHABLE","position":1,"answer":"try_again","label":"the CRM has an email or a phone now","status":"PENDING","data":{},"needs":null}
+-- {"code":"CRM_PERSON_UNREACHABLE","position":2,"answer":"end","label":"the customer was reached in another way","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"CUSTOMERS_ARE_ONE","position":1,"answer":"merge","label":"merge the first customer into the second","status":"PENDING","data":{},"needs":null}
+-- {"code":"CUSTOMERS_ARE_ONE","position":2,"answer":"keep_apart","label":"they are two persons","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","position":1,"answer":"replace_key","label":"it replaces the other key of the customer in customer_id","status":"PENDING","data":{"replace": true},"needs":"customer_id"}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","position":2,"answer":"link","label":"it belongs to somebody else, whose number is in customer_id","status":"PENDING","data":{"replace": false},"needs":"customer_id"}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","position":3,"answer":"new_customer","label":"make a new customer","status":"PENDING","data":{"customer_id": null},"needs":null}
+-- {"code":"CUSTOMER_NOT_THERE","position":1,"answer":"try_again","label":"search for the customer again","status":"PENDING","data":{},"needs":null}
+-- {"code":"DRAIN_DIED","position":1,"answer":"try_again","label":"run the step again","status":"PENDING","data":{},"needs":null}
+-- {"code":"DRIFTS_AGAIN","position":1,"answer":"try_again","label":"compare them again","status":"PENDING","data":{},"needs":null}
+-- {"code":"DUPLICATE_SHIPPED","position":1,"answer":"end","label":"the customer and the pharmacy know","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"EMAIL_IS_NO_PROOF","position":1,"answer":"link","label":"link it to the customer whose number is in customer_id","status":"PENDING","data":{},"needs":"customer_id"}
+-- {"code":"EMAIL_IS_NO_PROOF","position":2,"answer":"new_customer","label":"make a new customer","status":"PENDING","data":{"customer_id": null},"needs":null}
+-- {"code":"ENDPOINT_SILENT","position":1,"answer":"try_again","label":"check whether most messages have come since","status":"PENDING","data":{},"needs":null}
+-- {"code":"EVENTS_OUT_OF_REACH","position":1,"answer":"read_invoices","label":"make the orders of the invoices paid in that time","status":"PENDING","data":{},"needs":null}
+-- {"code":"EVENTS_OUT_OF_REACH","position":2,"answer":"end","label":"all of those invoices are resolved","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"FIRST_CHARGE_OPEN","position":1,"answer":"try_again","label":"read the subscription again","status":"PENDING","data":{},"needs":null}
+-- {"code":"HEALTH_PATIENT_UNANSWERED","position":1,"answer":"try_again","label":"read the patient in the health record again","status":"PENDING","data":{},"needs":null}
+-- {"code":"HEALTH_PATIENT_UNKNOWN","position":1,"answer":"try_again","label":"read the patient in the health record again","status":"PENDING","data":{},"needs":null}
+-- {"code":"INTERNAL_ERROR","position":1,"answer":"try_again","label":"run the step again","status":"PENDING","data":{},"needs":null}
+-- {"code":"INVALID_DATA","position":1,"answer":"try_again","label":"run it with the corrected data","status":"PENDING","data":{},"needs":null}
+-- {"code":"INVOICE_NOT_FOUND","position":1,"answer":"try_again","label":"read the invoice at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"KEY_AND_REFERENCE_DIFFER","position":1,"answer":"end","label":"it is resolved, and the same is not asked again","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"KEY_CAME_BACK","position":1,"answer":"link","label":"link it to the customer whose number is in customer_id","status":"PENDING","data":{},"needs":"customer_id"}
+-- {"code":"KEY_CAME_BACK","position":2,"answer":"leave","label":"leave it a former key","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"KEY_IS_ANOTHERS","position":1,"answer":"leave","label":"the key is in the right row","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"KEY_IS_ANOTHERS","position":2,"answer":"try_again","label":"the key was put into the right row","status":"PENDING","data":{},"needs":null}
+-- {"code":"KEY_RETIRED_IN_USE","position":1,"answer":"try_again","label":"read the registry and the last count again","status":"PENDING","data":{},"needs":null}
+-- {"code":"KEY_RETIRED_IN_USE","position":2,"answer":"leave","label":"leave it as it is; paid fills still ship","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"KEY_UNREGISTERED","position":1,"answer":"try_again","label":"the key is in registry.product_keys now","status":"PENDING","data":{},"needs":null}
+-- {"code":"KEY_UNREGISTERED","position":2,"answer":"not_ours","label":"it is nothing that the company ships, and is not asked about again","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"LOGIN_CHANGE_REFUSED","position":1,"answer":"try_again","label":"compare the login with the CRM again","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_CONFIRMATION_OFF","position":1,"answer":"try_again","label":"have Supabase Auth ask the customer","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_EMAILS_SWAPPED","position":1,"answer":"try_again","label":"check whether one of the logins has changed","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_EMAIL_TAKEN","position":1,"answer":"try_again","label":"check whether the email is free","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_NEEDS_CUSTOMER","position":1,"answer":"try_again","label":"compare the login with the CRM again","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_NOT_CONFIRMED","position":1,"answer":"try_again","label":"compare the login with the CRM again","status":"PENDING","data":{},"needs":null}
+-- {"code":"LOGIN_UNKNOWN","position":1,"answer":"try_again","label":"read the login again","status":"PENDING","data":{},"needs":null}
+-- {"code":"MERGE_KEYS_DIFFER","position":1,"answer":"try_again","label":"one of the two keys is gone now","status":"PENDING","data":{},"needs":null}
+-- {"code":"MERGE_KEYS_DIFFER","position":2,"answer":"give_up_pharmacy","label":"give up the first customer's key at the pharmacy","status":"PENDING","data":{"give_up": ["pharmacy"]},"needs":null}
+-- {"code":"MERGE_KEYS_DIFFER","position":3,"answer":"give_up_crm","label":"give up the first customer's keys at the pharmacy and in the CRM","status":"PENDING","data":{"give_up": ["pharmacy", "crm"]},"needs":null}
+-- {"code":"MERGE_KEYS_DIFFER","position":4,"answer":"give_up_login","label":"give up the first customer's keys at the pharmacy and in the CRM, and the login","status":"PENDING","data":{"give_up": ["pharmacy", "crm", "login"]},"needs":null}
+-- {"code":"MERGE_RENEWALS_COLLIDE","position":1,"answer":"try_again","label":"merge the two, now that one of the renewals is cancelled","status":"PENDING","data":{},"needs":null}
+-- {"code":"MISSING_CUSTOMER_KEY","position":1,"answer":"try_again","label":"read the key again","status":"PENDING","data":{},"needs":null}
+-- {"code":"MOVE_CHANGED_BILLING","position":1,"answer":"try_again","label":"it was corrected at Stripe: read the subscription again","status":"PENDING","data":{},"needs":null}
+-- {"code":"MOVE_CHANGED_BILLING","position":2,"answer":"end","label":"the customer or a colleague changed it","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"NIGHT_UNFINISHED","position":1,"answer":"end","label":"the work has ended in a night since","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"NIGHT_UNFINISHED","position":2,"answer":"try_again","label":"do the work anew, now","status":"PENDING","data":{},"needs":null}
+-- {"code":"NOT_THE_FIRST_PRESCRIPTION","position":1,"answer":"start","label":"start the subscription and charge for it","status":"PENDING","data":{"despite_earlier": true},"needs":null}
+-- {"code":"NOT_THE_FIRST_PRESCRIPTION","position":2,"answer":"do_not_start","label":"the customer does not want the product","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"NOT_YET_VISIBLE","position":1,"answer":"try_again","label":"read the vendor again","status":"PENDING","data":{},"needs":null}
+-- {"code":"NOT_YET_VISIBLE","position":2,"answer":"end","label":"there is nothing to the message","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"NO_PAYMENT_METHOD","position":1,"answer":"try_again","label":"start the subscription now","status":"PENDING","data":{},"needs":null}
+-- {"code":"NO_PAYMENT_METHOD","position":2,"answer":"do_not_start","label":"the customer does not want the product","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"NO_SHIPPING_ADDRESS","position":1,"answer":"try_again","label":"read the address again","status":"PENDING","data":{},"needs":null}
+-- {"code":"ORDER_ALREADY_REPLACED","position":1,"answer":"end","label":"the replacement is enough","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"ORDER_ALREADY_REPLACED","position":2,"answer":"try_again","label":"replace the order whose number is in order_id","status":"PENDING","data":{},"needs":null}
+-- {"code":"ORDER_NOT_FOUND","position":1,"answer":"try_again","label":"search for the order again","status":"PENDING","data":{},"needs":null}
+-- {"code":"ORDER_STILL_LIVE","position":1,"answer":"lost","label":"the parcel is lost: replace the order","status":"PENDING","data":{"lost": true},"needs":null}
+-- {"code":"ORDER_STILL_LIVE","position":2,"answer":"try_again","label":"the order has ended: replace it","status":"PENDING","data":{},"needs":null}
+-- {"code":"OUTCOME_UNKNOWN","position":1,"answer":"not_done","label":"it was not done: do it again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PARCEL_RETURNED","position":1,"answer":"send_again","label":"place a replacement order, once","status":"PENDING","data":{},"needs":null}
+-- {"code":"PARCEL_RETURNED","position":2,"answer":"give_back","label":"it was refunded at Stripe, and nothing is sent","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PARTIAL_REFUND","position":1,"answer":"ship","label":"let the order ship","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PARTIAL_REFUND","position":2,"answer":"call_off","label":"cancel the order at the pharmacy","status":"PENDING","data":{},"needs":null}
+-- {"code":"PATIENT_MERGE_UNCLEAR","position":1,"answer":"try_again","label":"read the patient in the health record again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PATIENT_MERGE_UNCLEAR","position":2,"answer":"end","label":"the patient was corrected","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PATIENT_OF_NOBODY","position":1,"answer":"link","label":"link it to the customer whose number is in customer_id","status":"PENDING","data":{},"needs":"customer_id"}
+-- {"code":"PATIENT_OF_NOBODY","position":2,"answer":"new_customer","label":"make a new customer","status":"PENDING","data":{"customer_id": null},"needs":null}
+-- {"code":"PATIENT_OF_NOBODY","position":3,"answer":"not_ours","label":"it is no customer of ours, and is not asked about again","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PHARMACY_CANCELLED","position":1,"answer":"send_again","label":"place a replacement order, once","status":"PENDING","data":{},"needs":null}
+-- {"code":"PHARMACY_CANCELLED","position":2,"answer":"give_back","label":"it was refunded at Stripe, and nothing is sent","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PHARMACY_FAILED","position":1,"answer":"send_again","label":"place a replacement order, once","status":"PENDING","data":{},"needs":null}
+-- {"code":"PHARMACY_FAILED","position":2,"answer":"give_back","label":"it was refunded at Stripe, and nothing is sent","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PHARMACY_NEEDS_ATTENTION","position":1,"answer":"try_again","label":"read the pharmacy order again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","position":1,"answer":"try_again","label":"its code is in registry.product_keys now","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","position":2,"answer":"not_ours","label":"the company does not sell it, and is not asked again","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"PRESCRIPTION_UNCLEAR","position":1,"answer":"try_again","label":"check the prescriptions again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRICE_NOT_SOLD","position":1,"answer":"try_again","label":"the price is active again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRODUCT_HAS_NO_CODE","position":1,"answer":"try_again","label":"check the prescriptions again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRODUCT_NOT_SOLD","position":1,"answer":"try_again","label":"the product is active again","status":"PENDING","data":{},"needs":null}
+-- {"code":"PRODUCT_NOT_SOLD","position":2,"answer":"do_not_start","label":"another product is prescribed","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"REFERENCES_DIFFER","position":1,"answer":"link","label":"link it to the customer whose number is in customer_id","status":"PENDING","data":{},"needs":"customer_id"}
+-- {"code":"REFERENCES_DIFFER","position":2,"answer":"new_customer","label":"make a new customer","status":"PENDING","data":{"customer_id": null},"needs":null}
+-- {"code":"REFERENCE_LEADS_NOWHERE","position":1,"answer":"link","label":"link it to the customer whose number is in customer_id","status":"PENDING","data":{},"needs":"customer_id"}
+-- {"code":"REFERENCE_LEADS_NOWHERE","position":2,"answer":"new_customer","label":"make a new customer","status":"PENDING","data":{"customer_id": null},"needs":null}
+-- {"code":"REFILL_DATES_UNKNOWN","position":1,"answer":"try_again","label":"read the prescription again","status":"PENDING","data":{},"needs":null}
+-- {"code":"REFILL_TWICE","position":1,"answer":"try_again","label":"read the subscriptions again","status":"PENDING","data":{},"needs":null}
+-- {"code":"REFILL_UNCLEAR","position":1,"answer":"try_again","label":"read the subscription again","status":"PENDING","data":{},"needs":null}
+-- {"code":"REFILL_WITHOUT_PRESCRIPTION","position":1,"answer":"try_again","label":"read the prescriptions again","status":"PENDING","data":{},"needs":null}
+-- {"code":"RENEWAL_LAPSED","position":1,"answer":"try_again","label":"check again whether it was renewed","status":"PENDING","data":{},"needs":null}
+-- {"code":"SHIPPED_AFTER_CANCEL","position":1,"answer":"end","label":"the customer and the pharmacy know","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"STRIPE_CUSTOMER_UNKNOWN","position":1,"answer":"try_again","label":"read the customer at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"SUBSCRIBED_TWICE","position":1,"answer":"try_again","label":"one of the two is cancelled: check again","status":"PENDING","data":{},"needs":null}
+-- {"code":"SUBSCRIPTION_NOT_ACTIVE","position":1,"answer":"ship","label":"ship it all the same","status":"PENDING","data":{"ship_despite_subscription": true},"needs":null}
+-- {"code":"SUBSCRIPTION_NOT_ACTIVE","position":2,"answer":"try_again","label":"read the payment and the subscription at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","position":1,"answer":"try_again","label":"read the subscription at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"UNKNOWN_CUSTOMER","position":1,"answer":"try_again","label":"search for the customer again","status":"PENDING","data":{},"needs":null}
+-- {"code":"UNKNOWN_ORDER","position":1,"answer":"try_again","label":"search for the order again","status":"PENDING","data":{},"needs":null}
+-- {"code":"UNKNOWN_PRODUCT","position":1,"answer":"try_again","label":"search for the product again","status":"PENDING","data":{},"needs":null}
+-- {"code":"UNKNOWN_STEP","position":1,"answer":"end","label":"the name was mistyped","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"UNKNOWN_STEP","position":2,"answer":"try_again","label":"the step exists now","status":"PENDING","data":{},"needs":null}
+-- {"code":"UNREADABLE_EVENT","position":1,"answer":"end","label":"nothing more is to be done","status":"CANCELLED","data":{},"needs":null}
+-- {"code":"VENDOR_REFUSED","position":1,"answer":"try_again","label":"send the request again","status":"PENDING","data":{},"needs":null}
+-- {"code":"VENDOR_UNANSWERED","position":1,"answer":"try_again","label":"check at the vendor whether it was done, and do it if not","status":"PENDING","data":{},"needs":null}
+
 -- rows of clockwork.reasons
--- {"code":"ADDRESS_CHANGED","sentence":"The address of customer {customer} changed after order {order} was placed. The pharmacy would still send the parcel to the former address.","repair":"To replace the order with one to the address in the health record, set status to PENDING. If the parcel may go to the former address, set status to CANCELLED.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
--- {"code":"ADDRESS_INCOMPLETE","sentence":"The address of customer {customer} in the health record is no longer complete. The pharmacy would send order {order} to the former address.","repair":"Have the address completed in the health record, then set status to PENDING. If the parcel may go to the former address, set status to CANCELLED.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
--- {"code":"ALREADY_MERGED","sentence":"Customer {from} was already merged into customer {into}.","repair":"If that is right, there is nothing to do.","on_resend":"Checks the two customers again."}
--- {"code":"ALREADY_SHIPPED","sentence":"Order {order} should be cancelled ({cause}), but it has already shipped.","repair":"Decide with the customer, then set status to CANCELLED.","on_resend":"Reads the order again. A shipped parcel cannot be called back."}
--- {"code":"BILLING_NOT_PAUSED","sentence":"Subscription {subscription} has lapsed without a prescription. It bills other products too, so billing was not paused.","repair":"At Stripe, take the product out of the subscription or refund it. Then set status to CANCELLED.","on_resend":"Reads the subscription again, and pauses billing if it bills this product alone."}
--- {"code":"CARD_DECLINED","sentence":"The first charge for product {product} of customer {customer} was declined (code {code}). No subscription was made and nothing was charged.","repair":"Ask the customer for another card. The charge is then tried again by itself. After a call to the bank, set status to PENDING. If the customer does not want the product, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and tries the charge once more."}
+-- {"code":"ADDRESS_CHANGED","sentence":"The address of customer {customer} changed after order {order} was placed. The pharmacy would still send the parcel to the former address.","repair":"To replace the order with one to the address in the health record, set answer to new_address. If the parcel may go to the former address, set answer to former_address.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
+-- {"code":"ADDRESS_INCOMPLETE","sentence":"The address of customer {customer} in the health record is no longer complete. The pharmacy would send order {order} to the former address.","repair":"Have the address completed in the health record, then set answer to new_address. If the parcel may go to the former address, set answer to former_address.","on_resend":"Compares the addresses again. If they differ, cancels the order at the pharmacy and replaces it, once."}
+-- {"code":"ALREADY_MERGED","sentence":"Customer {from} was already merged into customer {into}.","repair":"If that is right, set answer to end. If not, correct the numbers in data and set answer to try_again.","on_resend":"Checks the two customers again."}
+-- {"code":"ALREADY_SHIPPED","sentence":"Order {order} should be cancelled ({cause}), but it has already shipped.","repair":"Decide with the customer, then set answer to end.","on_resend":"Reads the order again. A shipped parcel cannot be called back."}
+-- {"code":"BILLING_NOT_PAUSED","sentence":"Subscription {subscription} has lapsed without a prescription. It bills other products too, so billing was not paused.","repair":"At Stripe, take the product out of the subscription or refund it. Then set answer to end. To have billing paused after all, set answer to try_again.","on_resend":"Reads the subscription again, and pauses billing if it bills this product alone."}
+-- {"code":"CARD_DECLINED","sentence":"The first charge for product {product} of customer {customer} was declined (code {code}). No subscription was made and nothing was charged.","repair":"Ask the customer for another card. The charge is then tried again by itself. After a call to the bank, set answer to try_again. If the customer does not want the product, set answer to do_not_start.","on_resend":"Reads Stripe and the prescription again, and tries the charge once more."}
 -- {"code":"CHANGE_UNDER_WAY","sentence":"The event of this change may still be on its way, so the values are compared again later.","repair":"Nothing to do.","on_resend":"Compares the values now."}
 -- {"code":"CHARGE_DISPUTED","sentence":"The charge is disputed, so nothing is shipped for it.","repair":"Nothing to do. If the dispute is won, set status to PENDING.","on_resend":"Reads the charge at Stripe again. Ships only if the dispute is over."}
--- {"code":"CHARGE_NOT_FOUND","sentence":"Stripe does not know the charge {charge}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Reads the charge at Stripe again."}
+-- {"code":"CHARGE_NOT_FOUND","sentence":"Stripe does not know the charge {charge}.","repair":"Check that the webhook and the API key belong to the same Stripe account. Then set answer to try_again.","on_resend":"Reads the charge at Stripe again."}
 -- {"code":"CHARGE_REFUNDED","sentence":"The charge was refunded, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Reads the charge at Stripe again. Ships only if the refund is gone."}
 -- {"code":"CHECK_OVERTAKEN","sentence":"A later check went on from the end of the last complete one. This page of an earlier check is not needed.","repair":"Nothing to do.","on_resend":"Checks whether the earlier check is still under way."}
--- {"code":"CRM_EMAIL_MISSING","sentence":"The CRM has no email for customer {customer}, who has one elsewhere.","repair":"Put the person's email into the CRM. That runs this again by itself.","on_resend":"Reads the CRM again. An empty email is never copied anywhere."}
--- {"code":"CRM_PERSON_UNKNOWN","sentence":"The CRM has no person {person} (customer {customer}).","repair":"Correct crm_person_id in registry.customers, or have the person made in the CRM. Then set status to PENDING.","on_resend":"Reads the owner again, then writes."}
--- {"code":"CRM_PERSON_UNREACHABLE","sentence":"The CRM has no email and no phone of person {person}, so it cannot reach customer {customer}.","repair":"Have an email or a phone put into the CRM, then set status to PENDING. Or reach the customer in another way, and set status to CANCELLED.","on_resend":"Reads the person in the CRM again, then tells the CRM."}
--- {"code":"CUSTOMERS_ARE_ONE","sentence":"The health record says that customers {from} and {into} are one person ({old} was replaced by {new}).","repair":"If that is right, set status to PENDING. If not, have the health record corrected and set status to CANCELLED.","on_resend":"Merges the first customer into the second, with every key, order and renewal."}
--- {"code":"CUSTOMER_HAS_ANOTHER_KEY","sentence":"{what} leads to customer {customer}, who has another key in that system: {other}.","repair":"If it replaces the other key, put the customer's number into customer_id in data and add \"replace\": true. If it belongs to somebody else, put their number there. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id, if that customer has no other key or data says to replace it. A null customer_id makes a new customer."}
--- {"code":"CUSTOMER_NOT_THERE","sentence":"The registry has no customer {customer}.","repair":"Correct the number in data, then set status to PENDING.","on_resend":"Searches for the customer again."}
+-- {"code":"CRM_EMAIL_MISSING","sentence":"The CRM has no email for customer {customer}, who has one elsewhere.","repair":"Put the person's email into the CRM. That runs this again by itself. To run it now, set answer to try_again.","on_resend":"Reads the CRM again. An empty email is never copied anywhere."}
+-- {"code":"CRM_PERSON_UNKNOWN","sentence":"The CRM has no person {person} (customer {customer}).","repair":"Correct crm_person_id in registry.customers, or have the person made in the CRM. Then set answer to try_again.","on_resend":"Reads the owner again, then writes."}
+-- {"code":"CRM_PERSON_UNREACHABLE","sentence":"The CRM has no email and no phone of person {person}, so it cannot reach customer {customer}.","repair":"Have an email or a phone put into the CRM, then set answer to try_again. Or reach the customer in another way, and set answer to end.","on_resend":"Reads the person in the CRM again, then tells the CRM."}
+-- {"code":"CUSTOMERS_ARE_ONE","sentence":"The health record says that customers {from} and {into} are one person ({old} was replaced by {new}).","repair":"If that is right, set answer to merge. If not, have the health record corrected and set answer to keep_apart.","on_resend":"Merges the first customer into the second, with every key, order and renewal."}
+-- {"code":"CUSTOMER_HAS_ANOTHER_KEY","sentence":"{what} leads to customer {customer}, who has another key in that system: {other}.","repair":"If it replaces the other key, put the customer's number into customer_id in data and set answer to replace_key. If it belongs to somebody else, put their number there and set answer to link. To make a new customer, set answer to new_customer.","on_resend":"Links the key to customer_id, if that customer has no other key or data says to replace it. A null customer_id makes a new customer."}
+-- {"code":"CUSTOMER_NOT_THERE","sentence":"The registry has no customer {customer}.","repair":"Correct the number in data, then set answer to try_again.","on_resend":"Searches for the customer again."}
 -- {"code":"CUSTOMER_ON_HOLD","sentence":"The customer paused the subscription, so nothing is sent.","repair":"Nothing to do. The mails go on when the customer resumes.","on_resend":"Reads the subscription at Stripe now."}
--- {"code":"DRAIN_DIED","sentence":"The work was cut off on its last try.","repair":"Set status to PENDING. If it happens again, ask engineering.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
--- {"code":"DRIFTS_AGAIN","sentence":"{attribute} of customer {customer} differed from {owner} in {mirror} {times} times within {days} days. Likely cause: {cause}.","repair":"Find out which program or person writes to the mirror, or why events do not come (ops.vendors, ops.drift). The mirror is repaired every night meanwhile. Then set status to PENDING.","on_resend":"Compares them again. If they agree, this is done. If not, the mirror is repaired and this stays."}
--- {"code":"DUPLICATE_SHIPPED","sentence":"The pharmacy shipped a second order {pharmacy_order} for order {order}.","repair":"Inform the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Reads the second order again."}
+-- {"code":"DRAIN_DIED","sentence":"The work was cut off on its last try.","repair":"Set answer to try_again. If it happens again, ask engineering.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
+-- {"code":"DRIFTS_AGAIN","sentence":"{attribute} of customer {customer} differed from {owner} in {mirror} {times} times within {days} days. Likely cause: {cause}.","repair":"Find out which program or person writes to the mirror, or why events do not come (ops.vendors, ops.drift). The mirror is repaired every night meanwhile. Then set answer to try_again.","on_resend":"Compares them again. If they agree, this is done. If not, the mirror is repaired and this stays."}
+-- {"code":"DUPLICATE_SHIPPED","sentence":"The pharmacy shipped a second order {pharmacy_order} for order {order}.","repair":"Inform the customer and the pharmacy, then set answer to end.","on_resend":"Reads the second order again."}
 -- {"code":"EFFECT_HELD","sentence":"Another run is doing this right now: {operation}.","repair":"Nothing to do.","on_resend":"Checks whether it was done."}
 -- {"code":"EFFECT_SETTLING","sentence":"{vendor} did not say whether it was done: {operation}. Clockwork checks again after a moment.","repair":"Nothing to do.","on_resend":"Checks at the vendor whether it was done."}
--- {"code":"EMAIL_IS_NO_PROOF","sentence":"{what} is in no row of registry.customers. Its email is that of customer {customers}. That proves nothing, because families share one.","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
--- {"code":"ENDPOINT_SILENT","sentence":"{missing} of {total} messages of {vendor} ({kind}) never reached us. The nightly check found and recorded them.","repair":"Open the webhook endpoint in the vendor's dashboard. Check that it is switched on, subscribed to these messages, and has the right address. Check that its signing secret is the one of our environment. This closes by itself after a night in which most messages came.","on_resend":"Checks whether most messages have come since."}
--- {"code":"EVENTS_OUT_OF_REACH","sentence":"Clockwork did not hear of the events at Stripe between {from} and {until}. Stripe lists only its last {days} days.","repair":"Search Stripe's dashboard for refunds and disputes of that time. Act on them there and with the customers. To have the paid invoices read, set status to PENDING. If all of them are resolved, set status to CANCELLED.","on_resend":"Reads the invoices paid in that time. Each invoice that is new to Clockwork becomes an order, unless its money was given back. Refund beforehand each invoice that needs no order any more."}
+-- {"code":"EMAIL_IS_NO_PROOF","sentence":"{what} is in no row of registry.customers. Its email is that of customer {customers}. That proves nothing, because families share one.","repair":"Find out which customer it belongs to. Put that number into customer_id in data, then set answer to link. To make a new customer, set answer to new_customer.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"ENDPOINT_SILENT","sentence":"{missing} of {total} messages of {vendor} ({kind}) never reached us. The nightly check found and recorded them.","repair":"Open the webhook endpoint in the vendor's dashboard. Check that it is switched on, subscribed to these messages, and has the right address. Check that its signing secret is the one of our environment. This closes by itself after a night in which most messages came. To check now, set answer to try_again.","on_resend":"Checks whether most messages have come since."}
+-- {"code":"EVENTS_OUT_OF_REACH","sentence":"Clockwork did not hear of the events at Stripe between {from} and {until}. Stripe lists only its last {days} days.","repair":"Search Stripe's dashboard for refunds and disputes of that time. Act on them there and with the customers. To have the paid invoices read, set answer to read_invoices. If all of them are resolved, set answer to end.","on_resend":"Reads the invoices paid in that time. Each invoice that is new to Clockwork becomes an order, unless its money was given back. Refund beforehand each invoice that needs no order any more."}
 -- {"code":"FACT_IS_PAST","sentence":"The order has gone beyond {fact}, so the CRM is told the later fact instead.","repair":"Nothing to do.","on_resend":"Reads the order again."}
 -- {"code":"FACT_IS_TOO_OLD","sentence":"The CRM was not told {fact}, because it is over 72 hours old. The CRM starts nothing for so old an event.","repair":"If the customer should know, inform them in another way.","on_resend":"Checks its age again. The CRM is not told."}
--- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}. Its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set status to PENDING.","on_resend":"Reads the subscription again. No other one is started."}
--- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record replies about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record. If that fails too, ask its vendor. This closes by itself when a reply comes.","on_resend":"Reads the patient in the health record again."}
--- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set status to PENDING.","on_resend":"Reads the patient in the health record again."}
--- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set status to PENDING.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
--- {"code":"INVALID_DATA","sentence":"The data of this task does not fit its step: {problem}.","repair":"Correct data, then set status to PENDING.","on_resend":"Runs the step with the corrected data."}
--- {"code":"INVOICE_NOT_FOUND","sentence":"Stripe does not know the invoice {invoice}.","repair":"Check that the webhook and the API key belong to the same Stripe account.","on_resend":"Reads the invoice at Stripe again."}
+-- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}. Its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set answer to try_again.","on_resend":"Reads the subscription again. No other one is started."}
+-- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record replies about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record. If that fails too, ask its vendor. This closes by itself when a reply comes. To read it now, set answer to try_again.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set answer to try_again.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set answer to try_again.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
+-- {"code":"INVALID_DATA","sentence":"The data of this task does not fit its step: {problem}.","repair":"Correct data, then set answer to try_again.","on_resend":"Runs the step with the corrected data."}
+-- {"code":"INVOICE_NOT_FOUND","sentence":"Stripe does not know the invoice {invoice}.","repair":"Check that the webhook and the API key belong to the same Stripe account. Then set answer to try_again.","on_resend":"Reads the invoice at Stripe again."}
 -- {"code":"INVOICE_NOT_PAID","sentence":"The invoice {invoice} is {status} at Stripe, so nothing is shipped for it.","repair":"Nothing to do.","on_resend":"Reads the invoice at Stripe again."}
--- {"code":"KEY_AND_REFERENCE_DIFFER","sentence":"{what} is in the row of customer {customer}, but names customer {other}.","repair":"If they are one person, add a task with the step customer.merge. If the key is in the wrong row, put it into the right row of registry.customers. Then set status to CANCELLED.","on_resend":"Does nothing while the key is in a row."}
--- {"code":"KEY_CAME_BACK","sentence":"{what} is in use again. It is a former key of customer {customer} ({why}).","repair":"If it belongs to that customer again, put the number into customer_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Links the key to customer_id. A former key never makes a new customer."}
--- {"code":"KEY_IS_ANOTHERS","sentence":"{what} belongs to customer {customer}.","repair":"If that is right, set status to CANCELLED. If it is in the wrong row, put it into the right row of registry.customers, then set status to PENDING.","on_resend":"Checks again which customer has the key."}
+-- {"code":"KEY_AND_REFERENCE_DIFFER","sentence":"{what} is in the row of customer {customer}, but names customer {other}.","repair":"If they are one person, add a task with the step customer.merge. If the key is in the wrong row, put it into the right row of registry.customers. Then set answer to end.","on_resend":"Does nothing while the key is in a row."}
+-- {"code":"KEY_CAME_BACK","sentence":"{what} is in use again. It is a former key of customer {customer} ({why}).","repair":"If it belongs to that customer again, put the number into customer_id in data and set answer to link. Otherwise set answer to leave.","on_resend":"Links the key to customer_id. A former key never makes a new customer."}
+-- {"code":"KEY_IS_ANOTHERS","sentence":"{what} belongs to customer {customer}.","repair":"If that is right, set answer to leave. If it is in the wrong row, put it into the right row of registry.customers, then set answer to try_again.","on_resend":"Checks again which customer has the key."}
 -- {"code":"KEY_IS_GONE","sentence":"{what} no longer exists, so it belongs to nobody.","repair":"Nothing to do.","on_resend":"Checks again whether it exists."}
--- {"code":"KEY_RETIRED_IN_USE","sentence":"The {system} {key} is retired, but was still in use {used} times at the last count.","repair":"For a Stripe price, run npm run product:retire with it and the price that replaces it. For a treatment, have new prescriptions written under the new one. Then set status to PENDING. To leave it as it is, set status to CANCELLED. Paid fills still ship.","on_resend":"Reads the registry and the last count again."}
--- {"code":"KEY_UNREGISTERED","sentence":"No product has the {system} {key}, which was in use {used} times at the last count.","repair":"Add it to registry.product_keys, then set status to PENDING. If it is nothing that the company ships, set status to CANCELLED. It is then not asked about again.","on_resend":"Reads the registry and the last count again."}
--- {"code":"LOGIN_CHANGE_REFUSED","sentence":"Supabase Auth did not ask customer {customer} to confirm the login's new email (code {code}).","repair":"Open the user in the Supabase dashboard (Authentication) and resolve it there. Or ask the customer to change the email in the app. Then set status to PENDING.","on_resend":"Compares the login with the CRM again. If they still differ, has Supabase Auth ask the customer."}
--- {"code":"LOGIN_CONFIRMATION_OFF","sentence":"Supabase Auth takes a new email without a confirmation by mail, so no login's email is changed.","repair":"In the Supabase dashboard, turn on \"Confirm email\" (Authentication, Providers, Email). Then set status to PENDING.","on_resend":"Reads the setting again, then has Supabase Auth ask the customer."}
--- {"code":"LOGIN_EMAILS_SWAPPED","sentence":"The logins of customers {customer} and {other} each wait for the other's email. Further logins may be between them. Supabase Auth can change none of them first.","repair":"Agree with one of the customers on another address for the time being. Put it into the CRM, and have the customer confirm it. The other logins then change by themselves. After that, put the right address back into the CRM.","on_resend":"Checks whether one of the logins has changed."}
+-- {"code":"KEY_RETIRED_IN_USE","sentence":"The {system} {key} is retired, but was still in use {used} times at the last count.","repair":"For a Stripe price, run npm run product:retire with it and the price that replaces it. For a treatment, have new prescriptions written under the new one. Then set answer to try_again. To leave it as it is, set answer to leave. Paid fills still ship.","on_resend":"Reads the registry and the last count again."}
+-- {"code":"KEY_UNREGISTERED","sentence":"No product has the {system} {key}, which was in use {used} times at the last count.","repair":"Add it to registry.product_keys, then set answer to try_again. If it is nothing that the company ships, set answer to not_ours. It is then not asked about again.","on_resend":"Reads the registry and the last count again."}
+-- {"code":"LOGIN_CHANGE_REFUSED","sentence":"Supabase Auth did not ask customer {customer} to confirm the login's new email (code {code}).","repair":"Open the user in the Supabase dashboard (Authentication) and resolve it there. Or ask the customer to change the email in the app. Then set answer to try_again.","on_resend":"Compares the login with the CRM again. If they still differ, has Supabase Auth ask the customer."}
+-- {"code":"LOGIN_CONFIRMATION_OFF","sentence":"Supabase Auth takes a new email without a confirmation by mail, so no login's email is changed.","repair":"In the Supabase dashboard, turn on \"Confirm email\" (Authentication, Providers, Email). Then set answer to try_again.","on_resend":"Reads the setting again, then has Supabase Auth ask the customer."}
+-- {"code":"LOGIN_EMAILS_SWAPPED","sentence":"The logins of customers {customer} and {other} each wait for the other's email. Further logins may be between them. Supabase Auth can change none of them first.","repair":"Agree with one of the customers on another address for the time being. Put it into the CRM, and have the customer confirm it. The other logins then change by themselves. After that, put the right address back into the CRM. To look now, set answer to try_again.","on_resend":"Checks whether one of the logins has changed."}
 -- {"code":"LOGIN_EMAIL_NOT_FREE","sentence":"The new email of customer {customer} still belongs to another login (customer: {other}). The change waits until that login has its own new email.","repair":"Nothing to do. The other customer was asked to confirm.","on_resend":"Checks whether the email is free."}
--- {"code":"LOGIN_EMAIL_TAKEN","sentence":"The email that the CRM gives customer {customer} belongs to another login (customer: {other}).","repair":"Find out which of the two customers the address belongs to, and correct the email in the CRM. That runs this again by itself. If the other login belongs to nobody, delete it in the Supabase dashboard (Authentication) and set status to PENDING.","on_resend":"Checks whether the email is free."}
+-- {"code":"LOGIN_EMAIL_TAKEN","sentence":"The email that the CRM gives customer {customer} belongs to another login (customer: {other}).","repair":"Find out which of the two customers the address belongs to, and correct the email in the CRM. That runs this again by itself. If the other login belongs to nobody, delete it in the Supabase dashboard (Authentication) and set answer to try_again.","on_resend":"Checks whether the email is free."}
 -- {"code":"LOGIN_MAIL_LIMIT","sentence":"Supabase Auth sends no more mails for now. It asks the customer to confirm the login's new email a little later.","repair":"Usually nothing. If it lasts, raise the limit of emails in the Supabase dashboard (Authentication, Rate Limits).","on_resend":"Has Supabase Auth ask the customer now."}
--- {"code":"LOGIN_NEEDS_CUSTOMER","sentence":"A second factor protects the login of customer {customer}, so only they can change its email.","repair":"Ask the customer to sign in and to change the login's email to the one in the CRM. Then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
--- {"code":"LOGIN_NOT_CONFIRMED","sentence":"Supabase Auth asked customer {customer} {times} times by mail to confirm the login's new email. Nobody confirmed it.","repair":"Ask the customer whether the email in the CRM is right. If it is wrong, correct it in the CRM. That runs this again by itself. If it is right, have the customer change the login's email in the app, then set status to PENDING.","on_resend":"Compares the login with the CRM again."}
--- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers. If the login was deleted, empty that cell. Then set status to PENDING.","on_resend":"Reads the login again."}
--- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} both have a key in {system}: {one} and {other}.","repair":"For Stripe or the health record, merge or delete one of the two there. For the pharmacy, crm or login, give up the first customer's key: add \"give_up\": [\"pharmacy\"] (or crm, login) to data. Then set status to PENDING.","on_resend":"Reads the owners again, and merges the two if nothing prevents it."}
--- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"In tracker.renewals, set state of one of them to CANCELLED. Then set status of this task to PENDING.","on_resend":"Merges the two if nothing prevents it."}
--- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set status to PENDING.","on_resend":"Reads the key again, then goes on."}
--- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}. Afterwards this was not as before: {what}.","repair":"Read the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set status to CANCELLED. Otherwise correct it at Stripe and inform engineering.","on_resend":"Reads the subscription again. It is not moved a second time."}
--- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not ended.","repair":"Find its task in ops.waiting. Find in ops.vendors a vendor that is paused or fails. The work goes on by itself, and each night begins anew. Once it has ended in one night, set status to CANCELLED.","on_resend":"Does the work anew, now."}
+-- {"code":"LOGIN_NEEDS_CUSTOMER","sentence":"A second factor protects the login of customer {customer}, so only they can change its email.","repair":"Ask the customer to sign in and to change the login's email to the one in the CRM. Then set answer to try_again.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_NOT_CONFIRMED","sentence":"Supabase Auth asked customer {customer} {times} times by mail to confirm the login's new email. Nobody confirmed it.","repair":"Ask the customer whether the email in the CRM is right. If it is wrong, correct it in the CRM. That runs this again by itself. If it is right, have the customer change the login's email in the app, then set answer to try_again.","on_resend":"Compares the login with the CRM again."}
+-- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers. If the login was deleted, empty that cell. Then set answer to try_again.","on_resend":"Reads the login again."}
+-- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} both have a key in {system}: {one} and {other}.","repair":"For Stripe or the health record, merge or delete one of the two there, then set answer to try_again. For the others, give up the first customer's key: set answer to give_up_pharmacy, give_up_crm or give_up_login.","on_resend":"Reads the owners again, and merges the two if nothing prevents it."}
+-- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"In tracker.renewals, set state of one of them to CANCELLED. Then set answer of this task to try_again.","on_resend":"Merges the two if nothing prevents it."}
+-- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set answer to try_again.","on_resend":"Reads the key again, then goes on."}
+-- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}. Afterwards this was not as before: {what}.","repair":"Read the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set answer to end. Otherwise correct it at Stripe, inform engineering, and set answer to try_again.","on_resend":"Reads the subscription again. It is not moved a second time."}
+-- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not ended.","repair":"Find its task in ops.waiting. Find in ops.vendors a vendor that is paused or fails. The work goes on by itself, and each night begins anew. Once it has ended in one night, set answer to end. To begin now, set answer to try_again.","on_resend":"Does the work anew, now."}
 -- {"code":"NOT_DUE_YET","sentence":"This order waits until {day}, the day of its fill.","repair":"Nothing to do.","on_resend":"Checks whether that day has come."}
 -- {"code":"NOT_OURS","sentence":"Clockwork did not make the pharmacy order {order}.","repair":"Nothing to do.","on_resend":"Reads the pharmacy order again."}
--- {"code":"NOT_THE_FIRST_PRESCRIPTION","sentence":"Customer {customer} has a valid prescription {prescription} for product {product}, but never had a subscription for it. None was started, because {why}.","repair":"Ask the customer. To start the subscription and charge for it, set status to PENDING. To leave it, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
--- {"code":"NOT_YET_VISIBLE","sentence":"{vendor} does not yet show the change that its own message reports.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the change in the vendor's own dashboard, then set status to PENDING. If there is nothing to it, set status to CANCELLED.","on_resend":"Reads the vendor again."}
--- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one. The subscription is then started by itself. To try now, set status to PENDING. If the customer does not want the product, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
--- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set status to PENDING.","on_resend":"Reads the address again, then goes on."}
+-- {"code":"NOT_THE_FIRST_PRESCRIPTION","sentence":"Customer {customer} has a valid prescription {prescription} for product {product}, but never had a subscription for it. None was started, because {why}.","repair":"Ask the customer. To start the subscription and charge for it, set answer to start. Otherwise set answer to do_not_start.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NOT_YET_VISIBLE","sentence":"{vendor} does not yet show the change that its own message reports.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the change in the vendor's own dashboard, then set answer to try_again. If there is nothing to it, set answer to end.","on_resend":"Reads the vendor again."}
+-- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one. The subscription is then started by itself. To try now, set answer to try_again. If the customer does not want the product, set answer to do_not_start.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
+-- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set answer to try_again.","on_resend":"Reads the address again, then goes on."}
 -- {"code":"NO_VALID_PRESCRIPTION","sentence":"The customer has no valid prescription for this product: {why}. The order waits.","repair":"Have a prescription written. The order then goes on by itself.","on_resend":"Checks the prescriptions now."}
--- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was already replaced by order {replacement}.","repair":"If that parcel is lost too, put the replacement's number into order_id in data and set status to PENDING. Otherwise set status to CANCELLED.","on_resend":"Reads the order again."}
+-- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was already replaced by order {replacement}.","repair":"If that parcel is lost too, put the replacement's number into order_id in data and set answer to try_again. Otherwise set answer to end.","on_resend":"Reads the order again."}
 -- {"code":"ORDER_CALLED_OFF","sentence":"Order {order} was cancelled before it was placed, because {why}.","repair":"Nothing to do. If it should ship after all (a won dispute), add a task with the step order.replace and {\"order_id\": <its number>} as data.","on_resend":"Reads the order again. It stays cancelled."}
--- {"code":"ORDER_NOT_FOUND","sentence":"The table tracker.orders has no order {order}.","repair":"Correct order_id in data, then set status to PENDING.","on_resend":"Searches for the order again."}
--- {"code":"ORDER_STILL_LIVE","sentence":"Order {order} is {state}, so it is not replaced.","repair":"Wait until the order has ended. If the parcel is lost, add \"lost\": true to data and set status to PENDING.","on_resend":"Reads the order again."}
--- {"code":"OUTCOME_UNKNOWN","sentence":"{vendor} never said whether it was done, and cannot be asked: {operation}.","repair":"Search for it in the vendor's dashboard. If it was not done, set status to PENDING.","on_resend":"Does it again."}
--- {"code":"PARCEL_RETURNED","sentence":"The parcel of order {order} came back.","repair":"Check the address with the customer. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
--- {"code":"PARTIAL_REFUND","sentence":"Part of the charge was refunded. Stripe does not name the invoice line.","repair":"To cancel this order, set status to PENDING. To let it ship, set status to CANCELLED.","on_resend":"Cancels this order at the pharmacy."}
--- {"code":"PATIENT_MERGE_UNCLEAR","sentence":"The health record says that {what} was replaced. Its replacement is unclear: {problem}.","repair":"Have the patient corrected in the health record. The event of that correction ends this. If this task is still here after that, set status to CANCELLED.","on_resend":"Reads the patient in the health record again."}
--- {"code":"PATIENT_OF_NOBODY","sentence":"{what} is in no row of registry.customers and names no customer.","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING. If it is no customer of ours, set status to CANCELLED. It is then not asked about again.","on_resend":"Links the patient to customer_id. A null customer_id makes a new customer."}
+-- {"code":"ORDER_NOT_FOUND","sentence":"The table tracker.orders has no order {order}.","repair":"Correct order_id in data, then set answer to try_again.","on_resend":"Searches for the order again."}
+-- {"code":"ORDER_STILL_LIVE","sentence":"Order {order} is {state}, so it is not replaced.","repair":"Wait until the order has ended, then set answer to try_again. If the parcel is lost, set answer to lost.","on_resend":"Reads the order again."}
+-- {"code":"OUTCOME_UNKNOWN","sentence":"{vendor} never said whether it was done, and cannot be asked: {operation}.","repair":"Search for it in the vendor's dashboard. If it was not done, set answer to not_done.","on_resend":"Does it again."}
+-- {"code":"PARCEL_RETURNED","sentence":"The parcel of order {order} came back.","repair":"Check the address with the customer. For a replacement, set answer to send_again. After a refund, set answer to give_back.","on_resend":"Places a replacement order, once."}
+-- {"code":"PARTIAL_REFUND","sentence":"Part of the charge was refunded. Stripe does not name the invoice line.","repair":"To let this order ship, set answer to ship. To cancel it, set answer to call_off.","on_resend":"Cancels this order at the pharmacy."}
+-- {"code":"PATIENT_MERGE_UNCLEAR","sentence":"The health record says that {what} was replaced. Its replacement is unclear: {problem}.","repair":"Have the patient corrected in the health record. The event of that correction ends this. To read it now, set answer to try_again. If this task is still here after the correction, set answer to end.","on_resend":"Reads the patient in the health record again."}
+-- {"code":"PATIENT_OF_NOBODY","sentence":"{what} is in no row of registry.customers and names no customer.","repair":"Find out which customer it belongs to. Put that number into customer_id in data, then set answer to link. To make a new customer, set answer to new_customer. If it is no customer of ours, set answer to not_ours. It is then not asked about again.","on_resend":"Links the patient to customer_id. A null customer_id makes a new customer."}
 -- {"code":"PAYMENT_NOT_TOLD","sentence":"The CRM is not told of the failed payment, because {why}.","repair":"Nothing to do.","on_resend":"Reads the invoice and the subscription at Stripe again."}
--- {"code":"PHARMACY_CANCELLED","sentence":"The pharmacy cancelled order {order} without our request.","repair":"Call the pharmacy. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
--- {"code":"PHARMACY_FAILED","sentence":"The pharmacy could not fill order {order}.","repair":"Call the pharmacy. For a replacement, set status to PENDING. After a refund, set status to CANCELLED.","on_resend":"Places a replacement order, once."}
--- {"code":"PHARMACY_NEEDS_ATTENTION","sentence":"The pharmacy keeps order {order} back until somebody replies.","repair":"Open the order in the pharmacy's portal and resolve it there. Then set status to PENDING.","on_resend":"Reads the pharmacy order again."}
--- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","sentence":"Prescription {prescription} of customer {customer} is for none of our products: {why}.","repair":"Open it in the health record. If we sell it, add its RxNorm code to registry.product_keys and set status to PENDING. If not, set status to CANCELLED.","on_resend":"Reads the customer's prescriptions again, and starts the subscriptions that follow from them."}
+-- {"code":"PHARMACY_CANCELLED","sentence":"The pharmacy cancelled order {order} without our request.","repair":"Call the pharmacy. For a replacement, set answer to send_again. After a refund, set answer to give_back.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_FAILED","sentence":"The pharmacy could not fill order {order}.","repair":"Call the pharmacy. For a replacement, set answer to send_again. After a refund, set answer to give_back.","on_resend":"Places a replacement order, once."}
+-- {"code":"PHARMACY_NEEDS_ATTENTION","sentence":"The pharmacy keeps order {order} back until somebody replies.","repair":"Open the order in the pharmacy's portal and resolve it there. Then set answer to try_again.","on_resend":"Reads the pharmacy order again."}
+-- {"code":"PRESCRIPTION_FOR_UNKNOWN_PRODUCT","sentence":"Prescription {prescription} of customer {customer} is for none of our products: {why}.","repair":"Open it in the health record. If we sell it, add its RxNorm code to registry.product_keys and set answer to try_again. If not, set answer to not_ours.","on_resend":"Reads the customer's prescriptions again, and starts the subscriptions that follow from them."}
 -- {"code":"PRESCRIPTION_NOT_AT_PHARMACY","sentence":"The prescription is on file, but the pharmacy does not have it with a fill left. The order waits.","repair":"Usually nothing. After a day, ask the prescriber to send it to the pharmacy.","on_resend":"Reads the prescriptions at the pharmacy now."}
 -- {"code":"PRESCRIPTION_NOT_VALID_YET","sentence":"Prescription {prescription} is valid from {day} on. The subscription is started then.","repair":"Nothing to do.","on_resend":"Checks whether that day has come."}
--- {"code":"PRESCRIPTION_UNCLEAR","sentence":"The prescription on file does not count as valid, because {what} is missing or unclear.","repair":"Have the prescription completed in the health record, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
--- {"code":"PRICE_NOT_SOLD","sentence":"Stripe no longer sells at the price {price}, so no subscription can be moved to it.","repair":"Activate the price at Stripe, then set status to PENDING.","on_resend":"Reads the price at Stripe again, then goes on."}
--- {"code":"PRODUCT_HAS_NO_CODE","sentence":"Product {product} has no rxnorm key, so no prescription can be for it.","repair":"Add its RxNorm codes to registry.product_keys, then set status to PENDING.","on_resend":"Checks the prescriptions again."}
--- {"code":"PRODUCT_NOT_SOLD","sentence":"Customer {customer} has a first prescription for product {product}. That product is retired in registry.products, so no subscription was started.","repair":"If it is sold after all, set status of the product to active and status of this task to PENDING. Otherwise have another product prescribed and set status of this task to CANCELLED.","on_resend":"Checks again, and starts the subscription if the product is sold."}
--- {"code":"REFERENCES_DIFFER","sentence":"{what} leads to more than one customer: {customers}.","repair":"If they are one person, add a task with the step customer.merge. If not, put the right number into customer_id in data. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
--- {"code":"REFERENCE_LEADS_NOWHERE","sentence":"{what} names a customer that registry.customers does not have ({reference}).","repair":"Find out which customer it belongs to. Put that number into customer_id in data. To make a new customer, leave customer_id null. Then set status to PENDING.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
--- {"code":"REFILL_DATES_UNKNOWN","sentence":"The due day of subscription {subscription} is unknown. In prescription {prescription}, {what} is missing or unclear.","repair":"Have the prescription completed in the health record. That closes this by itself.","on_resend":"Reads the prescription again."}
--- {"code":"REFILL_TWICE","sentence":"Customer {customer} pays twice for the same product: by subscription {other} and by subscription {subscription}.","repair":"Ask the customer, and end one of them at Stripe. That closes this by itself. If both are wanted, make them one with a quantity of 2.","on_resend":"Reads the subscriptions again."}
--- {"code":"REFILL_UNCLEAR","sentence":"Subscription {subscription} is active, but {what}. Its refills or their days are unknown.","repair":"Correct the subscription (or its price) at Stripe, or end it. Each of them closes this by itself.","on_resend":"Reads the subscription again."}
--- {"code":"REFILL_WITHOUT_PRESCRIPTION","sentence":"Subscription {subscription} is active, but {why}.","repair":"Have a prescription written for the product, or end the subscription at Stripe. Each of them closes this by itself.","on_resend":"Reads the prescriptions again."}
--- {"code":"RENEWAL_LAPSED","sentence":"The prescription behind subscription {subscription} was not renewed in time.","repair":"Talk to the customer and the prescriber. A new prescription closes this by itself. The end of the subscription closes it too.","on_resend":"Checks again whether it was renewed."}
+-- {"code":"PRESCRIPTION_UNCLEAR","sentence":"The prescription on file does not count as valid, because {what} is missing or unclear.","repair":"Have the prescription completed in the health record, then set answer to try_again.","on_resend":"Checks the prescriptions again."}
+-- {"code":"PRICE_NOT_SOLD","sentence":"Stripe no longer sells at the price {price}, so no subscription can be moved to it.","repair":"Activate the price at Stripe, then set answer to try_again.","on_resend":"Reads the price at Stripe again, then goes on."}
+-- {"code":"PRODUCT_HAS_NO_CODE","sentence":"Product {product} has no rxnorm key, so no prescription can be for it.","repair":"Add its RxNorm codes to registry.product_keys, then set answer to try_again.","on_resend":"Checks the prescriptions again."}
+-- {"code":"PRODUCT_NOT_SOLD","sentence":"Customer {customer} has a first prescription for product {product}. That product is retired in registry.products, so no subscription was started.","repair":"If it is sold after all, set status of the product to active and answer of this task to try_again. Otherwise have another product prescribed and set answer to do_not_start.","on_resend":"Checks again, and starts the subscription if the product is sold."}
+-- {"code":"REFERENCES_DIFFER","sentence":"{what} leads to more than one customer: {customers}.","repair":"If they are one person, add a task with the step customer.merge. If not, put the right number into customer_id in data. Then set answer to link. If it belongs to none of them, set answer to new_customer.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"REFERENCE_LEADS_NOWHERE","sentence":"{what} names a customer that registry.customers does not have ({reference}).","repair":"Find out which customer it belongs to. Put that number into customer_id in data, then set answer to link. To make a new customer, set answer to new_customer.","on_resend":"Links the key to customer_id. A null customer_id makes a new customer."}
+-- {"code":"REFILL_DATES_UNKNOWN","sentence":"The due day of subscription {subscription} is unknown. In prescription {prescription}, {what} is missing or unclear.","repair":"Have the prescription completed in the health record. That closes this by itself. To look now, set answer to try_again.","on_resend":"Reads the prescription again."}
+-- {"code":"REFILL_TWICE","sentence":"Customer {customer} pays twice for the same product: by subscription {other} and by subscription {subscription}.","repair":"Ask the customer, and end one of them at Stripe. That closes this by itself. If both are wanted, make them one with a quantity of 2. To look now, set answer to try_again.","on_resend":"Reads the subscriptions again."}
+-- {"code":"REFILL_UNCLEAR","sentence":"Subscription {subscription} is active, but {what}. Its refills or their days are unknown.","repair":"Correct the subscription (or its price) at Stripe, or end it. Each of them closes this by itself. To look now, set answer to try_again.","on_resend":"Reads the subscription again."}
+-- {"code":"REFILL_WITHOUT_PRESCRIPTION","sentence":"Subscription {subscription} is active, but {why}.","repair":"Have a prescription written for the product, or end the subscription at Stripe. Each of them closes this by itself. To look now, set answer to try_again.","on_resend":"Reads the prescriptions again."}
+-- {"code":"RENEWAL_LAPSED","sentence":"The prescription behind subscription {subscription} was not renewed in time.","repair":"Talk to the customer and the prescriber. A new prescription closes this by itself. The end of the subscription closes it too. To look now, set answer to try_again.","on_resend":"Checks again whether it was renewed."}
 -- {"code":"RENEWAL_NOT_NEEDED","sentence":"The renewal is over or the subscription is no longer active, so the customer gets no mail.","repair":"Nothing to do.","on_resend":"Checks the renewal again."}
--- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Inform the customer and the pharmacy, then set status to CANCELLED.","on_resend":"Reads the order again."}
--- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, the stripe_customer_id of customer {customer}.","repair":"Correct stripe_customer_id in registry.customers. If the customer was deleted at Stripe on purpose, empty that cell. Then set status to PENDING.","on_resend":"Reads the customer at Stripe again."}
--- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and refund it. Then set status to PENDING.","on_resend":"Checks again whether there are two."}
--- {"code":"SUBSCRIPTION_NOT_ACTIVE","sentence":"The subscription is {status} at Stripe, though this fill is paid for.","repair":"Refund the fill at Stripe. Or, to ship it all the same, add \"ship_despite_subscription\": true to data and set status to PENDING.","on_resend":"Reads the subscription at Stripe again. Ships only if it is active or data says to."}
+-- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Inform the customer and the pharmacy, then set answer to end.","on_resend":"Reads the order again."}
+-- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, the stripe_customer_id of customer {customer}.","repair":"Correct stripe_customer_id in registry.customers. If the customer was deleted at Stripe on purpose, empty that cell. Then set answer to try_again.","on_resend":"Reads the customer at Stripe again."}
+-- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and refund it. Then set answer to try_again.","on_resend":"Checks again whether there are two."}
+-- {"code":"SUBSCRIPTION_NOT_ACTIVE","sentence":"The subscription is {status} at Stripe, though this fill is paid for.","repair":"Refund the fill at Stripe, then set answer to try_again. Or, to ship it all the same, set answer to ship.","on_resend":"Reads the subscription at Stripe again. Ships only if it is active or data says to."}
 -- {"code":"SUBSCRIPTION_PAUSED","sentence":"The customer paused the subscription. The order waits.","repair":"Nothing to do. The order ships when the customer resumes.","on_resend":"Reads the subscription at Stripe now."}
 -- {"code":"SUBSCRIPTION_STARTS_LATER","sentence":"The subscription for a first prescription of product {product} is started at {time}, unless there is one by then.","repair":"Nothing to do. To prevent the start, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription now, and starts the subscription, once."}
--- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which Clockwork does not know.","repair":"Ask engineering about the meaning of this status for refills.","on_resend":"Reads the subscription at Stripe again."}
--- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set status to PENDING.","on_resend":"Searches for the customer again, then goes on."}
+-- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which Clockwork does not know.","repair":"Ask engineering about the meaning of this status for refills. To look now, set answer to try_again.","on_resend":"Reads the subscription at Stripe again."}
+-- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set answer to try_again.","on_resend":"Searches for the customer again, then goes on."}
 -- {"code":"UNKNOWN_EVENT","sentence":"No step handles {step} yet.","repair":"Nothing to do. If this event should start something, ask engineering for a step.","on_resend":"Runs the step, once there is one."}
--- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy has an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering. The database may have been restored to an earlier moment.","on_resend":"Searches for the order again."}
--- {"code":"UNKNOWN_PRODUCT","sentence":"No product has the {system} {key}.","repair":"Add the key to registry.product_keys, then set status to PENDING.","on_resend":"Searches for the product again, then goes on."}
--- {"code":"UNKNOWN_STEP","sentence":"No step is called {step}.","repair":"If the name was mistyped, set status to CANCELLED and add a task with the right name. Otherwise ask engineering.","on_resend":"Runs the step, once there is one."}
--- {"code":"UNREADABLE_EVENT","sentence":"{source} sent a signed message that cannot be read ({bytes} bytes, SHA-256 {sha256}).","repair":"Ask engineering to compare it with the vendor's own delivery log. Then set status to CANCELLED.","on_resend":"Does nothing, because the message was not kept."}
+-- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy has an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering. The database may have been restored to an earlier moment. Once the order is there, set answer to try_again.","on_resend":"Searches for the order again."}
+-- {"code":"UNKNOWN_PRODUCT","sentence":"No product has the {system} {key}.","repair":"Add the key to registry.product_keys, then set answer to try_again.","on_resend":"Searches for the product again, then goes on."}
+-- {"code":"UNKNOWN_STEP","sentence":"No step is called {step}.","repair":"If the name was mistyped, set answer to end and add a task with the right name. Otherwise ask engineering. Once the step exists, set answer to try_again.","on_resend":"Runs the step, once there is one."}
+-- {"code":"UNREADABLE_EVENT","sentence":"{source} sent a signed message that cannot be read ({bytes} bytes, SHA-256 {sha256}).","repair":"Ask engineering to compare it with the vendor's own delivery log. Then set answer to end.","on_resend":"Does nothing, because the message was not kept."}
 -- {"code":"VENDOR_PAUSED","sentence":"{vendor} is paused.","repair":"Nothing to do. To go on at once, clear paused_until in clockwork.vendors.","on_resend":"Waits for the pause to end."}
--- {"code":"VENDOR_REFUSED","sentence":"{vendor} refused: {operation} (status {status}, code {code}).","repair":"Find the cause in the vendor's own dashboard and resolve it there. Then set status to PENDING.","on_resend":"Sends the request again. A confirmed effect is not sent again."}
--- {"code":"VENDOR_UNANSWERED","sentence":"{vendor} did not reply: {operation}.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the vendor's status page, then set status to PENDING.","on_resend":"Checks at the vendor whether it was done, and does it only if it was not."}
+-- {"code":"VENDOR_REFUSED","sentence":"{vendor} refused: {operation} (status {status}, code {code}).","repair":"Find the cause in the vendor's own dashboard and resolve it there. Then set answer to try_again.","on_resend":"Sends the request again. A confirmed effect is not sent again."}
+-- {"code":"VENDOR_UNANSWERED","sentence":"{vendor} did not reply: {operation}.","repair":"While it is retried, there is nothing to do. Once it has stopped, check the vendor's status page, then set answer to try_again.","on_resend":"Checks at the vendor whether it was done, and does it only if it was not."}
 
 -- rows of clockwork.settings
 -- {"only_row":true,"maintenance":false,"ship_within":"3 days","deliver_within":"7 days","pharmacy_time_zone":"America/New_York","clock_offset":"00:00:00","remind_days_before":[14,5],"drift_secret":"<drawn>","drift_settle_minutes":15,"drift_again_times":3,"drift_again_days":14,"drift_questions_at_most":20,"subscription_wait":"00:15:00","began_at":"<moment>","endpoint_silent_share":0.6,"endpoint_silent_at_least":5}

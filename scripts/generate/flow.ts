@@ -33,7 +33,7 @@ const BOXES: readonly Box[] = [
     "retryable: pg-boss tries again, with backoff · waiting: PENDING until run_after",
   ],
   [LEFT, BOTTOM, "box", "pg_cron", "a tick every 10 s,", "nightly work as tasks"],
-  [MIDDLE, BOTTOM, "person", "Ops, in the table editor", "edit one cell,", "set status to PENDING"],
+  [MIDDLE, BOTTOM, "person", "Ops, in the table editor", "edit one cell:", "the answer"],
   [
     RIGHT,
     BOTTOM,

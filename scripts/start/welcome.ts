@@ -13,13 +13,14 @@ Clockwork is running
   Everything  ${file} (URLs, keys and secrets of this run; only you may read it)
 
 Look at
-  select * from ops.manual_intervention;   tasks that need a person, and the result of a resend
+  select * from ops.manual_intervention;   tasks that need a person, and their choices
   select * from ops.waiting;               tasks that are retried or wait for their day
   select * from ops.timeline where customer = '…';   one customer's story across all systems
   select * from ops.delayed_shipments;     parcels past their limits
   select * from ops.vendors;               vendors that reply or fail, and queues that are held
 
 Repair (in the table editor: edit the one cell)
+  update clockwork.tasks set answer = '…' where id = …;           answer a stopped task with one of its choices
   update clockwork.tasks set status = 'PENDING' where id = …;     run it again; no effect is done twice
   update clockwork.tasks set status = 'CANCELLED' where id = …;   cancel it
 

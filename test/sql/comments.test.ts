@@ -73,6 +73,7 @@ const TEXTS = `
   where classoid in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass) and nspname = any ($1)
   union all
   select code, text from clockwork.reasons cross join lateral unnest(array[sentence, repair, on_resend]) as text
+  union all select code || ': ' || answer, label from clockwork.reason_choices
   union all select format('%s to %s', from_status, to_status), meaning from clockwork.task_moves
   union all select step, what from clockwork.nightly_work
   union all select state, meaning from tracker.order_states

@@ -198,7 +198,8 @@ describe("a person's edits", () => {
        where table_schema = 'clockwork' and table_name = 'tasks'`,
     );
     const other = columns.filter((row) =>
-      !["status", "data", "run_after"].includes(String(row["column_name"])) && row["is_identity"] === "NO"
+      !["answer", "status", "data", "run_after"].includes(String(row["column_name"])) &&
+      row["is_identity"] === "NO"
     ).map((row) => String(row["column_name"]));
     const { id: customer } = await one(
       sql.person,
@@ -228,14 +229,15 @@ describe("a person's edits", () => {
         column,
       ).rejects.toMatchObject({
         code: "23514",
-        message: `Only status, data and run_after of task ${id} can be edited. The machinery keeps the rest.`,
+        message:
+          `Only answer, status, data and run_after of task ${id} can be edited. The machinery keeps the rest.`,
       });
     }
     expect(await read(id)).toEqual(before);
     // Nor hidden behind a move that is allowed.
     await expect(
       sql.person(`update clockwork.tasks set status = 'PENDING', step = 'another' where id = ${id}`),
-    ).rejects.toThrow(/Only status, data and run_after/);
+    ).rejects.toThrow(/Only answer, status, data and run_after/);
     await expect(sql.person(`update clockwork.tasks set id = default where id = ${id}`)).rejects.toThrow();
   });
 

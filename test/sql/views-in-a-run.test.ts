@@ -72,7 +72,8 @@ test("an unknown product stops, says what to do, and the repair is told", async 
   const stopped = await rows(db, "select * from ops.manual_intervention");
   expect(stopped).toMatchObject([{
     reason: "No product has the stripe_price price_morning_month.",
-    repair: "Add the key to registry.product_keys, then set status to PENDING.",
+    repair: "Add the key to registry.product_keys, then set answer to try_again.",
+    choices: "try_again: search for the product again",
     already_done_outside: "nothing",
     customer: person.email,
     invoice_id: invoiceId,
@@ -82,14 +83,18 @@ test("an unknown product stops, says what to do, and the repair is told", async 
     insert into registry.product_keys (system, key, product_id, fills_per_charge)
     select 'stripe_price', 'price_morning_month', id, 1 from registry.products where name = 'Morning tablets'
   `.execute(db);
-  await sql`update clockwork.tasks set status = 'PENDING' where id = ${stopped[0]?.["task_id"]}`.execute(db);
+  await sql`update clockwork.tasks set answer = 'try_again' where id = ${stopped[0]?.["task_id"]}`.execute(
+    db,
+  );
   await world.drainAll();
   expect(await rows(db, "select * from ops.manual_intervention")).toEqual([]);
   const story = (await rows(db, `select what from ops.timeline where invoice_id = '${invoiceId}'`)).map((
     row,
   ) => String(row["what"]));
   expect(story).toContain(
-    `table editor: task ${stopped[0]?.["task_id"]} (order.make) from MANUAL_INTERVENTION to PENDING`,
+    `table editor: task ${
+      stopped[0]?.["task_id"]
+    } (order.make) answered try_again, from MANUAL_INTERVENTION to PENDING`,
   );
   expect(story.some((line) => line.startsWith("create order "))).toBe(true);
 });

@@ -43,7 +43,7 @@ describe("ops.manual_intervention", () => {
     expect(row).toMatchObject({
       task_id: id,
       reason: "No product has the stripe_price price_1.",
-      repair: "Add the key to registry.product_keys, then set status to PENDING.",
+      repair: "Add the key to registry.product_keys, then set answer to try_again.",
       on_resend: "Searches for the product again, then goes on.",
       already_done_outside: "nothing",
       customer: "ada@example.com",
@@ -52,6 +52,62 @@ describe("ops.manual_intervention", () => {
       attempts: 1,
       two_hours: true,
     });
+  });
+
+  test("tells the choices, or that there are none", async () => {
+    const sql = await sqlForTest();
+    for (const code of ["PARTIAL_REFUND", "NOT_OURS"]) {
+      await taskIn(sql.person, "MANUAL_INTERVENTION", { reason_code: `'${code}'` });
+    }
+    expect(await sql.person("select choices from ops.manual_intervention order by task_id")).toEqual([
+      { choices: "ship: let the order ship / call_off: cancel the order at the pharmacy" },
+      { choices: null },
+    ]);
+  });
+
+  test("names the customer and the product to which the data leads", async () => {
+    const sql = await sqlForTest();
+    const ada = await customerAndProduct(sql.person);
+    const bob = await customerAndProduct(sql.person, "bob");
+    const order = await orderIn(sql.person, "PLACED", bob);
+    const { id: renewal } = await one(
+      sql.person,
+      `insert into tracker.renewals (state, customer_id, product_id, subscription_id, subscription_item_id, prescription_id,
+         cause, opened_by, due_on, start_on, next_on)
+       values ('SCHEDULED', ${bob.customer}, ${bob.product}, 'sub_1', 'si_1', 'rx_1', 'RUNS_OUT', 'renewal.find',
+         clockwork.now(), clockwork.now(), clockwork.now()) returning id`,
+    );
+    const named: [step: string, data: string, customer: string | null, product: string | null][] = [
+      ["order.cancel", `{"order_id": ${order}}`, "bob@example.com", "bob's tablets"],
+      ["renewal.advance", `{"renewal_id": ${renewal}}`, "bob@example.com", "bob's tablets"],
+      [
+        "subscription.start",
+        `{"customer_id": ${ada.customer}, "product_id": ${ada.product}}`,
+        "ada@example.com",
+        "ada's tablets",
+      ],
+      ["customer.link", `{"customer_id": null}`, null, null],
+      // The pharmacy's number of an order, and data as a person may type it.
+      ["pharmacy.order.created", `{"order_id": "${order}"}`, null, null],
+      ["order.cancel", `{"order_id": 99999999999999999999, "product_id": 1.5}`, null, null],
+      ["order.cancel", `{"order_id": [1], "customer_id": "ada"}`, null, null],
+    ];
+    for (const [step, data] of named) {
+      await taskIn(sql.person, "MANUAL_INTERVENTION", { step: `'${step}'`, data: `'${data}'` });
+    }
+    const shown = await sql.person(
+      "select step, customer, product from ops.manual_intervention order by task_id",
+    );
+    expect(shown).toEqual(named.map(([step, , customer, product]) => ({ step, customer, product })));
+    // The task's own customer goes first.
+    await taskIn(sql.person, "MANUAL_INTERVENTION", {
+      customer_id: ada.customer,
+      data: `'{"customer_id": ${bob.customer}}'`,
+    });
+    expect(
+      (await sql.person("select customer, customer_id from ops.manual_intervention order by task_id")).at(-1),
+    )
+      .toEqual({ customer: "ada@example.com", customer_id: ada.customer });
   });
 
   test("tells what was done outside in the same story, and no other", async () => {

@@ -104,6 +104,34 @@ export interface ClockworkNightlyWork {
   what: string;
 }
 
+export interface ClockworkReasonChoices {
+  /**
+   * The word that a person puts into clockwork.tasks.answer.
+   */
+  answer: string;
+  code: ClockworkReasonsCode;
+  /**
+   * The attributes that the answer adds to the task's data.
+   */
+  data: Generated<Json>;
+  /**
+   * The meaning of the answer, in plain words.
+   */
+  label: string;
+  /**
+   * An attribute of data that a person must fill in before this answer.
+   */
+  needs: string | null;
+  /**
+   * The place of the choice among those of its reason.
+   */
+  position: number;
+  /**
+   * The status that the answer sets: PENDING runs the task, CANCELLED ends it.
+   */
+  status: ClockworkTaskStatus;
+}
+
 export interface ClockworkReasons {
   code: ClockworkReasonsCode;
   /**
@@ -213,6 +241,10 @@ export interface ClockworkTaskMoves {
 }
 
 export interface ClockworkTasks {
+  /**
+   * A person's choice of those in ops.manual_intervention. Set it while status is MANUAL_INTERVENTION: status and data follow.
+   */
+  answer: string | null;
   /**
    * The tries that failed or finished since the task last began anew. Waits are not counted.
    */
@@ -436,6 +468,13 @@ export interface OpsManualIntervention {
    */
   already_done_outside: string | null;
   attempts: number | null;
+  /**
+   * The answers that the task takes, each with its meaning.
+   */
+  choices: string | null;
+  /**
+   * The email of the customer whom the task is about.
+   */
   customer: string | null;
   customer_id: number | null;
   data: Json | null;
@@ -444,6 +483,10 @@ export interface OpsManualIntervention {
    * The result of setting the task's status to PENDING.
    */
   on_resend: string | null;
+  /**
+   * The product that the task is about.
+   */
+  product: string | null;
   reason: string | null;
   reason_code: string | null;
   repair: string | null;
@@ -1370,6 +1413,7 @@ export interface TrackerShipments {
 export interface DB {
   "clockwork.effects": ClockworkEffects;
   "clockwork.nightly_work": ClockworkNightlyWork;
+  "clockwork.reason_choices": ClockworkReasonChoices;
   "clockwork.reasons": ClockworkReasons;
   "clockwork.settings": ClockworkSettings;
   "clockwork.task_history": ClockworkTaskHistory;
