@@ -243,6 +243,12 @@ describe("outcomes", () => {
     expect(await world.task(id)).toMatchObject({ status: "DONE" });
   });
 
+  test("the facts of a question are no data of its step", async () => {
+    const id = await addTask(world.db, "customer.linked", { customer_id: 1, facts: "re_1:500" });
+    await drain(deps);
+    expect(await world.task(id)).toMatchObject({ status: "DONE", data: { facts: "re_1:500" } });
+  });
+
   test("a step nobody knows goes to a person", async () => {
     const id = await addTask(world.db, "test.typo", {});
     await drain(deps);

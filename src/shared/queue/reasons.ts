@@ -36,6 +36,11 @@ export type FollowUp<Name extends StepName = StepName> = StepCall<Name> & {
   why?: Reason;
   /** Set for a question: the task is inserted in MANUAL_INTERVENTION, and a resend does the proposed thing. */
   person?: Reason;
+  /**
+   * With `person`: the facts that the question is about, as a short text of ids and amounts (`re_1:500`), kept in its
+   * data. An answer holds until they change. No medical fact.
+   */
+  facts?: string;
   /** Default: the customer of the task that asks for it. */
   customerId?: number;
   /** Default: the invoice of the task that asks for it. */

@@ -107,7 +107,7 @@ function makeStep<Schema extends z.ZodObject>(
     keys: Object.keys(schema.shape),
     weight,
     async run(ctx, data) {
-      const parsed = schema.safeParse(data);
+      const parsed = schema.safeParse(withoutFacts(data));
       if (!parsed.success) {
         const issue = parsed.error.issues[0];
         throw new Permanent("INVALID_DATA", {
@@ -122,4 +122,11 @@ function makeStep<Schema extends z.ZodObject>(
       }
     },
   };
+}
+
+/** A question's data without its facts: `ask` alone reads them, and no step has them in its schema. */
+function withoutFacts(data: unknown): unknown {
+  if (typeof data !== "object" || data === null || !("facts" in data)) return data;
+  const { facts: _, ...ofStep } = data;
+  return ofStep;
 }

@@ -31,6 +31,8 @@ export type NewTask = (StepCall | EventCall) & {
   customerId?: number | null;
   invoiceId?: string | null;
   causedBy?: number;
+  /** Of a question: see {@link FollowUp.facts}. */
+  facts?: string;
 };
 
 /** Inserts tasks in one statement. Returns the ids of the new ones. */
@@ -42,7 +44,7 @@ export async function insertTasks(db: Database | Trx, tasks: readonly NewTask[])
       step: task.step,
       key: task.key,
       vendor: task.vendor,
-      data: JSON.stringify(task.data),
+      data: JSON.stringify({ ...task.data, facts: task.facts }),
       status: task.status ?? "PENDING",
       reason: task.reason ? reasonText(task.reason) : null,
       reason_code: task.reason?.code ?? null,
