@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { STEP_DATA } from "../../src/shared/queue/step-data.ts";
 import { companions, one, openSql, type Row, type Sql, type Status, STATUSES, taskIn } from "./support.ts";
 
 /**
@@ -84,6 +85,19 @@ describe("the catalogue", () => {
        where repair ~ 'set status (of this task )?to' and code in (select code from clockwork.reason_choices)`,
     );
     expect(odd).toEqual([]);
+  });
+
+  test("data and the attribute that a choice needs are those of a step", async () => {
+    const choices = await sql.person(
+      `select code, key, value from clockwork.reason_choices cross join lateral jsonb_each(data)
+       union all select code, needs, '7' from clockwork.reason_choices where needs is not null`,
+    );
+    expect(choices.length).toBeGreaterThan(10);
+    const takes = (key: string, value: unknown) =>
+      Object.values(STEP_DATA).some(({ shape }) =>
+        Object.entries(shape).some(([name, type]) => name === key && type.safeParse(value).success)
+      );
+    expect(choices.filter(({ key, value }) => !takes(String(key), value))).toEqual([]);
   });
 
   test("try_again always runs the task, and end always ends it", async () => {
