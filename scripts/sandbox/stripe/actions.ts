@@ -10,7 +10,7 @@ import {
 } from "./customers.ts";
 import { type Account, attemptPayment, closeInvoice } from "./invoicing.ts";
 import { addInvoiceItem, changeQuantity, type PriceMove } from "./items.ts";
-import { closeDispute, creditNote, dispute, refund } from "./money.ts";
+import { makeMoneyActions } from "./money-actions.ts";
 import type { Invoice, Metadata, PauseBehavior, StripeEvent } from "./objects.ts";
 import { addPrice, archivePrice, type PriceFields } from "./prices.ts";
 import * as subscriptions from "./subscriptions.ts";
@@ -24,7 +24,6 @@ export function makeActions(account: Account) {
   const subscription = (id: string) => mustHave(state.subscriptions, id);
   const customer = (id: string) => mustHave(state.customers, id);
   const invoice = (id: string) => mustHave(state.invoices, id);
-  const charge = (id: string) => mustHave(state.charges, id);
   return {
     /** Default card: one that can be charged. */
     createCustomer: (fields: CustomerFields & { card?: CardState }) =>
@@ -133,13 +132,6 @@ export function makeActions(account: Account) {
     /** Sets or clears the mark alone: call `cancel` when the period is over. */
     cancelAtPeriodEnd: (id: string, atPeriodEnd = true) =>
       subscriptions.update(account, subscription(id), { cancel_at_period_end: atPeriodEnd }),
-    /** Default amount: all that is left. */
-    refund: (chargeId: string, amount?: number) => refund(account, charge(chargeId), amount),
-    /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
-    creditNote: (invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }) =>
-      creditNote(account, invoice(invoiceId), line),
-    dispute: (chargeId: string) => dispute(account, charge(chargeId)),
-    closeDispute: (disputeId: string, status: "won" | "lost") =>
-      closeDispute(account, mustHave(state.disputes, disputeId), status),
+    ...makeMoneyActions(account),
   };
 }

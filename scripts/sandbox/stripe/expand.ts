@@ -9,7 +9,7 @@ const EXPANDABLE = new Set([
   ...["charge", "customer", "invoice", "latest_charge", "latest_invoice", "payment_intent", "subscription"],
   ...["data", "items", "lines", "payment", "payments", "parent", "price", "pricing", "price_details"],
   ...["subscription_details", "refund", "refunds", "subscriptions", "invoice_settings"],
-  ...["default_payment_method"],
+  ...["default_payment_method", "balance_transaction", "failure_balance_transaction", "credit_note"],
 ]);
 
 type Node = Record<string, unknown>;
@@ -18,7 +18,13 @@ type Node = Record<string, unknown>;
 export function expandPaths(state: StripeState, answer: Node, paths: readonly string[]): void {
   for (const path of paths) {
     const names = path.split(".");
-    if (names.length > MAX_DEPTH || names.some((name) => !EXPANDABLE.has(name))) throw cannotExpand(path);
+    if (names.length > MAX_DEPTH) {
+      throw invalidRequest(
+        `You cannot expand more than ${MAX_DEPTH} levels of a property. Property: ${path}`,
+        { code: "property_expansion_max_depth" },
+      );
+    }
+    if (names.some((name) => !EXPANDABLE.has(name))) throw cannotExpand(path);
     follow(state, answer, names, path);
   }
 }
@@ -28,6 +34,14 @@ function follow(state: StripeState, node: Node, [name, ...rest]: string[], path:
   if (name === "payments" && node["object"] === "invoice" && node[name] === undefined) {
     const payments = state.paymentsOf(String(node["id"])).map(show);
     node[name] = listOf(`/v1/invoice_payments?invoice=${String(node["id"])}`, payments);
+  }
+  if (name === "refunds" && node["object"] === "charge") {
+    const id = String(node["id"]);
+    const refunds = listOf(
+      `/v1/charges/${id}/refunds`,
+      [...state.refunds.group(id).newestFirst()].map(show),
+    );
+    Object.assign(node, show({ refunds }));
   }
   if (name === "subscriptions" && node["object"] === "customer") {
     const id = String(node["id"]);

@@ -1,6 +1,7 @@
 import type { EventLog } from "./events.ts";
 import { invalidRequest } from "./errors.ts";
-import { type Charge, type Invoice, listOf, type Subscription } from "./objects.ts";
+import type { Charge } from "./money-objects.ts";
+import { type Invoice, listOf, type Subscription } from "./objects.ts";
 import type { NewLine, StripeState } from "./state.ts";
 
 /** An account at Stripe: its objects and its log of events. */

@@ -1,38 +1,8 @@
 import { invalidRequest, noSuch } from "./errors.ts";
 import type { Account } from "./invoicing.ts";
-import { type Charge, type CreditNote, type Dispute, type Invoice, listOf, type Refund } from "./objects.ts";
-
-/** Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`. */
-export function refund({ state, events }: Account, charge: Charge, amount?: number): Refund {
-  const left = charge.amount - charge.amount_refunded;
-  const given = amount ?? left;
-  if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
-  if (left === 0) {
-    throw invalidRequest(`Charge ${charge.id} has already been refunded.`, {
-      code: "charge_already_refunded",
-    });
-  }
-  if (given <= 0 || given > left) {
-    throw invalidRequest("Refund amount is greater than unrefunded amount on charge.");
-  }
-  const refund = state.refunds.add({
-    id: state.newId("re_3", 23),
-    object: "refund",
-    created: state.nowSeconds(),
-    amount: given,
-    charge: charge.id,
-    currency: charge.currency,
-    metadata: {},
-    payment_intent: charge.payment_intent,
-    reason: null,
-    status: "succeeded",
-  });
-  charge.amount_refunded += given;
-  charge.refunded = charge.amount_refunded === charge.amount;
-  events.emit("refund.created", refund);
-  events.emit("charge.refunded", charge);
-  return refund;
-}
+import type { Charge, CreditNote, Dispute } from "./money-objects.ts";
+import { type Invoice, listOf } from "./objects.ts";
+import { refund } from "./refunds.ts";
 
 /**
  * A credit note on a paid invoice that names one of its lines. With `refunds` the money goes back to the card

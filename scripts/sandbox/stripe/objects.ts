@@ -15,10 +15,12 @@ export interface List<T> {
 }
 
 /** Fields `Keys` of the SDK's type, with `Exact` narrowing some of them. */
-type Wire<T, Keys extends keyof T, Exact extends Partial<T>> = Omit<Pick<T, Keys>, keyof Exact> & Exact;
+export type Wire<T, Keys extends keyof T, Exact extends Partial<T>> =
+  & Omit<Pick<T, Keys>, keyof Exact>
+  & Exact;
 
-type Common = "id" | "object" | "created" | "livemode" | "metadata";
-type Money = "amount" | "currency";
+export type Common = "id" | "object" | "created" | "livemode" | "metadata";
+export type Money = "amount" | "currency";
 
 export type Metadata = Record<string, string>;
 
@@ -134,42 +136,6 @@ export type PaymentIntent = Wire<
   { customer: string; latest_charge: string | null; payment_method: string | null }
 >;
 
-type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
-
-export type Charge = Wire<
-  Stripe.Charge,
-  Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
-  { customer: string; payment_intent: string; payment_method: string | null }
->;
-
-export type Refund = Wire<
-  Stripe.Refund,
-  Exclude<Common, "livemode"> | Money | "reason" | "status",
-  { charge: string; payment_intent: string }
->;
-
-export type Dispute = Wire<
-  Stripe.Dispute,
-  Common | Money | "is_charge_refundable" | "reason" | "status",
-  { charge: string; payment_intent: string }
->;
-
-type CreditNoteLine = Wire<
-  Stripe.CreditNoteLineItem,
-  "id" | "object" | "amount" | "description" | "livemode" | "quantity" | "type",
-  { invoice_line_item?: string }
->;
-
-type NoteAmounts = Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total";
-
-export type CreditNote =
-  & Wire<
-    Stripe.CreditNote,
-    Common | NoteAmounts | "number" | "reason" | "status" | "type" | "voided_at",
-    { customer: string; invoice: string }
-  >
-  & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
-
 /** An event shows the object as it was at that moment. */
 export interface StripeEvent {
   id: string;
@@ -182,22 +148,6 @@ export interface StripeEvent {
   request: { id: string | null; idempotency_key: string | null };
   type: string;
 }
-
-export type StripeObject =
-  | Customer
-  | DeletedCustomer
-  | PaymentMethod
-  | CheckoutSession
-  | Price
-  | SubscriptionItem
-  | Subscription
-  | Invoice
-  | InvoicePayment
-  | PaymentIntent
-  | Charge
-  | Refund
-  | Dispute
-  | CreditNote;
 
 /** The number of a list's entries inside an object. The rest are read from the list's own address. */
 const INLINE_LIMIT = 10;

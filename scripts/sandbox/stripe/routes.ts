@@ -4,32 +4,17 @@ import { need } from "./errors.ts";
 import { addEventRoutes } from "./event-routes.ts";
 import type { Account } from "./invoicing.ts";
 import { choose } from "./lists.ts";
+import { addMoneyRoutes } from "./money-routes.ts";
 import { created, createdWithin, is, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";
 import { addSubscriptionRoutes } from "./subscription-routes.ts";
 
 /** Every route of the sandbox, at Stripe's paths. */
 export function addRoutes(router: StripeRouter, account: Account): void {
-  const { creditNotes, paymentIntents, charges, refunds, disputes } = account.state;
   addCustomerRoutes(router, account);
   addSubscriptionRoutes(router, account);
   addInvoiceRoutes(router, account);
-  router.getter("/v1/credit_notes", "credit note", creditNotes);
-  router.collection("/v1/credit_notes", "credit note", creditNotes, ["invoice", "customer"]);
-  router.lister(
-    "/v1/credit_notes/:id/lines",
-    "line item",
-    {},
-    (_params, id) => need(creditNotes, "credit note", id, "id", 404).lines.data,
-    "list credit note lines",
-  );
-  router.getter("/v1/payment_intents", "payment intent", paymentIntents);
-  router.getter("/v1/charges", "charge", charges);
-  router.collection("/v1/charges", "charge", charges, ["customer", "payment_intent"]);
-  router.getter("/v1/refunds", "refund", refunds);
-  router.collection("/v1/refunds", "refund", refunds, ["charge", "payment_intent"]);
-  router.getter("/v1/disputes", "dispute", disputes);
-  router.collection("/v1/disputes", "dispute", disputes, ["charge", "payment_intent"]);
+  addMoneyRoutes(router, account);
   addEventRoutes(router, account);
 }
 

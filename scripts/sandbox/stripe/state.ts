@@ -1,22 +1,18 @@
 import { randomId } from "../random.ts";
 import type { SandboxDeps } from "../server.ts";
 import { Shelf } from "../shelf.ts";
+import type { BalanceTransaction, Charge, CreditNote, Dispute, Refund } from "./money-objects.ts";
 import type {
-  Charge,
   CheckoutSession,
-  CreditNote,
   Customer,
   DeletedCustomer,
-  Dispute,
   Invoice,
   InvoiceLine,
   InvoicePayment,
   PaymentIntent,
   PaymentMethod,
   Price,
-  Refund,
   StripeEvent,
-  StripeObject,
   Subscription,
 } from "./objects.ts";
 
@@ -35,8 +31,9 @@ export class StripeState {
   readonly invoicePayments = new Shelf<InvoicePayment>(({ invoice }) => invoice);
   readonly paymentIntents = new Shelf<PaymentIntent>();
   readonly charges = new Shelf<Charge>();
-  readonly refunds = new Shelf<Refund>();
-  readonly disputes = new Shelf<Dispute>();
+  readonly refunds = new Shelf<Refund>(({ charge }) => charge);
+  readonly disputes = new Shelf<Dispute>(({ charge }) => charge);
+  readonly balanceTransactions = new Shelf<BalanceTransaction>();
   readonly creditNotes = new Shelf<CreditNote>();
   readonly events = new Shelf<StripeEvent>();
   /** Lines for the next invoice of a subscription, by subscription. */
@@ -64,11 +61,12 @@ export class StripeState {
   }
 
   /** Any object that can replace its id in an expanded answer. */
-  find(id: string): StripeObject | undefined {
+  find(id: string): object | undefined {
     return this.customers.get(id) ?? this.deletedCustomers.get(id) ?? this.paymentMethods.get(id) ??
       this.prices.get(id) ?? this.subscriptions.get(id) ?? this.checkoutSessions.get(id) ??
       this.invoices.get(id) ?? this.invoicePayments.get(id) ?? this.paymentIntents.get(id) ??
-      this.charges.get(id) ?? this.refunds.get(id) ?? this.disputes.get(id) ?? this.creditNotes.get(id);
+      this.charges.get(id) ?? this.refunds.get(id) ?? this.disputes.get(id) ?? this.creditNotes.get(id) ??
+      this.balanceTransactions.get(id);
   }
 
   paymentsOf(invoiceId: string): InvoicePayment[] {

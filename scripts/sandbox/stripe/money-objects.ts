@@ -1,0 +1,54 @@
+import type Stripe from "stripe";
+import type { Common, List, Money, Wire } from "./objects.ts";
+
+type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
+
+export type Charge = Wire<
+  Stripe.Charge,
+  Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
+  { customer: string; payment_intent: string; payment_method: string | null }
+>;
+
+/** A movement on the account's own balance at Stripe. */
+export type BalanceTransaction = Wire<
+  Stripe.BalanceTransaction,
+  "id" | "object" | Money | "available_on" | "created" | "description" | "fee" | "net" | "status" | "type",
+  { source: string }
+>;
+
+export type RefundStatus = "pending" | "requires_action" | "succeeded" | "failed" | "canceled";
+
+export type Refund = Wire<
+  Stripe.Refund,
+  Exclude<Common, "livemode"> | Money | "failure_reason" | "next_action" | "pending_reason" | "reason",
+  {
+    balance_transaction: string;
+    charge: string;
+    customer: string;
+    failure_balance_transaction?: string;
+    payment_intent: string;
+    status: RefundStatus;
+  }
+>;
+
+export type Dispute = Wire<
+  Stripe.Dispute,
+  Common | Money | "is_charge_refundable" | "reason" | "status",
+  { charge: string; payment_intent: string }
+>;
+
+type CreditNoteLine = Wire<
+  Stripe.CreditNoteLineItem,
+  "id" | "object" | "amount" | "description" | "livemode" | "quantity" | "type",
+  { invoice_line_item?: string }
+>;
+
+type NoteAmounts = Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total";
+
+export type CreditNote =
+  & Wire<
+    Stripe.CreditNote,
+    Common | NoteAmounts | "number" | "reason" | "status" | "type" | "voided_at",
+    { customer: string; invoice: string }
+  >
+  & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };

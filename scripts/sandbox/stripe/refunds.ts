@@ -1,0 +1,58 @@
+import { moveBalance } from "./balance.ts";
+import { invalidRequest } from "./errors.ts";
+import type { Account } from "./invoicing.ts";
+import type { Charge, Refund } from "./money-objects.ts";
+import { countRefunds, waitingFor } from "./refund-status.ts";
+
+export interface RefundOptions {
+  /** At its creation. Cards: `succeeded` or `pending`. Bank transfers: `requires_action`, until the customer answers. */
+  status?: "succeeded" | "pending" | "requires_action";
+  reason?: "duplicate" | "fraudulent" | "requested_by_customer" | null;
+}
+
+/** Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`, pending or not. */
+export function refund(
+  { state, events }: Account,
+  charge: Charge,
+  amount?: number,
+  { status = "succeeded", reason = null }: RefundOptions = {},
+): Refund {
+  const left = charge.amount - charge.amount_refunded;
+  const given = amount ?? left;
+  if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
+  if (left === 0) {
+    throw invalidRequest(`Charge ${charge.id} has already been refunded.`, {
+      code: "charge_already_refunded",
+    });
+  }
+  if (given <= 0 || given > left) {
+    throw invalidRequest("Refund amount is greater than unrefunded amount on charge.");
+  }
+  const id = state.newId("re_3", 23);
+  const refund = state.refunds.add({
+    id,
+    object: "refund",
+    created: state.nowSeconds(),
+    amount: given,
+    balance_transaction: moveBalance(state, {
+      id: `txn_${id.slice("re_".length)}`,
+      amount: -given,
+      currency: charge.currency,
+      description: `REFUND FOR CHARGE (${charge.id})`,
+      source: id,
+      type: "refund",
+    }).id,
+    charge: charge.id,
+    currency: charge.currency,
+    customer: charge.customer,
+    metadata: {},
+    payment_intent: charge.payment_intent,
+    reason,
+    status,
+    ...waitingFor(state, status),
+  });
+  countRefunds(state, charge);
+  events.emit("refund.created", refund);
+  events.emit("charge.refunded", charge);
+  return refund;
+}
