@@ -1,7 +1,8 @@
 import { mustHave } from "../shelf.ts";
+import { changeDispute, type DebitReturn, dispute, type DisputeOptions } from "./disputes.ts";
 import type { Account } from "./invoicing.ts";
-import { closeDispute, creditNote, dispute } from "./money.ts";
-import type { RefundStatus } from "./money-objects.ts";
+import { creditNote } from "./money.ts";
+import type { DisputeStatus, RefundStatus } from "./money-objects.ts";
 import { changeRefund, type FailureReason } from "./refund-status.ts";
 import { refund, type RefundOptions } from "./refunds.ts";
 
@@ -19,8 +20,15 @@ export function makeMoneyActions(account: Account) {
     /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
     creditNote: (invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }) =>
       creditNote(account, mustHave(state.invoices, invoiceId), line),
-    dispute: (chargeId: string) => dispute(account, charge(chargeId)),
-    closeDispute: (disputeId: string, status: "won" | "lost") =>
-      closeDispute(account, mustHave(state.disputes, disputeId), status),
+    /** By default a chargeback of the whole charge, which takes the money at once. */
+    dispute: (chargeId: string, options?: DisputeOptions) => dispute(account, charge(chargeId), options),
+    /** What becomes of a dispute. A customer who withdraws it shows as nothing else than `won` in the end. */
+    changeDispute: (disputeId: string, status: DisputeStatus) =>
+      changeDispute(account, mustHave(state.disputes, disputeId), status),
+    closeDispute: (disputeId: string, status: "won" | "lost" | "warning_closed") =>
+      changeDispute(account, mustHave(state.disputes, disputeId), status),
+    /** A debit from a bank account comes back after it had succeeded: a dispute that is lost from the start. */
+    returnDebit: (chargeId: string, reason: DebitReturn = "insufficient_funds") =>
+      dispute(account, charge(chargeId), { status: "lost", reason, fee: 0 }),
   };
 }

@@ -31,11 +31,26 @@ export type Refund = Wire<
   }
 >;
 
-export type Dispute = Wire<
-  Stripe.Dispute,
-  Common | Money | "is_charge_refundable" | "reason" | "status",
-  { charge: string; payment_intent: string }
->;
+export type DisputeStatus =
+  | "warning_needs_response"
+  | "warning_under_review"
+  | "warning_closed"
+  | "needs_response"
+  | "under_review"
+  | "won"
+  | "lost"
+  | "prevented";
+
+type DisputeDetails = "evidence_details" | "network_reason_code" | "payment_method_details";
+
+export type Dispute =
+  & Wire<
+    Stripe.Dispute,
+    Common | Money | DisputeDetails | "is_charge_refundable" | "reason",
+    { charge: string; payment_intent: string; status: DisputeStatus }
+  >
+  /** None for an inquiry; what was taken; and what came back. */
+  & { balance_transactions: BalanceTransaction[] };
 
 type CreditNoteLine = Wire<
   Stripe.CreditNoteLineItem,

@@ -1,6 +1,6 @@
 import { invalidRequest, noSuch } from "./errors.ts";
 import type { Account } from "./invoicing.ts";
-import type { Charge, CreditNote, Dispute } from "./money-objects.ts";
+import type { CreditNote } from "./money-objects.ts";
 import { type Invoice, listOf } from "./objects.ts";
 import { refund } from "./refunds.ts";
 
@@ -57,30 +57,4 @@ export function creditNote(
   }
   events.emit("credit_note.created", note);
   return note;
-}
-
-/** The customer's bank takes the money back. `charge.disputed` stays true for ever. */
-export function dispute({ state, events }: Account, charge: Charge): Dispute {
-  if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
-  const dispute = state.disputes.add({
-    ...state.fresh("dispute", "du_1", 23),
-    amount: charge.amount,
-    charge: charge.id,
-    currency: charge.currency,
-    is_charge_refundable: false,
-    payment_intent: charge.payment_intent,
-    reason: "general",
-    status: "needs_response",
-  });
-  charge.disputed = true;
-  events.emit("charge.dispute.created", dispute);
-  events.emit("charge.dispute.funds_withdrawn", dispute);
-  return dispute;
-}
-
-export function closeDispute({ events }: Account, dispute: Dispute, status: "won" | "lost"): Dispute {
-  dispute.status = status;
-  events.emit("charge.dispute.closed", dispute);
-  if (status === "won") events.emit("charge.dispute.funds_reinstated", dispute);
-  return dispute;
 }

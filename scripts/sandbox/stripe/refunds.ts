@@ -1,4 +1,5 @@
 import { moveBalance } from "./balance.ts";
+import { changeDispute, isOpenInquiry } from "./disputes.ts";
 import { invalidRequest } from "./errors.ts";
 import type { Account } from "./invoicing.ts";
 import type { Charge, Refund } from "./money-objects.ts";
@@ -10,19 +11,29 @@ export interface RefundOptions {
   reason?: "duplicate" | "fraudulent" | "requested_by_customer" | null;
 }
 
-/** Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`, pending or not. */
+/**
+ * Gives back `amount` (absent: all that is left). Sends `refund.created` and `charge.refunded`, pending or not. Refused
+ * while a dispute has the money, or for ever where it was lost. A full refund ends an inquiry.
+ */
 export function refund(
-  { state, events }: Account,
+  account: Account,
   charge: Charge,
   amount?: number,
   { status = "succeeded", reason = null }: RefundOptions = {},
 ): Refund {
+  const { state, events } = account;
   const left = charge.amount - charge.amount_refunded;
   const given = amount ?? left;
   if (charge.status !== "succeeded") throw invalidRequest("This charge did not succeed.");
   if (left === 0) {
     throw invalidRequest(`Charge ${charge.id} has already been refunded.`, {
       code: "charge_already_refunded",
+    });
+  }
+  const disputes = [...state.disputes.group(charge.id).values()];
+  if (disputes.some((dispute) => !dispute.is_charge_refundable)) {
+    throw invalidRequest(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
+      code: "charge_disputed",
     });
   }
   if (given <= 0 || given > left) {
@@ -54,5 +65,10 @@ export function refund(
   countRefunds(state, charge);
   events.emit("refund.created", refund);
   events.emit("charge.refunded", charge);
+  if (charge.refunded) {
+    for (const dispute of disputes) {
+      if (isOpenInquiry(dispute)) changeDispute(account, dispute, "warning_closed");
+    }
+  }
   return refund;
 }
