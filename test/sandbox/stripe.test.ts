@@ -121,7 +121,7 @@ describe("actions", () => {
     await types();
     sandbox.voidInvoice(next.id);
     expect(next.status).toBe("void");
-    expect(await types()).toEqual(["invoice.voided"]);
+    expect(await types()).toEqual(["payment_intent.canceled", "invoice.voided"]);
     expect(() => sandbox.payInvoice(next.id)).toThrow("open invoice");
   });
 

@@ -8,11 +8,13 @@ import {
   newCustomer,
   updateCustomer,
 } from "./customers.ts";
-import { type Account, attemptPayment, closeInvoice } from "./invoicing.ts";
+import type { Account } from "./account.ts";
+import { attemptPayment } from "./invoicing.ts";
 import { addInvoiceItem, changeQuantity, type PriceMove } from "./items.ts";
 import { makeMoneyActions } from "./money-actions.ts";
 import type { Invoice, Metadata, PauseBehavior, StripeEvent } from "./objects.ts";
-import { addPrice, archivePrice, type PriceFields } from "./prices.ts";
+import { makePaymentActions } from "./payment-actions.ts";
+import { makePriceActions } from "./price-actions.ts";
 import * as subscriptions from "./subscriptions.ts";
 
 /**
@@ -53,7 +55,7 @@ export function makeActions(account: Account) {
       });
       return { customer, subscription };
     },
-    addPrice: (fields: PriceFields) => addPrice(account, fields),
+    ...makePriceActions(account),
     /** The first invoice is paid at once, unless `paymentBehavior` lets it stay open; `latest_invoice` names it. */
     subscribe: ({ priceIds, ...request }: {
       customerId: string;
@@ -62,6 +64,8 @@ export function makeActions(account: Account) {
       paymentBehavior?: PaymentBehavior;
       /** Begins with a free trial: status `trialing`, a first invoice of $0. */
       trialDays?: number;
+      couponIds?: string[];
+      taxRateIds?: string[];
     }) => subscriptions.subscribe(account, { ...request, items: priceIds }),
     /** The first charge of an incomplete subscription succeeds after all. */
     completeFirstPayment: (id: string) => subscriptions.completeFirstPayment(account, subscription(id)),
@@ -76,19 +80,7 @@ export function makeActions(account: Account) {
       attemptPayment(account, invoice(invoiceId), false, isLast);
       return invoice(invoiceId);
     },
-    /** The card works again: an open invoice is paid. */
-    payInvoice(invoiceId: string): Invoice {
-      const paid = invoice(invoiceId);
-      attemptPayment(account, paid, true);
-      const payer = subscription(paid.parent.subscription_details.subscription);
-      if (payer.status === "past_due") subscriptions.update(account, payer, { status: "active" });
-      return paid;
-    },
-    /** Open invoices only. */
-    voidInvoice(invoiceId: string): Invoice {
-      closeInvoice(account, invoice(invoiceId), "void");
-      return invoice(invoiceId);
-    },
+    ...makePaymentActions(account),
     /** `invoice.upcoming`, some days before the renewal. Its invoice has no id yet. */
     announceRenewal(id: string): StripeEvent {
       const { customer, items, metadata } = subscription(id);
@@ -99,7 +91,7 @@ export function makeActions(account: Account) {
         billing_reason: "upcoming",
         created: due,
         customer,
-        livemode: false,
+        livemode: state.livemode,
         next_payment_attempt: due,
         parent: {
           type: "subscription_details",
@@ -118,8 +110,6 @@ export function makeActions(account: Account) {
     /** A schedule takes the subscription over. The sandbox does not play its phases. */
     attachSchedule: (id: string) =>
       subscriptions.update(account, subscription(id), { schedule: state.newId("sub_sched_1", 23) }),
-    /** No subscription can get the price any more. Those that have it keep it. */
-    archivePrice: (priceId: string) => archivePrice(account, mustHave(state.prices, priceId)),
     /** `pause_collection`: the status stays, renewals are not charged. The default voids each invoice. */
     pauseCollection: (id: string, behavior: PauseBehavior = "void") =>
       subscriptions.update(account, subscription(id), { pause_collection: { behavior, resumes_at: null } }),

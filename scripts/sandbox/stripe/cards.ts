@@ -1,5 +1,5 @@
 import { invalidRequest, StripeApiError } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Customer } from "./objects.ts";
 import type { StripeState } from "./state.ts";
 
@@ -25,7 +25,7 @@ export function addCard(state: StripeState, customer: Customer, card: CardState,
     id,
     object: "payment_method",
     created: state.nowSeconds(),
-    livemode: false,
+    livemode: state.livemode,
     card: { brand: "visa", exp_month: 12, exp_year: 2040, last4: "4242" },
     customer: customer.id,
     metadata: {},

@@ -1,6 +1,6 @@
 import { mustHave } from "../shelf.ts";
 import { createCustomer } from "./customers.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { CheckoutSession, Metadata } from "./objects.ts";
 import { subscribe } from "./subscriptions.ts";
 

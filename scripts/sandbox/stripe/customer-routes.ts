@@ -1,6 +1,6 @@
 import { createCustomer, deleteCustomer, updateCustomer } from "./customers.ts";
 import { need } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { choose } from "./lists.ts";
 import { expand, is, metadata, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";

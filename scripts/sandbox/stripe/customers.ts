@@ -1,5 +1,5 @@
 import { addCard, type CardState } from "./cards.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Customer, DeletedCustomer, Metadata } from "./objects.ts";
 import { mergeMetadata } from "./params.ts";
 import type { StripeState } from "./state.ts";

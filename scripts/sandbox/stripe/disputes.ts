@@ -1,6 +1,6 @@
 import { moveBalance } from "./balance.ts";
 import { invalidRequest } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Charge, Dispute, DisputeStatus } from "./money-objects.ts";
 import { changeRefund } from "./refund-status.ts";
 
@@ -59,15 +59,17 @@ export function dispute(account: Account, charge: Charge, options: DisputeOption
     is_charge_refundable: isRefundable(status) || (status === "prevented" && prevention === "block"),
     network_reason_code: null,
     payment_intent: charge.payment_intent,
-    payment_method_details: {
-      type: "card",
-      card: {
-        brand: "visa",
-        case_type: status === "prevented" ? prevention : isInquiry(status) ? "inquiry" : "chargeback",
-        network: "visa",
-        network_reason_code: null,
+    ...(charge.payment_method_details.type !== "card" ? {} : {
+      payment_method_details: {
+        type: "card",
+        card: {
+          brand: "visa",
+          case_type: status === "prevented" ? prevention : isInquiry(status) ? "inquiry" : "chargeback",
+          network: "visa",
+          network_reason_code: null,
+        },
       },
-    },
+    }),
     reason: options.reason ?? "general",
     status,
   });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { noSuch } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { choose } from "./lists.ts";
 import type { StripeEvent } from "./objects.ts";
 import { created, createdBefore, createdWithin, expand, flag, text } from "./params.ts";

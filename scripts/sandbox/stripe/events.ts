@@ -39,7 +39,7 @@ export class EventLog {
         object: show(object),
         ...(previous === undefined ? {} : { previous_attributes: structuredClone(previous) }),
       },
-      livemode: false,
+      livemode: this.#state.livemode,
       pending_webhooks: 1,
       request: { id: null, idempotency_key: null },
       type,
@@ -66,7 +66,7 @@ export class EventLog {
       id: this.#state.newId("evt_2", 23),
       object: "v2.core.event",
       type: `v1.${event.type}`,
-      livemode: false,
+      livemode: this.#state.livemode,
       created: new Date(event.created * 1000).toISOString(),
       related_object: typeof id === "string"
         ? { id, type: String(object), url: `/v1/${String(object)}s/${id}` }

@@ -9,7 +9,13 @@ const EXPANDABLE = new Set([
   ...["charge", "customer", "invoice", "latest_charge", "latest_invoice", "payment_intent", "subscription"],
   ...["data", "items", "lines", "payment", "payments", "parent", "price", "pricing", "price_details"],
   ...["subscription_details", "refund", "refunds", "subscriptions", "invoice_settings"],
-  ...["default_payment_method", "balance_transaction", "failure_balance_transaction", "credit_note"],
+  ...[
+    "default_payment_method",
+    "balance_transaction",
+    "failure_balance_transaction",
+    "credit_note",
+    "discounts",
+  ],
 ]);
 
 type Node = Record<string, unknown>;
@@ -51,10 +57,15 @@ function follow(state: StripeState, node: Node, [name, ...rest]: string[], path:
     const subscriptions = listOf(`/v1/customers/${id}/subscriptions`, current.map(show));
     Object.assign(node, show({ subscriptions }));
   }
-  if (typeof node[name] === "string") {
-    const object = state.find(node[name]);
+  const whole = (id: string): Node => {
+    const object = state.find(id);
     if (!object) throw cannotExpand(path);
-    node[name] = show(object);
+    return show(object);
+  };
+  const value = node[name];
+  if (typeof value === "string") node[name] = whole(value);
+  if (Array.isArray(value)) {
+    node[name] = value.map((entry) => typeof entry === "string" ? whole(entry) : entry);
   }
   const child = node[name];
   for (const entry of Array.isArray(child) ? child : [child]) {

@@ -1,14 +1,11 @@
-import type { EventLog } from "./events.ts";
+import { changeBalance } from "./customer-balance.ts";
+import { currentDiscounts, reductionOf, useUp } from "./discounts.ts";
+import type { Account } from "./account.ts";
 import { invalidRequest } from "./errors.ts";
-import type { Charge } from "./money-objects.ts";
+import { priceLines, totalsOf } from "./invoice-amounts.ts";
 import { type Invoice, listOf, type Subscription } from "./objects.ts";
-import type { NewLine, StripeState } from "./state.ts";
-
-/** An account at Stripe: its objects and its log of events. */
-export interface Account {
-  state: StripeState;
-  events: EventLog;
-}
+import { cancelPayment, charge, intentOf, markPaid, openPayment, receive } from "./settle.ts";
+import type { NewLine } from "./state.ts";
 
 /** Three days: Stripe's first retry of a failed payment, about. */
 const RETRY_SECONDS = 3 * 86_400;
@@ -22,19 +19,31 @@ export function draftInvoice(
 ): Invoice {
   const base = state.fresh("invoice", "in_1", 23);
   const { id, created: now } = base;
-  const total = lines.reduce((sum, line) => sum + line.amount, 0);
+  const discounts = currentDiscounts(state, subscription);
+  const reductions = discounts.map((discount) => reductionOf(state, discount));
+  const priced = priceLines(
+    lines.map((line) => ({ ...line, discountable: !isProration(line) })),
+    reductions,
+    subscription.default_tax_rates,
+  );
+  const { discount_amounts: total_discount_amounts, ...totals } = totalsOf(priced);
+  const { total } = totals;
+  const balance = state.customers.get(subscription.customer)?.balance ?? 0;
   const invoice = state.invoices.add({
     ...base,
-    amount_due: total,
+    ...dueOf(total, balance),
+    amount_overpaid: 0,
     amount_paid: 0,
-    amount_remaining: total,
+    amount_paid_off_stripe: 0,
     attempt_count: 0,
     attempted: false,
     auto_advance: true,
     billing_reason: billingReason,
-    collection_method: "charge_automatically",
+    collection_method: subscription.collection_method,
     currency: subscription.currency,
     customer: subscription.customer,
+    discounts: discounts.map((discount) => discount.id),
+    ending_balance: null,
     next_payment_attempt: null,
     number: null,
     parent: {
@@ -44,22 +53,23 @@ export function draftInvoice(
     },
     period_start: now,
     period_end: now,
+    starting_balance: balance,
     post_payment_credit_notes_amount: 0,
     pre_payment_credit_notes_amount: 0,
     status: "draft",
     status_transitions: { finalized_at: null, marked_uncollectible_at: null, paid_at: null, voided_at: null },
-    subtotal: total,
-    total,
+    ...totals,
+    total_discount_amounts,
     lines: listOf(
       `/v1/invoices/${id}/lines`,
-      lines.map((line) => ({
+      priced.map((line) => ({
         id: state.newId("il_1", 23),
         object: "line_item",
         currency: subscription.currency,
         description: null,
-        discountable: true,
+        discounts: [],
         invoice: id,
-        livemode: false,
+        livemode: state.livemode,
         metadata: {},
         subtotal: line.amount,
         ...line,
@@ -71,92 +81,77 @@ export function draftInvoice(
   return invoice;
 }
 
-/** Draft → open, with a payment intent for the amount due. */
-export function finalizeInvoice({ state, events }: Account, invoice: Invoice): void {
-  const now = state.nowSeconds();
-  invoice.status = "open";
-  invoice.number = state.newId("CK", 6).toUpperCase() + `-${String(state.invoices.size).padStart(4, "0")}`;
-  invoice.status_transitions.finalized_at = now;
-  if (invoice.amount_due > 0) {
-    const intent = state.paymentIntents.add({
-      ...state.fresh("payment_intent", "pi_3", 23),
-      amount: invoice.amount_due,
-      amount_received: 0,
-      canceled_at: null,
-      currency: invoice.currency,
-      customer: invoice.customer,
-      latest_charge: null,
-      payment_method: "pm_card_on_file",
-      status: "requires_confirmation",
-    });
-    state.invoicePayments.add({
-      id: state.newId("inpay_1", 23),
-      object: "invoice_payment",
-      created: now,
-      livemode: false,
-      amount_paid: null,
-      amount_requested: invoice.amount_due,
-      currency: invoice.currency,
-      invoice: invoice.id,
-      is_default: true,
-      payment: { type: "payment_intent", payment_intent: intent.id },
-      status: "open",
-      status_transitions: { canceled_at: null, paid_at: null },
-    });
-  }
+/**
+ * Draft → open. The customer's balance is taken in first: a credit pays a part or all of it, a debt comes on top. What is
+ * due then gets its default payment.
+ */
+export function finalizeInvoice(account: Account, invoice: Invoice): void {
+  const { state, events } = account;
+  const subscription = state.subscriptions.get(invoice.parent.subscription_details.subscription);
+  if (subscription) useUp(state, subscription);
+  const balance = state.customers.get(invoice.customer)?.balance ?? 0;
+  Object.assign(invoice, dueOf(invoice.total, balance), {
+    starting_balance: balance,
+    ending_balance: Math.min(0, invoice.total + balance),
+    status: "open",
+    number: state.newId("CK", 6).toUpperCase() + `-${String(state.invoices.size).padStart(4, "0")}`,
+  });
+  invoice.status_transitions.finalized_at = state.nowSeconds();
+  changeBalance(account, invoice.customer, { ...appliedTo(invoice), type: "applied_to_invoice" });
+  if (invoice.amount_due > 0) openPayment(state, invoice, { amount: invoice.amount_due, isDefault: true });
   events.emit("invoice.finalized", invoice);
 }
 
-/** Charges an open invoice. A failure leaves it open, to be tried again unless it was the last try. */
-export function attemptPayment(
-  { state, events }: Account,
-  invoice: Invoice,
-  succeeds: boolean,
-  isLast = false,
-): void {
-  if (invoice.status !== "open") {
+function dueOf(total: number, balance: number): { amount_due: number; amount_remaining: number } {
+  const due = Math.max(0, total + balance);
+  return { amount_due: due, amount_remaining: due };
+}
+
+/** What the invoice took from the customer's balance (above 0), or gave to it. */
+function appliedTo({ id, starting_balance, ending_balance }: Invoice): { amount: number; invoice: string } {
+  return { amount: (ending_balance ?? starting_balance) - starting_balance, invoice: id };
+}
+
+/**
+ * Charges what remains of an open invoice, or of one that was given up as uncollectible. A failure leaves it open, to be
+ * tried again unless it was the last try.
+ */
+export function attemptPayment(account: Account, invoice: Invoice, succeeds: boolean, isLast = false): void {
+  const { state, events } = account;
+  if (invoice.status !== "open" && invoice.status !== "uncollectible") {
     throw invalidRequest("Only an open invoice can be paid.", { code: "invoice_not_editable" });
   }
-  const now = state.nowSeconds();
   invoice.attempted = true;
   invoice.attempt_count += 1;
   for (const payment of state.paymentsOf(invoice.id)) {
-    const intent = state.paymentIntents.get(String(payment.payment.payment_intent));
-    if (!intent) continue;
-    const charge = newCharge(state, invoice, intent.id, succeeds);
-    intent.latest_charge = charge.id;
-    intent.status = succeeds ? "succeeded" : "requires_payment_method";
-    intent.amount_received = succeeds ? intent.amount : 0;
-    events.emit(succeeds ? "charge.succeeded" : "charge.failed", charge);
-    events.emit(succeeds ? "payment_intent.succeeded" : "payment_intent.payment_failed", intent);
-    if (!succeeds) continue;
-    payment.status = "paid";
-    payment.amount_paid = payment.amount_requested;
-    payment.status_transitions.paid_at = now;
-    events.emit("invoice_payment.paid", payment);
+    const intent = intentOf(state, payment);
+    if (!payment.is_default || payment.status !== "open" || !intent) continue;
+    charge(account, intent, succeeds ? "succeeded" : "failed");
+    if (succeeds) receive(account, invoice, payment);
   }
   if (!succeeds) {
-    invoice.next_payment_attempt = isLast ? null : now + RETRY_SECONDS;
+    invoice.next_payment_attempt = isLast ? null : state.nowSeconds() + RETRY_SECONDS;
     events.emit("invoice.payment_failed", invoice);
-    return;
+  } else if (invoice.amount_due === 0) {
+    // Nothing was due: there was no payment to tell of it.
+    markPaid(account, invoice);
+    events.emit("invoice.payment_succeeded", invoice);
   }
-  invoice.status = "paid";
-  invoice.amount_paid = invoice.amount_due;
-  invoice.amount_remaining = 0;
-  invoice.next_payment_attempt = null;
-  invoice.status_transitions.paid_at = now;
-  events.emit("invoice.paid", invoice);
-  events.emit("invoice.payment_succeeded", invoice);
 }
 
-/** Open → void or uncollectible. */
-export function closeInvoice(
-  { state, events }: Account,
-  invoice: Invoice,
-  status: "void" | "uncollectible",
-): void {
-  if (invoice.status !== "open") {
+/**
+ * Open → void or uncollectible, uncollectible → void. Refused while an attached payment is open, and for a void also where
+ * one was paid. A void gives back what the invoice took from the customer's balance.
+ */
+export function closeInvoice(account: Account, invoice: Invoice, status: "void" | "uncollectible"): void {
+  const { state, events } = account;
+  if (invoice.status !== "open" && !(invoice.status === "uncollectible" && status === "void")) {
     throw invalidRequest("You can only pass in open invoices.", { code: "invoice_not_editable" });
+  }
+  const payments = state.paymentsOf(invoice.id);
+  const inTheWay = status === "void" ? ["open", "paid"] : ["open"];
+  if (payments.some((payment) => !payment.is_default && inTheWay.includes(payment.status))) {
+    throw invalidRequest(`An invoice with such payments cannot become ${status}.`);
   }
   const now = state.nowSeconds();
   invoice.status = status;
@@ -167,30 +162,13 @@ export function closeInvoice(
     return;
   }
   invoice.status_transitions.voided_at = now;
-  for (const payment of state.paymentsOf(invoice.id)) {
-    payment.status = "canceled";
-    payment.status_transitions.canceled_at = now;
-    const intent = state.paymentIntents.get(String(payment.payment.payment_intent));
-    if (intent) Object.assign(intent, { status: "canceled", canceled_at: now });
-  }
+  for (const payment of payments) if (payment.status === "open") cancelPayment(account, payment);
+  const { amount, invoice: id } = appliedTo(invoice);
+  changeBalance(account, invoice.customer, { amount: -amount, type: "unapplied_from_invoice", invoice: id });
   events.emit("invoice.voided", invoice);
 }
 
-function newCharge(state: StripeState, invoice: Invoice, paymentIntent: string, succeeds: boolean): Charge {
-  return state.charges.add({
-    ...state.fresh("charge", "ch_3", 23),
-    amount: invoice.amount_due,
-    amount_captured: succeeds ? invoice.amount_due : 0,
-    amount_refunded: 0,
-    captured: succeeds,
-    currency: invoice.currency,
-    customer: invoice.customer,
-    disputed: false,
-    failure_code: succeeds ? null : "card_declined",
-    paid: succeeds,
-    payment_intent: paymentIntent,
-    payment_method: "pm_card_on_file",
-    refunded: false,
-    status: succeeds ? "succeeded" : "failed",
-  });
+function isProration({ parent }: NewLine): boolean {
+  return parent?.subscription_item_details?.proration === true ||
+    parent?.invoice_item_details?.proration === true;
 }

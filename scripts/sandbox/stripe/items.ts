@@ -1,5 +1,5 @@
 import { invalidRequest, need, noSuch } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { addPending, periodLine, prorationLine, takePending } from "./lines.ts";
 import type { Price, Subscription, SubscriptionItem } from "./objects.ts";
 import { periodEnd } from "./periods.ts";

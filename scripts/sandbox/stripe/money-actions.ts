@@ -1,6 +1,6 @@
 import { mustHave } from "../shelf.ts";
 import { changeDispute, type DebitReturn, dispute, type DisputeOptions } from "./disputes.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { creditNote } from "./money.ts";
 import type { DisputeStatus, RefundStatus } from "./money-objects.ts";
 import { changeRefund, type FailureReason } from "./refund-status.ts";

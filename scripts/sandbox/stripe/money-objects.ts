@@ -1,13 +1,18 @@
 import type Stripe from "stripe";
-import type { Common, List, Money, Wire } from "./objects.ts";
+import type { Common, List, Metadata, Money, Wire } from "./objects.ts";
 
 type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
 
-export type Charge = Wire<
-  Stripe.Charge,
-  Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
-  { customer: string; payment_intent: string; payment_method: string | null }
->;
+export type Charge =
+  & Wire<
+    Stripe.Charge,
+    Common | ChargeAmounts | "captured" | "disputed" | "failure_code" | "paid" | "refunded" | "status",
+    { customer: string; payment_intent: string; payment_method: string | null }
+  >
+  & { payment_method_details: { type: PaidBy } };
+
+/** A card answers at once, a bank account after days. */
+export type PaidBy = "card" | "us_bank_account";
 
 /** A movement on the account's own balance at Stripe. */
 export type BalanceTransaction = Wire<
@@ -67,3 +72,29 @@ export type CreditNote =
     { customer: string; invoice: string }
   >
   & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
+
+type Off = "amount_off" | "currency" | "duration" | "duration_in_months" | "percent_off";
+
+export type Coupon = Wire<
+  Stripe.Coupon,
+  Common | Off | "name" | "times_redeemed" | "valid",
+  { metadata: Metadata }
+>;
+
+type Scope = "checkout_session" | "invoice" | "invoice_item" | "subscription" | "subscription_item";
+
+/** A coupon on a subscription. */
+export type Discount =
+  & Wire<
+    Stripe.Discount,
+    "id" | "object" | "end" | "start" | Scope,
+    { customer: string; promotion_code: null }
+  >
+  & { source: { coupon: string; type: "coupon" } };
+
+/** A change of what a customer owes, or is owed, on the next invoices. */
+export type CustomerBalanceTransaction = Wire<
+  Stripe.CustomerBalanceTransaction,
+  Common | Money | "description" | "ending_balance" | "type",
+  { credit_note: string | null; customer: string; invoice: string | null }
+>;

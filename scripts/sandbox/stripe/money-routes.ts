@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { invalidRequest, need } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
+import { choose } from "./lists.ts";
 import type { Charge } from "./money-objects.ts";
 import { expand, mergeMetadata, metadata, text } from "./params.ts";
 import { changeRefund } from "./refund-status.ts";
@@ -10,7 +11,8 @@ import type { StripeState } from "./state.ts";
 
 /** The routes of charges and of all that gives their money back. */
 export function addMoneyRoutes(router: StripeRouter, account: Account): void {
-  const { creditNotes, paymentIntents, charges, disputes } = account.state;
+  const { state } = account;
+  const { creditNotes, paymentIntents, charges, coupons, disputes } = state;
   router.getter("/v1/credit_notes", "credit note", creditNotes);
   router.collection("/v1/credit_notes", "credit note", creditNotes, ["invoice", "customer"]);
   router.lister(
@@ -24,6 +26,17 @@ export function addMoneyRoutes(router: StripeRouter, account: Account): void {
   router.getter("/v1/charges", "charge", charges);
   router.collection("/v1/charges", "charge", charges, ["customer", "payment_intent"]);
   addRefundRoutes(router, account);
+  router.getter("/v1/coupons", "coupon", coupons);
+  router.lister(
+    "/v1/customers/:id/balance_transactions",
+    "customer balance transaction",
+    {},
+    (_params, id) => {
+      need(state.customers, "customer", id, "customer", 404);
+      return choose(state.customerBalanceTransactions.group(id), {});
+    },
+    "list balance transactions",
+  );
   router.getter("/v1/disputes", "dispute", disputes);
   router.collection("/v1/disputes", "dispute", disputes, ["charge", "payment_intent"]);
 }

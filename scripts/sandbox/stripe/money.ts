@@ -1,5 +1,5 @@
 import { invalidRequest, noSuch } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { CreditNote } from "./money-objects.ts";
 import { type Invoice, listOf } from "./objects.ts";
 import { refund } from "./refunds.ts";
@@ -35,7 +35,7 @@ export function creditNote(
       amount,
       description: null,
       invoice_line_item: lineId,
-      livemode: false,
+      livemode: state.livemode,
       quantity: null,
       type: "invoice_line_item",
     }]),

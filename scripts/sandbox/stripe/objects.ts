@@ -63,6 +63,12 @@ export type SubscriptionItem =
   >
   & { price: Price };
 
+export type TaxRate = Wire<
+  Stripe.TaxRate,
+  Common | "active" | "description" | "display_name" | "effective_percentage" | "inclusive" | "percentage",
+  { metadata: Metadata }
+>;
+
 type SubscriptionTime = "billing_cycle_anchor" | "start_date" | "ended_at" | "trial_end" | "trial_start";
 type Cancellation = "cancel_at" | "cancel_at_period_end" | "canceled_at";
 
@@ -73,12 +79,14 @@ export type Subscription =
     {
       customer: string;
       default_payment_method: string | null;
+      discounts: string[];
       latest_invoice: string | null;
       schedule: string | null;
     }
   >
   & {
     billing_mode: { type: "flexible" };
+    default_tax_rates: TaxRate[];
     pause_collection: { behavior: PauseBehavior; resumes_at: number | null } | null;
     pending_update: { expires_at: number } | null;
     items: List<SubscriptionItem>;
@@ -86,13 +94,27 @@ export type Subscription =
 
 export type PauseBehavior = "keep_as_draft" | "mark_uncollectible" | "void";
 
+export interface DiscountAmount {
+  amount: number;
+  discount: string;
+}
+
+export type LineTax = Stripe.InvoiceLineItem.Tax;
+
 type LineAmounts = Money | "discountable" | "quantity" | "subtotal";
 
 export type InvoiceLine =
   & Wire<
     Stripe.InvoiceLineItem,
-    Exclude<Common, "created"> | LineAmounts | "description" | "parent" | "period",
-    { invoice: string; subscription: string | null }
+    Exclude<Common, "created"> | LineAmounts | "description" | "parent" | "period" | "taxes",
+    {
+      discount_amounts: DiscountAmount[];
+      /** Of the line alone. The invoice's own discounts show in `discount_amounts` only. */
+      discounts: string[];
+      invoice: string;
+      subscription: string | null;
+      taxes: LineTax[];
+    }
   >
   & {
     pricing: {
@@ -103,6 +125,8 @@ export type InvoiceLine =
   };
 
 type InvoiceAmounts = "amount_due" | "amount_paid" | "amount_remaining" | "currency" | "subtotal" | "total";
+type WithoutTax = "subtotal_excluding_tax" | "total_excluding_tax";
+type Balances = "ending_balance" | "starting_balance" | "amount_overpaid";
 type Credits = "post_payment_credit_notes_amount" | "pre_payment_credit_notes_amount";
 type Attempts = "attempt_count" | "attempted" | "auto_advance" | "next_payment_attempt";
 type Billing = "billing_reason" | "collection_method" | "period_start" | "period_end";
@@ -110,8 +134,23 @@ type Billing = "billing_reason" | "collection_method" | "period_start" | "period
 export type Invoice =
   & Wire<
     Stripe.Invoice,
-    Common | InvoiceAmounts | Credits | Attempts | Billing | "number" | "status" | "status_transitions",
-    { customer: string }
+    | Common
+    | InvoiceAmounts
+    | WithoutTax
+    | Balances
+    | Credits
+    | Attempts
+    | Billing
+    | "number"
+    | "status"
+    | "status_transitions",
+    {
+      amount_paid_off_stripe: number;
+      customer: string;
+      discounts: string[];
+      total_discount_amounts: DiscountAmount[];
+      total_taxes: LineTax[];
+    }
   >
   & {
     parent: {

@@ -1,4 +1,4 @@
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Interval, Price } from "./objects.ts";
 
 /** `amount` in cents; one charge pays for `intervalCount` intervals. */
@@ -15,7 +15,7 @@ export function addPrice({ state, events }: Account, fields: PriceFields): Price
     id: fields.id,
     object: "price",
     created: state.nowSeconds(),
-    livemode: false,
+    livemode: state.livemode,
     active: true,
     currency: "usd",
     metadata: {},

@@ -1,6 +1,6 @@
 import { moveBalance } from "./balance.ts";
 import { invalidRequest } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Charge, Refund, RefundStatus } from "./money-objects.ts";
 import type { StripeState } from "./state.ts";
 

@@ -1,7 +1,7 @@
 import { moveBalance } from "./balance.ts";
 import { changeDispute, isOpenInquiry } from "./disputes.ts";
 import { invalidRequest } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import type { Charge, Refund } from "./money-objects.ts";
 import { countRefunds, waitingFor } from "./refund-status.ts";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { addCustomerRoutes } from "./customer-routes.ts";
 import { need } from "./errors.ts";
 import { addEventRoutes } from "./event-routes.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { choose } from "./lists.ts";
 import { addMoneyRoutes } from "./money-routes.ts";
 import { created, createdWithin, is, text } from "./params.ts";

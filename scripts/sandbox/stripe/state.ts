@@ -1,7 +1,16 @@
 import { randomId } from "../random.ts";
 import type { SandboxDeps } from "../server.ts";
 import { Shelf } from "../shelf.ts";
-import type { BalanceTransaction, Charge, CreditNote, Dispute, Refund } from "./money-objects.ts";
+import type {
+  BalanceTransaction,
+  Charge,
+  Coupon,
+  CreditNote,
+  CustomerBalanceTransaction,
+  Discount,
+  Dispute,
+  Refund,
+} from "./money-objects.ts";
 import type {
   CheckoutSession,
   Customer,
@@ -14,6 +23,7 @@ import type {
   Price,
   StripeEvent,
   Subscription,
+  TaxRate,
 } from "./objects.ts";
 
 /** The objects of the sandbox's Stripe, in the order of creation. */
@@ -33,6 +43,10 @@ export class StripeState {
   readonly charges = new Shelf<Charge>();
   readonly refunds = new Shelf<Refund>(({ charge }) => charge);
   readonly disputes = new Shelf<Dispute>(({ charge }) => charge);
+  readonly customerBalanceTransactions = new Shelf<CustomerBalanceTransaction>(({ customer }) => customer);
+  readonly coupons = new Shelf<Coupon>();
+  readonly discounts = new Shelf<Discount>();
+  readonly taxRates = new Shelf<TaxRate>();
   readonly balanceTransactions = new Shelf<BalanceTransaction>();
   readonly creditNotes = new Shelf<CreditNote>();
   readonly events = new Shelf<StripeEvent>();
@@ -40,8 +54,12 @@ export class StripeState {
   readonly pendingLines = new Map<string, NewLine[]>();
   readonly #deps: Pick<SandboxDeps, "now" | "random">;
 
-  constructor(deps: Pick<SandboxDeps, "now" | "random">) {
+  /** Of every object and event: false in Stripe's test mode. */
+  readonly livemode: boolean;
+
+  constructor(deps: Pick<SandboxDeps, "now" | "random">, { livemode = false } = {}) {
     this.#deps = deps;
+    this.livemode = livemode;
   }
 
   /** Stripe counts in whole seconds. */
@@ -57,7 +75,7 @@ export class StripeState {
   /** The fields that most objects begin with. The id has `length` characters behind `prefix`. */
   fresh<Kind extends string>(object: Kind, prefix: string, length: number) {
     const id = this.newId(prefix, length);
-    return { id, object, created: this.nowSeconds(), livemode: false, metadata: {} };
+    return { id, object, created: this.nowSeconds(), livemode: this.livemode, metadata: {} };
   }
 
   /** Any object that can replace its id in an expanded answer. */
@@ -66,7 +84,7 @@ export class StripeState {
       this.prices.get(id) ?? this.subscriptions.get(id) ?? this.checkoutSessions.get(id) ??
       this.invoices.get(id) ?? this.invoicePayments.get(id) ?? this.paymentIntents.get(id) ??
       this.charges.get(id) ?? this.refunds.get(id) ?? this.disputes.get(id) ?? this.creditNotes.get(id) ??
-      this.balanceTransactions.get(id);
+      this.balanceTransactions.get(id) ?? this.discounts.get(id) ?? this.coupons.get(id);
   }
 
   paymentsOf(invoiceId: string): InvoicePayment[] {

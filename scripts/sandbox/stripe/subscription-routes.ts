@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { invalidRequest, need } from "./errors.ts";
-import type { Account } from "./invoicing.ts";
+import type { Account } from "./account.ts";
 import { choose } from "./lists.ts";
 import type { Subscription } from "./objects.ts";
 import { created, createdWithin, expand, flag, mergeMetadata, metadata, text } from "./params.ts";

@@ -1,6 +1,9 @@
+import { redeem, reductionOf } from "./discounts.ts";
 import { type PaymentBehavior, takesPayment } from "./cards.ts";
 import { invalidRequest, need, noSuch } from "./errors.ts";
-import { type Account, attemptPayment, closeInvoice, draftInvoice, finalizeInvoice } from "./invoicing.ts";
+import { priceLines, totalsOf } from "./invoice-amounts.ts";
+import type { Account } from "./account.ts";
+import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice } from "./invoicing.ts";
 import { changePrice, type PriceMove, restartPeriods } from "./items.ts";
 import { periodLine, takePending } from "./lines.ts";
 import { type Invoice, listOf, type Metadata, type Subscription, type SubscriptionItem } from "./objects.ts";
@@ -17,6 +20,8 @@ interface SubscribeRequest {
   paymentBehavior?: PaymentBehavior;
   /** The length of a free first period. The billing dates are counted from its end. */
   trialDays?: number;
+  couponIds?: string[] | undefined;
+  taxRateIds?: string[] | undefined;
 }
 
 /** A new subscription with its first invoice, paid at once where it can be. */
@@ -77,9 +82,16 @@ export function newSubscription(account: Account, request: SubscribeRequest): Su
       subscription: id,
     };
   });
-  const amount = trialEnd === null
-    ? items.reduce((sum, item) => sum + item.price.unit_amount * item.quantity, 0)
-    : 0;
+  const discounts = (request.couponIds ?? []).map((coupon) =>
+    redeem(state, coupon, { subscription: id, customer: customer.id })
+  );
+  const taxRates = (request.taxRateIds ?? []).map((rate) =>
+    need(state.taxRates, "tax rate", rate, "default_tax_rates[0]")
+  );
+  const lines = items.map((item) => ({ amount: item.price.unit_amount * item.quantity, discountable: true }));
+  const reductions = discounts.map((discount) => reductionOf(state, discount));
+  const { total } = totalsOf(priceLines(lines, reductions, taxRates));
+  const amount = trialEnd === null ? total : 0;
   const isComplete = takesPayment(account, customer, {
     amount,
     method: paymentMethod,
@@ -96,6 +108,8 @@ export function newSubscription(account: Account, request: SubscribeRequest): Su
     currency: "usd",
     customer: request.customerId,
     default_payment_method: paymentMethod,
+    default_tax_rates: taxRates,
+    discounts: discounts.map((discount) => discount.id),
     ended_at: null,
     items: listOf(`/v1/subscription_items?subscription=${id}`, items),
     latest_invoice: null,
@@ -152,6 +166,8 @@ function bill(
     closeInvoice(account, invoice, behavior === "void" ? "void" : "uncollectible");
     return invoice;
   }
+  // One that is sent waits for the customer to pay it.
+  if (invoice.collection_method === "send_invoice") return invoice;
   attemptPayment(account, invoice, succeeds);
   if (!succeeds) update(account, subscription, { status: "past_due" });
   return invoice;
@@ -176,7 +192,15 @@ export function update(
 export type SubscriptionChange = Partial<
   Pick<
     Subscription,
-    "status" | "metadata" | "pause_collection" | "cancel_at_period_end" | "cancel_at" | "schedule"
+    | "status"
+    | "metadata"
+    | "pause_collection"
+    | "cancel_at_period_end"
+    | "cancel_at"
+    | "schedule"
+    | "discounts"
+    | "default_tax_rates"
+    | "collection_method"
   >
 >;
 
