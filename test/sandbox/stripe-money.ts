@@ -15,7 +15,7 @@ export async function openPaid() {
   async function sent(act: () => unknown): Promise<string[]> {
     await sandbox.outbox.flush(1);
     const from = received.length;
-    act();
+    await act();
     await sandbox.outbox.flush(1);
     return received.slice(from).map(({ type }) => type);
   }

@@ -13,7 +13,7 @@ interface PlainLine {
   discountable: boolean;
 }
 
-export interface PricedLine {
+interface PricedLine {
   discount_amounts: DiscountAmount[];
   taxes: LineTax[];
 }
@@ -83,7 +83,7 @@ function taxesOn(amount: number, rates: readonly TaxRate[]): LineTax[] {
 }
 
 /** The sums of an invoice or of a credit note. */
-export interface Totals {
+interface Totals {
   subtotal: number;
   subtotal_excluding_tax: number;
   total: number;

@@ -1,7 +1,8 @@
 import { mustHave } from "../shelf.ts";
 import { changeDispute, type DebitReturn, dispute, type DisputeOptions } from "./disputes.ts";
 import type { Account } from "./account.ts";
-import { creditNote } from "./money.ts";
+import type { NoteLine } from "./credit-note-lines.ts";
+import { creditNote, type NoteRequest, voidCreditNote } from "./credit-notes.ts";
 import type { DisputeStatus, RefundStatus } from "./money-objects.ts";
 import { changeRefund, type FailureReason } from "./refund-status.ts";
 import { refund, type RefundOptions } from "./refunds.ts";
@@ -17,9 +18,18 @@ export function makeMoneyActions(account: Account) {
     /** What becomes of a refund. Even one that succeeded can fail, weeks later. */
     changeRefund: (refundId: string, status: RefundStatus, reason?: FailureReason) =>
       changeRefund(account, mustHave(state.refunds, refundId), status, reason),
-    /** Names a line of a paid invoice. Refunds the amount too, unless `refunds` is false. */
-    creditNote: (invoiceId: string, line: { lineId: string; amount: number; refunds?: boolean }) =>
-      creditNote(account, mustHave(state.invoices, invoiceId), line),
+    /**
+     * A credit note on an open or paid invoice: one line in short, or a whole request. What was paid goes back to the card,
+     * unless the request says otherwise; `refunds: false` takes refunds that were made before.
+     */
+    creditNote: (invoiceId: string, note: NoteRequest | (NoteLine & { refunds?: boolean })) =>
+      creditNote(
+        account,
+        mustHave(state.invoices, invoiceId),
+        "lines" in note ? note : { lines: [note], giving: note.refunds === false ? "linked" : "back" },
+      ),
+    /** Of open invoices only. */
+    voidCreditNote: (noteId: string) => voidCreditNote(account, mustHave(state.creditNotes, noteId)),
     /** By default a chargeback of the whole charge, which takes the money at once. */
     dispute: (chargeId: string, options?: DisputeOptions) => dispute(account, charge(chargeId), options),
     /** What becomes of a dispute. A customer who withdraws it shows as nothing else than `won` in the end. */

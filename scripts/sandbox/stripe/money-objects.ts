@@ -1,5 +1,5 @@
 import type Stripe from "stripe";
-import type { Common, List, Metadata, Money, Wire } from "./objects.ts";
+import type { Common, DiscountAmount, LineTax, List, Metadata, Money, Wire } from "./objects.ts";
 
 type ChargeAmounts = Money | "amount_captured" | "amount_refunded";
 
@@ -57,19 +57,43 @@ export type Dispute =
   /** None for an inquiry; what was taken; and what came back. */
   & { balance_transactions: BalanceTransaction[] };
 
-type CreditNoteLine = Wire<
+type LineAmounts = "amount" | "discount_amount" | "quantity" | "unit_amount";
+
+export type CreditNoteLine = Wire<
   Stripe.CreditNoteLineItem,
-  "id" | "object" | "amount" | "description" | "livemode" | "quantity" | "type",
-  { invoice_line_item?: string }
+  "id" | "object" | LineAmounts | "description" | "livemode" | "metadata",
+  {
+    discount_amounts: DiscountAmount[];
+    invoice_line_item?: string;
+    taxes: LineTax[];
+    type: "invoice_line_item" | "custom_line_item";
+  }
 >;
 
-type NoteAmounts = Money | "post_payment_amount" | "pre_payment_amount" | "subtotal" | "total";
+type NoteAmounts =
+  | Money
+  | "discount_amount"
+  | "subtotal"
+  | "subtotal_excluding_tax"
+  | "total"
+  | "total_excluding_tax";
+/** An open invoice is reduced by the first; the second is given back, as one or more of the three others. */
+type Giving = "pre_payment_amount" | "post_payment_amount" | "out_of_band_amount";
 
 export type CreditNote =
   & Wire<
     Stripe.CreditNote,
-    Common | NoteAmounts | "number" | "reason" | "status" | "type" | "voided_at",
-    { customer: string; invoice: string }
+    Common | NoteAmounts | Giving | "effective_at" | "memo" | "number" | "reason" | "voided_at",
+    {
+      customer: string;
+      customer_balance_transaction: string | null;
+      discount_amounts: DiscountAmount[];
+      invoice: string;
+      metadata: Metadata;
+      status: "issued" | "void";
+      total_taxes: LineTax[];
+      type: "pre_payment" | "post_payment" | "mixed";
+    }
   >
   & { lines: List<CreditNoteLine>; refunds: { amount_refunded: number; refund: string; type: "refund" }[] };
 

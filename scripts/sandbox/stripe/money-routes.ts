@@ -2,6 +2,7 @@ import { z } from "zod";
 import { invalidRequest, need } from "./errors.ts";
 import type { Account } from "./account.ts";
 import { choose } from "./lists.ts";
+import { addCreditNoteRoutes } from "./credit-note-routes.ts";
 import type { Charge } from "./money-objects.ts";
 import { expand, mergeMetadata, metadata, text } from "./params.ts";
 import { changeRefund } from "./refund-status.ts";
@@ -12,16 +13,8 @@ import type { StripeState } from "./state.ts";
 /** The routes of charges and of all that gives their money back. */
 export function addMoneyRoutes(router: StripeRouter, account: Account): void {
   const { state } = account;
-  const { creditNotes, paymentIntents, charges, coupons, disputes } = state;
-  router.getter("/v1/credit_notes", "credit note", creditNotes);
-  router.collection("/v1/credit_notes", "credit note", creditNotes, ["invoice", "customer"]);
-  router.lister(
-    "/v1/credit_notes/:id/lines",
-    "line item",
-    {},
-    (_params, id) => need(creditNotes, "credit note", id, "id", 404).lines.data,
-    "list credit note lines",
-  );
+  const { paymentIntents, charges, coupons, disputes } = state;
+  addCreditNoteRoutes(router, account);
   router.getter("/v1/payment_intents", "payment intent", paymentIntents);
   router.getter("/v1/charges", "charge", charges);
   router.collection("/v1/charges", "charge", charges, ["customer", "payment_intent"]);

@@ -48,7 +48,7 @@ export class StripeState {
   readonly discounts = new Shelf<Discount>();
   readonly taxRates = new Shelf<TaxRate>();
   readonly balanceTransactions = new Shelf<BalanceTransaction>();
-  readonly creditNotes = new Shelf<CreditNote>();
+  readonly creditNotes = new Shelf<CreditNote>(({ invoice }) => invoice);
   readonly events = new Shelf<StripeEvent>();
   /** Lines for the next invoice of a subscription, by subscription. */
   readonly pendingLines = new Map<string, NewLine[]>();
