@@ -21,8 +21,11 @@ export class EventLog {
   readonly #destination: EventDestination;
   /** The ids of an event's webhooks, by event: its own, and the thin event's. */
   readonly #webhookIds = new Map<string, string[]>();
+  /** Of a connected account's events alone. */
+  readonly #account: { account?: string };
 
-  constructor(state: StripeState, outbox: Outbox, destination: EventDestination) {
+  constructor(state: StripeState, outbox: Outbox, destination: EventDestination, connectedId?: string) {
+    this.#account = connectedId === undefined ? {} : { account: connectedId };
     this.#state = state;
     this.#outbox = outbox;
     this.#destination = destination;
@@ -33,6 +36,7 @@ export class EventLog {
     const event: StripeEvent = {
       id: this.#state.newId("evt_1", 23),
       object: "event",
+      ...this.#account,
       api_version: API_VERSION,
       created: this.#state.nowSeconds(),
       data: {
@@ -65,6 +69,7 @@ export class EventLog {
     return {
       id: this.#state.newId("evt_2", 23),
       object: "v2.core.event",
+      ...(this.#account.account === undefined ? {} : { context: this.#account.account }),
       type: `v1.${event.type}`,
       livemode: this.#state.livemode,
       created: new Date(event.created * 1000).toISOString(),

@@ -179,6 +179,8 @@ export type PaymentIntent = Wire<
 export interface StripeEvent {
   id: string;
   object: "event";
+  /** The connected account that it comes from. Absent for the platform's own. */
+  account?: string;
   api_version: string;
   created: number;
   data: { object: Record<string, unknown>; previous_attributes?: Record<string, unknown> };

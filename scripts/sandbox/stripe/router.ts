@@ -16,6 +16,8 @@ interface RouterDeps {
   state: StripeState;
   faults: Faults;
   idempotency: IdempotencyMemory;
+  /** The app of the account that a request names in its `Stripe-Account` header, if the key has access to it. */
+  connected(accountId: string): SandboxApp | undefined;
 }
 
 /** Routes as Stripe serves them: key, version, form, strict parameters, idempotency, expansion, error shape. */
@@ -33,7 +35,15 @@ export class StripeRouter {
       if (version !== undefined && version !== API_VERSION) {
         throw invalidRequest(`Invalid Stripe API version: ${version}`);
       }
-      await next();
+      const accountId = c.req.header("stripe-account");
+      if (accountId === undefined) return await next();
+      const app = this.#deps.connected(accountId);
+      if (app === this.app) return await next();
+      if (app !== undefined) return await app.fetch(c.req.raw, c.env);
+      throw invalidRequest(
+        `The provided key does not have access to account '${accountId}' (or that account does not exist).`,
+        { status: 403, code: "account_invalid" },
+      );
     });
     this.app.notFound(({ req }) => {
       const error = invalidRequest(`Unrecognized request URL (${req.method}: ${req.path}).`, { status: 404 });
