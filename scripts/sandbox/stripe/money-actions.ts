@@ -37,7 +37,10 @@ export function makeMoneyActions(account: Account) {
       changeDispute(account, mustHave(state.disputes, disputeId), status),
     closeDispute: (disputeId: string, status: "won" | "lost" | "warning_closed") =>
       changeDispute(account, mustHave(state.disputes, disputeId), status),
-    /** A debit from a bank account comes back after it had succeeded: a dispute that is lost from the start. */
+    /**
+     * A debit from a bank account comes back after it had succeeded: a dispute that is lost from the start. The charge and
+     * its intent stay as they are; `charge.failed` is for a debit that never succeeded.
+     */
     returnDebit: (chargeId: string, reason: DebitReturn = "insufficient_funds") =>
       dispute(account, charge(chargeId), { status: "lost", reason, fee: 0 }),
   };
