@@ -90,7 +90,7 @@ function verdictOn(evidence: Evidence, paidFor: PaidFor): Verdict {
     baseOf(order.externalId ?? "") === base && evidence.endedByPharmacy.has(order.id)
   );
   if (ended) return { kind: "decided", live: 0, why: "the pharmacy ended it and nobody decided yet" };
-  const paused = pausedSince(evidence, invoice.parent.subscription_details.subscription);
+  const paused = pausedSince(evidence, invoice.parent?.subscription_details.subscription ?? "");
   // A fill that was due well before the pause has shipped by then.
   const stoppedInTime = paused && due.getTime() + IN_TIME_MS > paused.since.getTime();
   return stoppedInTime ? { kind: "paused", ...paused } : { kind: "ship" };

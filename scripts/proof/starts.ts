@@ -31,7 +31,7 @@ export function checkStarts({ vendors, people, beginners }: Evidence): Check {
     }
     for (const { id } of began) {
       const paid = [...state.invoices.values()].filter((invoice) =>
-        invoice.parent.subscription_details.subscription === id && invoice.status === "paid" &&
+        invoice.parent?.subscription_details.subscription === id && invoice.status === "paid" &&
         invoice.billing_reason === "subscription_create"
       ).length;
       if (paid !== 1) {

@@ -14,6 +14,10 @@ export interface Fault {
   operation?: string;
   kind: "lose_answer" | "lose_request" | "late_commit" | "status" | "silence";
   status?: number;
+  /** The vendor's code for a `status`, in the body of the answer. */
+  code?: string;
+  /** The id of the one object it hits, by the path of the call; absent: every object. */
+  objectId?: string;
   /** The length of a `silence`, in real time. Default: 60. */
   seconds?: number;
   retryAfterSeconds?: number;
@@ -77,10 +81,11 @@ export class Faults {
     for (const commit of this.#late.splice(0)) await commit();
   }
 
-  /** The first fault that hits this operation. Counts its `times` down. */
-  #draw(operation: string): Fault | undefined {
+  /** The first fault that hits this operation on this path. Counts its `times` down. */
+  #draw(operation: string, path: string): Fault | undefined {
     for (const fault of this.#faults) {
       if (fault.operation !== undefined && fault.operation !== operation) continue;
+      if (fault.objectId !== undefined && !path.split("/").includes(fault.objectId)) continue;
       if (fault.share !== undefined && this.#random() >= fault.share) continue;
       if (fault.times !== undefined && --fault.times < 0) continue;
       return fault;
@@ -93,6 +98,7 @@ export class Faults {
     operation: string,
     handle: () => Promise<Response>,
     breakConnection: () => void,
+    path = "",
   ): Promise<Response> {
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
     if (this.#isOverRate()) {
@@ -100,7 +106,7 @@ export class Faults {
       const headers = { "retry-after": "1" };
       return Response.json({ error: { message: "too many requests" } }, { status: 429, headers });
     }
-    const fault = this.#draw(operation);
+    const fault = this.#draw(operation, path);
     if (fault) {
       const kind = fault.kind === "status" ? `status ${fault.status ?? 500}` : fault.kind;
       this.met.set(kind, (this.met.get(kind) ?? 0) + 1);
@@ -110,10 +116,11 @@ export class Faults {
         this.answered += 1;
         return await handle();
       case "status": {
-        const { status = 500, retryAfterSeconds } = fault;
+        const { status = 500, retryAfterSeconds, code } = fault;
         const headers = new Headers();
         if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
-        return Response.json({ error: { message: "fault on request" } }, { status, headers });
+        const error = { message: "fault on request", ...(code === undefined ? {} : { code }) };
+        return Response.json({ error }, { status, headers });
       }
       case "lose_answer":
         await handle();
@@ -151,6 +158,7 @@ export function withFaults(
         return c.res;
       },
       () => c.env.incoming?.socket.destroy(),
+      c.req.path,
     );
     c.res = undefined;
     c.res = response;

@@ -52,5 +52,8 @@ export function makeStripeSandbox(deps: SandboxDeps, options: StripeSandboxOptio
     outbox,
     /** A connected account (`acct_…`), with objects of its own. Its events name it, and come to the same endpoint. */
     connect: (accountId: string) => open(accountId),
+    /** Another request holds the object: calls about it are refused with 429 and `lock_timeout`, so many times. */
+    lock: (objectId: string, times = 1) =>
+      faults.add({ kind: "status", status: 429, code: "lock_timeout", objectId, times }),
   } satisfies Sandbox & Record<string, unknown>;
 }

@@ -74,12 +74,12 @@ export async function frequency(world: World): Promise<Record<string, unknown>> 
 
 /** Everything at Stripe that has to do with money. */
 export function money(world: World): unknown {
-  const { invoices, charges, paymentIntents, pendingLines } = world.vendors.stripe.state;
+  const { invoices, charges, paymentIntents, invoiceItems } = world.vendors.stripe.state;
   return structuredClone({
     invoices: [...invoices.values()],
     charges: [...charges.values()],
     intents: [...paymentIntents.values()],
-    pending: [...pendingLines],
+    pending: [...invoiceItems.values()],
   });
 }
 

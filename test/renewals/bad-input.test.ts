@@ -320,8 +320,9 @@ test(
     const who = await refiller(world, { fills: 3 });
     const other = world.vendors.stripe.state.prices.get("price_evening_month");
     const [first] = atStripe(world, who).items.data;
-    if (!first || !other) throw new Error("no item");
-    atStripe(world, who).items.data.push({ ...first, id: "si_second", price: other });
+    if (!first || !other?.recurring) throw new Error("no item");
+    const price = { ...other, recurring: other.recurring };
+    atStripe(world, who).items.data.push({ ...first, id: "si_second", price });
     await night(world);
     const found = (await explained(world, who.customerId)).map(({ product, finding }) => [product, finding]);
     expect(found).toContainEqual(["Morning tablets", "COVERED"]);

@@ -102,7 +102,11 @@ describe("another price for an item", () => {
       metadata: { a: "1" },
       pause_collection: { behavior: "void", resumes_at: null },
     });
-    expect(await types()).toEqual(["customer.subscription.updated"]);
+    expect(await types()).toEqual([
+      "invoiceitem.created",
+      "invoiceitem.created",
+      "customer.subscription.updated",
+    ]);
   });
 
   it("needs an item and a price that exist, and a subscription that has not ended", async () => {

@@ -6,7 +6,8 @@ import { expand, is, metadata, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";
 
 export function addCustomerRoutes(router: StripeRouter, account: Account): void {
-  const { customers, deletedCustomers, paymentMethods, checkoutSessions, prices } = account.state;
+  const { customers, deletedCustomers, paymentMethods, checkoutSessions, checkoutLines, prices } =
+    account.state;
   const inPath = (id: string) => need(customers, "customer", id, "id", 404);
   const fields = { email: text, phone: text, name: text, description: text, metadata, expand };
   router.route(
@@ -56,4 +57,17 @@ export function addCustomerRoutes(router: StripeRouter, account: Account): void 
   router.getter("/v1/payment_methods", "payment method", paymentMethods);
   router.getter("/v1/prices", "price", prices);
   router.getter("/v1/checkout/sessions", "checkout session", checkoutSessions);
+  router.collection("/v1/checkout/sessions", "checkout session", checkoutSessions, [
+    "customer",
+    "payment_intent",
+    "subscription",
+  ]);
+  router.lister(
+    "/v1/checkout/sessions/:id/line_items",
+    "item",
+    {},
+    (_params, id) =>
+      checkoutLines.get(need(checkoutSessions, "checkout session", id, "session", 404).id) ?? [],
+    "list checkout lines",
+  );
 }

@@ -3,7 +3,7 @@ import type { Account } from "./account.ts";
 import type { Customer, DeletedCustomer, Metadata } from "./objects.ts";
 import { mergeMetadata } from "./params.ts";
 import type { StripeState } from "./state.ts";
-import { cancel } from "./subscriptions.ts";
+import { cancel } from "./endings.ts";
 
 export interface CustomerFields {
   email?: string | undefined;

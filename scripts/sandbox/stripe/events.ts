@@ -1,7 +1,8 @@
 import Stripe from "stripe";
 import type { Outbox, OutboxMessage } from "../outbox.ts";
-import { API_VERSION, show, type StripeEvent } from "./objects.ts";
+import { API_VERSION, type StripeEvent } from "./objects.ts";
 import type { StripeState } from "./state.ts";
+import { show } from "./wire.ts";
 
 /** The form of an event at its destination: with the whole object, or with its address alone. */
 export type EventKind = "snapshot" | "thin";

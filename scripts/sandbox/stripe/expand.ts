@@ -1,6 +1,7 @@
 import { invalidRequest, type StripeApiError } from "./errors.ts";
-import { listOf, show } from "./objects.ts";
+import { listOf } from "./objects.ts";
 import type { StripeState } from "./state.ts";
+import { show } from "./wire.ts";
 
 const MAX_DEPTH = 4;
 
@@ -15,6 +16,8 @@ const EXPANDABLE = new Set([
     "failure_balance_transaction",
     "credit_note",
     "discounts",
+    "line_items",
+    "schedule",
   ],
 ]);
 
@@ -48,6 +51,14 @@ function follow(state: StripeState, node: Node, [name, ...rest]: string[], path:
       [...state.refunds.group(id).newestFirst()].map(show),
     );
     Object.assign(node, show({ refunds }));
+  }
+  if (name === "line_items" && node["object"] === "checkout.session") {
+    const id = String(node["id"]);
+    const lines = state.checkoutLines.get(id) ?? [];
+    Object.assign(
+      node,
+      show({ line_items: listOf(`/v1/checkout/sessions/${id}/line_items`, lines.map(show)) }),
+    );
   }
   if (name === "subscriptions" && node["object"] === "customer") {
     const id = String(node["id"]);

@@ -2,33 +2,48 @@ import { changeBalance } from "./customer-balance.ts";
 import { currentDiscounts, reductionOf, useUp } from "./discounts.ts";
 import type { Account } from "./account.ts";
 import { invalidRequest } from "./errors.ts";
+import { takePending } from "./invoice-items.ts";
 import { priceLines, totalsOf } from "./invoice-amounts.ts";
-import { type Invoice, listOf, type Subscription } from "./objects.ts";
+import { type Customer, type Invoice, listOf, type Subscription } from "./objects.ts";
 import { cancelPayment, charge, intentOf, markPaid, openPayment, receive } from "./settle.ts";
 import type { NewLine } from "./state.ts";
+
+type BillingReason =
+  | "automatic_pending_invoice_item_invoice"
+  | "manual"
+  | "subscription_create"
+  | "subscription_cycle"
+  | "subscription_update";
 
 /** Three days: Stripe's first retry of a failed payment, about. */
 const RETRY_SECONDS = 3 * 86_400;
 
-/** A draft invoice of the subscription. Sends `invoice.created`. */
+/**
+ * A draft invoice of the subscription, or of a customer alone. It takes in the pending invoice items that are for it.
+ * Sends `invoice.created`.
+ */
 export function draftInvoice(
   { state, events }: Account,
-  subscription: Subscription,
-  billingReason: "subscription_create" | "subscription_cycle" | "subscription_update",
-  lines: NewLine[],
+  owner: Subscription | Customer,
+  billingReason: BillingReason,
+  ownLines: NewLine[],
 ): Invoice {
   const base = state.fresh("invoice", "in_1", 23);
   const { id, created: now } = base;
-  const discounts = currentDiscounts(state, subscription);
+  const lines = [...takePending(state, owner, id), ...ownLines];
+  const subscription = owner.object === "subscription" ? owner : null;
+  const currency = owner.currency ?? "usd";
+  const customer = owner.object === "subscription" ? owner.customer : owner.id;
+  const discounts = subscription ? currentDiscounts(state, subscription) : [];
   const reductions = discounts.map((discount) => reductionOf(state, discount));
   const priced = priceLines(
-    lines.map((line) => ({ ...line, discountable: !isProration(line) })),
+    lines.map((line) => ({ ...line, discountable: line.discountable ?? true })),
     reductions,
-    subscription.default_tax_rates,
+    subscription?.default_tax_rates ?? [],
   );
   const { discount_amounts: total_discount_amounts, ...totals } = totalsOf(priced);
   const { total } = totals;
-  const balance = state.customers.get(subscription.customer)?.balance ?? 0;
+  const balance = state.customers.get(customer)?.balance ?? 0;
   const invoice = state.invoices.add({
     ...base,
     ...dueOf(total, balance),
@@ -39,14 +54,14 @@ export function draftInvoice(
     attempted: false,
     auto_advance: true,
     billing_reason: billingReason,
-    collection_method: subscription.collection_method,
-    currency: subscription.currency,
-    customer: subscription.customer,
+    collection_method: subscription?.collection_method ?? "charge_automatically",
+    currency,
+    customer,
     discounts: discounts.map((discount) => discount.id),
     ending_balance: null,
     next_payment_attempt: null,
     number: null,
-    parent: {
+    parent: subscription && {
       type: "subscription_details",
       quote_details: null,
       subscription_details: { subscription: subscription.id, metadata: { ...subscription.metadata } },
@@ -65,7 +80,7 @@ export function draftInvoice(
       priced.map((line) => ({
         id: state.newId("il_1", 23),
         object: "line_item",
-        currency: subscription.currency,
+        currency,
         description: null,
         discounts: [],
         invoice: id,
@@ -76,7 +91,7 @@ export function draftInvoice(
       })),
     ),
   });
-  subscription.latest_invoice = id;
+  if (subscription) subscription.latest_invoice = id;
   events.emit("invoice.created", invoice);
   return invoice;
 }
@@ -87,7 +102,7 @@ export function draftInvoice(
  */
 export function finalizeInvoice(account: Account, invoice: Invoice): void {
   const { state, events } = account;
-  const subscription = state.subscriptions.get(invoice.parent.subscription_details.subscription);
+  const subscription = state.subscriptions.get(invoice.parent?.subscription_details.subscription ?? "");
   if (subscription) useUp(state, subscription);
   const balance = state.customers.get(invoice.customer)?.balance ?? 0;
   Object.assign(invoice, dueOf(invoice.total, balance), {
@@ -166,9 +181,4 @@ export function closeInvoice(account: Account, invoice: Invoice, status: "void" 
   const { amount, invoice: id } = appliedTo(invoice);
   changeBalance(account, invoice.customer, { amount: -amount, type: "unapplied_from_invoice", invoice: id });
   events.emit("invoice.voided", invoice);
-}
-
-function isProration({ parent }: NewLine): boolean {
-  return parent?.subscription_item_details?.proration === true ||
-    parent?.invoice_item_details?.proration === true;
 }

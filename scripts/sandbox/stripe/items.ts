@@ -1,83 +1,197 @@
 import { invalidRequest, need, noSuch } from "./errors.ts";
+import { pendingItems } from "./invoice-items.ts";
 import type { Account } from "./account.ts";
-import { addPending, periodLine, prorationLine, takePending } from "./lines.ts";
-import type { Price, Subscription, SubscriptionItem } from "./objects.ts";
-import { periodEnd } from "./periods.ts";
-import type { NewLine } from "./state.ts";
+import { periodLine, trialLine } from "./lines.ts";
+import type { Price, RecurringPrice, Subscription, SubscriptionItem } from "./objects.ts";
+import { periodAround, periodEnd } from "./periods.ts";
+import { chargeTime, creditTime, type ProrationBehavior } from "./prorations.ts";
+import type { NewLine, StripeState } from "./state.ts";
 
-/** A new quantity from now on; the next invoice corrects the running period with two proration lines. */
-export function changeQuantity(
-  account: Account,
-  subscription: Subscription,
-  itemId: string,
-  quantity: number,
-): Subscription {
-  const { state } = account;
-  const item = needItem(subscription, itemId);
-  const now = state.nowSeconds();
-  const previous = { items: { data: [{ id: item.id, quantity: item.quantity }] } };
-  const credit = prorationLine(item, now, -1);
-  item.quantity = quantity;
-  addPending(state, subscription.id, [credit, prorationLine(item, now, 1)]);
-  account.events.emit("customer.subscription.updated", subscription, previous);
-  return subscription;
+/** Without an `id` a new item; `deleted` takes one away. Absent fields of an item stay. */
+export interface ItemChange {
+  id?: string | undefined;
+  price?: string | undefined;
+  quantity?: number | undefined;
+  deleted?: boolean | undefined;
 }
 
-export interface PriceMove {
-  itemId: string;
-  priceId: string;
-  prorates: boolean;
+/** How a change of items is billed. */
+export interface Billing {
+  /** Default: `create_prorations`. */
+  proration?: ProrationBehavior | undefined;
+  /** The moment from which time is given back and charged, in epoch seconds. Default: now. */
+  date?: number | undefined;
   anchor?: "now" | "unchanged" | undefined;
 }
 
+/** A change of items: the former values, and the lines of the invoice that is due at once. Null: none is. */
+interface ItemsChanged {
+  previous: Record<string, unknown>;
+  lines: NewLine[] | null;
+}
+
 /**
- * Gives an item another price. With the same interval the period stays, and nothing is charged. With another interval,
- * or from a free price to a paid one, every item's period starts anew and is charged at once, with or without proration.
- * Another interval is refused where the anchor must stay. Returns the former items, and the lines to be charged or null.
+ * Changes, adds and removes items. With the same interval the period stays: the rest of it is given back at the former
+ * state and charged at the new one. With another interval, or from free to paid, every item's period starts anew and is
+ * charged at once. Another interval is refused where the anchor must stay.
  */
-export function changePrice(
+export function changeItems(
   account: Account,
   subscription: Subscription,
-  { itemId, priceId, prorates, anchor }: PriceMove,
-): { previous: Record<string, unknown>; lines: NewLine[] | null } {
+  changes: ItemChange[],
+  { proration = "create_prorations", date: wanted, anchor }: Billing = {},
+): ItemsChanged {
   const { state } = account;
-  const item = needItem(subscription, itemId);
-  const param = "items[0][price]";
-  const price = need(state.prices, "price", priceId, param);
-  if (!price.active) {
-    throw invalidRequest("The price specified is inactive. This field only accepts active prices.", {
-      param,
+  const items = subscription.items.data;
+  const now = state.nowSeconds();
+  const date = wanted ?? now;
+  if (
+    wanted !== undefined &&
+    (wanted < Math.max(...items.map((item) => item.current_period_start)) || wanted > now)
+  ) {
+    throw invalidRequest("The proration date must be within the current period.", {
+      param: "proration_date",
     });
   }
-  if (subscription.items.data.some((other) => other !== item && other.price.id === priceId)) {
-    const message = `Cannot add multiple subscription items with the same plan: ${priceId}`;
-    throw invalidRequest(message, { param });
+  const plans = changes.map((change, index) => planOf(state, subscription, change, index));
+  const removed = new Set(plans.filter(({ isDeleted }) => isDeleted).map(({ item }) => item));
+  if (plans.every(({ isDeleted }) => isDeleted) && removed.size === items.length) {
+    throw invalidRequest("A subscription must have at least one active item. Cancel it instead.", {
+      param: "items",
+    });
   }
-  const changesInterval = !sameInterval(item.price, price);
+  const wasFree = items.every((item) => item.price.unit_amount === 0);
+  const changesInterval = plans.some(({ item, price }) => item && price && !sameInterval(item.price, price));
   if (changesInterval && anchor === "unchanged") {
     const message = "Changing plan intervals. There's no way to leave billing cycle unchanged.";
     throw invalidRequest(message, { param: "billing_cycle_anchor" });
   }
   // A move from free to paid begins a paid period, too.
-  const restarts = changesInterval || anchor === "now" ||
-    (item.price.unit_amount === 0 && price.unit_amount > 0);
+  const turnsPaid = wasFree && plans.some(({ price }) => price !== undefined && price.unit_amount !== 0);
+  const restarts = changesInterval || anchor === "now" || turnsPaid;
   if (restarts && subscription.status !== "active") {
     throw invalidRequest(
       `The sandbox does not restart the period of a subscription that is ${subscription.status}.`,
     );
   }
-  const items = subscription.items.data;
+  // Time in a free trial, or in a pause, is neither paid nor given back.
+  const prorates = proration !== "none" && ["active", "past_due", "unpaid"].includes(subscription.status);
   const previous: Record<string, unknown> = { items: { data: structuredClone(items) } };
-  const now = state.nowSeconds();
-  const credits = prorates ? (restarts ? items : [item]).map((one) => prorationLine(one, now, -1)) : [];
-  item.price = price;
-  if (!restarts) {
-    if (prorates) addPending(state, subscription.id, [...credits, prorationLine(item, now, 1)]);
-    return { previous, lines: null };
+  const touched = plans.flatMap(({ item }) => item ?? []);
+  if (prorates) {
+    for (const item of restarts ? items : touched) {
+      creditTime(account, subscription, item, date);
+    }
   }
-  previous["billing_cycle_anchor"] = subscription.billing_cycle_anchor;
-  restartPeriods(account, subscription);
-  return { previous, lines: [...takePending(state, subscription.id), ...credits, ...items.map(periodLine)] };
+  const changed = plans.flatMap((plan) => apply(account, subscription, plan, now));
+  if (restarts) {
+    previous["billing_cycle_anchor"] = subscription.billing_cycle_anchor;
+    restartPeriods(account, subscription);
+    return { previous, lines: subscription.items.data.map((item) => periodLine(state, item)) };
+  }
+  if (prorates) { for (const item of changed) chargeTime(account, subscription, item, date); }
+  const added = changed.filter((item) => !touched.includes(item));
+  if (subscription.status === "trialing" && added.length > 0) {
+    return { previous, lines: added.map((item) => trialLine(state, item)) };
+  }
+  const isDue = proration === "always_invoice" && pendingItems(state, subscription).length > 0;
+  return { previous, lines: isDue ? [] : null };
+}
+
+interface Plan {
+  item: SubscriptionItem | undefined;
+  price: RecurringPrice | undefined;
+  quantity: number | undefined;
+  isDeleted: boolean;
+}
+
+function planOf(
+  state: StripeState,
+  { items: { data } }: Subscription,
+  { id, price: priceId, quantity, deleted: isDeleted = false }: ItemChange,
+  index: number,
+): Plan {
+  const item = id === undefined ? undefined : data.find((one) => one.id === id);
+  if (id !== undefined && !item) throw noSuch("subscription item", id, `items[${index}][id]`);
+  if (priceId === undefined) return { item, price: undefined, quantity, isDeleted };
+  const param = `items[${index}][price]`;
+  const price = needRecurring(state, priceId, param);
+  if (!price.active) {
+    throw invalidRequest("The price specified is inactive. This field only accepts active prices.", {
+      param,
+    });
+  }
+  if (data.some((other) => other !== item && other.price.id === priceId)) {
+    throw invalidRequest(`Cannot add multiple subscription items with the same plan: ${priceId}`, { param });
+  }
+  return { item, price, quantity, isDeleted };
+}
+
+/** Returns the item as it is billed from now on; none for a removed one. */
+function apply(
+  { state }: Account,
+  subscription: Subscription,
+  { item, price, quantity, isDeleted }: Plan,
+  now: number,
+): SubscriptionItem[] {
+  const { data } = subscription.items;
+  if (item && isDeleted) {
+    data.splice(data.indexOf(item), 1);
+    return [];
+  }
+  if (item) {
+    if (price) item.price = price;
+    if (quantity !== undefined) item.quantity = quantity;
+    return [item];
+  }
+  if (!price) throw invalidRequest("An item needs a price.", { param: "items" });
+  const sibling = data.find((other) => sameInterval(other.price, price));
+  const { interval, interval_count } = price.recurring;
+  const period = sibling
+    ? { start: sibling.current_period_start, end: sibling.current_period_end }
+    : periodAround(subscription.billing_cycle_anchor, now, interval, interval_count);
+  const added = newItem(state, { subscription: subscription.id, price, quantity: quantity ?? 1, period });
+  data.push(added);
+  return [added];
+}
+
+/** A metered item has no quantity. */
+export function newItem(
+  state: StripeState,
+  { subscription, price, quantity, period: { start, end } }: {
+    subscription: string;
+    price: RecurringPrice;
+    quantity: number;
+    period: { start: number; end: number };
+  },
+): SubscriptionItem {
+  return {
+    id: state.newId("si_", 14),
+    object: "subscription_item",
+    created: state.nowSeconds(),
+    current_period_start: start,
+    current_period_end: end,
+    metadata: {},
+    price,
+    ...(price.recurring.usage_type === "metered" ? {} : { quantity }),
+    subscription,
+  };
+}
+
+/** Refuses a price for one payment. */
+export function needRecurring(state: StripeState, id: string, param: string): RecurringPrice {
+  const price = need(state.prices, "price", id, param);
+  if (isRecurring(price)) return price;
+  throw invalidRequest(
+    "The price specified is set to `type=one_time`. Subscriptions take recurring prices.",
+    {
+      param,
+    },
+  );
+}
+
+function isRecurring(price: Price): price is RecurringPrice {
+  return price.recurring !== null;
 }
 
 /** Every item's period begins now. */
@@ -91,35 +205,6 @@ export function restartPeriods({ state }: Account, subscription: Subscription): 
   }
 }
 
-function needItem(subscription: Subscription, itemId: string): SubscriptionItem {
-  const item = subscription.items.data.find(({ id }) => id === itemId);
-  if (!item) throw noSuch("subscription item", itemId, "items[0][id]");
-  return item;
-}
-
-function sameInterval({ recurring: a }: Price, { recurring: b }: Price): boolean {
+function sameInterval({ recurring: a }: RecurringPrice, { recurring: b }: RecurringPrice): boolean {
   return a.interval === b.interval && a.interval_count === b.interval_count;
-}
-
-/** A one-off charge (a fee, say) that the next invoice takes along. */
-export function addInvoiceItem({ state }: Account, subscription: Subscription, amount: number): void {
-  const now = state.nowSeconds();
-  const line: NewLine = {
-    amount,
-    quantity: 1,
-    period: { start: now, end: now },
-    parent: {
-      type: "invoice_item_details",
-      subscription_item_details: null,
-      invoice_item_details: {
-        invoice_item: state.newId("ii_1", 23),
-        proration: false,
-        proration_details: null,
-        subscription: subscription.id,
-      },
-    },
-    pricing: null,
-    subscription: subscription.id,
-  };
-  addPending(state, subscription.id, [line]);
 }

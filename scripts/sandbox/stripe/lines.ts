@@ -1,15 +1,36 @@
-import type { SubscriptionItem } from "./objects.ts";
+import { itemAmount } from "./amounts.ts";
+import type { InvoiceLine, Price, SubscriptionItem } from "./objects.ts";
 import type { NewLine, StripeState } from "./state.ts";
 
 /** The line for a whole period of the item. */
-export function periodLine(item: SubscriptionItem): NewLine {
-  return itemLine(item, { start: item.current_period_start, end: item.current_period_end }, false);
+export function periodLine(state: StripeState, item: SubscriptionItem): NewLine {
+  const period = { start: item.current_period_start, end: item.current_period_end };
+  return itemLine(item, { period, amount: itemAmount(state, item) });
 }
 
-function itemLine(item: SubscriptionItem, period: NewLine["period"], proration: boolean): NewLine {
+/** The line of a free period. */
+export function trialLine(state: StripeState, item: SubscriptionItem): NewLine {
+  const line = periodLine(state, item);
   return {
-    amount: item.price.unit_amount * item.quantity,
-    quantity: item.quantity,
+    ...line,
+    amount: 0,
+    description: `Free trial for ${item.quantity ?? 1} × ${String(item.price.product)}`,
+  };
+}
+
+/** A line of the item for any span of time. */
+export function itemLine(
+  item: SubscriptionItem,
+  { period, amount, proration = false, quantity = item.quantity ?? null }: {
+    period: NewLine["period"];
+    amount: number;
+    proration?: boolean;
+    quantity?: number | null;
+  },
+): NewLine {
+  return {
+    amount,
+    quantity,
     period,
     parent: {
       type: "subscription_item_details",
@@ -17,35 +38,22 @@ function itemLine(item: SubscriptionItem, period: NewLine["period"], proration: 
       subscription_item_details: {
         invoice_item: null,
         proration,
-        proration_details: null,
+        proration_details: { credited_items: null },
         subscription: item.subscription,
         subscription_item: item.id,
       },
     },
-    pricing: {
-      type: "price_details",
-      price_details: { price: item.price.id, product: String(item.price.product) },
-      unit_amount_decimal: String(item.price.unit_amount),
-    },
+    pricing: pricingOf(item.price),
     subscription: item.subscription,
+    ...(proration ? { discountable: false } : {}),
   };
 }
 
-/** The rest of the item's period: given back before a change (`-1`), or charged after it (`1`). */
-export function prorationLine(item: SubscriptionItem, now: number, sign: 1 | -1): NewLine {
-  const left = (item.current_period_end - now) / (item.current_period_end - item.current_period_start);
-  const line = itemLine(item, { start: now, end: item.current_period_end }, true);
-  return { ...line, amount: sign * Math.round(line.amount * left) };
-}
-
-/** Keeps lines for the next invoice of the subscription. */
-export function addPending({ pendingLines }: StripeState, subscriptionId: string, lines: NewLine[]): void {
-  pendingLines.set(subscriptionId, [...(pendingLines.get(subscriptionId) ?? []), ...lines]);
-}
-
-/** Takes out the lines that wait for the next invoice. */
-export function takePending({ pendingLines }: StripeState, subscriptionId: string): NewLine[] {
-  const lines = pendingLines.get(subscriptionId) ?? [];
-  pendingLines.delete(subscriptionId);
-  return lines;
+/** Null for an amount without a price. */
+export function pricingOf({ id, product, unit_amount }: Price): InvoiceLine["pricing"] {
+  return {
+    type: "price_details",
+    price_details: { price: id, product: String(product) },
+    unit_amount_decimal: unit_amount === null ? null : String(unit_amount),
+  };
 }

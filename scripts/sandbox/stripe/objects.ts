@@ -38,30 +38,43 @@ export type PaymentMethod =
   & Wire<Stripe.PaymentMethod, Common, { customer: string; type: "card" }>
   & { card: { brand: string; exp_month: number; exp_year: number; last4: string } };
 
-export type CheckoutSession =
-  & Wire<
-    Stripe.Checkout.Session,
-    Common | "client_reference_id" | "customer_email" | "mode" | "payment_status" | "status",
-    { customer: string; invoice: string | null; metadata: Metadata; subscription: string }
-  >
-  & { customer_details: { email: string | null } };
-
+/** Without a `unit_amount` the amount comes from tiers, which are shown only where they are asked for. */
 export type Price =
-  & Wire<Stripe.Price, Common | "active" | "currency" | "product", {
-    unit_amount: number;
-    type: "recurring";
-  }>
-  & { recurring: { interval: Interval; interval_count: number; usage_type: "licensed" } };
+  & Wire<
+    Stripe.Price,
+    Common | "active" | "billing_scheme" | "currency" | "product" | "tiers_mode" | "unit_amount",
+    { type: "recurring" | "one_time" }
+  >
+  & { recurring: Recurring | null };
+
+export interface Recurring {
+  interval: Interval;
+  interval_count: number;
+  meter: null;
+  trial_period_days: null;
+  /** `metered`: paid afterwards by what was used, with no quantity. */
+  usage_type: "licensed" | "metered";
+}
+
+export type RecurringPrice = Price & { recurring: Recurring };
 
 export type Interval = "day" | "week" | "month" | "year";
 
 export type SubscriptionItem =
   & Wire<
     Stripe.SubscriptionItem,
-    "id" | "object" | "created" | "current_period_start" | "current_period_end" | "metadata" | "subscription",
-    { quantity: number }
+    | "id"
+    | "object"
+    | "billed_until"
+    | "created"
+    | "current_period_start"
+    | "current_period_end"
+    | "metadata"
+    | "quantity"
+    | "subscription",
+    Record<never, never>
   >
-  & { price: Price };
+  & { price: RecurringPrice };
 
 export type TaxRate = Wire<
   Stripe.TaxRate,
@@ -70,12 +83,18 @@ export type TaxRate = Wire<
 >;
 
 type SubscriptionTime = "billing_cycle_anchor" | "start_date" | "ended_at" | "trial_end" | "trial_start";
-type Cancellation = "cancel_at" | "cancel_at_period_end" | "canceled_at";
+type Cancellation = "cancel_at" | "cancel_at_period_end" | "canceled_at" | "cancellation_details";
 
 export type Subscription =
   & Wire<
     Stripe.Subscription,
-    Common | SubscriptionTime | Cancellation | "collection_method" | "currency" | "status",
+    | Common
+    | SubscriptionTime
+    | Cancellation
+    | "collection_method"
+    | "currency"
+    | "next_pending_invoice_item_invoice"
+    | "status",
     {
       customer: string;
       default_payment_method: string | null;
@@ -85,12 +104,32 @@ export type Subscription =
     }
   >
   & {
-    billing_mode: { type: "flexible" };
+    billing_mode: { type: BillingMode; flexible: { proration_discounts: "included" } | null };
+    billing_schedules: Stripe.Subscription.BillingSchedule[];
     default_tax_rates: TaxRate[];
     pause_collection: { behavior: PauseBehavior; resumes_at: number | null } | null;
-    pending_update: { expires_at: number } | null;
+    pending_invoice_item_interval: { interval: Interval; interval_count: number } | null;
+    pending_update: PendingUpdate | null;
+    status_details?: { paused: Stripe.Subscription.StatusDetails.Paused };
+    trial_settings: { end_behavior: { billing_cycle_anchor: null; missing_payment_method: MissingMethod } };
     items: List<SubscriptionItem>;
   };
+
+/** `classic` credits by the price of the moment, `flexible` by what was billed for the time. */
+export type BillingMode = "classic" | "flexible";
+
+/** The effect of a trial's end on a subscription without a payment method. */
+export type MissingMethod = "cancel" | "create_invoice" | "pause";
+
+/** A change that applies once the invoice that it made is paid. */
+type PendingUpdate =
+  & Wire<
+    Stripe.Subscription.PendingUpdate,
+    "billing_cycle_anchor" | "cancel_at_period_end" | "discount" | "expires_at" | "metadata",
+    { discounts: string[] | null }
+  >
+  & Pick<Stripe.Subscription.PendingUpdate, "trial_end" | "trial_from_plan">
+  & { subscription_items: SubscriptionItem[] | null };
 
 export type PauseBehavior = "keep_as_draft" | "mark_uncollectible" | "void";
 
@@ -120,8 +159,33 @@ export type InvoiceLine =
     pricing: {
       type: "price_details";
       price_details: { price: string; product: string };
-      unit_amount_decimal: string;
+      unit_amount_decimal: string | null;
     } | null;
+  };
+
+type Credited = Stripe.InvoiceItem.ProrationDetails.CreditedItems;
+
+/** A line before its invoice: pending until `invoice` names one. Every proration is made by one. */
+export type InvoiceItem =
+  & Wire<
+    Stripe.InvoiceItem,
+    | Exclude<Common, "created">
+    | Money
+    | "discountable"
+    | "quantity"
+    | "date"
+    | "description"
+    | "period"
+    | "proration",
+    { customer: string; invoice: string | null; metadata: Metadata }
+  >
+  & {
+    parent: {
+      type: "subscription_details";
+      subscription_details: { subscription: string; subscription_item?: string };
+    } | null;
+    pricing: InvoiceLine["pricing"];
+    proration_details?: { credited_items: Credited | null; discount_amounts: [] };
   };
 
 type InvoiceAmounts = "amount_due" | "amount_paid" | "amount_remaining" | "currency" | "subtotal" | "total";
@@ -153,11 +217,12 @@ export type Invoice =
     }
   >
   & {
+    /** Null on an invoice that no subscription made. */
     parent: {
       type: "subscription_details";
       quote_details: null;
       subscription_details: { subscription: string; metadata: Metadata };
-    };
+    } | null;
     lines: List<InvoiceLine>;
   };
 
@@ -190,29 +255,7 @@ export interface StripeEvent {
   type: string;
 }
 
-/** The number of a list's entries inside an object. The rest are read from the list's own address. */
-const INLINE_LIMIT = 10;
-
-/** A list inside an object. It has all its entries until {@link show} cuts it. */
+/** A list inside an object. It has all its entries until it is shown. */
 export function listOf<T>(url: string, data: T[]): List<T> {
   return { object: "list", data, has_more: false, url };
-}
-
-/** A copy of the object for the wire, with inner lists cut to the first few entries. */
-export function show(object: object): Record<string, unknown> {
-  const copy: Record<string, unknown> = structuredClone({ ...object });
-  for (const [name, value] of Object.entries(copy)) {
-    if (isList(value)) {
-      copy[name] = {
-        ...value,
-        data: value.data.slice(0, INLINE_LIMIT),
-        has_more: value.data.length > INLINE_LIMIT,
-      };
-    }
-  }
-  return copy;
-}
-
-function isList(value: unknown): value is List<unknown> {
-  return typeof value === "object" && value !== null && "object" in value && value.object === "list";
 }

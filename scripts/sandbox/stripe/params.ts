@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Metadata } from "./objects.ts";
 
-const epochSeconds = z.coerce.number().int();
+export const epochSeconds = z.coerce.number().int();
 
 // Parameters of many routes. Every value in a form is text.
 export const text = z.string().optional();
@@ -18,6 +18,8 @@ export const created = z.union([
     lte: epochSeconds.optional(),
   }),
 ]).optional();
+export const proration_behavior = z.enum(["create_prorations", "always_invoice", "none"])
+  .default("create_prorations");
 type CreatedRange = z.output<typeof created>;
 
 /** The parameters of every list. */

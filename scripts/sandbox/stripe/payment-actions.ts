@@ -1,22 +1,17 @@
 import { mustHave } from "../shelf.ts";
 import type { Account } from "./account.ts";
+import { afterPayment, update } from "./changes.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { attemptPayment, closeInvoice } from "./invoicing.ts";
 import type { Invoice, StripeEvent } from "./objects.ts";
 import * as payments from "./payments.ts";
-import { update } from "./subscriptions.ts";
 
 /** The acts that pay an invoice, or give it up: part of the sandbox's acts. */
 export function makePaymentActions(account: Account) {
   const { state, events } = account;
   const invoice = (id: string) => mustHave(state.invoices, id);
   const charge = (id: string) => mustHave(state.charges, id);
-  /** A subscription that was past due goes on when its invoice is paid. */
-  function paid(one: Invoice): Invoice {
-    const payer = state.subscriptions.get(one.parent.subscription_details.subscription);
-    if (one.status === "paid" && payer?.status === "past_due") update(account, payer, { status: "active" });
-    return one;
-  }
+  const paid = (one: Invoice) => afterPayment(account, one);
   return {
     /** An open invoice is paid, or one that was given up: by card, out of band, or by another processor. */
     payInvoice(invoiceId: string, by: "card" | "out_of_band" | "payment_record" = "card"): Invoice {

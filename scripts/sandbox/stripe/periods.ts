@@ -33,3 +33,17 @@ function addMonths(from: number, months: number): number {
   date.setUTCDate(Math.min(day, lastDay));
   return date.getTime() / 1000;
 }
+
+/** The period around a moment, counted from an anchor before or after it. */
+export function periodAround(
+  anchor: number,
+  at: number,
+  interval: Interval,
+  count: number,
+): { start: number; end: number } {
+  let start = anchor;
+  while (start > at) start = periodEnd(anchor, start, interval, -count);
+  let end = periodEnd(anchor, start, interval, count);
+  while (end <= at) [start, end] = [end, periodEnd(anchor, end, interval, count)];
+  return { start, end };
+}

@@ -2,14 +2,16 @@ import { mustHave } from "../shelf.ts";
 import { addCoupon, addTaxRate, type CouponFields } from "./coupons.ts";
 import { redeem } from "./discounts.ts";
 import type { Account } from "./account.ts";
-import { addPrice, archivePrice, type PriceFields } from "./prices.ts";
-import { update } from "./subscriptions.ts";
+import { addOneTimePrice, addPrice, archivePrice, type PriceFields } from "./prices.ts";
+import { update } from "./changes.ts";
 
 /** The acts on what is charged: prices, coupons, taxes. Part of the sandbox's acts. */
 export function makePriceActions(account: Account) {
   const { state } = account;
   return {
     addPrice: (fields: PriceFields) => addPrice(account, fields),
+    /** A price for one payment. */
+    addOneTimePrice: (fields: { id: string; amount: number }) => addOneTimePrice(account, fields),
     /** No subscription can get the price any more. Those that have it keep it. */
     archivePrice: (priceId: string) => archivePrice(account, mustHave(state.prices, priceId)),
     addCoupon: (fields: CouponFields) => addCoupon(account, fields),

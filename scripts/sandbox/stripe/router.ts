@@ -8,9 +8,10 @@ import { expandPaths } from "./expand.ts";
 import { decodeForm, type Form } from "./form.ts";
 import type { Answer, IdempotencyMemory } from "./idempotency.ts";
 import { choose, pageOf, type Selection } from "./lists.ts";
-import { API_VERSION, show } from "./objects.ts";
+import { API_VERSION } from "./objects.ts";
 import { created, createdWithin, expand, is, pageParams, text } from "./params.ts";
 import type { StripeState } from "./state.ts";
+import { show } from "./wire.ts";
 
 interface RouterDeps {
   state: StripeState;

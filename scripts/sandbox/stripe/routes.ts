@@ -3,16 +3,20 @@ import { addCustomerRoutes } from "./customer-routes.ts";
 import { need } from "./errors.ts";
 import { addEventRoutes } from "./event-routes.ts";
 import type { Account } from "./account.ts";
+import { addItemRoutes } from "./item-routes.ts";
 import { choose } from "./lists.ts";
 import { addMoneyRoutes } from "./money-routes.ts";
 import { created, createdWithin, is, text } from "./params.ts";
 import type { StripeRouter } from "./router.ts";
+import { addScheduleRoutes } from "./schedule-routes.ts";
 import { addSubscriptionRoutes } from "./subscription-routes.ts";
 
 /** Every route of the sandbox, at Stripe's paths. */
 export function addRoutes(router: StripeRouter, account: Account): void {
   addCustomerRoutes(router, account);
   addSubscriptionRoutes(router, account);
+  addItemRoutes(router, account);
+  addScheduleRoutes(router, account);
   addInvoiceRoutes(router, account);
   addMoneyRoutes(router, account);
   addEventRoutes(router, account);
@@ -26,10 +30,10 @@ function addInvoiceRoutes(router: StripeRouter, { state }: Account): void {
     "invoice",
     { customer: text, subscription: text, status: text, created },
     (params) =>
-      choose(invoices, {
+      choose(invoices.only(params.customer), {
         where: (invoice) =>
-          is(invoice.customer, params.customer) && is(invoice.status, params.status) &&
-          is(invoice.parent.subscription_details.subscription, params.subscription) &&
+          is(invoice.status, params.status) &&
+          is(invoice.parent?.subscription_details.subscription, params.subscription) &&
           createdWithin(invoice.created, params.created),
       }),
   );

@@ -1,6 +1,7 @@
 import { randomId } from "../random.ts";
 import type { SandboxDeps } from "../server.ts";
 import { Shelf } from "../shelf.ts";
+import type { CheckoutLine, CheckoutSession } from "./checkout-objects.ts";
 import type {
   BalanceTransaction,
   Charge,
@@ -12,10 +13,10 @@ import type {
   Refund,
 } from "./money-objects.ts";
 import type {
-  CheckoutSession,
   Customer,
   DeletedCustomer,
   Invoice,
+  InvoiceItem,
   InvoiceLine,
   InvoicePayment,
   PaymentIntent,
@@ -25,6 +26,7 @@ import type {
   Subscription,
   TaxRate,
 } from "./objects.ts";
+import type { SubscriptionSchedule } from "./schedule-objects.ts";
 
 /** The objects of the sandbox's Stripe, in the order of creation. */
 export class StripeState {
@@ -36,8 +38,12 @@ export class StripeState {
   readonly declining = new Set<string>();
   readonly prices = new Shelf<Price>();
   readonly subscriptions = new Shelf<Subscription>(({ customer }) => customer);
+  readonly schedules = new Shelf<SubscriptionSchedule>(({ customer }) => customer);
   readonly checkoutSessions = new Shelf<CheckoutSession>();
-  readonly invoices = new Shelf<Invoice>();
+  /** The positions of each session, which it shows only where they are asked for. */
+  readonly checkoutLines = new Map<string, CheckoutLine[]>();
+  readonly invoices = new Shelf<Invoice>(({ customer }) => customer);
+  readonly invoiceItems = new Shelf<InvoiceItem>(({ customer }) => customer);
   readonly invoicePayments = new Shelf<InvoicePayment>(({ invoice }) => invoice);
   readonly paymentIntents = new Shelf<PaymentIntent>();
   readonly charges = new Shelf<Charge>();
@@ -50,8 +56,10 @@ export class StripeState {
   readonly balanceTransactions = new Shelf<BalanceTransaction>();
   readonly creditNotes = new Shelf<CreditNote>(({ invoice }) => invoice);
   readonly events = new Shelf<StripeEvent>();
-  /** Lines for the next invoice of a subscription, by subscription. */
-  readonly pendingLines = new Map<string, NewLine[]>();
+  /** The credits for each billed span of time, by the invoice item or the line that billed it. */
+  readonly credits = new Map<string, InvoiceItem[]>();
+  /** The tiers of prices without a unit amount, by price. */
+  readonly tiers = new Map<string, Tier[]>();
   readonly #deps: Pick<SandboxDeps, "now" | "random">;
 
   /** Of every object and event: false in Stripe's test mode. */
@@ -82,7 +90,8 @@ export class StripeState {
   find(id: string): object | undefined {
     return this.customers.get(id) ?? this.deletedCustomers.get(id) ?? this.paymentMethods.get(id) ??
       this.prices.get(id) ?? this.subscriptions.get(id) ?? this.checkoutSessions.get(id) ??
-      this.invoices.get(id) ?? this.invoicePayments.get(id) ?? this.paymentIntents.get(id) ??
+      this.invoiceItems.get(id) ?? this.schedules.get(id) ?? this.invoices.get(id) ??
+      this.invoicePayments.get(id) ?? this.paymentIntents.get(id) ??
       this.charges.get(id) ?? this.refunds.get(id) ?? this.disputes.get(id) ?? this.creditNotes.get(id) ??
       this.balanceTransactions.get(id) ?? this.discounts.get(id) ?? this.coupons.get(id);
   }
@@ -103,7 +112,14 @@ export class StripeState {
 }
 
 /** A line before its invoice exists. */
-export type NewLine = Pick<
-  InvoiceLine,
-  "amount" | "quantity" | "period" | "parent" | "pricing" | "subscription"
->;
+export type NewLine =
+  & Pick<InvoiceLine, "amount" | "quantity" | "period" | "parent" | "pricing" | "subscription">
+  & Partial<Pick<InvoiceLine, "description" | "discountable">>;
+
+/** A price's tier: its `flat` amount, and `unit` for each unit of the whole quantity, in cents. */
+export interface Tier {
+  /** The last quantity of the tier; null is without end. */
+  upTo: number | null;
+  unit: number;
+  flat: number;
+}

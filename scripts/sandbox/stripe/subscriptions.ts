@@ -1,16 +1,27 @@
-import { redeem, reductionOf } from "./discounts.ts";
+import { amountOf } from "./amounts.ts";
 import { type PaymentBehavior, takesPayment } from "./cards.ts";
-import { invalidRequest, need, noSuch } from "./errors.ts";
+import { redeem, reductionOf } from "./discounts.ts";
+import { invalidRequest, need } from "./errors.ts";
+import { firstLines, stubLine } from "./first-lines.ts";
 import { priceLines, totalsOf } from "./invoice-amounts.ts";
+import { pendingItems } from "./invoice-items.ts";
 import type { Account } from "./account.ts";
 import { attemptPayment, closeInvoice, draftInvoice, finalizeInvoice } from "./invoicing.ts";
-import { changePrice, type PriceMove, restartPeriods } from "./items.ts";
-import { periodLine, takePending } from "./lines.ts";
-import { type Invoice, listOf, type Metadata, type Subscription, type SubscriptionItem } from "./objects.ts";
-import { periodEnd } from "./periods.ts";
-import type { NewLine } from "./state.ts";
+import { needRecurring, newItem } from "./items.ts";
+import { periodLine } from "./lines.ts";
+import {
+  type BillingMode,
+  type Invoice,
+  listOf,
+  type Metadata,
+  type MissingMethod,
+  type Subscription,
+  type SubscriptionItem,
+} from "./objects.ts";
+import { periodAround, periodEnd } from "./periods.ts";
+import type { NewLine, StripeState } from "./state.ts";
 
-interface SubscribeRequest {
+export interface SubscribeRequest {
   customerId: string;
   items: { price: string; quantity: number }[];
   metadata?: Metadata;
@@ -19,17 +30,28 @@ interface SubscribeRequest {
   /** The outcome of a failed first charge. Default: refused, with nothing made. */
   paymentBehavior?: PaymentBehavior;
   /** The length of a free first period. The billing dates are counted from its end. */
-  trialDays?: number;
+  trialDays?: number | undefined;
   couponIds?: string[] | undefined;
   taxRateIds?: string[] | undefined;
+  /** The end of a free first period, in epoch seconds. */
+  trialEnd?: number | undefined;
+  /** The effect of a trial's end without a payment method. Default: `create_invoice`. */
+  missingMethod?: MissingMethod | undefined;
+  /** Default: `flexible`, as of API version 2025-09-30.clover. */
+  billingMode?: BillingMode | undefined;
+  /** The first full billing date, within one interval from now (or from the trial's end), in epoch seconds. */
+  anchor?: number | undefined;
+  /** False: the time up to the anchor is free. */
+  prorates?: boolean | undefined;
+  /** A first day in the past, charged for in the first invoice. */
+  backdate?: number | undefined;
 }
 
-/** A new subscription with its first invoice, paid at once where it can be. */
+/** A new subscription with its first invoice, paid at once where it can be. No invoice where nothing is due. */
 export function subscribe(account: Account, request: SubscribeRequest): Subscription {
-  const subscription = newSubscription(account, request);
+  const { subscription, lines } = build(account, request);
   account.events.emit("customer.subscription.created", subscription);
-  const isFree = subscription.status === "trialing";
-  const lines = subscription.items.data.map(periodLine).map((line) => isFree ? { ...line, amount: 0 } : line);
+  if (lines.length === 0 && pendingItems(account.state, subscription).length === 0) return subscription;
   const invoice = draftInvoice(account, subscription, "subscription_create", lines);
   finalizeInvoice(account, invoice);
   const isPaid = subscription.status !== "incomplete";
@@ -37,50 +59,51 @@ export function subscribe(account: Account, request: SubscribeRequest): Subscrip
   return subscription;
 }
 
-/** The first charge of an incomplete subscription succeeds after all. */
-export function completeFirstPayment(account: Account, subscription: Subscription): Subscription {
-  if (subscription.status !== "incomplete") {
-    throw invalidRequest("Only an incomplete subscription has an open first charge.");
-  }
-  const invoice = account.state.invoices.get(subscription.latest_invoice ?? "");
-  if (invoice) attemptPayment(account, invoice, true);
-  return update(account, subscription, { status: "active" });
-}
-
 /** The first charge was not paid for 23 hours: its invoice becomes void, and the subscription ends. */
-export function expireIncomplete(account: Account, subscription: Subscription): Subscription {
+export function closeFirstInvoice(account: Account, subscription: Subscription): void {
   if (subscription.status !== "incomplete") throw invalidRequest("Only an incomplete subscription expires.");
   const invoice = account.state.invoices.get(subscription.latest_invoice ?? "");
   if (invoice) closeInvoice(account, invoice, "void");
   subscription.ended_at = account.state.nowSeconds();
-  return update(account, subscription, { status: "incomplete_expired" });
 }
 
 /** Sends no event and makes no invoice. Refused or incomplete where the first charge fails. */
 export function newSubscription(account: Account, request: SubscribeRequest): Subscription {
+  return build(account, request).subscription;
+}
+
+function build(
+  account: Account,
+  request: SubscribeRequest,
+): { subscription: Subscription; lines: NewLine[] } {
   const { state } = account;
   const customer = need(state.customers, "customer", request.customerId, "customer");
-  const { paymentMethod = null, trialDays } = request;
+  const { paymentMethod = null, trialDays, billingMode = "flexible", prorates = true } = request;
   if (paymentMethod !== null) {
     need(state.paymentMethods.group(customer.id), "PaymentMethod", paymentMethod, "default_payment_method");
   }
   const base = state.fresh("subscription", "sub_1", 23);
   const { id, created: now } = base;
-  const trialEnd = trialDays === undefined ? null : now + trialDays * 86_400;
-  const items = request.items.map(({ price: priceId, quantity }, index): SubscriptionItem => {
-    const price = need(state.prices, "price", priceId, `items[${index}][price]`);
+  const trialEnd = request.trialEnd ?? (trialDays === undefined ? null : now + trialDays * 86_400);
+  const start = request.backdate ?? now;
+  // A backdated subscription keeps the dates of its first day.
+  const anchor = request.anchor ?? trialEnd ?? (billingMode === "flexible" ? start : now);
+  const items = request.items.map(({ price: priceId, quantity }, index) => {
+    const price = needRecurring(state, priceId, `items[${index}][price]`);
     const { interval, interval_count } = price.recurring;
-    return {
-      id: state.newId("si_", 14),
-      object: "subscription_item",
-      created: now,
-      current_period_start: now,
-      current_period_end: trialEnd ?? periodEnd(now, now, interval, interval_count),
-      metadata: {},
-      price,
-      quantity,
-      subscription: id,
-    };
+    const period = trialEnd !== null
+      ? { start: now, end: trialEnd }
+      : anchor > now
+      ? { start: request.backdate === undefined ? now : start, end: anchor }
+      : anchor < now
+      ? periodAround(anchor, now, interval, interval_count)
+      : { start: now, end: periodEnd(now, now, interval, interval_count) };
+    if (anchor > now && trialEnd === null && anchor > periodEnd(now, now, interval, interval_count)) {
+      throw invalidRequest("billing_cycle_anchor cannot be later than next natural billing date.", {
+        param: "billing_cycle_anchor",
+      });
+    }
+    return newItem(state, { subscription: id, price, quantity, period });
   });
   const discounts = (request.couponIds ?? []).map((coupon) =>
     redeem(state, coupon, { subscription: id, customer: customer.id })
@@ -88,22 +111,18 @@ export function newSubscription(account: Account, request: SubscribeRequest): Su
   const taxRates = (request.taxRateIds ?? []).map((rate) =>
     need(state.taxRates, "tax rate", rate, "default_tax_rates[0]")
   );
-  const lines = items.map((item) => ({ amount: item.price.unit_amount * item.quantity, discountable: true }));
-  const reductions = discounts.map((discount) => reductionOf(state, discount));
-  const { total } = totalsOf(priceLines(lines, reductions, taxRates));
-  const amount = trialEnd === null ? total : 0;
-  const isComplete = takesPayment(account, customer, {
-    amount,
-    method: paymentMethod,
-    behavior: request.paymentBehavior ?? "error_if_incomplete",
-  });
-  return state.subscriptions.add({
+  const subscription: Subscription = {
     ...base,
-    billing_cycle_anchor: trialEnd ?? now,
-    billing_mode: { type: "flexible" },
+    billing_cycle_anchor: anchor,
+    billing_mode: {
+      type: billingMode,
+      flexible: billingMode === "flexible" ? { proration_discounts: "included" } : null,
+    },
+    billing_schedules: [],
     cancel_at: null,
     cancel_at_period_end: false,
     canceled_at: null,
+    cancellation_details: { comment: null, feedback: null, feedback_option: null, reason: null },
     collection_method: "charge_automatically",
     currency: "usd",
     customer: request.customerId,
@@ -114,44 +133,94 @@ export function newSubscription(account: Account, request: SubscribeRequest): Su
     items: listOf(`/v1/subscription_items?subscription=${id}`, items),
     latest_invoice: null,
     metadata: { ...request.metadata },
+    next_pending_invoice_item_invoice: null,
     pause_collection: null,
+    pending_invoice_item_interval: null,
     pending_update: null,
     schedule: null,
-    start_date: now,
-    status: !isComplete ? "incomplete" : trialEnd === null ? "active" : "trialing",
+    start_date: start,
+    status: trialEnd === null ? "active" : "trialing",
     trial_end: trialEnd,
+    trial_settings: {
+      end_behavior: {
+        billing_cycle_anchor: null,
+        missing_payment_method: request.missingMethod ?? "create_invoice",
+      },
+    },
     trial_start: trialEnd === null ? null : now,
+  };
+  const lines = firstLines(state, subscription, prorates);
+  const priced = priceLines(
+    lines.map((line) => ({ ...line, discountable: line.discountable ?? true })),
+    discounts.map((discount) => reductionOf(state, discount)),
+    taxRates,
+  );
+  const isComplete = takesPayment(account, customer, {
+    amount: totalsOf(priced).total,
+    method: paymentMethod,
+    behavior: request.paymentBehavior ?? "error_if_incomplete",
   });
+  if (!isComplete) subscription.status = "incomplete";
+  return { subscription: state.subscriptions.add(subscription), lines };
 }
 
-/** Begins the next period of the items that are due first. Its invoice is paid, fails, or follows the pause. */
-export function renew(account: Account, subscription: Subscription, succeeds: boolean): Invoice {
+/**
+ * Begins the next period of the items that are due first. Its invoice is paid, fails, or follows the pause; a period that
+ * was billed in advance makes none. `usage` is what was used of metered items in the period that ends, by item.
+ */
+export function renew(
+  account: Account,
+  subscription: Subscription,
+  { succeeds = true, usage = {} }: { succeeds?: boolean; usage?: Record<string, number> } = {},
+): Invoice | null {
   const { state, events } = account;
   if (["canceled", "paused", "incomplete", "incomplete_expired"].includes(subscription.status)) {
     throw invalidRequest(`A ${subscription.status} subscription does not renew.`);
   }
-  if (subscription.cancel_at_period_end) throw invalidRequest("It ends with its period: cancel it instead.");
-  const items = subscription.items.data;
+  const { cancel_at: end, billing_cycle_anchor: anchor, items: { data: items } } = subscription;
   const due = Math.min(...items.map((item) => item.current_period_end));
+  if (subscription.cancel_at_period_end || (end !== null && end <= due)) {
+    throw invalidRequest("It ends with its period: cancel it instead.");
+  }
   const renewed = items.filter((item) => item.current_period_end === due);
   const previous = renewed.map(({ id, current_period_end }) => ({ id, current_period_end }));
+  const used = renewed.flatMap((item) => usageLine(state, item, usage[item.id] ?? 0));
   for (const item of renewed) {
     const { interval, interval_count } = item.price.recurring;
     item.current_period_start = due;
-    item.current_period_end = periodEnd(subscription.billing_cycle_anchor, due, interval, interval_count);
+    // After a trial the anchor may be still to come.
+    const natural = anchor > due ? anchor : periodEnd(anchor, due, interval, interval_count);
+    item.current_period_end = Math.min(natural, end ?? Infinity);
   }
-  const pending = takePending(state, subscription.id);
   if (subscription.status === "trialing") subscription.status = "active";
   events.emit("customer.subscription.updated", subscription, { items: { data: previous } });
-  const lines = [...pending, ...renewed.map(periodLine)];
-  return bill(account, subscription, "subscription_cycle", lines, succeeds);
+  const lines = renewed
+    .filter(({ price, billed_until: until = 0, current_period_end }) =>
+      price.recurring.usage_type === "licensed" && until < current_period_end
+    )
+    .map((item) =>
+      (isCutShort(subscription, item) ? stubLine(state, item) : null) ?? periodLine(state, item)
+    );
+  if (used.length + lines.length + pendingItems(state, subscription).length === 0) return null;
+  return bill(account, subscription, "subscription_cycle", [...used, ...lines], succeeds);
 }
 
-/** Makes the invoice of a new period and charges it, or follows the pause. */
-function bill(
+/** True for a period that an anchor or the subscription's end makes shorter than the others. */
+function isCutShort({ billing_cycle_anchor, cancel_at }: Subscription, item: SubscriptionItem): boolean {
+  return [billing_cycle_anchor, cancel_at].includes(item.current_period_end);
+}
+
+/** What was used of a metered item, for the period that ends. */
+function usageLine(state: StripeState, item: SubscriptionItem, used: number): NewLine[] {
+  if (item.price.recurring.usage_type === "licensed") return [];
+  return [{ ...periodLine(state, item), amount: amountOf(state, item.price, used), quantity: used }];
+}
+
+/** Makes the invoice of a change or of a new period and charges it, or follows the pause. */
+export function bill(
   account: Account,
   subscription: Subscription,
-  reason: "subscription_cycle" | "subscription_update",
+  reason: "subscription_cycle" | "subscription_update" | "automatic_pending_invoice_item_invoice" | "manual",
   lines: NewLine[],
   succeeds = true,
 ): Invoice {
@@ -169,71 +238,10 @@ function bill(
   // One that is sent waits for the customer to pay it.
   if (invoice.collection_method === "send_invoice") return invoice;
   attemptPayment(account, invoice, succeeds);
-  if (!succeeds) update(account, subscription, { status: "past_due" });
-  return invoice;
-}
-
-/** Changes fields, and an item's price, and sends `customer.subscription.updated` with the former values. */
-export function update(
-  account: Account,
-  subscription: Subscription,
-  change: SubscriptionChange,
-  move?: PriceMove,
-): Subscription {
-  const moved = move === undefined ? undefined : changePrice(account, subscription, move);
-  const previous: Record<string, unknown> = { ...moved?.previous };
-  for (const [name, value] of Object.entries(subscription)) if (name in change) previous[name] = value;
-  Object.assign(subscription, change);
-  account.events.emit("customer.subscription.updated", subscription, previous);
-  if (moved?.lines) bill(account, subscription, "subscription_update", moved.lines);
-  return subscription;
-}
-
-export type SubscriptionChange = Partial<
-  Pick<
-    Subscription,
-    | "status"
-    | "metadata"
-    | "pause_collection"
-    | "cancel_at_period_end"
-    | "cancel_at"
-    | "schedule"
-    | "discounts"
-    | "default_tax_rates"
-    | "collection_method"
-  >
->;
-
-/** The other pause: status `paused`, no invoices at all. */
-export function pause(account: Account, subscription: Subscription): Subscription {
-  if (subscription.status !== "active") throw invalidRequest("Only an active subscription can be paused.");
-  update(account, subscription, { status: "paused" });
-  account.events.emit("customer.subscription.paused", subscription);
-  return subscription;
-}
-
-/** A period that ended during the pause begins anew at the moment of resuming, and is charged. */
-export function resume(account: Account, subscription: Subscription): Subscription {
-  if (subscription.status !== "paused") throw invalidRequest("Only a paused subscription can be resumed.");
-  const now = account.state.nowSeconds();
-  const isOver = subscription.items.data.some((item) => item.current_period_end <= now);
-  if (isOver) restartPeriods(account, subscription);
-  update(account, subscription, { status: "active" });
-  account.events.emit("customer.subscription.resumed", subscription);
-  if (isOver) {
-    const pending = takePending(account.state, subscription.id);
-    bill(account, subscription, "subscription_update", [
-      ...pending,
-      ...subscription.items.data.map(periodLine),
-    ]);
+  if (!succeeds && subscription.pending_update === null) {
+    const previous = { status: subscription.status };
+    subscription.status = "past_due";
+    account.events.emit("customer.subscription.updated", subscription, previous);
   }
-  return subscription;
-}
-
-export function cancel({ state, events }: Account, subscription: Subscription): Subscription {
-  if (subscription.status === "canceled") throw noSuch("subscription", subscription.id, "id", 404);
-  const now = state.nowSeconds();
-  Object.assign(subscription, { status: "canceled", canceled_at: now, ended_at: now });
-  events.emit("customer.subscription.deleted", subscription);
-  return subscription;
+  return invoice;
 }
