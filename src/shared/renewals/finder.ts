@@ -8,7 +8,7 @@ import { wakeTasks } from "../queue/wake.ts";
 const MISSED_AT_ONCE = 500;
 
 /** Subscriptions that a run did not list. */
-export interface Missed {
+interface Missed {
   /** No check of them is open. */
   unchecked: readonly string[];
   /** A check is open: under way, or a question to a person, which may have lost its cause with the subscription. */

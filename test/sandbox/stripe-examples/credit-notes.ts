@@ -142,7 +142,7 @@ export const CREDIT_NOTES: readonly Example[] = [
     expected: { lines: [10_000, -5000], total: 5000, amount_due: 0, status: "paid" },
     play({ sandbox, bill }) {
       const first = bill([10_000]);
-      const subscriptionId = first.parent.subscription_details.subscription;
+      const subscriptionId = first.parent?.subscription_details.subscription ?? "";
       sandbox.addInvoiceItem(subscriptionId, -5000);
       const invoice = sandbox.failPayment(subscriptionId);
       const lines = invoice.lines.data.toSorted((a, b) => b.amount - a.amount);

@@ -25,7 +25,7 @@ export const PAYMENTS: readonly Example[] = [
     says: "a payment of 20 applied to an invoice of 31 leaves 11",
     expected: { amount_paid: 2000, amount_remaining: 1100, status: "open" },
     play({ sandbox, bill }) {
-      const subscriptionId = bill([3100]).parent.subscription_details.subscription;
+      const subscriptionId = bill([3100]).parent?.subscription_details.subscription ?? "";
       sandbox.setCollection(subscriptionId, "send_invoice");
       const invoice = sandbox.renew(subscriptionId);
       sandbox.completePayment(sandbox.attachPayment(invoice.id, 2000).id);
@@ -60,7 +60,7 @@ export const PAYMENTS: readonly Example[] = [
     says: "three charges of 50 are disputed as one of 150, against one of them",
     expected: { charge: 5000, dispute: 15_000, withdrawn: -15_000 },
     play({ sandbox, bill }) {
-      const subscriptionId = bill([5000]).parent.subscription_details.subscription;
+      const subscriptionId = bill([5000]).parent?.subscription_details.subscription ?? "";
       sandbox.renew(subscriptionId);
       const chargeId = sandbox.invoiceChargeId(sandbox.renew(subscriptionId).id) ?? "";
       const dispute = sandbox.dispute(chargeId, { amount: 15_000 });
@@ -123,7 +123,7 @@ export const PAYMENTS: readonly Example[] = [
     play({ sandbox, bill }) {
       sandbox.addCoupon({ id: "free-period", percentOff: 100, duration: "once" });
       const free = bill([3100], { couponIds: ["free-period"] });
-      const subscriptionId = free.parent.subscription_details.subscription;
+      const subscriptionId = free.parent?.subscription_details.subscription ?? "";
       return {
         totals: [free.total, sandbox.renew(subscriptionId).total],
         shown: free.discounts.length,
