@@ -48,7 +48,7 @@ function leftOf(
   return amount - sumOf(discount_amounts);
 }
 
-/** The part of each base that goes. A fixed amount is spread over them to the cent, and takes no more than there is. */
+/** The part of each base that goes. A fixed amount is spread over them, the odd cent on the last, and takes no more than there is. */
 function reduce(bases: readonly number[], { percentOff, amountOff }: Omit<Reduction, "discount">): number[] {
   if (percentOff !== null) return bases.map((base) => round(base * percentOff / 100));
   const total = bases.reduce((sum, base) => sum + base, 0);
@@ -57,7 +57,7 @@ function reduce(bases: readonly number[], { percentOff, amountOff }: Omit<Reduct
   let taken = 0;
   return bases.map((base) => {
     seen += base;
-    const share = total === 0 ? 0 : round(off * seen / total) - taken;
+    const share = total === 0 ? 0 : Math.floor(off * seen / total) - taken;
     taken += share;
     return share;
   });

@@ -14,7 +14,7 @@ const NO_INVOICE_SETTINGS = {
 };
 
 /** The fields of Stripe's objects, by kind, that no act of the sandbox changes. An object's own fields go before them. */
-export const UNCHANGED = {
+const UNCHANGED = {
   subscription: {
     application: null,
     application_fee_percent: null,
@@ -113,29 +113,30 @@ const unchanged = new Map<unknown, object>(Object.entries(UNCHANGED));
 
 /** A copy of the object for the wire: with all its fields, and with inner lists cut to the first few entries. */
 export function show(object: object): Record<string, unknown> {
-  const copy = whole(structuredClone({ ...object }));
+  const copy = whole({ ...object });
   for (const [name, value] of Object.entries(copy)) {
     if (!isList(value)) continue;
-    copy[name] = {
-      ...value,
-      data: value.data.slice(0, INLINE_LIMIT).map((entry) => isRecord(entry) ? whole(entry) : entry),
-      has_more: value.data.length > INLINE_LIMIT,
-    };
+    const { data } = value;
+    copy[name] = { ...value, data: data.slice(0, INLINE_LIMIT), has_more: data.length > INLINE_LIMIT };
   }
   return copy;
 }
 
-/** Adds the fields that the sandbox does not keep, to the object and to the price inside it. */
+/** A copy with the fields that the sandbox does not keep, of the object and of those inside it. */
 function whole(object: Record<string, unknown>): Record<string, unknown> {
-  const { price, quantity, unit_amount } = object;
-  const kind = object["object"];
+  const { object: kind, quantity, unit_amount } = object;
+  const own = Object.entries(object).map(([name, value]) => [name, inside(value)]);
   return {
-    ...unchanged.get(kind),
-    ...object,
-    ...(isRecord(price) && kind !== "line_item" ? { price: whole(price) } : {}),
+    ...structuredClone(unchanged.get(kind)),
+    ...Object.fromEntries(own),
     ...(kind === "price" ? { unit_amount_decimal: decimal(unit_amount) } : {}),
     ...(kind === "line_item" || kind === "invoiceitem" ? { quantity_decimal: decimal(quantity) } : {}),
   };
+}
+
+function inside(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inside);
+  return isRecord(value) ? whole(value) : value;
 }
 
 /** Stripe's decimals are text on the wire. */
