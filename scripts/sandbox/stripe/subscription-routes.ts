@@ -110,6 +110,14 @@ export function addSubscriptionRoutes(router: StripeRouter, account: Account): v
       const { missing_payment_method } = trial.end_behavior;
       change.trial_settings = { end_behavior: { billing_cycle_anchor: null, missing_payment_method } };
     }
+    if (pause === "") change.pause_collection = null;
+    else if (pause) {
+      change.pause_collection = { behavior: pause.behavior, resumes_at: pause.resumes_at ?? null };
+    }
+    if (at !== undefined) {
+      scheduleEnd(account, subscription, at === "" ? null : endAt(subscription, at), proration);
+    } else if (atPeriodEnd !== undefined) endWithPeriod(account, subscription, atPeriodEnd);
+    if (trialEnd !== undefined) setTrialEnd(account, subscription, trialEnd, proration);
     if (params.cancellation_details) {
       const { comment = null, feedback = null } = params.cancellation_details;
       change.cancellation_details = {
@@ -120,14 +128,6 @@ export function addSubscriptionRoutes(router: StripeRouter, account: Account): v
         feedback,
       };
     }
-    if (pause === "") change.pause_collection = null;
-    else if (pause) {
-      change.pause_collection = { behavior: pause.behavior, resumes_at: pause.resumes_at ?? null };
-    }
-    if (at !== undefined) {
-      scheduleEnd(account, subscription, at === "" ? null : endAt(subscription, at), proration);
-    } else if (atPeriodEnd !== undefined) endWithPeriod(account, subscription, atPeriodEnd);
-    if (trialEnd !== undefined) setTrialEnd(account, subscription, trialEnd, proration);
     if ((at ?? atPeriodEnd ?? trialEnd) !== undefined && isEmpty(params)) return subscription;
     const anchor = params.billing_cycle_anchor?.type;
     if (params.items === undefined && anchor !== "now") return update(account, subscription, change);
