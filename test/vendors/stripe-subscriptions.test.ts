@@ -116,6 +116,7 @@ describe("a move to another price", () => {
         subscriptionId: id,
         itemId: before.items[0]?.id ?? "",
         priceId: "price_month_b",
+        quantity: before.items[0]?.quantity ?? null,
         idempotencyKey: `move:${id}`,
       };
       await client.moveItemToPrice(move);
@@ -142,6 +143,7 @@ describe("a move to another price", () => {
           subscriptionId: id,
           itemId,
           priceId: "price_quarter",
+          quantity: 1,
           idempotencyKey: "move",
         }),
       ),

@@ -115,7 +115,9 @@ function addSubscriptionItemRoutes(router: StripeRouter, account: Account): void
     expand,
   }, (params, id) => {
     const { subscription, item } = find(id);
-    const { price, quantity } = params;
+    const { price } = params;
+    // Another price sets the quantity to 1. Source: "Change the price of existing subscriptions".
+    const quantity = params.quantity ?? (price === undefined ? undefined : 1);
     change(subscription, { id, price, quantity }, params);
     return item;
   });

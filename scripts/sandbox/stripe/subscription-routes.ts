@@ -30,6 +30,11 @@ const itemChange = z.strictObject({
   deleted: flag.optional(),
 });
 
+/** Another price sets the quantity to 1, unless the request names one. Source: "Change the price of existing subscriptions". */
+function withQuantity(item: z.output<typeof itemChange>): z.output<typeof itemChange> {
+  return { ...item, quantity: item.quantity ?? (item.price === undefined ? undefined : 1) };
+}
+
 const cancellation_details = z.strictObject({
   comment: text,
   feedback: text,
@@ -132,7 +137,7 @@ export function addSubscriptionRoutes(router: StripeRouter, account: Account): v
     const anchor = params.billing_cycle_anchor?.type;
     if (params.items === undefined && anchor !== "now") return update(account, subscription, change);
     return update(account, subscription, change, {
-      items: params.items ?? [],
+      items: (params.items ?? []).map(withQuantity),
       proration: params.proration_behavior,
       date: params.proration_date,
       anchor,

@@ -49,6 +49,7 @@ async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): P
   const { itemId, subscriptionId } = move;
   const key = moveKey(itemId, retirement.to, move.times);
   let wasSent = false;
+  let quantity: number | null = null;
   await ctx.once({
     vendor: "stripe",
     operation: MOVE_PRICE,
@@ -61,6 +62,7 @@ async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): P
       if (hasPrice(current, itemId, retirement.to)) throw new Halt(ended(move.id, "ALREADY_THERE"));
       const finding = retirement.isOn ? judgeItem(current, itemId, retirement) : "CALLED_OFF";
       if (finding !== null) throw new Halt(ended(move.id, finding));
+      quantity = current.items.find(({ id }) => id === itemId)?.quantity ?? null;
       await rememberBefore(ctx.deps.db, move.id, beforeOf(current, itemId));
       await ctx.deps.faultPoint?.("before remembered");
     },
@@ -68,7 +70,8 @@ async function sendOnce(ctx: StepContext, move: Move, retirement: Retirement): P
       wasSent = true;
       // Another key after a refusal: Stripe repeats its first reply to a key for a day.
       const idempotencyKey = `clockwork:move:${key}:${move.refusals}`;
-      await stripe.moveItemToPrice({ subscriptionId, itemId, priceId: retirement.to, idempotencyKey });
+      const priceId = retirement.to;
+      await stripe.moveItemToPrice({ subscriptionId, itemId, priceId, quantity, idempotencyKey });
       return itemId;
     },
   });

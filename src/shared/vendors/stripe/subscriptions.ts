@@ -58,10 +58,10 @@ export function makeSubscriptions(stripe: Stripe): StripeSubscriptions {
         await stripe.subscriptions.update(id, { metadata });
       }),
 
-    moveItemToPrice: ({ subscriptionId, itemId, priceId, idempotencyKey }) =>
+    moveItemToPrice: ({ subscriptionId, itemId, priceId, quantity, idempotencyKey }) =>
       callStripe("move subscription item", async () => {
         await stripe.subscriptions.update(subscriptionId, {
-          items: [{ id: itemId, price: priceId }],
+          items: [{ id: itemId, price: priceId, ...(quantity === null ? {} : { quantity }) }],
           proration_behavior: "none",
           // Makes Stripe refuse a price of another interval, for which it would charge at once.
           billing_cycle_anchor: { type: "unchanged" },

@@ -64,12 +64,14 @@ export interface StripeSubscriptions {
   setSubscriptionMetadata(id: string, metadata: Record<string, string>): Promise<void>;
   /**
    * Gives a subscription's item another price: no proration, no charge, the billing date stays. Only for a price of
-   * the same interval: one with another cannot leave the billing date alone, and Stripe refuses it (400).
+   * the same interval: one with another cannot leave the billing date alone, and Stripe refuses it (400). `quantity` is
+   * the item's own: without one, Stripe sets it to 1. Null for an item that has none (metered).
    */
   moveItemToPrice(move: {
     subscriptionId: string;
     itemId: string;
     priceId: string;
+    quantity: number | null;
     idempotencyKey: string;
   }): Promise<void>;
 }
