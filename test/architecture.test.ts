@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   queue: ["db", "vendors"],
   registry: ["db", "queue", "vendors"],
   prescriptions: ["day.ts", "db", "queue", "vendors", "registry"],
-  orders: ["day.ts", "db", "queue", "vendors", "registry"],
+  orders: ["day.ts", "db", "queue", "vendors", "registry", "subscriptions"],
   renewals: ["day.ts", "db", "queue", "vendors", "registry", "prescriptions", "orders", "subscriptions"],
   checks: ["day.ts", "db", "queue", "vendors", "orders", "ingest"],
   subscriptions: ["db", "queue", "vendors", "registry", "prescriptions"],

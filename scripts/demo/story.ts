@@ -143,10 +143,10 @@ async function firstWeek(stage: Stage, story: Story): Promise<void> {
   }
   const [cancelled, shipped] = await ops.fillsOf("PARTIAL_REFUND", 2);
   if (cancelled) story.decisions.set(cancelled, 0);
-  await ops.resend("PARTIAL_REFUND", 1);
+  await ops.answer("PARTIAL_REFUND", "call_off", 1);
   if (shipped) story.decisions.set(shipped, 1);
   await life.work();
-  await ops.cancel("PARTIAL_REFUND", 1);
+  await ops.answer("PARTIAL_REFUND", "ship", 1);
   for (const { person, price } of of(story, "prescribed_later")) clinic.prescribe(person, price);
   const [completed] = of(story, "prescription_unclear");
   for (const prescription of health.state.prescriptions.values()) {

@@ -1,4 +1,5 @@
 import type { Database } from "../../src/shared/db/database.ts";
+import { casesTable } from "./cases.ts";
 import { decisionsTable } from "./decisions.ts";
 import { schemaFile } from "./dump.ts";
 import { environmentTable } from "./environment.ts";
@@ -25,6 +26,7 @@ export function generatedFiles(url: string, db: Database): Readonly<Record<strin
     "docs/how-it-works.md": (text) => withTables(text, { owners: ownersTable() }),
     "docs/deploy.md": (text) =>
       withTables(text, { environment: environmentTable(), "stripe events": stripeEventsTable() }),
+    "docs/what-ships.md": (text) => withTables(text, { cases: casesTable() }),
     "docs/reasons.md": async (text) => withTables(text, { reasons: await reasonsTable(db) }),
     "docs/decisions.md": (text) => withTables(text, { decisions: decisionsTable(text) }),
   };

@@ -44,7 +44,7 @@ export async function makePreview(
         subscriptions.push({
           subscription: one.id,
           item: item.id,
-          status: one.cancelAtPeriodEnd ? `${one.status}, ends` : one.status,
+          status: one.endsAt ? `${one.status}, ends` : one.status,
           paused: isPaused(standingOf(one)),
           quantity: item.quantity,
           nextBillingDate: dayIn(item.periodEnd, timeZone),

@@ -17,13 +17,18 @@ export function makeOpsPerson(pool: Pool, log: (sql: string) => void = () => {})
     edits += 1;
   }
 
-  async function set(status: "PENDING" | "CANCELLED", reasonCode: string, limit = 1000): Promise<number> {
+  async function stoppedFor(reasonCode: string, limit: number): Promise<string[]> {
     const { rows } = await pool.query<{ task_id: string }>(
       "select task_id from ops.manual_intervention where reason_code = $1 order by task_id limit $2",
       [reasonCode, limit],
     );
-    for (const { task_id } of rows) await setOne(status, task_id);
-    return rows.length;
+    return rows.map(({ task_id }) => task_id);
+  }
+
+  async function set(status: "PENDING" | "CANCELLED", reasonCode: string, limit = 1000): Promise<number> {
+    const ids = await stoppedFor(reasonCode, limit);
+    for (const id of ids) await setOne(status, id);
+    return ids.length;
   }
 
   return {
@@ -32,6 +37,15 @@ export function makeOpsPerson(pool: Pool, log: (sql: string) => void = () => {})
 
     /** Sets tasks that stopped for this reason to PENDING, at most `limit`. */
     resend: (reasonCode: string, limit?: number) => set("PENDING", reasonCode, limit),
+
+    /** Chooses an answer for tasks that stopped for this reason, at most `limit`. */
+    async answer(reasonCode: string, word: string, limit = 1000): Promise<void> {
+      for (const taskId of await stoppedFor(reasonCode, limit)) {
+        await pool.query("update clockwork.tasks set answer = $2 where id = $1", [taskId, word]);
+        log(`update clockwork.tasks set answer = '${word}' where id = ${taskId}`);
+        edits += 1;
+      }
+    },
 
     /** Sets tasks that stopped for this reason to CANCELLED, at most `limit`. */
     cancel: (reasonCode: string, limit?: number) => set("CANCELLED", reasonCode, limit),
@@ -70,12 +84,13 @@ export function makeOpsPerson(pool: Pool, log: (sql: string) => void = () => {})
       return await set("PENDING", "UNKNOWN_CUSTOMER");
     },
 
-    /** The fills (`<invoice line>:<fill>`) of the orders that stopped for this reason. */
+    /** The fills (`<invoice line>:<fill>`) of the orders, or of the invoices, that stopped for this reason. */
     async fillsOf(reasonCode: string, limit = 1000): Promise<string[]> {
       const { rows } = await pool.query<{ fill: string }>(
         `select orders.invoice_line_id || ':' || orders.fill_number as fill
          from ops.manual_intervention as stopped
          join tracker.orders on orders.id = (stopped.data ->> 'order_id')::bigint
+           or orders.invoice_id = stopped.data ->> 'invoice_id'
          where stopped.reason_code = $1 order by stopped.task_id limit $2`,
         [reasonCode, limit],
       );

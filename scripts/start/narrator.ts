@@ -46,6 +46,7 @@ export async function narrate(pool: Pool, out: Out, ended: AbortSignal): Promise
 const SHOWN = new Set([
   "AWAITING_PRESCRIPTION",
   "AWAITING_SUBSCRIPTION",
+  "HELD",
   "PLACED",
   "SHIPPED",
   "DELIVERED",

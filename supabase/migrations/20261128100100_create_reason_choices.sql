@@ -83,12 +83,8 @@ insert into clockwork.reason_choices (code, position, answer, label, status, dat
   -- Money.
   ('INVOICE_NOT_FOUND', 1, 'try_again', 'read the invoice at Stripe again', 'PENDING', '{}', null),
   ('CHARGE_NOT_FOUND', 1, 'try_again', 'read the charge at Stripe again', 'PENDING', '{}', null),
-  ('PARTIAL_REFUND', 1, 'ship', 'let the order ship', 'CANCELLED', '{}', null),
-  ('PARTIAL_REFUND', 2, 'call_off', 'cancel the order at the pharmacy', 'PENDING', '{}', null),
   -- Orders and parcels.
   ('PRESCRIPTION_UNCLEAR', 1, 'try_again', 'check the prescriptions again', 'PENDING', '{}', null),
-  ('SUBSCRIPTION_NOT_ACTIVE', 1, 'ship', 'ship it all the same', 'PENDING', '{"ship_despite_subscription": true}', null),
-  ('SUBSCRIPTION_NOT_ACTIVE', 2, 'try_again', 'read the payment and the subscription at Stripe again', 'PENDING', '{}', null),
   ('NO_SHIPPING_ADDRESS', 1, 'try_again', 'read the address again', 'PENDING', '{}', null),
   ('PHARMACY_CANCELLED', 1, 'send_again', 'place a replacement order, once', 'PENDING', '{}', null),
   ('PHARMACY_CANCELLED', 2, 'give_back', 'it was refunded at Stripe, and nothing is sent', 'CANCELLED', '{}', null),
@@ -194,8 +190,6 @@ from (values
   ('ALREADY_MERGED', 'If that is right, set answer to end. If not, correct the numbers in data and set answer to try_again.'),
   ('INVOICE_NOT_FOUND', 'Check that the webhook and the API key belong to the same Stripe account. Then set answer to try_again.'),
   ('CHARGE_NOT_FOUND', 'Check that the webhook and the API key belong to the same Stripe account. Then set answer to try_again.'),
-  ('PARTIAL_REFUND', 'To let this order ship, set answer to ship. To cancel it, set answer to call_off.'),
-  ('SUBSCRIPTION_NOT_ACTIVE', 'Refund the fill at Stripe, then set answer to try_again. Or, to ship it all the same, set answer to ship.'),
   ('PHARMACY_CANCELLED', 'Call the pharmacy. For a replacement, set answer to send_again. After a refund, set answer to give_back.'),
   ('PHARMACY_FAILED', 'Call the pharmacy. For a replacement, set answer to send_again. After a refund, set answer to give_back.'),
   ('PARCEL_RETURNED', 'Check the address with the customer. For a replacement, set answer to send_again. After a refund, set answer to give_back.'),

@@ -155,7 +155,7 @@ export const LINE_RULES: readonly LineRule[] = [
       // Words of Stripe's alone: in quotes, or as the keys of a record.
       String.raw`"(trialing|unpaid|incomplete|incomplete_expired)"`,
       String.raw`(^|[{,])\s*(trialing|unpaid|incomplete|incomplete_expired|past_due)\??:`,
-      String.raw`\b(collectionPaused?|cancelAtPeriodEnd|endedAt|pause_collection|cancel_at(_period_end)?)\b`,
+      String.raw`\b(collectionPaused?|pausedBecause|endedAt|pause_collection|cancel_at(_period_end)?)\b`,
       judges("active|past_due|canceled|paused"),
     ].join("|")),
     breaks: [
@@ -168,7 +168,7 @@ export const LINE_RULES: readonly LineRule[] = [
       "  unpaid: false,",
       'case "paused":',
       "if (subscription.collectionPaused) return;",
-      "const { cancelAtPeriodEnd } = subscription;",
+      "const { pausedBecause } = subscription;",
       "!one.endedAt && isBilled(one)",
     ],
     keeps: [
@@ -182,13 +182,14 @@ export const LINE_RULES: readonly LineRule[] = [
     ],
   },
   {
-    rule: "only orders/payment.ts judges by Stripe's words for invoices, credit notes and disputes",
-    files: besides("orders/payment.ts", /stripe|invoice|charge/i),
+    rule:
+      "only orders/invoices.ts and orders/kept.ts judge by Stripe's words for invoices and for money that went back",
+    files: besides("orders/kept.ts", /stripe|invoice|charge/i)
+      .filter(({ path }) => path !== `${SHARED}/orders/invoices.ts`),
     of: "code",
     pattern: new RegExp([
-      String.raw`"(uncollectible|needs_response|under_review|warning_\w+)"`,
-      String.raw`(^|[{,])\s*(uncollectible|needs_response|under_review|warning_\w+)\??:`,
-      String.raw`\bdisputeStatus\b`,
+      String.raw`"(uncollectible|needs_response|under_review|requires_action|warning_\w+)"`,
+      String.raw`(^|[{,])\s*(uncollectible|needs_response|under_review|requires_action|warning_\w+)\??:`,
       judges("paid|open|draft|void|issued|won|lost|prevented"),
     ].join("|")),
     breaks: [
@@ -197,7 +198,8 @@ export const LINE_RULES: readonly LineRule[] = [
       'const SETTLED = new Set(["paid", "void"]);',
       'case "draft":',
       '  "uncollectible",',
-      'if (charge.disputeStatus === "lost") return;',
+      'if (dispute.status === "lost") return;',
+      '  "requires_action",',
       'if (note.status !== "issued") continue;',
     ],
     keeps: [

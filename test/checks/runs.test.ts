@@ -77,7 +77,7 @@ describe("a run", { timeout: 120_000 }, () => {
       await recover(world);
       expect(killed.met()).toBe(point);
       expect(await lastRun(world, "stripe"), point)
-        .toMatchObject({ state: "DONE", pages: 2, missing: 110, repaired: 110 });
+        .toMatchObject({ state: "DONE", pages: 3, missing: 110, repaired: 110 });
       expect(await takenUp(world), point).toHaveLength(110);
       await world.close();
     }
@@ -219,7 +219,7 @@ describe("a run", { timeout: 120_000 }, () => {
     await world.drainAll();
     expect(await lastRun(world, "stripe")).toMatchObject({
       state: "DONE",
-      pages: 2,
+      pages: 3,
       missing: 150,
       repaired: 150,
     });

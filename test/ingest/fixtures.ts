@@ -55,6 +55,8 @@ const dispute = {
   evidence: { customer_name: CANARY },
   reason: CANARY,
 };
+const refund = { id: "re_8", object: "refund", charge: "ch_8", reason: CANARY };
+const creditNote = { id: "cn_8", object: "credit_note", customer: "cus_8", invoice: "in_8", memo: CANARY };
 const subscription = { id: "sub_8", object: "subscription", customer: "cus_8", status: "active" };
 const subscriptionIds = { customer_id: "cus_8", subscription_id: "sub_8" };
 
@@ -182,7 +184,24 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     billing_details: { email: CANARY },
   }, { customer_id: "cus_8" }),
   "stripe.charge.refunded": stripe("charge.refunded", charge, { customer_id: "cus_8", charge_id: "ch_8" }),
-  "stripe.charge.dispute.created": stripe("charge.dispute.created", dispute, { charge_id: "ch_8" }),
+  ...Object.fromEntries(
+    ["created", "updated", "closed"].map((what) => [
+      `stripe.charge.dispute.${what}`,
+      stripe(`charge.dispute.${what}`, dispute, { charge_id: "ch_8" }),
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["created", "updated", "failed"].map((what) => [
+      `stripe.refund.${what}`,
+      stripe(`refund.${what}`, refund, { charge_id: "ch_8" }),
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["created", "voided"].map((what) => [
+      `stripe.credit_note.${what}`,
+      stripe(`credit_note.${what}`, creditNote, { customer_id: "cus_8", invoice_id: "in_8" }),
+    ]),
+  ),
   // It will exist in some days: it has no id yet.
   "stripe.invoice.upcoming": stripe("invoice.upcoming", { ...invoice, id: null }, subscriptionIds),
   "stripe.customer.subscription.created": stripe(

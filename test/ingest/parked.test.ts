@@ -54,13 +54,13 @@ function photon(type: string, data: Record<string, unknown>): Record<string, unk
 
 const UNHANDLED: readonly Unhandled[] = [
   {
-    step: "stripe.credit_note.created",
+    step: "stripe.quote.accepted",
     sender: SENDERS.stripe,
     hint: stripeHint,
     body: {
-      ...snapshot("credit_note.created", {
-        id: "cn_8",
-        object: "credit_note",
+      ...snapshot("quote.accepted", {
+        id: "qt_8",
+        object: "quote",
         customer: "cus_8",
         invoice: "in_8",
         charge: "ch_8",

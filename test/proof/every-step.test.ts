@@ -146,7 +146,15 @@ test("every step of ours was in it", () => {
   const elsewhere = [
     "webhook.unreadable", // test/steps/pharmacy-order-event.test.ts
     "order.cancel_duplicate", // test/steps/order-place.test.ts, test/proof/vendor-faults.test.ts
-    "stripe.charge.dispute.created", // test/steps/money-back.test.ts, as are the voids
+    "stripe.charge.dispute.created", // test/steps/money-back.test.ts, as is all that goes to order.review
+    "stripe.charge.dispute.updated",
+    "stripe.charge.dispute.closed",
+    "stripe.refund.created",
+    "stripe.refund.updated",
+    "stripe.refund.failed",
+    "stripe.credit_note.created",
+    "stripe.credit_note.voided",
+    "order.decide",
     "stripe.invoice.voided",
     "stripe.invoice.marked_uncollectible",
     "stripe.customer.subscription.resumed", // test/steps/order-place.test.ts

@@ -12,18 +12,18 @@ beforeEach(async () => {
   person = await world.clinic.signUp("Ada Example");
 });
 
-test("ORDER_CALLED_OFF: after a dispute that was won, the order.replace that it names ships the order", async () => {
+test("ORDER_CALLED_OFF: after a refund that failed, the order.replace that it names ships the order", async () => {
   const { chargeId } = world.clinic.subscribe(person, "price_morning_month");
   await world.drainAll();
   expect(await orders(world)).toMatchObject([{ state: "AWAITING_PRESCRIPTION" }]);
-  // The order's own recheck meets the dispute before its event does.
+  // The order's own recheck meets the refund before its event does.
   world.vendors.stripe.outbox.faults.silent = true;
-  const dispute = world.vendors.stripe.dispute(chargeId ?? "");
+  const refund = world.vendors.stripe.refund(chargeId ?? "");
   await world.pass({ hours: 2 });
   await world.drainAll();
   const [place] = await tasksOf(world, "order.place");
   expect(place).toMatchObject({ status: "CANCELLED", reason_code: "ORDER_CALLED_OFF" });
-  world.vendors.stripe.closeDispute(dispute.id, "won");
+  refund.status = "failed";
   world.clinic.prescribe(person, "price_morning_month");
   await world.drainAll();
   await addTask(world.db, "order.replace", { order_id: (await orders(world))[0]?.id ?? 0 });

@@ -8,7 +8,7 @@ import { companions, one, openSql, type Row, type Sql, type Status, STATUSES, ta
  */
 const NEVER_ASKED = [
   "CHANGE_UNDER_WAY",
-  "CHARGE_DISPUTED",
+  "CHARGE_INQUIRED",
   "CHARGE_REFUNDED",
   "CHECK_OVERTAKEN",
   "CUSTOMER_ON_HOLD",
@@ -16,6 +16,7 @@ const NEVER_ASKED = [
   "EFFECT_SETTLING",
   "FACT_IS_PAST",
   "FACT_IS_TOO_OLD",
+  "FILL_IN_QUESTION",
   "INVOICE_NOT_PAID",
   "KEY_IS_GONE",
   "LOGIN_EMAIL_NOT_FREE",
@@ -28,6 +29,7 @@ const NEVER_ASKED = [
   "PRESCRIPTION_NOT_AT_PHARMACY",
   "PRESCRIPTION_NOT_VALID_YET",
   "RENEWAL_NOT_NEEDED",
+  "SUBSCRIPTION_INCOMPLETE",
   "SUBSCRIPTION_PAUSED",
   "SUBSCRIPTION_STARTS_LATER",
   "UNKNOWN_EVENT",
@@ -135,32 +137,32 @@ describe("the catalogue", () => {
 
 describe("an answer", () => {
   test("ends the task, keeps its reason, and stays as the record", async () => {
-    const id = await question("PARTIAL_REFUND", { order_id: 1 });
-    await answer(id, "ship");
+    const id = await question("PHARMACY_FAILED", { order_id: 1 });
+    await answer(id, "give_back");
     expect(await read(id)).toMatchObject({
-      answer: "ship",
+      answer: "give_back",
       status: "CANCELLED",
-      reason_code: "PARTIAL_REFUND",
+      reason_code: "PHARMACY_FAILED",
       data: { order_id: 1 },
     });
   });
 
   test("runs the task again with all its tries, and with the data of the choice", async () => {
-    const id = await question("SUBSCRIPTION_NOT_ACTIVE", { order_id: 1 });
-    await answer(id, "ship");
+    const id = await question("CUSTOMER_HAS_ANOTHER_KEY", { key: "cus_1", customer_id: 7 });
+    await answer(id, "replace_key");
     expect(await read(id)).toMatchObject({
-      answer: "ship",
+      answer: "replace_key",
       status: "PENDING",
       reason: null,
       attempts: 0,
-      data: { order_id: 1, ship_despite_subscription: true },
+      data: { key: "cus_1", customer_id: 7, replace: true },
     });
   });
 
-  test.each([" ship", "SHIP ", "Ship\n", "\tsHiP"])("%j is ship", async (word) => {
-    const id = await question("PARTIAL_REFUND");
+  test.each([" give_back", "GIVE_BACK ", "Give_back\n", "\tgIvE_bAcK"])("%j is give_back", async (word) => {
+    const id = await question("PHARMACY_FAILED");
     await answer(id, word);
-    expect(await read(id)).toMatchObject({ answer: "ship", status: "CANCELLED" });
+    expect(await read(id)).toMatchObject({ answer: "give_back", status: "CANCELLED" });
   });
 
   test("blanks between words are written as they are named", async () => {
@@ -170,24 +172,24 @@ describe("an answer", () => {
   });
 
   test.each(["", "  ", null])("%j is none", async (word) => {
-    const id = await question("PARTIAL_REFUND");
+    const id = await question("PHARMACY_FAILED");
     await answer(id, word);
     expect(await read(id)).toMatchObject({ answer: null, status: "MANUAL_INTERVENTION" });
     expect(await history(id)).toEqual([]);
   });
 
   test("that is no choice is refused with the choices, in their order", async () => {
-    const id = await question("PARTIAL_REFUND");
-    await expect(answer(id, "Shipp")).rejects.toMatchObject({
+    const id = await question("PHARMACY_FAILED");
+    await expect(answer(id, "Give_backk")).rejects.toMatchObject({
       code: "23514",
       message:
-        `Task ${id} has no choice shipp. Its choices: ship (let the order ship), call_off (cancel the order at the pharmacy).`,
+        `Task ${id} has no choice give_backk. Its choices: send_again (place a replacement order, once), give_back (it was refunded at Stripe, and nothing is sent).`,
     });
     expect(await read(id)).toMatchObject({ answer: null, status: "MANUAL_INTERVENTION" });
   });
 
   test("of another reason is refused, and so is any where the reason has none", async () => {
-    await expect(answer(await question("INTERNAL_ERROR"), "ship")).rejects.toThrow(
+    await expect(answer(await question("INTERNAL_ERROR"), "give_back")).rejects.toThrow(
       /Its choices: try_again \(/,
     );
     await expect(answer(await question("NOT_OURS"), "end")).rejects.toThrow(/Its choices: none\.$/);
@@ -196,8 +198,8 @@ describe("an answer", () => {
   test.each(STATUSES.filter((status) => status !== "MANUAL_INTERVENTION"))(
     "is refused while the status is %s",
     async (status) => {
-      const id = await taskIn(sql.person, status, { reason: "'Why.'", reason_code: "'PARTIAL_REFUND'" });
-      await expect(answer(id, "ship")).rejects.toMatchObject({
+      const id = await taskIn(sql.person, status, { reason: "'Why.'", reason_code: "'PHARMACY_FAILED'" });
+      await expect(answer(id, "give_back")).rejects.toMatchObject({
         code: "23514",
         message: `answer of task ${id} can be set only while status is MANUAL_INTERVENTION. It is ${status}.`,
       });
@@ -206,28 +208,28 @@ describe("an answer", () => {
   );
 
   test("is no longer changed once it is given, and the same again is none", async () => {
-    const id = await question("PARTIAL_REFUND");
-    await answer(id, "ship");
-    for (const word of ["call_off", null]) {
+    const id = await question("PHARMACY_FAILED");
+    await answer(id, "give_back");
+    for (const word of ["send_again", null]) {
       await expect(answer(id, word)).rejects.toThrow(
         /only while status is MANUAL_INTERVENTION. It is CANCELLED/,
       );
     }
-    await answer(id, " Ship");
-    expect(await read(id)).toMatchObject({ answer: "ship", status: "CANCELLED" });
+    await answer(id, " Give_back");
+    expect(await read(id)).toMatchObject({ answer: "give_back", status: "CANCELLED" });
   });
 
   test("goes with its own status in one edit, and with no other", async () => {
-    const id = await question("PARTIAL_REFUND");
+    const id = await question("PHARMACY_FAILED");
     const both = (status: string) =>
-      sql.person(`update clockwork.tasks set answer = 'ship', status = '${status}' where id = ${id}`);
+      sql.person(`update clockwork.tasks set answer = 'give_back', status = '${status}' where id = ${id}`);
     await expect(both("PENDING")).rejects.toMatchObject({
       code: "23514",
       message:
-        `The answer ship sets status of task ${id} to CANCELLED, so it cannot be set to PENDING as well.`,
+        `The answer give_back sets status of task ${id} to CANCELLED, so it cannot be set to PENDING as well.`,
     });
     await both("CANCELLED");
-    expect(await read(id)).toMatchObject({ answer: "ship", status: "CANCELLED" });
+    expect(await read(id)).toMatchObject({ answer: "give_back", status: "CANCELLED" });
   });
 
   test("that needs a number in data is refused without it, and takes one from the same edit", async () => {
@@ -249,29 +251,29 @@ describe("an answer", () => {
   });
 
   test("gives nobody the columns that the machinery keeps", async () => {
-    const id = await question("PARTIAL_REFUND");
+    const id = await question("PHARMACY_FAILED");
     await expect(
-      sql.person(`update clockwork.tasks set answer = 'ship', attempts = 0 where id = ${id}`),
+      sql.person(`update clockwork.tasks set answer = 'give_back', attempts = 0 where id = ${id}`),
     ).rejects.toThrow(/Only answer, status, data and run_after/);
   });
 
   test("is in the history as one change with its status and data", async () => {
-    const id = await question("SUBSCRIPTION_NOT_ACTIVE", { order_id: 1 });
-    await answer(id, "ship");
+    const id = await question("CUSTOMER_HAS_ANOTHER_KEY", { key: "cus_1", customer_id: 7 });
+    await answer(id, "replace_key");
     const [change, ...more] = await history(id);
     expect(more).toEqual([]);
     expect(change).toMatchObject({
       actor: "table editor",
       from_status: "MANUAL_INTERVENTION",
       to_status: "PENDING",
-      before: { answer: null, data: { order_id: 1 } },
-      after: { answer: "ship", data: { order_id: 1, ship_despite_subscription: true } },
+      before: { answer: null, data: { key: "cus_1", customer_id: 7 } },
+      after: { answer: "replace_key", data: { key: "cus_1", customer_id: 7, replace: true } },
     });
     const story = await sql.person("select what from ops.timeline where task_id = $1 and system = 'person'", [
       id,
     ]);
     expect(story).toEqual([{
-      what: `table editor: task ${id} (test.step) answered ship, from MANUAL_INTERVENTION to PENDING`,
+      what: `table editor: task ${id} (test.step) answered replace_key, from MANUAL_INTERVENTION to PENDING`,
     }]);
   });
 
@@ -295,8 +297,8 @@ describe("an answer", () => {
   });
 
   test("is taken back with the end that it was", async () => {
-    const id = await question("PARTIAL_REFUND");
-    await answer(id, "ship");
+    const id = await question("PHARMACY_FAILED");
+    await answer(id, "give_back");
     await sql.person(`update clockwork.tasks set status = 'PENDING' where id = ${id}`);
     expect(await read(id)).toMatchObject({ status: "PENDING", answer: null });
   });
@@ -309,7 +311,7 @@ describe("an answer", () => {
 });
 
 test("a status that is set by hand works as before, and leaves no answer", async () => {
-  const id = await question("PARTIAL_REFUND");
+  const id = await question("PHARMACY_FAILED");
   await sql.person(`update clockwork.tasks set status = 'CANCELLED' where id = ${id}`);
   expect(await read(id)).toMatchObject({ status: "CANCELLED", answer: null });
 });

@@ -60,7 +60,10 @@ describe("ops.manual_intervention", () => {
       await taskIn(sql.person, "MANUAL_INTERVENTION", { reason_code: `'${code}'` });
     }
     expect(await sql.person("select choices from ops.manual_intervention order by task_id")).toEqual([
-      { choices: "ship: let the order ship / call_off: cancel the order at the pharmacy" },
+      {
+        choices:
+          "ship: ship the fills that are not sent / call_off: the fills that are not sent are not sent any more",
+      },
       { choices: null },
     ]);
   });

@@ -1,6 +1,16 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
-import { heard, liveAtPharmacy, liveOn, orders, setStatus, stopped, tasksOf } from "../support/act.ts";
+import {
+  addTask,
+  answer,
+  heard,
+  liveAtPharmacy,
+  liveOn,
+  orders,
+  setStatus,
+  stopped,
+  tasksOf,
+} from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 let world: World;
@@ -41,6 +51,9 @@ describe("a full refund", () => {
     await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
     expect(await stopped(world)).toMatchObject([{ step: "order.cancel", reason_code: "ALREADY_SHIPPED" }]);
+    await liveOn(world, 5);
+    expect(await orders(world)).toMatchObject([{ state: "DELIVERED" }]);
+    expect(await stopped(world)).toEqual([]);
   });
 
   test("of an order that waits for a prescription ends its wait", async () => {
@@ -152,26 +165,73 @@ describe("a full refund", () => {
 });
 
 describe("part of the money", () => {
-  test("without a line named: a person decides; a resend cancels", async () => {
+  test("without a line named: one question, and what is sent goes on until a person calls it off", async () => {
     await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId, 500);
     await world.drainAll();
-    const [stop] = await stopped(world);
-    expect(stop).toMatchObject({ step: "order.cancel", reason_code: "PARTIAL_REFUND" });
+    const [stop, ...others] = await stopped(world);
+    expect(stop).toMatchObject({ step: "order.decide", reason_code: "PARTIAL_REFUND" });
+    expect(stop?.reason).toContain("5.00 USD of 199.00 USD went back");
+    expect(others).toEqual([]);
     expect(liveAtPharmacy(world)).toHaveLength(1);
-    await setStatus(world.db, stop?.id ?? 0, "PENDING");
+    await answer(world.db, stop?.id ?? 0, "call_off");
     await world.drainAll();
     expect(liveAtPharmacy(world)).toEqual([]);
     expect(await orders(world)).toMatchObject([{ state: "CANCELLED", cancel_cause: "person" }]);
+    expect(await stopped(world)).toEqual([]);
   });
 
-  test("without a line named: a person lets it ship by cancelling the task", async () => {
+  test("without a line named: a person lets it ship, and is not asked again about the same money", async () => {
     await world.drainAll();
     world.vendors.stripe.refund(paid.chargeId, 500);
     await world.drainAll();
-    await setStatus(world.db, (await stopped(world))[0]?.id ?? 0, "CANCELLED");
+    await answer(world.db, (await stopped(world))[0]?.id ?? 0, "ship");
+    await world.drainAll();
+    await addTask(world.db, "order.review", { invoice_id: paid.invoiceId }, "stripe");
+    await world.drainAll();
+    expect(await stopped(world)).toEqual([]);
+    world.vendors.stripe.refund(paid.chargeId, 300);
+    await world.drainAll();
+    expect(await stopped(world)).toMatchObject([{ reason_code: "PARTIAL_REFUND" }]);
     await liveOn(world, 5);
     expect(await orders(world)).toMatchObject([{ state: "DELIVERED" }]);
+  });
+
+  test("while nobody answers, what is not sent is held; a person's word holds for all of it", async () => {
+    const ben = await world.clinic.signUp("Ben Example");
+    world.clinic.prescribe(ben, "price_morning_quarter");
+    const { invoiceId, chargeId } = world.clinic.subscribe(ben, "price_morning_quarter");
+    await world.drainAll();
+    world.vendors.stripe.refund(chargeId ?? "", 8600);
+    await world.drainAll();
+    await liveOn(world, 5);
+    for (let day = 0; day < 66; day += 6) {
+      await world.pass({ days: 6 });
+      await world.drainAll();
+    }
+    const states = async () =>
+      (await orders(world)).filter((order) => order.invoice_id === invoiceId).map(({ state }) => state);
+    expect(await states()).toEqual(["DELIVERED", "HELD", "HELD"]);
+    const questions = (await stopped(world)).filter(({ step }) => step === "order.decide");
+    expect(questions).toMatchObject([{ reason_code: "PARTIAL_REFUND" }]);
+    await setStatus(world.db, questions[0]?.id ?? 0, "CANCELLED");
+    await addTask(world.db, "order.review", { invoice_id: invoiceId }, "stripe");
+    await world.drainAll();
+    expect(await states()).toEqual(["DELIVERED", "CANCELLED", "CANCELLED"]);
+  });
+
+  test("a question that is run without an answer stays; one whose refund failed ends by itself", async () => {
+    await world.drainAll();
+    const refund = world.vendors.stripe.refund(paid.chargeId, 500);
+    await world.drainAll();
+    const [stop] = await stopped(world);
+    await setStatus(world.db, stop?.id ?? 0, "PENDING");
+    await world.drainAll();
+    expect(await stopped(world)).toMatchObject([{ id: stop?.id, reason_code: "PARTIAL_REFUND" }]);
+    refund.status = "failed";
+    await addTask(world.db, "stripe.refund.failed", { object_id: refund.id }, "stripe");
+    await world.drainAll();
+    expect(await stopped(world)).toEqual([]);
   });
 
   test("with a credit note for one of two lines: that line's order is cancelled, the other ships", async () => {
@@ -219,15 +279,55 @@ describe("disputes and voids", () => {
     expect(await orders(thin)).toMatchObject([{ state: "CANCELLED", cancel_cause: "disputed" }]);
   });
 
-  test("after a dispute that was won, a resent charge ships again", async () => {
+  test("while a dispute is open, what is not sent is held; a dispute that is won lets it go on", async () => {
     const dispute = world.vendors.stripe.dispute(paid.chargeId);
     await world.drainAll();
-    const [task] = await tasksOf(world, "order.make");
-    expect(task).toMatchObject({ status: "CANCELLED", reason_code: "CHARGE_DISPUTED" });
+    expect(await orders(world)).toMatchObject([{ state: "HELD" }]);
+    expect(await stopped(world)).toMatchObject([{ step: "order.decide", reason_code: "CHARGE_DISPUTED" }]);
     world.vendors.stripe.closeDispute(dispute.id, "won");
-    await setStatus(world.db, task?.id ?? 0, "PENDING");
     await world.drainAll();
+    expect(await stopped(world)).toEqual([]);
     expect(liveAtPharmacy(world)).toHaveLength(1);
+  });
+
+  test("a dispute that is lost calls it off, and nobody is asked", async () => {
+    const dispute = world.vendors.stripe.dispute(paid.chargeId);
+    await world.drainAll();
+    world.vendors.stripe.closeDispute(dispute.id, "lost");
+    await world.drainAll();
+    expect(await orders(world)).toMatchObject([{ state: "CANCELLED", cancel_cause: "disputed" }]);
+    expect(await stopped(world)).toEqual([]);
+  });
+
+  test("a dispute about a parcel on its way is one question, which ends with the delivery", async () => {
+    await world.drainAll();
+    await ship();
+    expect(await orders(world)).toMatchObject([{ state: "SHIPPED" }]);
+    world.vendors.stripe.dispute(paid.chargeId);
+    await world.drainAll();
+    expect(await stopped(world)).toMatchObject([{ step: "order.decide", reason_code: "CHARGE_DISPUTED" }]);
+    await liveOn(world, 5);
+    expect(await orders(world)).toMatchObject([{ state: "DELIVERED" }]);
+    expect(await stopped(world)).toEqual([]);
+  });
+
+  test("what a dispute called off is asked about when it is won: it ships after all, once", async () => {
+    await world.drainAll();
+    const dispute = world.vendors.stripe.dispute(paid.chargeId);
+    await world.drainAll();
+    expect(liveAtPharmacy(world)).toEqual([]);
+    world.vendors.stripe.closeDispute(dispute.id, "won");
+    await world.drainAll();
+    const [stop, ...others] = await stopped(world);
+    expect(stop).toMatchObject({ step: "order.replace", reason_code: "PAID_AFTER_ALL" });
+    expect(others).toEqual([]);
+    await answer(world.db, stop?.id ?? 0, "ship");
+    await world.drainAll();
+    await addTask(world.db, "order.review", { invoice_id: paid.invoiceId }, "stripe");
+    await world.drainAll();
+    expect(await orders(world)).toMatchObject([{ state: "CANCELLED" }, { state: "PLACED", attempt: 2 }]);
+    expect(liveAtPharmacy(world)).toHaveLength(1);
+    expect(await stopped(world)).toEqual([]);
   });
 
   test("an open invoice that is voided ships nothing and asks nobody", async () => {

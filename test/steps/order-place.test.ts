@@ -3,12 +3,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Person } from "../../scripts/sandbox/clinic.ts";
 import { recheckAfter } from "../../src/shared/steps/order/place.ts";
 import {
+  answer,
   effects,
   expectAtRest,
   heard,
   liveAtPharmacy,
   orders,
-  setData,
   setStatus,
   stopped,
   tasksOf,
@@ -268,10 +268,9 @@ describe("what the customer wants", () => {
     world.vendors.stripe.cancel(subscriptionId);
     await world.drainAll();
     const [stop] = await stopped(world);
-    expect(stop).toMatchObject({ step: "order.place", reason_code: "SUBSCRIPTION_NOT_ACTIVE" });
-    const [order] = await orders(world);
-    await setData(world.db, stop?.id ?? 0, { order_id: order?.id ?? 0, ship_despite_subscription: true });
-    await setStatus(world.db, stop?.id ?? 0, "PENDING");
+    expect(stop).toMatchObject({ step: "order.decide", reason_code: "SUBSCRIPTION_NOT_ACTIVE" });
+    expect(await orders(world)).toMatchObject([{ state: "HELD" }]);
+    await answer(world.db, stop?.id ?? 0, "ship");
     await world.drainAll();
     expect(await orders(world)).toMatchObject([{ state: "PLACED" }]);
   });

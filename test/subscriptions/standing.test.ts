@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { describe, expect, test } from "vitest";
 import {
+  endsUncharged,
   isInUse,
   isPaused,
   isPausedForRenewal,
@@ -12,7 +13,6 @@ import {
 import { planOf } from "../../src/shared/owners/plan.ts";
 import { countPrices } from "../../src/shared/products/counts.ts";
 import { judgeItem } from "../../src/shared/products/judge.ts";
-import { paidFillOf } from "../../src/shared/subscriptions/paid-fill.ts";
 import type { StripeSubscription } from "../../src/shared/vendors/stripe/client.ts";
 
 /** A word that is new in Stripe's package does not compile until it stands here. */
@@ -58,7 +58,8 @@ const subscription = (changes: Partial<StripeSubscription>): StripeSubscription 
   customerId: "cus_1",
   status: "active",
   collectionPaused: false,
-  cancelAtPeriodEnd: false,
+  pausedBecause: null,
+  endsAt: null,
   createdAt: new Date("2026-01-01"),
   endedAt: null,
   metadata: {},
@@ -79,9 +80,9 @@ const subscription = (changes: Partial<StripeSubscription>): StripeSubscription 
 
 describe.each(STATES)("status %j", (status, state) => {
   test.each(PAUSES)(`is ${state}, whoever paused collection: %s`, (_name, collection, pause) => {
-    for (const cancelAtPeriodEnd of [false, true]) {
-      const one = subscription({ status, cancelAtPeriodEnd, ...collection });
-      expect(standingOf(one)).toEqual({ state, pause, isEnding: cancelAtPeriodEnd });
+    for (const endsAt of [null, new Date("2026-03-08")]) {
+      const one = subscription({ status, endsAt, ...collection });
+      expect(standingOf(one)).toEqual({ state, pause, endsAt: state === "ENDED" ? null : endsAt });
       expect(isPausedForRenewal(one)).toBe(pause === "FOR_RENEWAL");
       expect(isPaused(standingOf(one))).toBe(state === "PAUSED" || pause !== "NONE");
     }
@@ -101,25 +102,29 @@ test("in use is whatever can still be charged for, an unknown word included", ()
   expect(inUse).toEqual(["active", "trialing", "past_due", "unpaid", "paused", ...UNKNOWN]);
 });
 
-test("a paid fill ships while its subscription goes on, and never under another word", () => {
-  const ships = STATES.filter(([status]) => paidFillOf(standingOf(subscription({ status }))) === "SHIPS");
-  expect(ships.map(([status]) => status)).toEqual(["active", "trialing", "past_due"]);
-  for (const [_name, collection, pause] of PAUSES.filter(([, , pause]) => pause !== "NONE")) {
-    for (const [status, state] of STATES) {
-      const fill = paidFillOf(standingOf(subscription({ status, ...collection })));
-      const inOurs = ships.some(([word]) => word === status)
-        ? "SHIPS"
-        : state === "PAUSED"
-        ? "WAITS"
-        : "ASKS";
-      expect([status, fill]).toEqual([status, pause === "BY_CUSTOMER" ? "WAITS" : inOurs]);
-    }
-  }
+test.each(
+  [
+    ["pause_requested", "PAUSED"],
+    ["system", "PAUSED"],
+    [null, "PAUSED"],
+    ["first_payment_failure", "PAUSED_UNPAID"],
+    ["final_payment_failure", "PAUSED_UNPAID"],
+    ["trial_end_without_payment_method", "PAUSED_UNPAID"],
+  ] as const,
+)("a pause by the status because of %s is %s", (pausedBecause, state) => {
+  expect(standingOf(subscription({ status: "paused", pausedBecause })).state).toBe(state);
+  expect(standingOf(subscription({ status: "active", pausedBecause })).state).toBe("WANTED");
 });
 
-test.each(UNKNOWN)("the word %j never ships, moves or bills, but it is counted", (status) => {
+test("it ends uncharged where its end comes with the next charge or before", () => {
+  const ends = (endsAt: string | null) =>
+    endsUncharged(subscription({ endsAt: endsAt === null ? null : new Date(endsAt) }));
+  expect([ends(null), ends("2026-03-07"), ends("2026-03-08"), ends("2026-03-09")])
+    .toEqual([false, true, true, false]);
+});
+
+test.each(UNKNOWN)("the word %j never moves or bills, but it is counted", (status) => {
   const one = subscription({ status });
-  expect(paidFillOf(standingOf(one))).toBe("ASKS");
   expect(planOf([one], "UTC")).toEqual({ planState: "unknown", nextRefillOn: null });
   expect(judgeItem(one, "si_1", { from: "price_1", to: "price_2" })).toBe("UNKNOWN_STATUS");
   expect(countPrices([one])).toEqual(new Map([["price_1", { inUse: 1, paused: 0 }]]));

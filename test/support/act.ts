@@ -23,6 +23,11 @@ export async function setStatus(db: Database, id: number, status: "PENDING" | "C
   await db.updateTable("clockwork.tasks").set({ status }).where("id", "=", id).execute();
 }
 
+/** Chooses an answer for a stopped task, as a person would in the table editor. */
+export async function answer(db: Database, id: number, word: string): Promise<void> {
+  await db.updateTable("clockwork.tasks").set({ answer: word }).where("id", "=", id).execute();
+}
+
 export async function setData(db: Database, id: number, data: Record<string, Json>): Promise<void> {
   await db.updateTable("clockwork.tasks").set({ data: JSON.stringify(data) }).where("id", "=", id).execute();
 }

@@ -289,6 +289,9 @@ describe("makeStripeClient", () => {
       amount: 9800,
       quantity: 2,
       proration: false,
+      creditedLineIds: [],
+      invoiceItemId: null,
+      creditedItemId: null,
       subscriptionItemId: subscription.items.data[0]?.id,
       subscriptionId: subscription.id,
       periodStart: NOW,
@@ -330,68 +333,69 @@ describe("makeStripeClient", () => {
     expect(items.map(({ id }) => id)).toEqual(subscription.items.data.map(({ id }) => id));
   });
 
-  it("finds the charge that paid an invoice, and what became of it", async () => {
+  it("tells what went back of an invoice, and what may", async () => {
     const { invoiceId, chargeId } = subscribe();
-    const whole = { chargeId, amount: 4900, amountRefunded: 0, refunded: false, disputed: false };
-    expect(await client().getInvoicePayment(invoiceId)).toEqual({
-      charges: [{ ...whole, disputeStatus: null }],
-    });
-    sandbox.refund(chargeId, 1000);
-    expect((await client().getInvoicePayment(invoiceId)).charges[0]).toMatchObject({
-      amountRefunded: 1000,
-      refunded: false,
-    });
-    sandbox.refund(chargeId);
-    expect((await client().getInvoicePayment(invoiceId)).charges[0]).toMatchObject({
-      amountRefunded: 4900,
-      refunded: true,
-    });
+    const back = () => client().getGivenBack(invoiceId);
+    expect(await back()).toEqual({ refunds: [], disputes: [], creditNotes: [] });
+    const first = sandbox.refund(chargeId, 1000);
+    const second = sandbox.refund(chargeId);
+    expect((await back()).refunds.toSorted((a, b) => a.amount - b.amount)).toEqual([
+      { id: first.id, amount: 1000, status: "succeeded" },
+      { id: second.id, amount: 3900, status: "succeeded" },
+    ]);
+    const disputed = subscribe();
+    const { id } = sandbox.dispute(disputed.chargeId);
+    const disputes = async () => (await client().getGivenBack(disputed.invoiceId)).disputes;
+    expect(await disputes()).toEqual([{ id, amount: 4900, status: "needs_response", isWithdrawn: true }]);
+    sandbox.closeDispute(id, "won");
+    expect(await disputes()).toEqual([{ id, amount: 4900, status: "won", isWithdrawn: true }]);
   });
 
-  it("tells the state of a dispute, which outlives it as disputed", async () => {
-    const { invoiceId, chargeId } = subscribe();
-    const dispute = sandbox.dispute(chargeId);
-    const disputed = async () => (await client().getInvoicePayment(invoiceId)).charges[0];
-    expect(await disputed()).toMatchObject({ disputed: true, disputeStatus: "needs_response" });
-    sandbox.closeDispute(dispute.id, "won");
-    expect(await disputed()).toMatchObject({ disputed: true, disputeStatus: "won" });
-    expect(await client().getCharge(chargeId)).toMatchObject({ disputed: true, disputeStatus: "won" });
-  });
-
-  it("finds no charge where none was made: $0, declined, outside Stripe", async () => {
+  it("finds nothing given back where nothing was charged: $0, declined, outside Stripe", async () => {
+    const nothing = { refunds: [], disputes: [], creditNotes: [] };
     const free = subscribe([{ price: "price_free", quantity: 1 }]);
     expect(await client().getInvoice(free.invoiceId)).toMatchObject({ status: "paid" });
-    expect(await client().getInvoicePayment(free.invoiceId)).toEqual({ charges: [] });
-    const { subscription, invoiceId } = subscribe();
+    expect(await client().getGivenBack(free.invoiceId)).toEqual(nothing);
+    const { subscription, invoiceId, chargeId } = subscribe();
     const declined = sandbox.failPayment(subscription.id);
-    expect(await client().getInvoicePayment(declined.id)).toEqual({ charges: [] });
+    expect(await client().getGivenBack(declined.id)).toEqual(nothing);
+    sandbox.refund(chargeId);
     const [payment] = sandbox.state.paymentsOf(invoiceId);
     if (payment) payment.payment = { type: "payment_record", payment_record: "pr_1" };
-    expect(await client().getInvoicePayment(invoiceId)).toEqual({ charges: [] });
+    expect(await client().getGivenBack(invoiceId)).toEqual(nothing);
   });
 
-  it("finds the charge of an invoice that a charge paid without a payment intent", async () => {
+  it("tells what went back of a charge without a payment intent", async () => {
     const { invoiceId, chargeId } = subscribe();
+    sandbox.refund(chargeId);
     const [payment] = sandbox.state.paymentsOf(invoiceId);
     if (payment) payment.payment = { type: "charge", charge: chargeId };
-    expect((await client().getInvoicePayment(invoiceId)).charges).toMatchObject([{ chargeId, amount: 4900 }]);
+    expect((await client().getGivenBack(invoiceId)).refunds).toMatchObject([{ amount: 4900 }]);
   });
 
-  it("finds the invoice of a charge, which does not name it", async () => {
-    const { customerId, invoiceId, chargeId } = subscribe();
-    expect(await client().getCharge(chargeId)).toEqual({
-      id: chargeId,
-      customerId,
-      invoiceId,
-      amount: 4900,
-      amountRefunded: 0,
-      refunded: false,
-      disputed: false,
-      disputeStatus: null,
-    });
+  it("finds the invoice of a charge, a refund, a dispute and a credit note, none of which needs to name it", async () => {
+    const { invoiceId, chargeId } = subscribe();
+    const lineId = sandbox.state.invoices.get(invoiceId)?.lines.data[0]?.id ?? "";
+    const note = sandbox.creditNote(invoiceId, { lineId, amount: 100 });
+    const refund = sandbox.refund(chargeId, 100);
+    const dispute = sandbox.dispute(chargeId);
+    for (const id of [invoiceId, chargeId, refund.id, dispute.id, note.id]) {
+      expect([id, await client().findInvoice(id)]).toEqual([id, invoiceId]);
+    }
+    expect(await client().findInvoice("cus_1")).toBeNull();
     const [payment] = sandbox.state.paymentsOf(invoiceId);
     sandbox.state.invoicePayments.delete(payment?.id ?? "");
-    expect(await client().getCharge(chargeId)).toMatchObject({ invoiceId: null });
+    expect(await client().findInvoice(chargeId)).toBeNull();
+  });
+
+  it("lists the invoices of a subscription from a time on, with all their lines", async () => {
+    const { subscription, invoiceId } = subscribe();
+    subscribe();
+    const second = sandbox.renew(subscription.id);
+    const listed = (since: Date) => client().listInvoices({ subscriptionId: subscription.id, since });
+    expect((await listed(NOW)).map(({ id }) => id).toSorted()).toEqual([invoiceId, second.id].toSorted());
+    expect((await listed(NOW))[0]?.lines).toHaveLength(1);
+    expect(await listed(new Date(NOW.getTime() + 60_000))).toEqual([]);
   });
 
   it("reads a subscription in each of its states", async () => {
@@ -405,7 +409,8 @@ describe("makeStripeClient", () => {
       customerId,
       status: "active",
       collectionPaused: false,
-      cancelAtPeriodEnd: false,
+      pausedBecause: null,
+      endsAt: null,
       createdAt: NOW,
       endedAt: null,
       metadata: {},
@@ -442,7 +447,10 @@ describe("makeStripeClient", () => {
     expect(await read()).toMatchObject({ status: "paused", collectionPaused: false });
     sandbox.resume(subscription.id);
     sandbox.cancelAtPeriodEnd(subscription.id);
-    expect(await read()).toMatchObject({ status: "active", cancelAtPeriodEnd: true });
+    expect(await read()).toMatchObject({
+      status: "active",
+      endsAt: new Date("2027-05-01T09:00:00.000Z"),
+    });
     sandbox.cancel(subscription.id);
     expect(await read()).toMatchObject({ status: "canceled", endedAt: NOW, nextRefillAt: null });
   });
@@ -452,25 +460,26 @@ describe("makeStripeClient", () => {
       { price: "price_month", quantity: 1 },
       { price: "price_quarter", quantity: 1 },
     ]);
-    expect(await client().listCreditNotes(invoiceId)).toEqual([]);
     const lineId = sandbox.state.invoices.get(invoiceId)?.lines.data[1]?.id ?? "";
     const note = sandbox.creditNote(invoiceId, { lineId, amount: 12_900 });
     subscribe();
-    expect(await client().listCreditNotes(invoiceId)).toEqual([
-      { id: note.id, status: "issued", lines: [{ invoiceLineItemId: lineId, amount: 12_900 }] },
-    ]);
-    expect((await client().getInvoicePayment(invoiceId)).charges[0]).toMatchObject({
-      amount: 17_800,
-      amountRefunded: 12_900,
-      refunded: false,
-    });
+    const { creditNotes, refunds } = await client().getGivenBack(invoiceId);
+    expect(creditNotes).toEqual([{
+      id: note.id,
+      status: "issued",
+      total: 12_900,
+      postPayment: 12_900,
+      refundIds: refunds.map(({ id }) => id),
+      lines: [{ invoiceLineItemId: lineId, amount: 12_900 }],
+    }]);
+    expect(refunds).toMatchObject([{ amount: 12_900, status: "succeeded" }]);
   });
 
   it("is refused what does not exist, by status and code alone", async () => {
     for (
       const work of [
         client().getInvoice("in_none"),
-        client().getCharge("ch_none"),
+        client().findInvoice("ch_none"),
         client().getSubscription("sub_none"),
       ]
     ) {
@@ -482,7 +491,7 @@ describe("makeStripeClient", () => {
       });
       expect(`${error.message} ${error.stack}`).not.toContain("_none");
     }
-    expect(await failure(client().getInvoicePayment("in_none"))).toMatchObject({
+    expect(await failure(client().getGivenBack("in_none"))).toMatchObject({
       failure: "refused",
       details: { status: 400, code: "resource_missing" },
     });
@@ -504,7 +513,7 @@ describe("makeStripeClient", () => {
       retryAfterSeconds: 7,
       times: 1,
     });
-    expect(await failure(client().getCharge("ch_1"))).toMatchObject({
+    expect(await failure(client().findInvoice("ch_1"))).toMatchObject({
       failure: "rate_limited",
       details: { status: 429, retryAfterSeconds: 7 },
     });
@@ -525,12 +534,12 @@ describe("makeStripeClient", () => {
 
   it("does not know what became of a call whose answer was lost, also half way through", async () => {
     const { invoiceId } = subscribe();
-    for (const operation of ["list invoice payments", "get charge"]) {
+    for (const operation of ["list invoice payments", "list refunds", "list credit notes"]) {
       const before = sandbox.faults.calls.get(operation) ?? 0;
       sandbox.faults.add({ operation, kind: "lose_answer", times: 1 });
-      expect(await failure(client().getInvoicePayment(invoiceId))).toMatchObject({
+      expect(await failure(client().getGivenBack(invoiceId))).toMatchObject({
         failure: "unanswered",
-        operation: "get invoice payment",
+        operation: "get given back",
         details: {},
       });
       expect(sandbox.faults.calls.get(operation)).toBe(before + 1);
@@ -581,7 +590,7 @@ describe("makeStripeClient", () => {
         return Promise.reject(new TypeError("stop"));
       },
     });
-    await failure(real.getCharge("ch_1"));
+    await failure(real.findInvoice("ch_1"));
     expect(asked).toEqual([{ url: "https://api.stripe.com/v1/charges/ch_1", version: "2026-10-28.endive" }]);
   });
 });

@@ -13,6 +13,7 @@ export const ORDER_STATES = {
   READY: 10,
   AWAITING_PRESCRIPTION: 10,
   AWAITING_SUBSCRIPTION: 10,
+  HELD: 10,
   PLACED: 20,
   FILLING: 30,
   FAILED: 33,
@@ -22,6 +23,14 @@ export const ORDER_STATES = {
   DELIVERED: 50,
   RETURNED: 60,
 } as const satisfies Record<OrderState, number>;
+
+/** Paid for, and not at the pharmacy. */
+export const WAITING_STATES = [
+  "READY",
+  "AWAITING_PRESCRIPTION",
+  "AWAITING_SUBSCRIPTION",
+  "HELD",
+] as const satisfies readonly OrderState[];
 
 /** Why an order must not ship. `readdressed`: it is placed anew, to another address. */
 export type CancelCause = TrackerOrdersCancelCause;
@@ -138,7 +147,7 @@ export async function correctProduct(trx: Trx, invoiceLineId: string, productId:
     .updateTable("tracker.orders")
     .set({ product_id: productId })
     .where("invoice_line_id", "=", invoiceLineId)
-    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION"])
+    .where("state", "in", WAITING_STATES)
     .where("product_id", "<>", productId)
     .returning("id")
     .execute();
@@ -179,13 +188,13 @@ export async function recordShipment(trx: Trx, orderId: number, order: PharmacyO
  */
 export async function releaseOrders(
   trx: Trx,
-  which: { customer_id: number } | { subscription_id: string },
+  which: { customer_id: number } | { subscription_id: string } | { id: number },
 ): Promise<void> {
   const orders = await trx
     .updateTable("tracker.orders")
     .set({ released_at: sql`clockwork.now()` })
     .where((eb) => eb.and(which))
-    .where("state", "in", ["READY", "AWAITING_PRESCRIPTION", "AWAITING_SUBSCRIPTION"])
+    .where("state", "in", WAITING_STATES)
     .where("cancel_requested_at", "is", null)
     .returning(["id", "state"])
     .execute();

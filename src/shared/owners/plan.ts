@@ -1,5 +1,5 @@
 import { dayIn } from "../day.ts";
-import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
+import { endsUncharged, type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { CrmProfile } from "../vendors/crm.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
 import { type Difference, OWNERS } from "./owners.ts";
@@ -9,7 +9,7 @@ const PLAN_STATES = [
   /** A charge failed and is tried again. */
   "past_due",
   "active",
-  /** Cancelled, but paid until the end of its period. */
+  /** It ends before it is charged again. */
   "ending",
   /** We paused its billing until the prescription is renewed. */
   "renewal_needed",
@@ -26,6 +26,7 @@ const PLAN_OF: Record<SubscriptionState, PlanState> = {
   PAST_DUE: "past_due",
   UNPAID: "cancelled",
   PAUSED: "paused",
+  PAUSED_UNPAID: "paused",
   INCOMPLETE: "cancelled",
   ENDED: "cancelled",
   UNKNOWN: "unknown",
@@ -37,10 +38,10 @@ const PLAN_IN_PAUSE: Record<Pause, PlanState | undefined> = {
 };
 
 function planStateOf(subscription: StripeSubscription): PlanState {
-  const { state, pause, isEnding } = standingOf(subscription);
+  const { state, pause } = standingOf(subscription);
   const plan = PLAN_OF[state];
   if (plan === "cancelled" || plan === "paused") return plan;
-  return PLAN_IN_PAUSE[pause] ?? (plan === "active" && isEnding ? "ending" : plan);
+  return PLAN_IN_PAUSE[pause] ?? (plan === "active" && endsUncharged(subscription) ? "ending" : plan);
 }
 
 /** A customer's plan, in the words of a CRM profile. */

@@ -23,6 +23,7 @@ const FINDING_OF: Record<SubscriptionState, MoveFinding | null> = {
   PAST_DUE: null,
   UNPAID: null,
   PAUSED: null,
+  PAUSED_UNPAID: null,
   INCOMPLETE: "INCOMPLETE",
   ENDED: "ENDED",
   UNKNOWN: "UNKNOWN_STATUS",

@@ -43,11 +43,15 @@ const countPage = page.extend({ page: id.min(0).optional() });
 /** The data of each step of ours, by its name: ids, states and times. An event's is in `vendors/hints.ts`. */
 export const STEP_DATA = {
   "order.make": z.strictObject({ invoice_id: z.string() }),
-  "order.place": z.strictObject({
-    order_id: id,
-    /** Set by a person: the fill ships although the subscription has ended. */
-    ship_despite_subscription: z.boolean().optional(),
+  "order.review": z.strictObject({ invoice_id: z.string() }),
+  "order.decide": z.strictObject({
+    invoice_id: z.string(),
+    /** Absent where the question is about all lines of the invoice. */
+    line_id: z.string().optional(),
+    /** One of `orders/cases.ts`. */
+    case: z.string(),
   }),
+  "order.place": z.strictObject({ order_id: id }),
   "order.cancel": z.strictObject({
     order_id: id,
     /** `readdressed`: the order is placed anew, to another address. */

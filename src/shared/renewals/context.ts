@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { type Answers, askHealthRecord } from "../prescriptions/ask-health.ts";
 import type { AtPharmacy } from "../prescriptions/coverage.ts";
 import { isActive } from "../prescriptions/standing.ts";
-import { CREATE_ORDER, isWithPharmacy } from "../orders/orders.ts";
+import { CREATE_ORDER, isWithPharmacy, WAITING_STATES } from "../orders/orders.ts";
 import { pharmacyZone } from "../queue/settings.ts";
 import type { StepContext } from "../queue/step.ts";
 import type { StripeSubscription } from "../vendors/stripe/client.ts";
@@ -148,13 +148,7 @@ async function readOrders(ctx: StepContext, customers: RefillContext["customers"
     .select(["orders.prescription_id", "orders.placed_at", "orders.created_at"])
     .select("effects.state as create_state")
     .where(sql<boolean>`orders.customer_id = any (${idsOf(customers)}::bigint[])`)
-    .where("orders.state", "in", [
-      "READY",
-      "AWAITING_PRESCRIPTION",
-      "AWAITING_SUBSCRIPTION",
-      "PLACED",
-      "FILLING",
-    ])
+    .where("orders.state", "in", [...WAITING_STATES, "PLACED", "FILLING"])
     .where("orders.cancel_requested_at", "is", null)
     .orderBy("orders.id")
     .execute();

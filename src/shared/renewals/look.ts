@@ -5,7 +5,7 @@ import { type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/cov
 import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "../prescriptions/demand.ts";
 import { type Reason, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
-import { type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
+import { endsUncharged, type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 import {
   askPharmacyAbout,
@@ -49,6 +49,7 @@ const FINDING_OF: Record<SubscriptionState, Finding | undefined> = {
   PAST_DUE: undefined,
   UNPAID: "INACTIVE",
   PAUSED: "PAUSED",
+  PAUSED_UNPAID: "PAUSED",
   INCOMPLETE: "INACTIVE",
   ENDED: "INACTIVE",
   UNKNOWN: "UNKNOWN_STATUS",
@@ -62,10 +63,10 @@ const FINDING_IN_PAUSE: Record<Pause, Finding | undefined> = {
 
 /** The finding that follows from Stripe alone, or undefined when the prescriptions decide. */
 function findingOfSubscription(subscription: StripeSubscription): Finding | undefined {
-  const { state, pause, isEnding } = standingOf(subscription);
+  const { state, pause } = standingOf(subscription);
   const finding = FINDING_OF[state];
   if (finding === "INACTIVE") return finding;
-  return FINDING_IN_PAUSE[pause] ?? finding ?? (isEnding ? "ENDING" : undefined);
+  return FINDING_IN_PAUSE[pause] ?? finding ?? (endsUncharged(subscription) ? "ENDING" : undefined);
 }
 
 /** Looks at one page, at most, while its orders move. */

@@ -15,7 +15,6 @@ import { healthPatient } from "./events/health-patient.ts";
 import { prescriptionWritten } from "./events/health-prescription-written.ts";
 import { pharmacyOrderEvent } from "./events/pharmacy-order.ts";
 import { prescriptionAtPharmacy, prescriptionUsedUp } from "./events/pharmacy-prescription.ts";
-import { chargeRefundedOrDisputed } from "./events/stripe-charge-refunded.ts";
 import { stripeCheckoutCompleted } from "./events/stripe-checkout-completed.ts";
 import { stripeCustomerCreated } from "./events/stripe-customer-created.ts";
 import { stripeCustomerDeleted } from "./events/stripe-customer-deleted.ts";
@@ -23,16 +22,18 @@ import { stripeCustomerUpdated } from "./events/stripe-customer-updated.ts";
 import { invoicePaid } from "./events/stripe-invoice-paid.ts";
 import { invoicePaymentFailed } from "./events/stripe-invoice-payment-failed.ts";
 import { invoiceUpcoming } from "./events/stripe-invoice-upcoming.ts";
-import { invoiceVoided } from "./events/stripe-invoice-voided.ts";
+import { moneyMoved } from "./events/stripe-money-moved.ts";
 import { paymentMethodAttached } from "./events/stripe-payment-method-attached.ts";
 import { subscriptionChanged } from "./events/stripe-subscription-changed.ts";
 import { webhookUnreadable } from "./events/webhook-unreadable.ts";
 import { orderCancelDuplicate } from "./order/cancel-duplicate.ts";
 import { orderCancel } from "./order/cancel.ts";
+import { orderDecide } from "./order/decide.ts";
 import { orderMake } from "./order/make.ts";
 import { orderPlace } from "./order/place.ts";
 import { orderReaddress } from "./order/readdress.ts";
 import { orderReplace } from "./order/replace.ts";
+import { orderReview } from "./order/review.ts";
 import { orderTellCrm } from "./order/tell-crm.ts";
 import { ownerCheckAddress } from "./owner/check-address.ts";
 import { ownerPropagateContact } from "./owner/propagate-contact.ts";
@@ -55,14 +56,15 @@ import { subscriptionStart } from "./subscription/start.ts";
 /** Every step. A new one is one file and one line here. */
 export const STEPS: readonly Step[] = [
   invoicePaid,
-  chargeRefundedOrDisputed,
-  invoiceVoided,
+  moneyMoved,
   prescriptionWritten,
   prescriptionAtPharmacy,
   prescriptionUsedUp,
   invoiceUpcoming,
   subscriptionChanged,
   orderMake,
+  orderReview,
+  orderDecide,
   orderPlace,
   orderCancel,
   orderCancelDuplicate,

@@ -7,8 +7,8 @@ import type { StripeSubscription } from "../vendors/stripe/client.ts";
 export interface Standing {
   state: SubscriptionState;
   pause: Pause;
-  /** Cancelled, and paid until the end of its period. */
-  isEnding: boolean;
+  /** The end that is set for it, however it was set; null: none, or it has ended. */
+  endsAt: Date | null;
 }
 
 export type SubscriptionState =
@@ -18,8 +18,10 @@ export type SubscriptionState =
   | "PAST_DUE"
   /** Every try to charge failed. */
   | "UNPAID"
-  /** Paused by its status. Collection may be paused besides: see `pause`. */
+  /** Paused by its status, on request. Collection may be paused besides: see `pause`. */
   | "PAUSED"
+  /** Paused by its status, by Stripe, because a payment failed or there was no card. */
+  | "PAUSED_UNPAID"
   /** Its first charge is not paid yet. */
   | "INCOMPLETE"
   /** Cancelled, or never paid for in time. */
@@ -45,11 +47,30 @@ const STATES = new Map<string, SubscriptionState>([
   ["canceled", "ENDED"],
 ]);
 
-/** A subscription with an end has ended, in every status. */
+/** Source: `Subscription.StatusDetails.Paused` of the SDK's types. Every other word counts as a request. */
+const PAUSED_BY_STRIPE = new Set([
+  "first_payment_failure",
+  "final_payment_failure",
+  "trial_end_without_payment_method",
+]);
+
+/** A subscription whose end has come has ended, in every status. */
 export function standingOf(subscription: StripeSubscription): Standing {
-  const { status, endedAt, cancelAtPeriodEnd: isEnding } = subscription;
-  const state = endedAt === null ? STATES.get(status) ?? "UNKNOWN" : "ENDED";
-  return { state, pause: pauseOf(subscription), isEnding };
+  const { endedAt, endsAt } = subscription;
+  const state = endedAt === null ? stateOf(subscription) : "ENDED";
+  return { state, pause: pauseOf(subscription), endsAt: state === "ENDED" ? null : endsAt };
+}
+
+function stateOf({ status, pausedBecause }: StripeSubscription): SubscriptionState {
+  const state = STATES.get(status) ?? "UNKNOWN";
+  return state === "PAUSED" && PAUSED_BY_STRIPE.has(pausedBecause ?? "") ? "PAUSED_UNPAID" : state;
+}
+
+/** True when it ends before it is charged again. */
+export function endsUncharged(subscription: StripeSubscription): boolean {
+  const { endsAt } = standingOf(subscription);
+  const { nextRefillAt } = subscription;
+  return endsAt !== null && (nextRefillAt === null || endsAt <= nextRefillAt);
 }
 
 /** A pause that behaves otherwise than ours is the customer's, even where our mark is left in the metadata. */
@@ -60,7 +81,7 @@ function pauseOf({ collectionPaused, collectionPause = "void", metadata }: Strip
 
 /** Paused in either way, by the customer or by us. */
 export function isPaused({ state, pause }: Standing): boolean {
-  return state === "PAUSED" || pause !== "NONE";
+  return state === "PAUSED" || state === "PAUSED_UNPAID" || pause !== "NONE";
 }
 
 export function isPausedForRenewal(subscription: StripeSubscription): boolean {
@@ -72,6 +93,7 @@ const IN_USE: Record<SubscriptionState, boolean> = {
   PAST_DUE: true,
   UNPAID: true,
   PAUSED: true,
+  PAUSED_UNPAID: true,
   // Its first payment was never made.
   INCOMPLETE: false,
   ENDED: false,

@@ -25,6 +25,7 @@ import { type FollowUp, Permanent, reason, type ReasonCode, Retryable } from "..
 import { confirmEffect } from "../../queue/effects.ts";
 import type { DataOf } from "../../queue/step-data.ts";
 import { defineStep, type StepContext } from "../../queue/step.ts";
+import { wakeTasks } from "../../queue/wake.ts";
 import { PHARMACY_ORDER_STATES, type PharmacyOrder } from "../../vendors/pharmacy.ts";
 import { pharmacyOrderHint } from "../../vendors/hints.ts";
 
@@ -85,6 +86,7 @@ async function follow(trx: Trx, ctx: StepContext, order: Order, theirs: Pharmacy
     // The event came before the run of order.place ended, so nobody compared the address.
     const addressNews = isWaiting(order) && isWithPharmacy(state) ? [checkAddress(order)] : [];
     await askPerson(trx, ctx, order, state);
+    if (state === "DELIVERED") await endQuestions(trx, order);
     return [...addressNews, ...tellCrm(order, state)];
   }
   // Cancelled in tracker.orders, but the pharmacy still works on it.
@@ -92,6 +94,12 @@ async function follow(trx: Trx, ctx: StepContext, order: Order, theirs: Pharmacy
   return isRevived
     ? [{ step: "order.cancel", data: { order_id: order.id, cause: order.cancel_cause ?? "person" } }]
     : [];
+}
+
+/** Questions that stand until the parcel is delivered run again: they end, unless another fill is in question too. */
+async function endQuestions(trx: Trx, { id, invoice_id }: Order): Promise<void> {
+  await wakeTasks(trx, { step: "order.cancel", about: { order_id: id }, reasonCode: "ALREADY_SHIPPED" });
+  await wakeTasks(trx, { step: "order.decide", invoiceId: [invoice_id] });
 }
 
 const FACTS: Partial<Record<OrderState, DataOf<"order.tell_crm">["fact"]>> = {

@@ -1,5 +1,5 @@
 import { stripeHint } from "../../vendors/hints.ts";
-import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
+import { invoiceStateOf, readInvoice } from "../../orders/invoices.ts";
 import { type FollowUp, reason } from "../../queue/reasons.ts";
 import { defineStep } from "../../queue/step.ts";
 

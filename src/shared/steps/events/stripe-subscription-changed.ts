@@ -1,5 +1,5 @@
 import type { FollowUp } from "../../queue/reasons.ts";
-import { releaseOrders } from "../../orders/orders.ts";
+import { reviewsOf } from "../../orders/reviews.ts";
 import { hasTask } from "../../queue/find.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
@@ -21,8 +21,8 @@ export const subscriptionChanged = defineStep({
   run: (ctx, { object_id: subscription_id }) => ({
     kind: "done",
     commit: async (trx) => {
-      await releaseOrders(trx, { subscription_id });
       const followUps: FollowUp[] = [
+        ...await reviewsOf(trx, { subscription_id }),
         { step: "renewal.check", data: { subscription_id } },
         { step: "owner.propagate_plan", data: { subscription_id } },
       ];

@@ -31,6 +31,8 @@ export const orderCancel = defineOwnStep("order.cancel", {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     const tooLate = () => new Permanent("ALREADY_SHIPPED", { order: orderId, cause });
+    // Where money or a wish asked for the cancel, a delivered parcel is the end of it.
+    if (order.state === "DELIVERED" && cause !== "person") return { kind: "done" };
     if (hasShipped(order)) throw tooLate();
     await requestCancel(ctx.deps.db, orderId, cause);
     await ctx.deps.faultPoint?.("cancel requested");

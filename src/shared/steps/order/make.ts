@@ -1,9 +1,10 @@
 import { fillDays, notBefore } from "../../orders/fills.ts";
 import { correctProduct, releaseOrders } from "../../orders/orders.ts";
-import { invoiceStateOf, readInvoice, whyNotPaid } from "../../orders/payment.ts";
+import { invoiceStateOf, readInvoice } from "../../orders/invoices.ts";
+import { keptOf } from "../../orders/kept.ts";
 import { customerBy } from "../../registry/customers.ts";
 import { type PricedProduct, productByPrice } from "../../registry/products.ts";
-import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
+import { type FollowUp, Permanent, reason, Retryable } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { defineOwnStep } from "../../queue/step.ts";
 import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
@@ -21,8 +22,10 @@ export const orderMake = defineOwnStep("order.make", {
     const state = invoiceStateOf(invoice);
     // The event came before Stripe shows its state.
     if (state === "OPEN" || state === "DRAFT") throw new Retryable("NOT_YET_VISIBLE", { vendor: "stripe" });
-    const why = await whyNotPaid(stripe, invoice);
-    if (why) return { kind: "cancelled", reason: why };
+    if (state !== "PAID") {
+      const why = reason("INVOICE_NOT_PAID", { invoice: invoiceId, status: invoice.status ?? "unknown" });
+      return { kind: "cancelled", reason: why };
+    }
     const lines = invoice.lines.filter((line) =>
       line.isSubscriptionLine && !line.proration && (line.quantity ?? 0) > 0
     );
@@ -41,6 +44,9 @@ export const orderMake = defineOwnStep("order.make", {
       paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
     }
     const timeZone = await pharmacyZone(ctx.deps.db);
+    // What went back may have been heard of before there was an order to judge.
+    const { kept, total, disputed, isInquired } = keptOf(invoice, await stripe.getGivenBack(invoiceId));
+    const isInQuestion = kept !== total || disputed > 0 || isInquired;
     return {
       kind: "done",
       commit: async (trx) => {
@@ -74,6 +80,7 @@ export const orderMake = defineOwnStep("order.make", {
             });
           }
         }
+        if (isInQuestion) followUps.push({ step: "order.review", data: { invoice_id: invoiceId } });
         return followUps;
       },
     };

@@ -1,7 +1,8 @@
 import { CREATE_VISIBLE_AFTER_SECONDS, createEffectOf, findAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { judgePrescriptions } from "../../prescriptions/judge.ts";
 import { notDueYet } from "../../orders/fills.ts";
-import { creditedLines, readInvoice, whyNotPaid } from "../../orders/payment.ts";
+import { cancelOf } from "../../orders/cancels.ts";
+import type { Case } from "../../orders/cases.ts";
 import {
   type CancelCause,
   cancelDuplicate,
@@ -16,14 +17,16 @@ import {
   type OrderState,
   requestCancel,
 } from "../../orders/orders.ts";
+import { questionAbout, treatmentOf } from "../../orders/questions.ts";
+import { judgeOrders } from "../../orders/verdict.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
+import type { Trx } from "../../db/database.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { type FollowUp, Permanent, type Reason, reason, type ReasonCode } from "../../queue/reasons.ts";
 import { type Commit, defineOwnStep, Halt, type StepContext } from "../../queue/step.ts";
+import { ask } from "../../queue/ask.ts";
 import { wakeTasks } from "../../queue/wake.ts";
-import { paidFillOf } from "../../subscriptions/paid-fill.ts";
-import { standingOf } from "../../subscriptions/standing.ts";
 import type { ShippingAddress } from "../../vendors/contract.ts";
 
 /** The order as it is sent to the pharmacy. */
@@ -40,7 +43,7 @@ interface Placement {
  */
 export const orderPlace = defineOwnStep("order.place", {
   queue: "pharmacy",
-  async run(ctx, { order_id: orderId, ship_despite_subscription: isForced = false }) {
+  async run(ctx, { order_id: orderId }) {
     const order = await orderById(ctx.deps.db, orderId);
     ctx.about({ customerId: order.customer_id, invoiceId: order.invoice_id });
     if (!isWaiting(order)) return { kind: "done" };
@@ -51,7 +54,7 @@ export const orderPlace = defineOwnStep("order.place", {
     const customer = await customerById(ctx.deps.db, order.customer_id);
     let placement: Placement | undefined;
     // An order that may be at the pharmacy already is looked up there first: checks would meet its own used-up fill.
-    if (!(await createEffectOf(ctx, order))) placement = await prepare(ctx, order, customer, isForced);
+    if (!(await createEffectOf(ctx, order))) placement = await prepare(ctx, order, customer);
     const pharmacyOrderId = await ctx.once({
       vendor: "pharmacy",
       operation: CREATE_ORDER,
@@ -59,7 +62,7 @@ export const orderPlace = defineOwnStep("order.place", {
       visibleAfterSeconds: CREATE_VISIBLE_AFTER_SECONDS,
       find: () => findAtPharmacy(ctx, customer, order),
       guard: async () => {
-        placement ??= await prepare(ctx, order, customer, isForced);
+        placement ??= await prepare(ctx, order, customer);
         await endIfCancelled(ctx, order);
       },
       send: async () => {
@@ -90,11 +93,9 @@ async function prepare(
   ctx: StepContext,
   order: Order,
   customer: Customer,
-  isForced: boolean,
 ): Promise<Placement> {
   await endIfCancelled(ctx, order);
-  await cancelUnpaid(ctx, order);
-  await refuseUnwanted(ctx, order, isForced);
+  await refuseUnlessItShips(ctx, order);
   const patient = keyOf(customer, "health_patient_id");
   const patientId = keyOf(customer, "pharmacy_patient_id");
   for (const prescriptionId of await validPrescriptions(ctx, order, patient)) {
@@ -107,41 +108,60 @@ async function prepare(
   throw waitFor(ctx, order, "AWAITING_PRESCRIPTION", reason("PRESCRIPTION_NOT_AT_PHARMACY"));
 }
 
-async function cancelUnpaid(ctx: StepContext, order: Order): Promise<void> {
-  const { stripe } = ctx.vendors;
-  const invoice = await readInvoice(stripe, order.invoice_id);
-  const unpaid = (await whyNotPaid(stripe, invoice)) ??
-    ((await creditedLines(stripe, invoice)).has(order.invoice_line_id) ? reason("CHARGE_REFUNDED") : null);
-  if (!unpaid) return;
-  const { cause, why } = CANCELS[unpaid.code] ?? { cause: "voided", why: "it is not paid for" };
-  throw new Halt({
+/** Asks the one place whether the fill is still paid for and wanted. */
+async function refuseUnlessItShips(ctx: StepContext, order: Order): Promise<void> {
+  const verdict = (await judgeOrders(ctx, order.invoice_id, [order])).get(order.id);
+  if (!verdict) throw new Error("an order is judged");
+  const treatment = await treatmentOf(ctx.deps.db, order, verdict);
+  switch (treatment.notSent) {
+    case "ships":
+      return;
+    case "waits":
+      throw waitFor(
+        ctx,
+        order,
+        "AWAITING_SUBSCRIPTION",
+        reason(WAITS[verdict.case] ?? "SUBSCRIPTION_PAUSED"),
+      );
+    case "held": {
+      const question = questionAbout(order, verdict);
+      throw waitFor(ctx, order, "HELD", reason("FILL_IN_QUESTION"), async (trx) => {
+        if (question) await ask(trx, ctx, question);
+      });
+    }
+    case "called off":
+      throw callOff(order, treatment.cause ?? "person");
+  }
+}
+
+const WAITS: Partial<Record<Case, ReasonCode>> = {
+  PAUSED: "SUBSCRIPTION_PAUSED",
+  INCOMPLETE: "SUBSCRIPTION_INCOMPLETE",
+  INQUIRED: "CHARGE_INQUIRED",
+};
+
+function callOff(order: Order, cause: CancelCause): Halt {
+  return new Halt({
     kind: "cancelled",
-    reason: reason("ORDER_CALLED_OFF", { order: order.id, why }),
+    reason: reason("ORDER_CALLED_OFF", { order: order.id, why: WHY[cause] }),
     commit: async (trx): Promise<FollowUp[]> => {
       const current = await lockOrder(trx, order.id);
       await requestCancel(trx, order.id, cause);
       // The pharmacy's event of an unanswered create came meanwhile: the order is cancelled at the pharmacy.
-      if (!isWaiting(current)) return [{ step: "order.cancel", data: { order_id: order.id, cause } }];
+      if (!isWaiting(current)) return [cancelOf(order, cause)];
       const moved = await moveOrder(trx, current, "CANCELLED");
       return moved ? [{ step: "order.tell_crm", data: { order_id: order.id, fact: "order_cancelled" } }] : [];
     },
   });
 }
 
-const CANCELS: Partial<Record<ReasonCode, { cause: CancelCause; why: string }>> = {
-  CHARGE_REFUNDED: { cause: "refunded", why: "the charge was refunded" },
-  CHARGE_DISPUTED: { cause: "disputed", why: "the charge is disputed" },
+const WHY: Record<CancelCause, string> = {
+  refunded: "its money went back",
+  disputed: "a dispute took its money",
+  voided: "it is not paid for",
+  person: "a person called it off",
+  readdressed: "it goes to another address",
 };
-
-/** Only an active subscription says that the customer wants it. A pause is waited out; an end goes to a person. */
-async function refuseUnwanted(ctx: StepContext, order: Order, isForced: boolean): Promise<void> {
-  const subscription = await ctx.vendors.stripe.getSubscription(order.subscription_id);
-  const fill = paidFillOf(standingOf(subscription));
-  if (fill === "WAITS") throw waitFor(ctx, order, "AWAITING_SUBSCRIPTION", reason("SUBSCRIPTION_PAUSED"));
-  if (fill === "ASKS" && !isForced) {
-    throw new Permanent("SUBSCRIPTION_NOT_ACTIVE", { status: subscription.status });
-  }
-}
 
 async function validPrescriptions(ctx: StepContext, order: Order, patientId: string): Promise<string[]> {
   const timeZone = await pharmacyZone(ctx.deps.db);
@@ -157,17 +177,25 @@ async function validPrescriptions(ctx: StepContext, order: Order, patientId: str
   throw new Halt({
     kind: "stopped",
     reason: reason("PRESCRIPTION_UNCLEAR", { what: verdict.what }),
-    commit: wait(ctx, order, "AWAITING_PRESCRIPTION"),
+    commit: wait(ctx, order, "AWAITING_PRESCRIPTION", nothingMore),
   });
 }
 
 /** The order waits, and this task is its recheck: soon at first, then daily, so that no missed wake can strand it. */
-function waitFor(ctx: StepContext, order: Order, state: OrderState, why: Reason): Halt {
+function waitFor(
+  ctx: StepContext,
+  order: Order,
+  state: OrderState,
+  why: Reason,
+  more: (trx: Trx) => Promise<void> = nothingMore,
+): Halt {
   const now = ctx.now();
   const waited = now.getTime() - Math.max(order.created_at.getTime(), order.fill_on.getTime());
   const until = new Date(now.getTime() + recheckAfter(waited));
-  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state) });
+  return new Halt({ kind: "wait", until, reason: why, commit: wait(ctx, order, state, more) });
 }
+
+const nothingMore = () => Promise.resolve();
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -180,7 +208,12 @@ export function recheckAfter(waited: number): number {
   return 24 * HOUR_MS;
 }
 
-function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
+function wait(
+  ctx: StepContext,
+  order: Order,
+  state: OrderState,
+  more: (trx: Trx) => Promise<void>,
+): Commit {
   return async (trx) => {
     const current = await lockOrder(trx, order.id);
     await moveOrder(trx, current, state);
@@ -188,7 +221,7 @@ function wait(ctx: StepContext, order: Order, state: OrderState): Commit {
     if (current.released_at?.getTime() !== order.released_at?.getTime()) {
       await wakeTasks(trx, { ids: [ctx.task.id] }, { alsoWaiting: true });
     }
-    return [];
+    await more(trx);
   };
 }
 

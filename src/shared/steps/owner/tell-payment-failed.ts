@@ -1,5 +1,5 @@
 import { dayIn } from "../../day.ts";
-import { invoiceStateOf, readInvoice } from "../../orders/payment.ts";
+import { invoiceStateOf, readInvoice } from "../../orders/invoices.ts";
 import { Permanent, reason } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { defineOwnStep, Halt, type StepContext } from "../../queue/step.ts";
@@ -43,6 +43,7 @@ const IS_TOLD: Record<SubscriptionState, boolean> = {
   PAST_DUE: true,
   UNPAID: true,
   PAUSED: false,
+  PAUSED_UNPAID: false,
   // The very first charge, at the checkout.
   INCOMPLETE: false,
   ENDED: false,

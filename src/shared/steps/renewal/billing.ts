@@ -52,6 +52,7 @@ const IS_BILLED: Record<SubscriptionState, boolean> = {
   PAST_DUE: true,
   UNPAID: true,
   PAUSED: false,
+  PAUSED_UNPAID: false,
   INCOMPLETE: true,
   ENDED: false,
   UNKNOWN: true,

@@ -1,86 +1,119 @@
 import type Stripe from "stripe";
 import { callStripe } from "./errors.ts";
 import { PAGE_SIZE, whole } from "./pages.ts";
-import { idOf, toChargeState, toCreditNote, toInvoice } from "./reduce.ts";
-import type { StripeInvoiceCharge, StripePayments } from "./types.ts";
+import { idOf, toCreditNote, toInvoice, toPendingLine } from "./reduce.ts";
+import type {
+  StripeCreditNote,
+  StripeDispute,
+  StripeInvoice,
+  StripePayments,
+  StripeRefund,
+} from "./types.ts";
 
 export function makePayments(stripe: Stripe): StripePayments {
   return {
     getInvoice: (id) =>
-      callStripe("get invoice", async () => {
-        const invoice = await stripe.invoices.retrieve(id);
-        const listLines = () => stripe.invoices.listLineItems(id, { limit: PAGE_SIZE });
-        return toInvoice(invoice, await whole(invoice.lines, listLines));
-      }),
+      callStripe("get invoice", async () => await wholeInvoice(stripe, await stripe.invoices.retrieve(id))),
 
-    getInvoicePayment: (invoiceId) =>
-      callStripe("get invoice payment", async () => {
-        const payments = stripe.invoicePayments.list({
-          invoice: invoiceId,
-          limit: PAGE_SIZE,
-          expand: ["data.payment.payment_intent"],
-        });
-        const charges: StripeInvoiceCharge[] = [];
-        for await (const payment of payments) {
-          const chargeId = chargeOf(payment);
-          if (chargeId === null) continue;
-          const charge = await stripe.charges.retrieve(chargeId);
-          if (charge.status === "failed") continue;
-          charges.push({ chargeId, ...toChargeState(charge, await disputeStatus(stripe, charge)) });
+    getGivenBack: (invoiceId) =>
+      callStripe("get given back", async () => {
+        const refunds: StripeRefund[] = [];
+        const disputes: StripeDispute[] = [];
+        for await (
+          const { payment, status } of stripe.invoicePayments.list({ invoice: invoiceId, limit: PAGE_SIZE })
+        ) {
+          const source = status === "paid" ? sourceOf(payment) : null;
+          if (!source) continue;
+          for await (const { id, amount, status } of stripe.refunds.list({ ...source, limit: PAGE_SIZE })) {
+            refunds.push({ id, amount, status });
+          }
+          for await (const dispute of stripe.disputes.list({ ...source, limit: PAGE_SIZE })) {
+            const { id, amount, status, balance_transactions } = dispute;
+            disputes.push({ id, amount, status, isWithdrawn: balance_transactions.length > 0 });
+          }
         }
-        return { charges };
+        return { refunds, disputes, creditNotes: await listCreditNotes(stripe, invoiceId) };
       }),
 
-    getCharge: (id) =>
-      callStripe("get charge", async () => {
-        const charge = await stripe.charges.retrieve(id);
-        return {
-          id: charge.id,
-          ...toChargeState(charge, await disputeStatus(stripe, charge)),
-          customerId: idOf(charge.customer),
-          invoiceId: await invoiceOf(stripe, charge),
-        };
+    findInvoice: (objectId) => callStripe("find invoice", async () => await findInvoice(stripe, objectId)),
+
+    listInvoices: ({ subscriptionId, since }) =>
+      callStripe("list invoices of a subscription", async () => {
+        const created = { gte: Math.floor(since.getTime() / 1000) };
+        const invoices: StripeInvoice[] = [];
+        for await (
+          const invoice of stripe.invoices.list({ subscription: subscriptionId, created, limit: PAGE_SIZE })
+        ) invoices.push(await wholeInvoice(stripe, invoice));
+        return invoices;
       }),
 
-    getDisputedCharge: (disputeId) =>
-      callStripe("get dispute", async () => {
-        const { charge } = await stripe.disputes.retrieve(disputeId);
-        return typeof charge === "string" ? charge : charge.id;
-      }),
-
-    listCreditNotes: (invoiceId) =>
-      callStripe("list credit notes", async () => {
-        const notes = [];
-        for await (const note of stripe.creditNotes.list({ invoice: invoiceId, limit: PAGE_SIZE })) {
-          const listLines = () => stripe.creditNotes.listLineItems(note.id, { limit: PAGE_SIZE });
-          notes.push(toCreditNote(note, await whole(note.lines, listLines)));
+    listPendingItems: (customerId) =>
+      callStripe("list pending invoice items", async () => {
+        const lines = [];
+        for await (
+          const item of stripe.invoiceItems.list({ customer: customerId, pending: true, limit: PAGE_SIZE })
+        ) {
+          lines.push(toPendingLine(item));
         }
-        return notes;
+        return lines;
       }),
   };
 }
 
-/** The charge behind an invoice payment; null where nothing was charged yet, or it was paid outside Stripe. */
-function chargeOf({ payment }: Stripe.InvoicePayment): string | null {
-  if (payment.type === "charge") return idOf(payment.charge);
-  const intent = payment.payment_intent;
-  return typeof intent === "object" ? idOf(intent.latest_charge) : null;
+async function wholeInvoice(stripe: Stripe, invoice: Stripe.Invoice): Promise<StripeInvoice> {
+  const listLines = () => stripe.invoices.listLineItems(invoice.id, { limit: PAGE_SIZE });
+  return toInvoice(invoice, await whole(invoice.lines, listLines));
+}
+
+async function listCreditNotes(stripe: Stripe, invoiceId: string): Promise<StripeCreditNote[]> {
+  const notes = [];
+  for await (const note of stripe.creditNotes.list({ invoice: invoiceId, limit: PAGE_SIZE })) {
+    const listLines = () => stripe.creditNotes.listLineItems(note.id, { limit: PAGE_SIZE });
+    notes.push(toCreditNote(note, await whole(note.lines, listLines)));
+  }
+  return notes;
+}
+
+/** The parameter by which a payment's refunds and disputes are listed; null where it was made outside Stripe. */
+function sourceOf(
+  { payment_intent, charge }: Stripe.InvoicePayment.Payment,
+): { payment_intent: string } | { charge: string } | null {
+  const [intentId, chargeId] = [idOf(payment_intent), idOf(charge)];
+  if (intentId !== null) return { payment_intent: intentId };
+  return chargeId === null ? null : { charge: chargeId };
+}
+
+/** The kinds of object that are about money of an invoice, by the beginning of their ids. */
+async function findInvoice(stripe: Stripe, id: string): Promise<string | null> {
+  switch (id.slice(0, id.indexOf("_"))) {
+    case "in":
+      return id;
+    case "cn":
+      return idOf((await stripe.creditNotes.retrieve(id)).invoice);
+    case "ch":
+    case "py":
+      return await paidInvoice(stripe, (await stripe.charges.retrieve(id)).payment_intent);
+    case "re":
+    case "pyr":
+      return await paidInvoice(stripe, (await stripe.refunds.retrieve(id)).payment_intent);
+    case "du":
+    case "dp":
+      return await paidInvoice(stripe, (await stripe.disputes.retrieve(id)).payment_intent);
+    default:
+      return null;
+  }
 }
 
 /** A charge does not name its invoice in this API version: the invoice's payments name the payment intent. */
-async function invoiceOf(stripe: Stripe, charge: Stripe.Charge): Promise<string | null> {
-  const paymentIntent = idOf(charge.payment_intent);
-  if (paymentIntent === null) return null;
+async function paidInvoice(
+  stripe: Stripe,
+  paymentIntent: string | Stripe.PaymentIntent | null,
+): Promise<string | null> {
+  const id = idOf(paymentIntent);
+  if (id === null) return null;
   const payments = await stripe.invoicePayments.list({
-    payment: { type: "payment_intent", payment_intent: paymentIntent },
+    payment: { type: "payment_intent", payment_intent: id },
     limit: 1,
   });
   return idOf(payments.data[0]?.invoice);
-}
-
-/** The state of the newest dispute. `disputed` alone stays true for ever, also after we won. */
-async function disputeStatus(stripe: Stripe, charge: Stripe.Charge): Promise<string | null> {
-  if (!charge.disputed) return null;
-  const disputes = await stripe.disputes.list({ charge: charge.id, limit: 1 });
-  return disputes.data[0]?.status ?? null;
 }

@@ -1,6 +1,5 @@
 import type Stripe from "stripe";
 import type {
-  StripeChargeState,
   StripeCheckoutSession,
   StripeCreditNote,
   StripeCustomer,
@@ -28,6 +27,10 @@ export function toInvoice(invoice: Stripe.Invoice, lines: Stripe.InvoiceLineItem
     createdAt: toDate(invoice.created),
     attemptCount: invoice.attempt_count,
     nextPaymentAttempt: invoice.next_payment_attempt === null ? null : toDate(invoice.next_payment_attempt),
+    currency: invoice.currency,
+    total: invoice.total,
+    prePaymentCredits: invoice.pre_payment_credit_notes_amount,
+    overpaid: invoice.amount_overpaid,
     lines: lines.map(toInvoiceLine),
   };
 }
@@ -35,6 +38,7 @@ export function toInvoice(invoice: Stripe.Invoice, lines: Stripe.InvoiceLineItem
 function toInvoiceLine(line: Stripe.InvoiceLineItem): StripeInvoiceLine {
   const item = line.parent?.subscription_item_details;
   const oneOff = line.parent?.invoice_item_details;
+  const { proration_details: proration } = item ?? oneOff ?? {};
   return {
     id: line.id,
     isSubscriptionLine: line.parent?.type === "subscription_item_details",
@@ -42,22 +46,37 @@ function toInvoiceLine(line: Stripe.InvoiceLineItem): StripeInvoiceLine {
     amount: line.amount,
     quantity: line.quantity,
     proration: item?.proration ?? oneOff?.proration ?? false,
+    creditedLineIds: proration?.credited_items?.invoice_line_items ?? [],
+    invoiceItemId: item?.invoice_item ?? oneOff?.invoice_item ?? null,
+    creditedItemId: null,
     subscriptionItemId: item?.subscription_item ?? null,
     subscriptionId: item?.subscription ?? oneOff?.subscription ?? null,
-    periodStart: toDate(line.period.start),
-    periodEnd: toDate(line.period.end),
+    ...toPeriod(line.period),
   };
 }
 
-/** `disputeStatus` is not on the charge: it comes from the newest dispute. */
-export function toChargeState(charge: Stripe.Charge, disputeStatus: string | null): StripeChargeState {
+/** An item that waits for its invoice, as the line it will be. */
+export function toPendingLine(item: Stripe.InvoiceItem): StripeInvoiceLine {
+  const { subscription, subscription_item } = item.parent?.subscription_details ?? {};
+  const credited = item.proration_details?.credited_items;
   return {
-    amount: charge.amount,
-    amountRefunded: charge.amount_refunded,
-    refunded: charge.refunded,
-    disputed: charge.disputed,
-    disputeStatus,
+    id: item.id,
+    isSubscriptionLine: subscription_item !== undefined,
+    priceId: idOf(item.pricing?.price_details?.price),
+    amount: item.amount,
+    quantity: item.quantity,
+    proration: item.proration,
+    creditedLineIds: credited?.invoice_line_item_details?.invoice_line_items ?? [],
+    invoiceItemId: item.id,
+    creditedItemId: credited?.invoice_item ?? null,
+    subscriptionItemId: subscription_item ?? null,
+    subscriptionId: subscription ?? null,
+    ...toPeriod(item.period),
   };
+}
+
+function toPeriod({ start, end }: { start: number; end: number }) {
+  return { periodStart: toDate(start), periodEnd: toDate(end) };
 }
 
 /**
@@ -76,7 +95,8 @@ export function toSubscription(
     status: subscription.status,
     collectionPaused: subscription.pause_collection !== null,
     collectionPause: howPaused(subscription.pause_collection),
-    cancelAtPeriodEnd: subscription.cancel_at_period_end,
+    pausedBecause: subscription.status_details?.paused?.subscription?.type ?? null,
+    endsAt: endOf(subscription, ends),
     createdAt: toDate(subscription.created),
     endedAt: ended === null ? null : toDate(ended),
     metadata: { ...subscription.metadata },
@@ -94,6 +114,21 @@ export function toSubscription(
   };
 }
 
+/** A schedule decides the end where it cancels with its last phase, and no sooner end is set. */
+function endOf(
+  { cancel_at, cancel_at_period_end, schedule }: Stripe.Subscription,
+  periodEnds: readonly number[],
+): Date | null {
+  const ends = [
+    ...(cancel_at === null ? [] : [cancel_at]),
+    ...(cancel_at_period_end && periodEnds.length > 0 ? [Math.min(...periodEnds)] : []),
+    ...(typeof schedule === "object" && schedule?.end_behavior === "cancel"
+      ? schedule.phases.map(({ end_date }) => end_date).slice(-1)
+      : []),
+  ];
+  return ends.length === 0 ? null : toTime(Math.min(...ends));
+}
+
 function howPaused(pause: Stripe.Subscription.PauseCollection | null): string | null {
   if (!pause) return null;
   return pause.resumes_at
@@ -108,7 +143,8 @@ export function unreadableSubscription(subscription: Stripe.Subscription): Strip
     customerId: idOf(subscription.customer) ?? "",
     status: "unreadable",
     collectionPaused: false,
-    cancelAtPeriodEnd: false,
+    pausedBecause: null,
+    endsAt: null,
     createdAt: toDate(Number.isFinite(subscription.created) ? subscription.created : 0),
     endedAt: null,
     metadata: {},
@@ -156,6 +192,9 @@ export function toCreditNote(note: Stripe.CreditNote, lines: Stripe.CreditNoteLi
   return {
     id: note.id,
     status: note.status,
+    total: note.total,
+    postPayment: note.post_payment_amount,
+    refundIds: note.refunds.flatMap(({ refund }) => idOf(refund) ?? []),
     lines: lines.map((line) => ({ invoiceLineItemId: line.invoice_line_item ?? null, amount: line.amount })),
   };
 }

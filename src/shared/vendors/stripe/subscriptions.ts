@@ -10,7 +10,8 @@ export function makeSubscriptions(stripe: Stripe): StripeSubscriptions {
     getSubscription: (id) =>
       callStripe(
         "get subscription",
-        async () => await wholeSubscription(stripe, await stripe.subscriptions.retrieve(id)),
+        async () =>
+          await wholeSubscription(stripe, await stripe.subscriptions.retrieve(id, { expand: ["schedule"] })),
       ),
 
     listSubscriptions: ({ customerId, priceId, ended, cursor }) =>
@@ -18,6 +19,7 @@ export function makeSubscriptions(stripe: Stripe): StripeSubscriptions {
         const page = await readPage(cursor, (start) =>
           stripe.subscriptions.list({
             limit: PAGE_SIZE,
+            expand: ["data.schedule"],
             ...(customerId === undefined ? {} : { customer: customerId }),
             ...(priceId === undefined ? {} : { price: priceId }),
             // Without a status Stripe leaves out the canceled ones.

@@ -9,15 +9,19 @@ export interface StripeClient extends StripePayments, StripeCustomers, StripeSub
 }
 
 export interface StripePayments {
-  /** The invoice with all its lines. An invoice does not show a refund: see `getInvoicePayment`. */
+  /** The invoice with all its lines. An invoice does not show a refund: see `getGivenBack`. */
   getInvoice(id: string): Promise<StripeInvoice>;
-  /** The charges that paid the invoice. None for a $0 invoice and for one paid outside Stripe. */
-  getInvoicePayment(invoiceId: string): Promise<{ charges: StripeInvoiceCharge[] }>;
-  getCharge(id: string): Promise<StripeCharge>;
-  /** The id of the charge of a dispute (dp_…): a thin event names only the dispute. */
-  getDisputedCharge(disputeId: string): Promise<string>;
-  /** Every credit note of the invoice, voided ones too. Newest first. */
-  listCreditNotes(invoiceId: string): Promise<StripeCreditNote[]>;
+  /** Everything that went back, or may go back, of an invoice's money. */
+  getGivenBack(invoiceId: string): Promise<StripeGivenBack>;
+  /**
+   * The invoice of a charge (ch_, py_), a refund (re_, pyr_), a dispute (du_, dp_) or a credit note (cn_); null for one that
+   * is about no invoice, and for any other object. An invoice's own id is returned as it is.
+   */
+  findInvoice(objectId: string): Promise<string | null>;
+  /** The subscription's invoices that were made at or after `since`, with all their lines. Newest first. */
+  listInvoices(query: { subscriptionId: string; since: Date }): Promise<StripeInvoice[]>;
+  /** The customer's invoice items that wait for the next invoice: credits and debits of changes among them. */
+  listPendingItems(customerId: string): Promise<StripeInvoiceLine[]>;
 }
 
 export interface StripeCustomers {
@@ -135,20 +139,34 @@ export interface StripeInvoice {
   attemptCount: number;
   /** When Stripe tries again; null when it does not. */
   nextPaymentAttempt: Date | null;
+  currency: string;
+  /** After discounts, with tax. Neither credit notes nor the customer's balance change it. */
+  total: number;
+  /** Taken off by credit notes before it was paid. */
+  prePaymentCredits: number;
+  /** Paid beyond what was due. */
+  overpaid: number;
   lines: StripeInvoiceLine[];
 }
 
 export interface StripeInvoiceLine {
+  /** il_…; of an item that waits for its invoice, ii_… */
   id: string;
   /** True for a charge for a subscription's item, a proration of one included; false for a one-off item. */
   isSubscriptionLine: boolean;
   priceId: string | null;
-  /** Negative where the line gives money back. */
+  /** Before discounts, without exclusive tax. Negative where the line gives money back. */
   amount: number;
   /** Null where the price has no quantity (metered). */
   quantity: number | null;
   /** True for a correction of a period already billed: no new period is paid by it. */
   proration: boolean;
+  /** The lines of an earlier invoice that a negative proration takes back. */
+  creditedLineIds: readonly string[];
+  /** The invoice item that the line came from. */
+  invoiceItemId: string | null;
+  /** The invoice item that a negative proration takes back. */
+  creditedItemId: string | null;
   subscriptionItemId: string | null;
   subscriptionId: string | null;
   /** The period of service that the line pays for. */
@@ -156,27 +174,40 @@ export interface StripeInvoiceLine {
   periodEnd: Date;
 }
 
-export interface StripeInvoiceCharge extends StripeChargeState {
-  chargeId: string;
+export interface StripeGivenBack {
+  /** Of every payment that was made. */
+  refunds: StripeRefund[];
+  disputes: StripeDispute[];
+  creditNotes: StripeCreditNote[];
 }
 
-/** How much of a charge is left, and its disputes. */
-export interface StripeChargeState {
-  amount: number;
-  amountRefunded: number;
-  /** True only when all of it was given back. */
-  refunded: boolean;
-  /** True from the first dispute on and for ever, even after we won. */
-  disputed: boolean;
-  /** The newest dispute: needs_response, under_review, won, lost, warning_…, or a new one; null without any. */
-  disputeStatus: string | null;
-}
-
-export interface StripeCharge extends StripeChargeState {
+export interface StripeRefund {
   id: string;
-  customerId: string | null;
-  /** Null when the charge paid no invoice. */
-  invoiceId: string | null;
+  amount: number;
+  /** pending, requires_action, succeeded, failed, canceled, or a new one. */
+  status: string | null;
+}
+
+export interface StripeDispute {
+  id: string;
+  amount: number;
+  /** warning_…, needs_response, under_review, won, lost, prevented, or a new one. */
+  status: string;
+  /** Money was taken for it. One that was blocked before it was a dispute took none. */
+  isWithdrawn: boolean;
+}
+
+export interface StripeCreditNote {
+  id: string;
+  /** issued, void, or a new one. */
+  status: string;
+  /** With discounts and tax. */
+  total: number;
+  /** The part of `total` that came after the invoice was paid: refunded, put on the balance, or given back elsewhere. */
+  postPayment: number;
+  refundIds: readonly string[];
+  /** `amount` is before discounts, without exclusive tax. `invoiceLineItemId` is null for a line of its own. */
+  lines: { invoiceLineItemId: string | null; amount: number }[];
 }
 
 export interface StripeSubscription {
@@ -194,7 +225,10 @@ export interface StripeSubscription {
   collectionPause?: string | null;
   /** `pause_collection` is set: the status stays, but no renewal is charged. Not the same as status `paused`. */
   collectionPaused: boolean;
-  cancelAtPeriodEnd: boolean;
+  /** Status `paused` alone: pause_requested, first_payment_failure, … Null where Stripe does not say. */
+  pausedBecause: string | null;
+  /** The end that is set for it: at a time, with its period, or with the last phase of its schedule. */
+  endsAt: Date | null;
   createdAt: Date;
   endedAt: Date | null;
   metadata: Record<string, string>;
@@ -215,12 +249,4 @@ export interface StripeSubscriptionItem extends StripeInterval {
   quantity: number | null;
   /** The end of this item's paid period, and so its next charge. */
   periodEnd: Date;
-}
-
-export interface StripeCreditNote {
-  id: string;
-  /** issued, void, or a new one. */
-  status: string;
-  /** `invoiceLineItemId` is null for a line of its own. */
-  lines: { invoiceLineItemId: string | null; amount: number }[];
 }
