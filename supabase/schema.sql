@@ -1499,6 +1499,10 @@ comment on schema registry is 'Customers and products, with the keys by which ea
 
 create type registry.key_system as enum ('stripe_price', 'rxnorm', 'pharmacy_treatment', 'crm');
 
+create type registry.on_switch as enum ('ship_now', 'with_next', 'ask');
+
+create type registry.one_off as enum ('ship', 'ask');
+
 create type registry.product_status as enum ('active', 'retired');
 
 create view registry.customer_keys with (security_invoker=on) as -- customer_id bigint, system text, key text, why text
@@ -1644,6 +1648,9 @@ create table registry.product_keys (
   status registry.product_status not null default 'active'::registry.product_status,
   replaced_by text,
   is_default boolean not null default false,
+  ships_free boolean,
+  on_switch registry.on_switch not null default 'ask'::registry.on_switch,
+  one_off registry.one_off not null default 'ask'::registry.one_off,
   constraint product_keys_pkey PRIMARY KEY (system, key),
   constraint a_key_of_a_product UNIQUE (system, key, product_id),
   constraint a_key_is_replaced_by_one_of_its_system FOREIGN KEY (system, replaced_by) REFERENCES registry.product_keys(system, key),
@@ -1669,6 +1676,9 @@ comment on column registry.product_keys.fills_per_charge is 'Stripe prices only:
 comment on column registry.product_keys.status is 'active, or retired: not for new subscriptions. Fills that are paid for under it still ship.';
 comment on column registry.product_keys.replaced_by is 'The key of the same system and product that is used in its place. For Stripe prices, npm run product:retire sets it and moves the subscribers.';
 comment on column registry.product_keys.is_default is 'Stripe prices only, one a product: the price of a customer who chose none. With a default, each first prescription from now on starts a subscription by itself. A product without one is sold by Checkout only.';
+comment on column registry.product_keys.ships_free is 'Stripe prices of 0 only: whether they ship. Empty: a person is asked once.';
+comment on column registry.product_keys.on_switch is 'Stripe prices only, for a switch in mid-period that pays for no whole fill: ship_now, with_next (nothing until the next charge), or ask.';
+comment on column registry.product_keys.one_off is 'Stripe prices only, for a line that no subscription asks for: ship, or ask.';
 
 create table registry.products (
   id bigint not null generated always as identity,
@@ -2333,7 +2343,7 @@ create table tracker.orders (
   product_id bigint not null,
   invoice_id text not null,
   invoice_line_id text not null,
-  subscription_id text not null,
+  subscription_id text,
   fill_number integer not null,
   attempt integer not null default 1,
   reference text not null generated always as (((((invoice_line_id || ':'::text) || (fill_number)::text) || ':'::text) || (attempt)::text)) stored,
@@ -2375,7 +2385,7 @@ comment on column tracker.orders.customer_id is 'The customer of the order (regi
 comment on column tracker.orders.product_id is 'The product of the fill (registry.products).';
 comment on column tracker.orders.invoice_id is 'The Stripe invoice that paid for it.';
 comment on column tracker.orders.invoice_line_id is 'The line of the invoice that paid for it.';
-comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it.';
+comment on column tracker.orders.subscription_id is 'The Stripe subscription that wants it. Empty: it was paid for without one.';
 comment on column tracker.orders.fill_number is 'The number of the fill among those that the invoice line pays for.';
 comment on column tracker.orders.attempt is '1 for the first order of the fill, higher for a replacement.';
 comment on column tracker.orders.reference is 'The reference by which the pharmacy knows the order: <invoice line>:<fill>:<attempt>.';
@@ -2872,6 +2882,8 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"EVENTS_OUT_OF_REACH","position":1,"answer":"read_invoices","label":"make the orders of the invoices paid in that time","status":"PENDING","data":{},"needs":null}
 -- {"code":"EVENTS_OUT_OF_REACH","position":2,"answer":"end","label":"all of those invoices are resolved","status":"CANCELLED","data":{},"needs":null}
 -- {"code":"FIRST_CHARGE_OPEN","position":1,"answer":"try_again","label":"read the subscription again","status":"PENDING","data":{},"needs":null}
+-- {"code":"FREE_LINE","position":1,"answer":"ship","label":"ship the fills of each of its lines","status":"PENDING","data":{},"needs":null}
+-- {"code":"FREE_LINE","position":2,"answer":"call_off","label":"nothing is sent for its lines","status":"PENDING","data":{},"needs":null}
 -- {"code":"HEALTH_PATIENT_UNANSWERED","position":1,"answer":"try_again","label":"read the patient in the health record again","status":"PENDING","data":{},"needs":null}
 -- {"code":"HEALTH_PATIENT_UNKNOWN","position":1,"answer":"try_again","label":"read the patient in the health record again","status":"PENDING","data":{},"needs":null}
 -- {"code":"INTERNAL_ERROR","position":1,"answer":"try_again","label":"run the step again","status":"PENDING","data":{},"needs":null}
@@ -2898,6 +2910,8 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"MERGE_KEYS_DIFFER","position":3,"answer":"give_up_crm","label":"give up the first customer's keys at the pharmacy and in the CRM","status":"PENDING","data":{"give_up": ["pharmacy", "crm"]},"needs":null}
 -- {"code":"MERGE_KEYS_DIFFER","position":4,"answer":"give_up_login","label":"give up the first customer's keys at the pharmacy and in the CRM, and the login","status":"PENDING","data":{"give_up": ["pharmacy", "crm", "login"]},"needs":null}
 -- {"code":"MERGE_RENEWALS_COLLIDE","position":1,"answer":"try_again","label":"merge the two, now that one of the renewals is cancelled","status":"PENDING","data":{},"needs":null}
+-- {"code":"METERED_LINE","position":1,"answer":"ship","label":"ship the usual fills for each of its lines","status":"PENDING","data":{},"needs":null}
+-- {"code":"METERED_LINE","position":2,"answer":"call_off","label":"nothing is sent for its lines","status":"PENDING","data":{},"needs":null}
 -- {"code":"MISSING_CUSTOMER_KEY","position":1,"answer":"try_again","label":"read the key again","status":"PENDING","data":{},"needs":null}
 -- {"code":"MOVE_CHANGED_BILLING","position":1,"answer":"try_again","label":"it was corrected at Stripe: read the subscription again","status":"PENDING","data":{},"needs":null}
 -- {"code":"MOVE_CHANGED_BILLING","position":2,"answer":"end","label":"the customer or a colleague changed it","status":"CANCELLED","data":{},"needs":null}
@@ -2910,6 +2924,8 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"NO_PAYMENT_METHOD","position":1,"answer":"try_again","label":"start the subscription now","status":"PENDING","data":{},"needs":null}
 -- {"code":"NO_PAYMENT_METHOD","position":2,"answer":"do_not_start","label":"the customer does not want the product","status":"CANCELLED","data":{},"needs":null}
 -- {"code":"NO_SHIPPING_ADDRESS","position":1,"answer":"try_again","label":"read the address again","status":"PENDING","data":{},"needs":null}
+-- {"code":"ONE_OFF_LINE","position":1,"answer":"ship","label":"ship it","status":"PENDING","data":{},"needs":null}
+-- {"code":"ONE_OFF_LINE","position":2,"answer":"call_off","label":"nothing is sent for it","status":"PENDING","data":{},"needs":null}
 -- {"code":"ORDER_ALREADY_REPLACED","position":1,"answer":"end","label":"the replacement is enough","status":"CANCELLED","data":{},"needs":null}
 -- {"code":"ORDER_ALREADY_REPLACED","position":2,"answer":"try_again","label":"replace the order whose number is in order_id","status":"PENDING","data":{},"needs":null}
 -- {"code":"ORDER_NOT_FOUND","position":1,"answer":"try_again","label":"search for the order again","status":"PENDING","data":{},"needs":null}
@@ -2952,12 +2968,16 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"RENEWAL_LAPSED","position":1,"answer":"try_again","label":"check again whether it was renewed","status":"PENDING","data":{},"needs":null}
 -- {"code":"SHIPPED_AFTER_CANCEL","position":1,"answer":"end","label":"the customer and the pharmacy know","status":"CANCELLED","data":{},"needs":null}
 -- {"code":"STRIPE_CUSTOMER_UNKNOWN","position":1,"answer":"try_again","label":"read the customer at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"STUB_LINE","position":1,"answer":"ship","label":"ship its fills","status":"PENDING","data":{},"needs":null}
+-- {"code":"STUB_LINE","position":2,"answer":"call_off","label":"nothing is sent for it","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIBED_TWICE","position":1,"answer":"try_again","label":"one of the two is cancelled: check again","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIPTION_ENDS","position":1,"answer":"ship","label":"ship the fill that is paid for","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIPTION_ENDS","position":2,"answer":"call_off","label":"it was refunded at Stripe, and nothing is sent","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIPTION_NOT_ACTIVE","position":1,"answer":"ship","label":"ship the fill that is paid for","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIPTION_NOT_ACTIVE","position":2,"answer":"call_off","label":"it was refunded at Stripe, and nothing is sent","status":"PENDING","data":{},"needs":null}
 -- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","position":1,"answer":"try_again","label":"read the subscription at Stripe again","status":"PENDING","data":{},"needs":null}
+-- {"code":"SWITCHED_LINE","position":1,"answer":"ship","label":"ship one fill now","status":"PENDING","data":{},"needs":null}
+-- {"code":"SWITCHED_LINE","position":2,"answer":"call_off","label":"nothing is sent for it","status":"PENDING","data":{},"needs":null}
 -- {"code":"UNKNOWN_CUSTOMER","position":1,"answer":"try_again","label":"search for the customer again","status":"PENDING","data":{},"needs":null}
 -- {"code":"UNKNOWN_ORDER","position":1,"answer":"try_again","label":"search for the order again","status":"PENDING","data":{},"needs":null}
 -- {"code":"UNKNOWN_PRODUCT","position":1,"answer":"try_again","label":"search for the product again","status":"PENDING","data":{},"needs":null}
@@ -2999,6 +3019,7 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"FACT_IS_TOO_OLD","sentence":"The CRM was not told {fact}, because it is over 72 hours old. The CRM starts nothing for so old an event.","repair":"If the customer should know, inform them in another way.","on_resend":"Checks its age again. The CRM is not told."}
 -- {"code":"FILL_IN_QUESTION","sentence":"A person was asked about this fill.","repair":"Nothing to do here. Answer the question about its invoice.","on_resend":"Reads the invoice and the subscription at Stripe now."}
 -- {"code":"FIRST_CHARGE_OPEN","sentence":"Subscription {subscription} was started for the first prescription of customer {customer}. Its first charge is not paid (status {status}).","repair":"Have the invoice paid or the subscription ended at Stripe, then set answer to try_again.","on_resend":"Reads the subscription again. No other one is started."}
+-- {"code":"FREE_LINE","sentence":"The price {price} is free, and nobody has said whether it ships.","repair":"Set ships_free of the price in registry.product_keys, then set answer to ship or call_off.","on_resend":"Reads the price's key again. Asks again if nothing changed."}
 -- {"code":"HEALTH_PATIENT_UNANSWERED","sentence":"The health record replies about other patients, but not about patient {patient} (customer {customer}).","repair":"Open the patient in the health record. If that fails too, ask its vendor. This closes by itself when a reply comes. To read it now, set answer to try_again.","on_resend":"Reads the patient in the health record again."}
 -- {"code":"HEALTH_PATIENT_UNKNOWN","sentence":"The health record has no patient {patient} (customer {customer}).","repair":"Correct health_patient_id in registry.customers, then set answer to try_again.","on_resend":"Reads the patient in the health record again."}
 -- {"code":"INTERNAL_ERROR","sentence":"Clockwork itself failed in this step ({error}).","repair":"Ask engineering, then set answer to try_again.","on_resend":"Runs the step again. A confirmed effect is not sent again."}
@@ -3022,6 +3043,7 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"LOGIN_UNKNOWN","sentence":"Supabase Auth has no user {login} (customer {customer}).","repair":"Correct login_user_id in registry.customers. If the login was deleted, empty that cell. Then set answer to try_again.","on_resend":"Reads the login again."}
 -- {"code":"MERGE_KEYS_DIFFER","sentence":"Customers {from} and {into} both have a key in {system}: {one} and {other}.","repair":"For Stripe or the health record, merge or delete one of the two there, then set answer to try_again. For the others, give up the first customer's key: set answer to give_up_pharmacy, give_up_crm or give_up_login.","on_resend":"Reads the owners again, and merges the two if nothing prevents it."}
 -- {"code":"MERGE_RENEWALS_COLLIDE","sentence":"Customers {from} and {into} both have an open renewal of product {product}.","repair":"In tracker.renewals, set state of one of them to CANCELLED. Then set answer of this task to try_again.","on_resend":"Merges the two if nothing prevents it."}
+-- {"code":"METERED_LINE","sentence":"The price {price} is billed by use or by tiers, so its lines do not say how many parcels they pay for.","repair":"To ship its usual fills for each line, set answer to ship. If nothing is to be sent, set answer to call_off, or set fills_per_charge of the price to 0.","on_resend":"Reads the invoice at Stripe again. Asks again if nothing changed."}
 -- {"code":"MISSING_CUSTOMER_KEY","sentence":"Customer {customer} has no {column}.","repair":"Fill in that cell in registry.customers, then set answer to try_again.","on_resend":"Reads the key again, then goes on."}
 -- {"code":"MOVE_CHANGED_BILLING","sentence":"Subscription {subscription} was moved to the price {price}. Afterwards this was not as before: {what}.","repair":"Read the subscription's events at Stripe. If the customer or a colleague changed it meanwhile, set answer to end. Otherwise correct it at Stripe, inform engineering, and set answer to try_again.","on_resend":"Reads the subscription again. It is not moved a second time."}
 -- {"code":"NIGHT_UNFINISHED","sentence":"The nightly work {step} of {day} has not ended.","repair":"Find its task in ops.waiting. Find in ops.vendors a vendor that is paused or fails. The work goes on by itself, and each night begins anew. Once it has ended in one night, set answer to end. To begin now, set answer to try_again.","on_resend":"Does the work anew, now."}
@@ -3032,6 +3054,7 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"NO_PAYMENT_METHOD","sentence":"Customer {customer} has no payment method at Stripe, so no subscription for product {product} was started.","repair":"Ask the customer to add one. The subscription is then started by itself. To try now, set answer to try_again. If the customer does not want the product, set answer to do_not_start.","on_resend":"Reads Stripe and the prescription again, and starts the subscription, once."}
 -- {"code":"NO_SHIPPING_ADDRESS","sentence":"The health record has no complete shipping address for customer {customer}.","repair":"Have the address completed in the health record, then set answer to try_again.","on_resend":"Reads the address again, then goes on."}
 -- {"code":"NO_VALID_PRESCRIPTION","sentence":"The customer has no valid prescription for this product: {why}. The order waits.","repair":"Have a prescription written. The order then goes on by itself.","on_resend":"Checks the prescriptions now."}
+-- {"code":"ONE_OFF_LINE","sentence":"{amount} was paid for {price}, and no subscription asks for it.","repair":"To ship it, set answer to ship. If nothing is to be sent, set answer to call_off. To have it shipped each time, set one_off of the price in registry.product_keys.","on_resend":"Reads the invoice at Stripe again. Asks again if nothing changed."}
 -- {"code":"ORDER_ALREADY_REPLACED","sentence":"Order {order} was already replaced by order {replacement}.","repair":"If that parcel is lost too, put the replacement's number into order_id in data and set answer to try_again. Otherwise set answer to end.","on_resend":"Reads the order again."}
 -- {"code":"ORDER_CALLED_OFF","sentence":"Order {order} was cancelled before it was placed, because {why}.","repair":"Nothing to do. If it should ship after all (a won dispute), add a task with the step order.replace and {\"order_id\": <its number>} as data.","on_resend":"Reads the order again. It stays cancelled."}
 -- {"code":"ORDER_NOT_FOUND","sentence":"The table tracker.orders has no order {order}.","repair":"Correct order_id in data, then set answer to try_again.","on_resend":"Searches for the order again."}
@@ -3064,6 +3087,7 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"RENEWAL_NOT_NEEDED","sentence":"The renewal is over or the subscription is no longer active, so the customer gets no mail.","repair":"Nothing to do.","on_resend":"Checks the renewal again."}
 -- {"code":"SHIPPED_AFTER_CANCEL","sentence":"Order {order} was cancelled, but the pharmacy shipped it.","repair":"Inform the customer and the pharmacy, then set answer to end.","on_resend":"Reads the order again."}
 -- {"code":"STRIPE_CUSTOMER_UNKNOWN","sentence":"Stripe has no customer {key}, the stripe_customer_id of customer {customer}.","repair":"Correct stripe_customer_id in registry.customers. If the customer was deleted at Stripe on purpose, empty that cell. Then set answer to try_again.","on_resend":"Reads the customer at Stripe again."}
+-- {"code":"STUB_LINE","sentence":"{amount} was paid for the time up to the first billing date of {price}, which is less than half a period.","repair":"To ship its fills, set answer to ship. If nothing is to be sent, set answer to call_off.","on_resend":"Reads the invoice at Stripe again. Asks again if nothing changed."}
 -- {"code":"SUBSCRIBED_TWICE","sentence":"Customer {customer} has two subscriptions for product {product} at Stripe: {first} and {second}.","repair":"Ask the customer, cancel one of them at Stripe and refund it. Then set answer to try_again.","on_resend":"Checks again whether there are two."}
 -- {"code":"SUBSCRIPTION_ENDS","sentence":"The subscription {subscription} ends on {until}, before this paid fill is due.","repair":"To ship the fill all the same, set answer to ship. To call it off, give the money back at Stripe and set answer to call_off.","on_resend":"Reads the subscription at Stripe again. Asks again if nothing changed."}
 -- {"code":"SUBSCRIPTION_INCOMPLETE","sentence":"The first payment of the subscription is being confirmed. The order waits.","repair":"Nothing to do. The order ships when the subscription is active.","on_resend":"Reads the subscription at Stripe now."}
@@ -3071,6 +3095,7 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"code":"SUBSCRIPTION_PAUSED","sentence":"The customer paused the subscription. The order waits.","repair":"Nothing to do. The order ships when the customer resumes.","on_resend":"Reads the subscription at Stripe now."}
 -- {"code":"SUBSCRIPTION_STARTS_LATER","sentence":"The subscription for a first prescription of product {product} is started at {time}, unless there is one by then.","repair":"Nothing to do. To prevent the start, set status to CANCELLED.","on_resend":"Reads Stripe and the prescription now, and starts the subscription, once."}
 -- {"code":"SUBSCRIPTION_STATUS_UNKNOWN","sentence":"Subscription {subscription} has the status {status} at Stripe, which Clockwork does not know.","repair":"Ask engineering about the meaning of this status for refills. To look now, set answer to try_again.","on_resend":"Reads the subscription at Stripe again."}
+-- {"code":"SWITCHED_LINE","sentence":"{amount} was paid for the rest of a period of {price}, in which no fill is due.","repair":"To ship one fill now, set answer to ship. If it goes with the next charge, set answer to call_off. To have it done so each time, set on_switch of the price in registry.product_keys.","on_resend":"Reads the invoice at Stripe again. Asks again if nothing changed."}
 -- {"code":"UNKNOWN_CUSTOMER","sentence":"No customer has {column} {key}.","repair":"Put the key into the customer's row in registry.customers, or add a row for a new customer. Then set answer to try_again.","on_resend":"Searches for the customer again, then goes on."}
 -- {"code":"UNKNOWN_EVENT","sentence":"No step handles {step} yet.","repair":"Nothing to do. If this event should start something, ask engineering for a step.","on_resend":"Runs the step, once there is one."}
 -- {"code":"UNKNOWN_ORDER","sentence":"The pharmacy has an order with our reference {reference}, which is in no row of tracker.orders.","repair":"Ask engineering. The database may have been restored to an earlier moment. Once the order is there, set answer to try_again.","on_resend":"Searches for the order again."}

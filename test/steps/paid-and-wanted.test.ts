@@ -192,3 +192,97 @@ describe("money that goes back", { timeout: 60_000 }, () => {
     expect((await fills(world))[1]?.[1]).toBe("PLACED");
   });
 });
+
+describe("lines that are no plain period", { timeout: 60_000 }, () => {
+  test("a trial ships nothing and asks nobody; its first charge ships", async () => {
+    const world = await makeWorld();
+    await world.clinic.openShop();
+    const person = await world.clinic.signUp("Ada Example");
+    world.clinic.prescribe(person, "price_morning_month");
+    const { id } = world.vendors.stripe.subscribe({
+      customerId: person.stripeCustomerId,
+      priceIds: [{ price: "price_morning_month", quantity: 1 }],
+      trialDays: 7,
+    });
+    await world.drainAll();
+    await days(world, 8);
+    expect(await fills(world)).toEqual([]);
+    world.vendors.stripe.renew(id);
+    await world.drainAll();
+    expect(await fills(world)).toEqual([[1, "PLACED", null]]);
+    expect(await reasons(world)).toEqual([]);
+  });
+
+  test("a coupon of 100 % ships like any other payment", async () => {
+    const world = await makeWorld();
+    await world.clinic.openShop();
+    const person = await world.clinic.signUp("Ada Example");
+    world.clinic.prescribe(person, "price_morning_month");
+    world.vendors.stripe.addCoupon({ id: "all", percentOff: 100, duration: "once" });
+    world.vendors.stripe.subscribe({
+      customerId: person.stripeCustomerId,
+      priceIds: [{ price: "price_morning_month", quantity: 1 }],
+      couponIds: ["all"],
+    });
+    await world.drainAll();
+    expect(await fills(world)).toEqual([[1, "PLACED", null]]);
+    expect(await reasons(world)).toEqual([]);
+  });
+
+  test("a one-off line of a registered price is one question; an answer ships it, once", async () => {
+    const { world, person } = await paid("price_morning_month");
+    const { stripe } = world.vendors;
+    stripe.addOneTimePrice({ id: "price_once", amount: 5900 });
+    const [product] = await world.db.selectFrom("registry.products").select("id").where(
+      "name",
+      "=",
+      "Morning tablets",
+    )
+      .execute();
+    await world.db.insertInto("registry.product_keys").values({
+      system: "stripe_price",
+      key: "price_once",
+      product_id: product?.id ?? 0,
+      fills_per_charge: 1,
+    }).execute();
+    const invoice = stripe.invoiceCustomer(person.stripeCustomerId, [{ priceId: "price_once", quantity: 1 }]);
+    await world.drainAll();
+    expect(await reasons(world)).toEqual([["order.decide", "ONE_OFF_LINE"]]);
+    const [question] = await stopped(world);
+    expect(question?.reason).toContain("59.00 USD was paid for price_once");
+    await answer(world.db, question?.id ?? 0, "ship");
+    await world.drainAll();
+    const ofIt = (await orders(world)).filter(({ invoice_id }) => invoice_id === invoice.id);
+    expect(ofIt).toMatchObject([{ state: "PLACED", subscription_id: null }]);
+    expect(await reasons(world)).toEqual([]);
+    await days(world, 3);
+    expect((await orders(world)).filter(({ invoice_id }) => invoice_id === invoice.id)).toHaveLength(1);
+  });
+
+  test("a fee that nobody registered is no question", async () => {
+    const { world, person } = await paid("price_morning_month");
+    world.vendors.stripe.invoiceCustomer(person.stripeCustomerId, [{ amount: 500 }]);
+    await world.drainAll();
+    expect(await reasons(world)).toEqual([]);
+    expect(await orders(world)).toHaveLength(1);
+  });
+
+  test("more units in mid-period that pay for no whole fill are one question; the key may answer it", async () => {
+    const { world, subscriptionId, itemId } = await paid("price_morning_month");
+    const { stripe } = world.vendors;
+    await days(world, 10);
+    stripe.changeQuantity(subscriptionId, itemId, 2, { proration: "always_invoice" });
+    await world.drainAll();
+    expect(await reasons(world)).toEqual([["order.decide", "SWITCHED_LINE"]]);
+    const [question] = await stopped(world);
+    await answer(world.db, question?.id ?? 0, "call_off");
+    await world.drainAll();
+    expect(await reasons(world)).toEqual([]);
+    await world.db.updateTable("registry.product_keys").set({ on_switch: "ship_now" })
+      .where("key", "=", "price_morning_month").execute();
+    stripe.changeQuantity(subscriptionId, itemId, 3, { proration: "always_invoice" });
+    await world.drainAll();
+    expect(await reasons(world)).toEqual([]);
+    expect((await fills(world)).length).toBe(2);
+  });
+});

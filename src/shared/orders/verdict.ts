@@ -61,9 +61,10 @@ function judge(order: Order, fills: LineFills, facts: InvoiceFacts): Verdict {
     });
   }
   const slot: Slot = { line, productId: order.product_id, dueOn: order.fill_on };
-  const subscription = facts.subscriptions.get(order.subscription_id);
+  const subscription = facts.subscriptions.get(order.subscription_id ?? "");
   const byMoney = moneyCaseOf(slot, fills, facts);
-  const byWish = subscription ? wishCaseOf(slot, subscription, facts.productOf) : "ENDED";
+  // A line that no subscription asks for is wanted as long as it is paid for.
+  const byWish = subscription ? wishCaseOf(slot, subscription, facts.productOf) : "FINE";
   const isByWish = WEIGHT[TREATMENTS[byWish].notSent] > WEIGHT[TREATMENTS[byMoney].notSent];
   return isByWish
     ? { case: byWish, ...byWishOf(byWish, line, subscription, facts.timeZone) }
@@ -118,7 +119,7 @@ async function readFacts(
   const kept = keptOf(invoice, await stripe.getGivenBack(invoiceId));
   const subscriptions = new Map<string, StripeSubscription>();
   const changes = invoice.customerId ? await stripe.listPendingItems(invoice.customerId) : [];
-  for (const id of new Set(orders.map(({ subscription_id }) => subscription_id))) {
+  for (const id of new Set(orders.flatMap(({ subscription_id }) => subscription_id ?? []))) {
     subscriptions.set(id, await stripe.getSubscription(id));
     const later = await stripe.listInvoices({ subscriptionId: id, since: invoice.createdAt });
     changes.push(...later.filter((one) => invoiceStateOf(one) !== "GIVEN_UP").flatMap(({ lines }) => lines));

@@ -46,9 +46,10 @@ export const STEP_DATA = {
   "order.review": z.strictObject({ invoice_id: z.string() }),
   "order.decide": z.strictObject({
     invoice_id: z.string(),
-    /** Absent where the question is about all lines of the invoice. */
+    /** Absent where the question is about all lines of the invoice, or about a price. */
     line_id: z.string().optional(),
-    /** One of `orders/cases.ts`. */
+    price_id: z.string().optional(),
+    /** One of `orders/cases.ts` or `orders/lines.ts`. */
     case: z.string(),
   }),
   "order.place": z.strictObject({ order_id: id }),

@@ -1,7 +1,11 @@
+import { readInvoice } from "../../orders/invoices.ts";
+import { LINE_QUESTIONS } from "../../orders/lines.ts";
+import { readPaidFor } from "../../orders/paid-for.ts";
 import { isSameQuestion, openQuestions } from "../../orders/questions.ts";
 import { judgeOrders, ordersOf } from "../../orders/verdict.ts";
 import type { FollowUp } from "../../queue/reasons.ts";
-import { defineOwnStep } from "../../queue/step.ts";
+import type { DataOf } from "../../queue/step-data.ts";
+import { defineOwnStep, type Outcome, type StepContext } from "../../queue/step.ts";
 
 /**
  * A person's question about held fills of an invoice. Answered, it has the invoice reviewed. Run without an answer, it stays
@@ -12,6 +16,7 @@ export const orderDecide = defineOwnStep("order.decide", {
   async run(ctx, data) {
     const { invoice_id } = data;
     ctx.about({ invoiceId: invoice_id });
+    if (data.case in LINE_QUESTIONS) return await decideLine(ctx, data);
     const verdicts = await judgeOrders(ctx, invoice_id);
     const questions = await openQuestions(ctx.deps.db, await ordersOf(ctx.deps.db, invoice_id), verdicts);
     const own = questions.find((one) => isSameQuestion(one.data, data));
@@ -20,3 +25,15 @@ export const orderDecide = defineOwnStep("order.decide", {
     return { kind: "done", commit: () => [review] };
   },
 });
+
+/** A line that pays for fills only if a person says so. Answered, its invoice's orders are made again. */
+async function decideLine(ctx: StepContext, data: DataOf<"order.decide">): Promise<Outcome> {
+  const { invoice_id, line_id, price_id } = data;
+  const { asked } = await readPaidFor(ctx, await readInvoice(ctx.vendors.stripe, invoice_id));
+  const own = asked.find((one) =>
+    one.data.case === data.case && one.data.line_id === line_id && one.data.price_id === price_id
+  );
+  if (own) return { kind: "stopped", reason: own.person };
+  const make: FollowUp = { step: "order.make", data: { invoice_id } };
+  return { kind: "done", commit: () => [make] };
+}

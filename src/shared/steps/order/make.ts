@@ -1,13 +1,14 @@
-import { fillDays, notBefore } from "../../orders/fills.ts";
+import { addDays } from "../../day.ts";
+import { notBefore } from "../../orders/fills.ts";
 import { correctProduct, releaseOrders } from "../../orders/orders.ts";
 import { invoiceStateOf, readInvoice } from "../../orders/invoices.ts";
 import { keptOf } from "../../orders/kept.ts";
 import { customerBy } from "../../registry/customers.ts";
-import { type PricedProduct, productByPrice } from "../../registry/products.ts";
+import { aboutLine, readPaidFor } from "../../orders/paid-for.ts";
+import { ask } from "../../queue/ask.ts";
 import { type FollowUp, Permanent, reason, Retryable } from "../../queue/reasons.ts";
 import { pharmacyZone } from "../../queue/settings.ts";
 import { defineOwnStep } from "../../queue/step.ts";
-import type { StripeInvoiceLine } from "../../vendors/stripe/client.ts";
 
 /**
  * Makes the orders of a paid invoice: one for each fill that its subscription lines pay for. Existing orders stay as they
@@ -26,39 +27,33 @@ export const orderMake = defineOwnStep("order.make", {
       const why = reason("INVOICE_NOT_PAID", { invoice: invoiceId, status: invoice.status ?? "unknown" });
       return { kind: "cancelled", reason: why };
     }
-    const lines = invoice.lines.filter((line) =>
-      line.isSubscriptionLine && !line.proration && (line.quantity ?? 0) > 0
-    );
-    if (lines.length === 0) return { kind: "done" };
+    const { paid, asked } = await readPaidFor(ctx, invoice);
+    const due = paid.filter(({ days }) => days.length > 0);
+    if (due.length === 0 && asked.length === 0) return { kind: "done" };
     if (!invoice.customerId) {
       throw new Permanent("UNKNOWN_CUSTOMER", { column: "stripe_customer_id", key: "(none)" });
     }
     const customer = await customerBy(ctx.deps.db, "stripe_customer_id", invoice.customerId);
     ctx.about({ customerId: customer.id });
-    const paidFor: { line: StripeInvoiceLine; subscriptionId: string; product: PricedProduct }[] = [];
-    for (const line of lines) {
-      const subscriptionId = line.subscriptionId ?? invoice.subscriptionId;
-      if (!line.priceId || !subscriptionId) {
-        throw new Permanent("UNKNOWN_PRODUCT", { system: "stripe_price", key: "(none)" });
-      }
-      paidFor.push({ line, subscriptionId, product: await productByPrice(ctx.deps.db, line.priceId) });
-    }
     const timeZone = await pharmacyZone(ctx.deps.db);
     // What went back may have been heard of before there was an order to judge.
     const { kept, total, disputed, isInquired } = keptOf(invoice, await stripe.getGivenBack(invoiceId));
     const isInQuestion = kept !== total || disputed > 0 || isInquired;
+    // Another invoice may have asked about the same price, so this task looks again by itself.
+    const outcome = asked.length === 0
+      ? { kind: "done" as const }
+      : { kind: "wait" as const, until: addDays(ctx.now(), 1, timeZone), reason: reason("FILL_IN_QUESTION") };
     return {
-      kind: "done",
+      ...outcome,
       commit: async (trx) => {
         const followUps: FollowUp[] = [];
-        for (const { line, subscriptionId, product } of paidFor) {
-          const days = fillDays(line, product.fillsPerCharge * (line.quantity ?? 0));
-          if (days.length === 0) continue;
+        for (const question of asked) await ask(trx, ctx, question, { about: aboutLine(question.data) });
+        for (const { line, subscriptionId, productId, days } of due) {
           const orders = await trx
             .insertInto("tracker.orders")
             .values(days.map((fillOn, index) => ({
               customer_id: customer.id,
-              product_id: product.productId,
+              product_id: productId,
               invoice_id: invoiceId,
               invoice_line_id: line.id,
               subscription_id: subscriptionId,
@@ -69,7 +64,7 @@ export const orderMake = defineOwnStep("order.make", {
             .returning(["id", "fill_on"])
             .execute();
           // A resend after a correction of the registry: an order that was not placed yet gets the right product.
-          if (await correctProduct(trx, line.id, product.productId)) {
+          if (await correctProduct(trx, line.id, productId)) {
             await releaseOrders(trx, { customer_id: customer.id });
           }
           for (const order of orders) {

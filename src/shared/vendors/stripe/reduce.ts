@@ -166,8 +166,9 @@ export function toCustomer(customer: Stripe.Customer): StripeCustomer {
 }
 
 export function toPrice(price: Stripe.Price): StripePrice {
-  const { id, active, unit_amount, currency } = price;
-  return { id, active, amount: unit_amount, currency, ...toInterval(price) };
+  const { id, active, unit_amount, currency, recurring } = price;
+  const isMetered = recurring?.usage_type === "metered";
+  return { id, active, amount: unit_amount, isMetered, currency, ...toInterval(price) };
 }
 
 export function toCheckoutSession(session: Stripe.Checkout.Session): StripeCheckoutSession {

@@ -105,7 +105,10 @@ export interface StripeCustomer {
 export interface StripePrice extends StripeInterval {
   id: string;
   active: boolean;
+  /** Null where it depends on the quantity (tiers). */
   amount: number | null;
+  /** Billed by use: its lines come without units that could be counted as parcels. */
+  isMetered: boolean;
   currency: string;
 }
 
