@@ -49,6 +49,18 @@ export function makeChecks(stage: Stage) {
     respond(stage, customer, refill);
   }
 
+  /** Another refill of the product takes the cycle over: it is about the prescription that both use. */
+  function end(customer: Customer, refill: Refill): void {
+    const other = twinsOf(customer, refill).find(({ wish }) => wish === "refill" || wish === "pause");
+    if (other) {
+      other.asked += refill.asked;
+      other.askedForThis += refill.askedForThis;
+      for (const campaign of campaigns.values()) if (campaign.refill === refill) campaign.refill = other;
+    }
+    refill.asked = 0;
+    refill.askedForThis = 0;
+  }
+
   function checkCampaigns(nightAt: Date | null): void {
     for (const [renewal, campaign] of campaigns) {
       const { customer, refill } = campaign;
@@ -67,11 +79,7 @@ export function makeChecks(stage: Stage) {
     nightAt: Date | null,
     peopleAskedAbout: ReadonlySet<Customer>,
   ): void {
-    if (refill.wish === "ended" || refill.wish === "end") {
-      refill.asked = 0;
-      refill.askedForThis = 0;
-      return;
-    }
+    if (refill.wish === "ended" || refill.wish === "end") return end(customer, refill);
     const at = now().getTime();
     const subscription = stripe.state.subscriptions.get(refill.subscriptionId);
     const isPaused = subscription?.status === "paused" || subscription?.pause_collection;

@@ -129,6 +129,8 @@ function handOut(stage: Stage, customer: Customer, filed: Filed): void {
   const pharmacyOrderId = `counter-${customer.number}-${at.getTime()}-${customer.dice.whole(0, 1e9)}`;
   const record = () => {
     if (!vendors.health.state.prescriptions.has(filed.healthId)) return;
+    // Known from now on, and to the engine when its news or the next night comes.
+    customer.surprisedAt = now();
     vendors.health.recordDispense({
       patientId: customer.person.healthPatientId,
       prescriptionId: filed.healthId,
