@@ -17,7 +17,7 @@ export interface Refill {
   owed: number;
   /** Campaigns since a prescription made it well: covered for so long that nobody would ask. */
   asked: number;
-  /** Campaigns since a prescription for it was last written, extended or completed. */
+  /** Campaigns since a prescription for it was last written in full, extended or completed. */
   askedForThis: number;
 }
 

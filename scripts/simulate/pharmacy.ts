@@ -56,7 +56,7 @@ export function prescribe(stage: Stage, customer: Customer, price: PriceId): voi
     isIncomplete ? "a prescription is written without an end" : "a prescription is written",
     `${product.name}, ${fills} fills, ${days} days`,
   );
-  beginCycle(customer, filed);
+  if (!isIncomplete) beginCycle(customer, filed);
   const reaches = () => {
     filed.pharmacyId = vendors.pharmacy.writePrescription({
       patientId: person.pharmacyPatientId,
@@ -73,7 +73,7 @@ export function prescribe(stage: Stage, customer: Customer, price: PriceId): voi
   else later(stage, dice.between(0, 3), reaches);
 }
 
-/** A prescription was written or got fills or time: only that ends a cycle, and the next may be asked about. */
+/** A prescription was written in full or got fills or time: only that ends a cycle, and the next may be asked about. */
 export function beginCycle(customer: Customer, { product }: Filed): void {
   for (const refill of customer.refills) {
     if (productOf(refill.priceId).name === product) refill.askedForThis = 0;

@@ -26,8 +26,8 @@ alter table tracker.renewals
 
 comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed, with its dates and mails. To end a renewal, set state to CANCELLED. It stays ended until its due day.';
 comment on column tracker.renewals.opened_under is 'For comparison only: the fills and the last day of the product''s prescriptions when the renewal was opened. It never changes, so it says nothing about today.';
-comment on column tracker.renewals.reminders_before is 'How many of the reminders were about a former due day, before a pause or an early refill put it off.';
-comment on column tracker.renewals.closed_by is 'Who closed it: clockwork:<part> for the machinery, otherwise a person.';
+comment on column tracker.renewals.reminders_before is 'The number of reminders about a former due day, before a pause or an early refill put it off.';
+comment on column tracker.renewals.closed_by is 'The author of the closing: clockwork:<part> for the machinery, otherwise a person.';
 
 update tracker.renewal_states set meaning = 'a prescription covers the refill: a new one, or one that got fills or time'
 where renewal_states.state = 'RENEWED';
