@@ -2649,8 +2649,8 @@ comment on column tracker.renewals.billing_resumed_at is 'When billing went on.'
 comment on column tracker.renewals.closed_at is 'When the renewal was closed: renewed or cancelled.';
 comment on column tracker.renewals.closed_because is 'The cause for which it was closed, in plain words.';
 comment on column tracker.renewals.opened_under is 'For comparison only: the fills and the last day of the product''s prescriptions when the renewal was opened. It never changes, so it says nothing about today.';
-comment on column tracker.renewals.reminders_before is 'How many of the reminders were about a former due day, before a pause or an early refill put it off.';
-comment on column tracker.renewals.closed_by is 'Who closed it: clockwork:<part> for the machinery, otherwise a person.';
+comment on column tracker.renewals.reminders_before is 'The number of reminders about a former due day, before a pause or an early refill put it off.';
+comment on column tracker.renewals.closed_by is 'The author of the closing: clockwork:<part> for the machinery, otherwise a person.';
 
 create table tracker.shipments (
   id bigint not null generated always as identity,

@@ -1332,7 +1332,7 @@ export interface TrackerRenewals {
    */
   closed_because: string | null;
   /**
-   * Who closed it: clockwork:<part> for the machinery, otherwise a person.
+   * The author of the closing: clockwork:<part> for the machinery, otherwise a person.
    */
   closed_by: string | null;
   /**
@@ -1382,7 +1382,7 @@ export interface TrackerRenewals {
    */
   reminders: Generated<number>;
   /**
-   * How many of the reminders were about a former due day, before a pause or an early refill put it off.
+   * The number of reminders about a former due day, before a pause or an early refill put it off.
    */
   reminders_before: Generated<number>;
   /**
