@@ -1286,9 +1286,15 @@ create view ops.renewals with (security_invoker=on) as -- customer text, product
      LEFT JOIN registry.customers ON customers.id = refills.customer_id
      LEFT JOIN registry.products ON products.id = refills.product_id
      LEFT JOIN tracker.renewals ON renewals.customer_id = refills.customer_id AND renewals.product_id = refills.product_id AND renewals.closed_at IS NULL
-     LEFT JOIN LATERAL ( SELECT max(former.closed_at) AS at
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN former.closed_by !~~ 'clockwork:%'::text THEN former.closed_at
+                    ELSE NULL::timestamp with time zone
+                END AS at
            FROM tracker.renewals former
-          WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id AND former.prescription_id = refills.prescription_id AND former.closed_because = 'closed by a person'::text) stopped ON true
+          WHERE former.customer_id = refills.customer_id AND former.product_id = refills.product_id
+          ORDER BY former.id DESC
+         LIMIT 1) stopped ON true
      CROSS JOIN LATERAL ( SELECT (refills.due_on AT TIME ZONE settings.pharmacy_time_zone)::date AS covered_until,
             (refills.start_on AT TIME ZONE settings.pharmacy_time_zone)::date AS starts_on,
             (renewals.due_on AT TIME ZONE settings.pharmacy_time_zone)::date AS renewal_due_on,
@@ -2598,6 +2604,9 @@ create table tracker.renewals (
   closed_at timestamp with time zone,
   closed_because text,
   created_at timestamp with time zone not null default clockwork.now(),
+  opened_under jsonb not null default '{}'::jsonb,
+  reminders_before integer not null default 0,
+  closed_by text,
   constraint renewals_pkey PRIMARY KEY (id),
   constraint one_renewal_per_prescription_and_cycle UNIQUE (customer_id, product_id, prescription_id, cycle),
   constraint renewals_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES registry.customers(id),
@@ -2608,11 +2617,14 @@ create table tracker.renewals (
   constraint a_contacted_renewal_says_when CHECK (state <> 'CONTACTED'::text OR contacted_at IS NOT NULL),
   constraint a_lapsed_renewal_says_when CHECK (state <> 'LAPSED'::text OR lapsed_at IS NOT NULL),
   constraint cycle_counts_from_one CHECK (cycle > 0),
+  constraint only_a_closed_renewal_says_by_whom CHECK (closed_by IS NULL OR closed_at IS NOT NULL),
   constraint only_a_contacted_customer_is_reminded CHECK (reminders = 0 OR contacted_at IS NOT NULL),
   constraint only_a_lapse_pauses_billing CHECK (billing_paused_at IS NULL OR lapsed_at IS NOT NULL),
   constraint only_an_open_renewal_is_looked_at_again CHECK ((closed_at IS NULL) = (next_on IS NOT NULL)),
   constraint only_paused_billing_is_resumed CHECK (billing_resumed_at IS NULL OR billing_paused_at IS NOT NULL),
+  constraint opened_under_is_by_prescription CHECK (jsonb_typeof(opened_under) = 'object'::text),
   constraint reminders_are_not_negative CHECK (reminders >= 0),
+  constraint reminders_before_were_sent CHECK (reminders_before >= 0 AND reminders_before <= reminders),
   constraint renewal_cause_is_known CHECK (cause = ANY (ARRAY['EXPIRES'::text, 'RUNS_OUT'::text, 'NO_FILLS_LEFT'::text, 'EXPIRED'::text]))
 );
 alter table tracker.renewals enable row level security;
@@ -2626,7 +2638,7 @@ CREATE TRIGGER follow_up_closed_renewal AFTER UPDATE OF state ON tracker.renewal
 CREATE TRIGGER guard_renewal BEFORE UPDATE ON tracker.renewals FOR EACH ROW EXECUTE FUNCTION tracker.guard_renewal();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, set its state to CANCELLED.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tracker.renewals FOR EACH STATEMENT EXECUTE FUNCTION clockwork.refuse_removal('To end one, set its state to CANCELLED.');
-comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed, with its dates and mails. To end a renewal, set state to CANCELLED.';
+comment on table tracker.renewals is 'A row per prescription and cycle that must be renewed, with its dates and mails. To end a renewal, set state to CANCELLED. It stays ended until its due day.';
 comment on column tracker.renewals.state is 'The state of the renewal (tracker.renewal_states).';
 comment on column tracker.renewals.customer_id is 'The customer who is to renew (registry.customers).';
 comment on column tracker.renewals.product_id is 'The product of the renewal (registry.products).';
@@ -2646,6 +2658,9 @@ comment on column tracker.renewals.billing_paused_at is 'When billing was paused
 comment on column tracker.renewals.billing_resumed_at is 'When billing went on.';
 comment on column tracker.renewals.closed_at is 'When the renewal was closed: renewed or cancelled.';
 comment on column tracker.renewals.closed_because is 'The cause for which it was closed, in plain words.';
+comment on column tracker.renewals.opened_under is 'For comparison only: the fills and the last day of the product''s prescriptions when the renewal was opened. It never changes, so it says nothing about today.';
+comment on column tracker.renewals.reminders_before is 'The number of reminders about a former due day, before a pause or an early refill put it off.';
+comment on column tracker.renewals.closed_by is 'The author of the closing: clockwork:<part> for the machinery, otherwise a person.';
 
 create table tracker.shipments (
   id bigint not null generated always as identity,
@@ -2783,7 +2798,8 @@ begin
     raise exception 'Renewal % is %, so it cannot become %.', old.id, old.state, new.state
       using errcode = 'check_violation';
   end if;
-  if (new.product_id, new.prescription_id, new.cycle) is distinct from (old.product_id, old.prescription_id, old.cycle)
+  if (new.product_id, new.prescription_id, new.cycle, new.opened_under)
+      is distinct from (old.product_id, old.prescription_id, old.cycle, old.opened_under)
     or (new.customer_id <> old.customer_id and not exists (
       select from registry.customers where customers.id = old.customer_id and customers.merged_into = new.customer_id))
   then
@@ -2797,6 +2813,8 @@ begin
   if new.state in ('RENEWED', 'CANCELLED') then
     new.closed_at := coalesce(new.closed_at, clockwork.now());
     new.closed_because := coalesce(new.closed_because, 'closed by a person');
+    -- The author tells a person's stop, not the words.
+    new.closed_by := case when old.closed_at is null then clockwork.actor() else old.closed_by end;
     new.next_on := null;
   end if;
   return new;
@@ -3185,15 +3203,17 @@ select cron.schedule('clockwork-tick', '10 seconds', 'select clockwork.tick()');
 -- {"from_state":"CONTACTED","to_state":"LAPSED"}
 -- {"from_state":"CONTACTED","to_state":"RENEWED"}
 -- {"from_state":"LAPSED","to_state":"CANCELLED"}
+-- {"from_state":"LAPSED","to_state":"CONTACTED"}
 -- {"from_state":"LAPSED","to_state":"RENEWED"}
+-- {"from_state":"LAPSED","to_state":"SCHEDULED"}
 -- {"from_state":"SCHEDULED","to_state":"CANCELLED"}
 -- {"from_state":"SCHEDULED","to_state":"CONTACTED"}
 -- {"from_state":"SCHEDULED","to_state":"LAPSED"}
 -- {"from_state":"SCHEDULED","to_state":"RENEWED"}
 
 -- rows of tracker.renewal_states
--- {"state":"CANCELLED","is_open":false,"meaning":"the customer ended the subscription, or the renewal is no longer due"}
+-- {"state":"CANCELLED","is_open":false,"meaning":"the customer ended the subscription, or a person ended the renewal"}
 -- {"state":"CONTACTED","is_open":true,"meaning":"the customer was asked; reminders follow"}
 -- {"state":"LAPSED","is_open":true,"meaning":"not renewed in time: a person is asked, and billing is paused"}
--- {"state":"RENEWED","is_open":false,"meaning":"a new prescription covers the refill"}
+-- {"state":"RENEWED","is_open":false,"meaning":"a prescription covers the refill: a new one, or one that got fills or time"}
 -- {"state":"SCHEDULED","is_open":true,"meaning":"the customer will be asked to renew on start_on"}

@@ -10,6 +10,7 @@ export const RULES = [
   "what a customer paused stays paused",
   "billing goes on when there is a prescription",
   "a campaign ends when its renewal does",
+  "renewed means a prescription",
   "a person knows what to do",
 ] as const;
 type Rule = (typeof RULES)[number];

@@ -6,7 +6,7 @@ import { productOf } from "./shop.ts";
 import { count, note, type Stage } from "./stage.ts";
 import { truthOf, twinsOf } from "./truth.ts";
 
-/** A campaign may begin again when the refill was well: so many days longer than its lead time. */
+/** A refill that a prescription renewed is well: covered for so many days longer than its lead time. */
 const WELL_DAYS = 13;
 /** A campaign may begin so much sooner than its lead time: an early refill or an announced charge moves the dates. */
 const SOONER_DAYS = 5;
@@ -49,10 +49,22 @@ export function makeChecks(stage: Stage) {
     respond(stage, customer, refill);
   }
 
+  /** Another refill of the product takes the cycle over: it is about the prescription that both use. */
+  function end(customer: Customer, refill: Refill): void {
+    const other = twinsOf(customer, refill).find(({ wish }) => wish === "refill" || wish === "pause");
+    if (other) {
+      other.asked += refill.asked;
+      other.askedForThis += refill.askedForThis;
+      for (const campaign of campaigns.values()) if (campaign.refill === refill) campaign.refill = other;
+    }
+    refill.asked = 0;
+    refill.askedForThis = 0;
+  }
+
   function checkCampaigns(nightAt: Date | null): void {
     for (const [renewal, campaign] of campaigns) {
       const { customer, refill } = campaign;
-      // `asked` is counted anew when the refill is well, or is wanted no more.
+      // `asked` is counted anew when a prescription made the refill well, or it is wanted no more.
       campaign.overSince = refill.asked > 0 || refill.wish === "pause" ? null : campaign.overSince ?? now();
       const isTooLong = campaign.overSince !== null && nightAt !== null &&
         campaign.overSince.getTime() + CAMPAIGN_ENDS_DAYS * DAY_MS <= nightAt.getTime();
@@ -67,11 +79,7 @@ export function makeChecks(stage: Stage) {
     nightAt: Date | null,
     peopleAskedAbout: ReadonlySet<Customer>,
   ): void {
-    if (refill.wish === "ended" || refill.wish === "end") {
-      refill.asked = 0;
-      refill.askedForThis = 0;
-      return;
-    }
+    if (refill.wish === "ended" || refill.wish === "end") return end(customer, refill);
     const at = now().getTime();
     const subscription = stripe.state.subscriptions.get(refill.subscriptionId);
     const isPaused = subscription?.status === "paused" || subscription?.pause_collection;
@@ -82,11 +90,9 @@ export function makeChecks(stage: Stage) {
     );
     const real = truthOf(stage.world, customer, refill, timeZone, "real");
     const { lead } = productOf(refill.priceId);
-    // A campaign goes on after a pause, in which each period that passes seems to make the refill well.
-    if (refill.wish === "refill" && real.endsAt > at + (lead + WELL_DAYS) * DAY_MS) {
-      refill.asked = 0;
-      refill.askedForThis = 0;
-    }
+    // Without a prescription a refill that is well again is one whose dates moved: its campaign goes on.
+    const isRenewed = refill.askedForThis === 0 && refill.wish === "refill";
+    if (isRenewed && real.endsAt > at + (lead + WELL_DAYS) * DAY_MS) refill.asked = 0;
     if (!real.isWanted || !nightAt || !subscription) return;
     // A change after the night began could not be known in it.
     if (customer.surprisedAt >= nightAt) return;
@@ -140,6 +146,14 @@ export function makeChecks(stage: Stage) {
         if (name === "renewal_due") {
           begin(customer, refill);
           campaigns.set(renewal, { customer, refill, overSince: null });
+        }
+        if (name === "renewal_renewed") {
+          breaks.check(
+            customer,
+            "renewed means a prescription",
+            refill.askedForThis > 0 &&
+              `renewal ${renewal}, and none was written or extended since its campaign`,
+          );
         }
         if (name === "renewal_renewed" || name === "renewal_cancelled") campaigns.delete(renewal);
       }

@@ -15,9 +15,9 @@ export interface Refill {
   wishSince: Date;
   /** Charges without a fill yet. */
   owed: number;
-  /** Campaigns since it was well: covered for so long that nobody would ask. */
+  /** Campaigns since a prescription made it well: covered for so long that nobody would ask. */
   asked: number;
-  /** Campaigns since then, or since a prescription was last written for it. */
+  /** Campaigns since a prescription for it was last written in full, extended or completed. */
   askedForThis: number;
 }
 

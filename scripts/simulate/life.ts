@@ -2,7 +2,7 @@ import { cancel, pause, refillEarly, resumeByHand, stay, subscribe, switchDose }
 import type { Customer, Filed, Refill } from "./customer.ts";
 import { DAY_MS, makeDice } from "./dice.ts";
 import { isoDay } from "../sandbox/clinic.ts";
-import { extraFill, payBack, prescribe } from "./pharmacy.ts";
+import { beginCycle, extraFill, payBack, prescribe } from "./pharmacy.ts";
 import { type PriceId, PRICES, productOf } from "./shop.ts";
 import { count, later, note, type Stage, surprise } from "./stage.ts";
 
@@ -151,6 +151,7 @@ function extend(stage: Stage, customer: Customer, refill: Refill): void {
   copy.fillsRemaining += 4;
   copy.expirationDate = end;
   vendors.health.updatePrescription(filed.healthId, { validUntil: end, repeats: copy.fillsAllowed - 1 });
+  beginCycle(customer, filed);
   surprise(stage, customer, "a prescription is extended");
   payBack(stage, customer, refill);
 }

@@ -3,7 +3,7 @@ import { isoDay } from "../sandbox/clinic.ts";
 import { cancel } from "./billing.ts";
 import type { Customer, Refill } from "./customer.ts";
 import { DAY_MS, type Dice } from "./dice.ts";
-import { prescribe } from "./pharmacy.ts";
+import { beginCycle, prescribe } from "./pharmacy.ts";
 import { count, later, note, type Stage, surprise } from "./stage.ts";
 import { twinsOf } from "./truth.ts";
 
@@ -73,9 +73,11 @@ export function makeOpsPerson(stage: Stage, dice: Dice) {
   }
 
   function complete(customer: Customer): void {
-    for (const { healthId, pharmacyId } of customer.prescriptions) {
+    for (const filed of customer.prescriptions) {
+      const { healthId, pharmacyId } = filed;
       const record = vendors.health.state.prescriptions.get(healthId);
       if (record?.status !== "active" || record.dispenseRequest?.validityPeriod?.end !== undefined) continue;
+      beginCycle(customer, filed);
       surprise(stage, customer, "a prescription is completed");
       const copy = vendors.pharmacy.state.prescriptions.get(pharmacyId ?? "");
       // As it was written; at times by guess, unlike the pharmacy's copy.

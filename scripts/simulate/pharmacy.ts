@@ -56,9 +56,7 @@ export function prescribe(stage: Stage, customer: Customer, price: PriceId): voi
     isIncomplete ? "a prescription is written without an end" : "a prescription is written",
     `${product.name}, ${fills} fills, ${days} days`,
   );
-  for (const refill of customer.refills) {
-    if (productOf(refill.priceId).name === product.name) refill.askedForThis = 0;
-  }
+  if (!isIncomplete) beginCycle(customer, filed);
   const reaches = () => {
     filed.pharmacyId = vendors.pharmacy.writePrescription({
       patientId: person.pharmacyPatientId,
@@ -73,6 +71,13 @@ export function prescribe(stage: Stage, customer: Customer, price: PriceId): voi
   };
   if (dice.chance(0.7)) reaches();
   else later(stage, dice.between(0, 3), reaches);
+}
+
+/** A prescription was written in full or got fills or time: only that ends a cycle, and the next may be asked about. */
+export function beginCycle(customer: Customer, { product }: Filed): void {
+  for (const refill of customer.refills) {
+    if (productOf(refill.priceId).name === product) refill.askedForThis = 0;
+  }
 }
 
 /** A fill for a charge. Without a usable prescription the fill is owed. */
@@ -124,6 +129,8 @@ function handOut(stage: Stage, customer: Customer, filed: Filed): void {
   const pharmacyOrderId = `counter-${customer.number}-${at.getTime()}-${customer.dice.whole(0, 1e9)}`;
   const record = () => {
     if (!vendors.health.state.prescriptions.has(filed.healthId)) return;
+    // Known from now on, and to the engine when its news or the next night comes.
+    customer.surprisedAt = now();
     vendors.health.recordDispense({
       patientId: customer.person.healthPatientId,
       prescriptionId: filed.healthId,

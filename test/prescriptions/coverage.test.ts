@@ -25,7 +25,7 @@ function cover(
   left?: number,
   lastDay: Day | null = null,
 ): Coverage {
-  const atPharmacy = new Map(left === undefined ? [] : [["rx1", { left, lastDay }]]);
+  const atPharmacy = new Map(left === undefined ? [] : [["rx1", { allowed: null, left, lastDay }]]);
   return coverageOf(prescriptions, CODES, { ...monthly, ...demand }, inFlight, NOW, ZONE, atPharmacy);
 }
 

@@ -15,15 +15,21 @@ function renewal(changes: Partial<Standing> = {}): Standing {
   return {
     state: "SCHEDULED",
     product_id: 1,
-    prescription_id: "rx1",
+    opened_under: { rx1: {} },
     due_on: inDays(20),
     start_on: inDays(-10),
     contacted_at: null,
     reminders: 0,
+    reminders_before: 0,
     ...changes,
   };
 }
 
+/** A look after a prescription renewed the refill, which would be due so soon without it. */
+const renewedUntil = (dueInDays: number, changes: Partial<Look> = {}) =>
+  look(dueInDays, { dueUnder: () => inDays(3), ...changes });
+
+/** No prescription came since the opening: whatever the due day is, it is that of the former limits too. */
 function look(dueInDays: number, changes: Partial<Look> = {}): Look {
   const dueOn = inDays(dueInDays);
   const coverage: Coverage = {
@@ -53,6 +59,8 @@ function look(dueInDays: number, changes: Partial<Look> = {}): Look {
     otherRefills: 0,
     asks: null,
     coversNextCharge: true,
+    limits: {},
+    dueUnder: () => dueOn,
     ...changes,
   };
 }
@@ -99,7 +107,13 @@ describe("an open renewal", () => {
   test("lapses on the due day, contacted or not, and stays lapsed", () => {
     expect(decide(contacted(30), look(0), REMIND, NOW, ZONE).kind).toBe("lapse");
     expect(decide(renewal(), look(-3), REMIND, NOW, ZONE).kind).toBe("lapse");
-    expect(decide(renewal({ state: "LAPSED" }), look(20), REMIND, NOW, ZONE).kind).toBe("lapse");
+    const uncovered = look(20, { coversNextCharge: false });
+    expect(decide(renewal({ state: "LAPSED" }), uncovered, REMIND, NOW, ZONE).kind).toBe("lapse");
+  });
+
+  test("goes on with its campaign when the lapsed prescription can ship again and nothing new was prescribed", () => {
+    const lapsed = contacted(30, { state: "LAPSED", due_on: inDays(-2) });
+    expect(decide(lapsed, look(40), REMIND, NOW, ZONE)).toMatchObject({ kind: "go on", tell: null });
   });
 
   test("is held while the customer pauses: nothing is sent and nothing lapses", () => {
@@ -128,7 +142,7 @@ describe("an open renewal", () => {
   });
 
   test("is renewed by a new prescription that covers the refill longer, also after a lapse", () => {
-    const renewed = look(200, { prescriptionId: "rx2" });
+    const renewed = renewedUntil(200, { prescriptionId: "rx2" });
     for (const standing of [renewal(), contacted(5), renewal({ state: "LAPSED" })]) {
       expect(decide(standing, renewed, REMIND, NOW, ZONE)).toMatchObject({ kind: "close", state: "RENEWED" });
     }
@@ -138,14 +152,14 @@ describe("an open renewal", () => {
     const until = (dueOn: string, zone: string) => {
       const decision = decide(
         renewal(),
-        look(200, { prescriptionId: "rx2", dueOn: new Date(dueOn) }),
+        renewedUntil(200, { prescriptionId: "rx2", dueOn: new Date(dueOn) }),
         REMIND,
         NOW,
         zone,
       );
       return decision.kind === "close" && decision.because;
     };
-    const because = "a new prescription covers it until 2026-12-07";
+    const because = "a prescription covers it until 2026-12-07";
     expect(until("2026-12-08T04:59:59.999Z", "America/New_York")).toBe(because);
     expect(until("2026-12-06T11:00:00Z", "Pacific/Auckland")).toBe(because);
   });
@@ -155,14 +169,42 @@ describe("an open renewal", () => {
   });
 
   test("is not closed by a new prescription under which the next fill is missing already", () => {
-    const begins = look(0, { prescriptionId: "rx2", dueOn: new Date(NOW.getTime() - 90_000) });
+    const begins = renewedUntil(0, { prescriptionId: "rx2", dueOn: new Date(NOW.getTime() - 90_000) });
     expect(decide(renewal({ state: "LAPSED", due_on: inDays(-2) }), begins, REMIND, NOW, ZONE).kind).toBe(
       "lapse",
     );
   });
 
-  test("is not closed and opened again by dates that move a little", () => {
-    expect(decide(contacted(5), look(38), REMIND, NOW, ZONE)).toMatchObject({ kind: "go on", tell: null });
+  test("is renewed by the same prescription with more fills or time, also after a lapse", () => {
+    for (const standing of [renewal(), contacted(5), renewal({ state: "LAPSED" })]) {
+      expect(decide(standing, renewedUntil(60), REMIND, NOW, ZONE)).toMatchObject({
+        kind: "close",
+        state: "RENEWED",
+      });
+    }
+  });
+
+  test.each([38, 120, 300])(
+    "is not closed by a date that moved to %s days ahead: its campaign stays",
+    (days) => {
+      for (const prescriptionId of ["rx1", "rx2"]) {
+        const moved = look(days, { prescriptionId });
+        expect(decide(contacted(5), moved, REMIND, NOW, ZONE)).toMatchObject({
+          kind: "go on",
+          tell: null,
+          dates: { dueOn: inDays(days), startOn: inDays(-10) },
+        });
+      }
+    },
+  );
+
+  test("reminds of a due day that was put off by months as of a new one, and by days no more", () => {
+    const reminded = contacted(20, { reminders: 2, due_on: inDays(4) });
+    const puttingOff = decide(reminded, look(90), REMIND, NOW, ZONE);
+    expect(puttingOff).toMatchObject({ tell: null, nextOn: inDays(76), dates: { remindersBefore: 2 } });
+    const later = contacted(100, { reminders: 2, reminders_before: 2, due_on: inDays(14) });
+    expect(decide(later, look(14), REMIND, NOW, ZONE)).toMatchObject({ tell: "renewal_reminder" });
+    expect(decide(reminded, look(14), REMIND, NOW, ZONE)).toMatchObject({ tell: null, nextOn: inDays(14) });
   });
 
   test("one that nobody was asked about moves with its dates", () => {

@@ -34,6 +34,30 @@ test("a person stops a renewal by one cell, and it says so", async () => {
     .toEqual([{ state: "CANCELLED", closed_because: "closed by a person", next_on: null, is_closed: true }]);
 });
 
+test("a closed renewal names its author, whatever the words are, and keeps it", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await sql.person("update tracker.renewals set state = 'CANCELLED', closed_because = 'called: is moving'");
+  await sql.machinery("update tracker.renewals set closed_because = 'the customer ended the subscription'");
+  await sql.machinery(OPEN, ["rx2"]);
+  await sql.machinery(
+    "update tracker.renewals set state = 'RENEWED', closed_because = 'closed by a person' where closed_at is null",
+  );
+  const [byPerson, byMachinery] = await sql.person("select closed_by from tracker.renewals order by id");
+  expect(byPerson).toEqual({ closed_by: "table editor" });
+  expect(byMachinery?.["closed_by"]).toMatch(/^clockwork:/);
+});
+
+test("a lapse can be over without a renewal", async () => {
+  const sql = await withRegistry();
+  await sql.machinery(OPEN, ["rx1"]);
+  await sql.machinery(
+    "update tracker.renewals set state = 'LAPSED', lapsed_at = clockwork.now(), contacted_at = clockwork.now()",
+  );
+  await sql.machinery("update tracker.renewals set state = 'CONTACTED'");
+  expect(await sql.person("select state from tracker.renewals")).toEqual([{ state: "CONTACTED" }]);
+});
+
 test("a closed renewal never opens again, and a customer who was asked stays asked", async () => {
   const sql = await withRegistry();
   await sql.machinery(OPEN, ["rx1"]);
@@ -59,6 +83,10 @@ test.each([
   ["next_on = null", "only_an_open_renewal_is_looked_at_again"],
   ["cause = 'BORED'", "renewal_cause_is_known"],
   ["prescription_id = 'rx9'", "That never changes."],
+  ['opened_under = \'{"rx1": {"fills": 12}}\'', "That never changes."],
+  ["opened_under = '[]'", "That never changes."],
+  ["reminders_before = 1", "reminders_before_were_sent"],
+  ["closed_by = 'somebody'", "only_a_closed_renewal_says_by_whom"],
 ])("refuses a renewal with %s: %s", async (change, constraint) => {
   const sql = await withRegistry();
   await sql.machinery(OPEN, ["rx1"]);

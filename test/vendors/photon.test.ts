@@ -470,7 +470,7 @@ describe("makePhotonClient on the sandbox", () => {
     write(3, "fhir-rx-2");
     const ref = { id: active, reference: "fhir-rx-1" };
     expect(await client.findPrescription(query))
-      .toEqual({ ...ref, active: true, fillsRemaining: 3, lastDay: "2028-02-29" });
+      .toEqual({ ...ref, active: true, fillsAllowed: 3, fillsRemaining: 3, lastDay: "2028-02-29" });
     for (let i = 0; i < 3; i++) await create(active);
     expect((await client.findPrescription(query))?.active).toBe(false);
     write(1, "fhir-rx-3", "2027-02-28");

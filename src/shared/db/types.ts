@@ -1348,6 +1348,10 @@ export interface TrackerRenewals {
    */
   closed_because: string | null;
   /**
+   * The author of the closing: clockwork:<part> for the machinery, otherwise a person.
+   */
+  closed_by: string | null;
+  /**
    * When the customer was asked to renew.
    */
   contacted_at: Timestamp | null;
@@ -1378,6 +1382,10 @@ export interface TrackerRenewals {
    */
   opened_by: string;
   /**
+   * For comparison only: the fills and the last day of the product's prescriptions when the renewal was opened. It never changes, so it says nothing about today.
+   */
+  opened_under: Generated<Json>;
+  /**
    * The prescription that ends (health record).
    */
   prescription_id: string;
@@ -1389,6 +1397,10 @@ export interface TrackerRenewals {
    * The number of reminders sent.
    */
   reminders: Generated<number>;
+  /**
+   * The number of reminders about a former due day, before a pause or an early refill put it off.
+   */
+  reminders_before: Generated<number>;
   /**
    * When the customer is asked to renew.
    */

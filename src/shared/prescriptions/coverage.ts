@@ -17,6 +17,8 @@ export interface InFlight {
 
 /** The pharmacy's copy of a prescription. Null: the copy does not say. */
 export interface AtPharmacy {
+  /** All fills, the first one included. */
+  allowed: number | null;
   /** Fills left. */
   left: number | null;
   lastDay: Day | null;

@@ -187,11 +187,11 @@ export async function askPharmacyAbout(
       reference: prescription.id,
     });
     if (!copy) continue;
-    const { active, fillsRemaining, lastDay } = copy;
+    const { active, fillsAllowed, fillsRemaining, lastDay } = copy;
     // A copy that the pharmacy ended fills nothing, whatever is left of it.
     const isEnded = !active && fillsRemaining !== 0;
     const left = isEnded ? 0 : fillsRemaining === null ? null : fillsRemaining + beingPlaced;
-    copies.set(prescription.id, { left, lastDay });
+    copies.set(prescription.id, { allowed: isEnded ? 0 : fillsAllowed, left, lastDay });
   }
   return copies;
 }

@@ -1,5 +1,6 @@
 import { addDays, dayIn } from "../day.ts";
 import type { Look } from "./look.ts";
+import { isRenewed } from "./renewed.ts";
 import type { Renewal } from "./renewals.ts";
 
 /** The next act for an open renewal. `nextOn`: the day on which the renewal is looked at again. */
@@ -9,29 +10,29 @@ export type Decision =
   | { kind: "put off"; nextOn: Date }
   /** Due and not renewed. */
   | { kind: "lapse"; dates: Dates; nextOn: Date }
-  /** Not due yet; `tell` is the fact that the CRM is told now. */
+  /** Not due yet, or no longer; `tell` is the fact that the CRM is told now. */
   | { kind: "go on"; dates: Dates; tell: "renewal_due" | "renewal_reminder" | null; nextOn: Date };
 
 interface Dates {
   dueOn: Date;
   startOn: Date;
+  /** Reminders of a former due day. */
+  remindersBefore: number;
 }
 
 /** The columns of a renewal on which the decision rests. */
 type Progress =
-  & Pick<Renewal, "state" | "product_id" | "prescription_id" | "due_on" | "start_on">
-  & Pick<Renewal, "contacted_at" | "reminders">;
+  & Pick<Renewal, "state" | "product_id" | "opened_under" | "due_on" | "start_on">
+  & Pick<Renewal, "contacted_at" | "reminders" | "reminders_before">;
 
-/**
- * Dates move by days with every late parcel, and each reopening would be a campaign. So a renewal closes only when its
- * first mail is due later than this again, and a campaign stays when the due day moves by no more.
- */
-const CLOSES_DAYS_BEFORE_START = 14;
+/** Dates move by days with every late parcel. A due day that is put off by more is another one, with its own reminders. */
+const SAME_DUE_DAY_DAYS = 14;
 
 /** Days until a renewal that waits for a person or the customer is looked at again. */
 const LOOK_AGAIN_DAYS = 1;
 
 /**
+ * A renewal ends by a prescription, by its subscription, or by a person. Dates that move keep it open.
  * @param look the renewal's own item, or undefined when Stripe no longer has it
  * @param remindDaysBefore days before the due day, from `clockwork.settings`
  * @param timeZone the pharmacy's
@@ -54,16 +55,22 @@ export function decide(
   if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") {
     return { kind: "put off", nextOn: tomorrow };
   }
-  const closed = closing(renewal, look, now, timeZone);
-  if (closed) return closed;
   const dates = datesOf(renewal, look, timeZone);
-  if (dates.dueOn <= now || renewal.state === "LAPSED") return { kind: "lapse", dates, nextOn: tomorrow };
+  if (isRenewed(look, renewal.opened_under, now)) {
+    const because = `a prescription covers it until ${dayIn(dates.dueOn, timeZone)}`;
+    return { kind: "close", state: "RENEWED", because };
+  }
+  // A fill came back, or another refill of the product ended: the old prescription can ship once more.
+  const isLapseOver = look.coverage?.kind === "covered" && look.coversNextCharge;
+  if (dates.dueOn <= now || (renewal.state === "LAPSED" && !isLapseOver)) {
+    return { kind: "lapse", dates, nextOn: tomorrow };
+  }
   const asked = renewal.contacted_at;
   if (!asked && dates.startOn > now) return { kind: "go on", dates, tell: null, nextOn: dates.startOn };
   if (!asked) return { kind: "go on", dates, tell: "renewal_due", nextOn: earlier(tomorrow, dates.dueOn) };
   // A reminder for a day before the first mail is left out.
   const reminders = reminderDays(dates.dueOn, remindDaysBefore, timeZone).filter((day) => day > asked);
-  const next = reminders[renewal.reminders];
+  const next = reminders[renewal.reminders - dates.remindersBefore];
   if (next && next <= now) {
     return { kind: "go on", dates, tell: "renewal_reminder", nextOn: earlier(tomorrow, dates.dueOn) };
   }
@@ -76,32 +83,18 @@ function reminderDays(dueOn: Date, daysBefore: readonly number[], timeZone: stri
   return [...new Set(days)].toSorted((a, b) => b - a).map((day) => addDays(dueOn, -day, timeZone));
 }
 
-function closing(renewal: Progress, look: Look, now: Date, timeZone: string): Decision | undefined {
-  if (look.coverage?.kind !== "covered" || !look.dueOn || !look.startOn) return undefined;
-  // A refill that is due at once is not covered: a renewal that closes here would open again, and ask once more.
-  if (look.dueOn <= now) return undefined;
-  const renewed = (because: string): Decision => ({ kind: "close", state: "RENEWED", because });
-  const until = dayIn(look.dueOn, timeZone);
-  if (look.prescriptionId !== renewal.prescription_id && look.dueOn > renewal.due_on) {
-    return renewed(`a new prescription covers it until ${until}`);
-  }
-  // The lapsed prescription got fills or time: it can ship, so it is billed again, and asked for anew.
-  const isBilledAgain = renewal.state === "LAPSED" && look.coversNextCharge &&
-    look.dueOn > addDays(renewal.due_on, 1, timeZone);
-  // The same prescription lasts longer: it got fills or time, or a pause moved the demand.
-  const isLater = renewal.state !== "SCHEDULED" &&
-    look.startOn > addDays(now, CLOSES_DAYS_BEFORE_START, timeZone);
-  return isBilledAgain || isLater ? renewed(`the prescription covers it until ${until} again`) : undefined;
-}
-
 /** The present dates; an unknown one stays as it was. */
 function datesOf(renewal: Progress, look: Look, timeZone: string): Dates {
   const dueOn = look.dueOn ?? renewal.due_on;
   const startOn = look.startOn ?? renewal.start_on;
+  const isPutOff = dueOn > addDays(renewal.due_on, SAME_DUE_DAY_DAYS, timeZone);
   // A campaign that began early (Stripe is about to charge) is not put off by dates that hardly move.
-  const isAhead = renewal.contacted_at !== null ||
-    dueOn <= addDays(renewal.due_on, CLOSES_DAYS_BEFORE_START, timeZone);
-  return { dueOn, startOn: earlier(isAhead ? earlier(renewal.start_on, startOn) : startOn, dueOn) };
+  const isAhead = renewal.contacted_at !== null || !isPutOff;
+  return {
+    dueOn,
+    startOn: earlier(isAhead ? earlier(renewal.start_on, startOn) : startOn, dueOn),
+    remindersBefore: isPutOff ? renewal.reminders : renewal.reminders_before,
+  };
 }
 
 function earlier(a: Date, b: Date): Date {

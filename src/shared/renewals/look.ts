@@ -3,9 +3,11 @@ import { addDays } from "../day.ts";
 import { isWithPharmacy } from "../orders/orders.ts";
 import { type AtPharmacy, type Coverage, coverageOf } from "../prescriptions/coverage.ts";
 import { type Demand, demandOf, endOfNextPeriod, withFillsOn } from "../prescriptions/demand.ts";
+import { type Limits, limitsOf, withinLimits } from "../prescriptions/limits.ts";
 import { type Reason, reason, type ReasonCode, Retryable } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { endsUncharged, type Pause, standingOf, type SubscriptionState } from "../subscriptions/standing.ts";
+import type { Prescription } from "../vendors/health.ts";
 import type { StripeSubscription, StripeSubscriptionItem } from "../vendors/stripe/client.ts";
 import {
   askPharmacyAbout,
@@ -42,6 +44,10 @@ export interface Look {
   otherRefills: number;
   /** False when the next charge will pay for a fill that no prescription covers. */
   coversNextCharge: boolean;
+  /** Of the product's prescriptions. */
+  limits: Limits;
+  /** `dueOn` as it would be under former limits, with everything else as it is; null where those cover nothing. */
+  dueUnder(limits: Limits): Date | null;
 }
 
 const FINDING_OF: Record<SubscriptionState, Finding | undefined> = {
@@ -164,21 +170,27 @@ function lookAtItem(
   const { state, pause } = standingOf(subscription);
   // The period has moved on, but Stripe tries the failed charge again, which pays for fills on the day it succeeds.
   const demand = state === "PAST_DUE" ? withFillsOn(now, wanted) : wanted;
-  const coverage = coverageOf(
-    prescriptions,
-    codes,
-    // Two refills of one product use its fills twice as fast.
-    { ...demand, fillsPerCharge: demand.fillsPerCharge * (1 + base.otherRefills) },
-    orders.flatMap((one) =>
-      isWithPharmacy(one.state) && one.prescription_id
-        ? [{ prescriptionId: one.prescription_id, placedAt: one.placed_at ?? one.created_at }]
-        : []
-    ),
-    now,
-    context.timeZone,
-    atPharmacy,
+  const { timeZone } = context;
+  // Two refills of one product use its fills twice as fast.
+  const shared = { ...demand, fillsPerCharge: demand.fillsPerCharge * (1 + base.otherRefills) };
+  const inFlight = orders.flatMap((one) =>
+    isWithPharmacy(one.state) && one.prescription_id
+      ? [{ prescriptionId: one.prescription_id, placedAt: one.placed_at ?? one.created_at }]
+      : []
   );
-  const look = { ...base, ...lookAtCoverage(coverage, demand, id, leadDays, now, context.timeZone) };
+  const coverageBy = (all: readonly Prescription[], copies: ReadonlyMap<string, AtPharmacy>) =>
+    coverageOf(all, codes, shared, inFlight, now, timeZone, copies);
+  const coverage = coverageBy(prescriptions, atPharmacy);
+  const look: Look = {
+    ...base,
+    ...lookAtCoverage(coverage, demand, id, leadDays, now, timeZone),
+    limits: limitsOf(prescriptions, codes, atPharmacy, now, timeZone),
+    dueUnder(limits) {
+      const former = withinLimits(prescriptions, atPharmacy, limits, timeZone);
+      const then = coverageBy(former.prescriptions, former.atPharmacy);
+      return "dueOn" in then ? then.dueOn : null;
+    },
+  };
   const isPaused = pause === "FOR_RENEWAL" && look.finding !== "COVERED";
   return isPaused ? { ...look, finding: "PAUSED_FOR_RENEWAL" } : look;
 }
@@ -214,6 +226,8 @@ function emptyLook(
     otherPrescriptions: 0,
     otherRefills: twins.length,
     coversNextCharge: true,
+    limits: {},
+    dueUnder: () => null,
   };
 }
 

@@ -12,7 +12,7 @@ export function pausedBy({ metadata }: StripeSubscription): number | null {
 }
 
 /**
- * Ends our pauses that outlived their renewal: a person closed the renewal, or cancelled `renewal.resume_billing`.
+ * Ends our pauses that outlived their lapse: a person closed the renewal, or cancelled `renewal.resume_billing`.
  * Billing goes on once the refill is covered. A mark without a pause is taken away, or the customer's next pause would
  * look like ours.
  */
@@ -28,9 +28,9 @@ export async function resumeWhatIsCovered(
     const isCovered = looks.filter((look) => look.subscriptionId === subscription.id)
       .every((look) => look.coverage?.kind === "covered" && look.coversNextCharge);
     if (isPausedForRenewal(subscription) && !isCovered) continue;
-    const closed = await trx.selectFrom("tracker.renewals").select("id")
-      .where("id", "=", renewalId).where("closed_at", "is not", null).executeTakeFirst();
-    if (!closed) continue;
+    const over = await trx.selectFrom("tracker.renewals").select("id")
+      .where("id", "=", renewalId).where("state", "<>", "LAPSED").executeTakeFirst();
+    if (!over) continue;
     const data = { renewal_id: renewalId };
     followUps.push(...await unlessOpen(trx, { step: "renewal.resume_billing", data }));
   }

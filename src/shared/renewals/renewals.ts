@@ -6,6 +6,7 @@ import { hasOpenTask } from "../queue/open.ts";
 import { type FollowUp, Permanent } from "../queue/reasons.ts";
 import { wakeTasks } from "../queue/wake.ts";
 import { type Look, needsRenewal } from "./look.ts";
+import { isRenewed } from "./renewed.ts";
 
 /** A row of `tracker.renewals`. */
 export type Renewal = Awaited<ReturnType<typeof renewalById>>;
@@ -67,9 +68,8 @@ export async function openRenewals(
       continue;
     }
     if (!isDue(look, beforeNextCharge)) continue;
-    if (look.dueOn > now && stopped.has(cycleOf(look.customerId, look.productId, look.prescriptionId))) {
-      continue;
-    }
+    const stop = stopped.get(refillOf(look.customerId, look.productId));
+    if (stop && look.dueOn > now && !isRenewed(look, stop.opened_under, now)) continue;
     const startOn = isAhead && look.startOn > now ? now : look.startOn;
     const id = await insertRenewal(trx, look, startOn, openedBy);
     if (id !== undefined && startOn <= now) followUps.push(advance(id));
@@ -81,22 +81,29 @@ function advance(renewalId: number): FollowUp {
   return { step: "renewal.advance", data: { renewal_id: renewalId } };
 }
 
-/** Cycles whose renewal a person closed: they open again on the due day, not before. */
-async function stoppedByPeople(trx: Trx, looks: readonly Look[]): Promise<Set<string>> {
+/** Last renewals that a person closed, in whatever words: the cycle opens again on the due day, not before. */
+async function stoppedByPeople(
+  trx: Trx,
+  looks: readonly Look[],
+): Promise<Map<string, Pick<Renewal, "opened_under">>> {
   const customers = looks.flatMap(({ customerId }) => customerId ?? []);
-  if (customers.length === 0) return new Set();
-  const rows = await trx
+  if (customers.length === 0) return new Map();
+  const last = await trx
     .selectFrom("tracker.renewals")
-    .select(["customer_id", "product_id", "prescription_id"])
+    .distinctOn(["customer_id", "product_id"])
+    .select(["customer_id", "product_id", "opened_under"])
+    .select(sql<boolean>`closed_by not like 'clockwork:%'`.as("is_stopped"))
     .where("customer_id", "in", customers)
-    // `tracker.guard_renewal()` writes this for a person who gives no reason.
-    .where("closed_because", "=", "closed by a person")
+    .orderBy("customer_id").orderBy("product_id").orderBy("id", "desc")
     .execute();
-  return new Set(rows.map((row) => cycleOf(row.customer_id, row.product_id, row.prescription_id)));
+  return new Map(
+    last.filter(({ is_stopped }) => is_stopped)
+      .map((one) => [refillOf(one.customer_id, one.product_id), one]),
+  );
 }
 
-function cycleOf(customerId: number, productId: number, prescriptionId: string): string {
-  return `${customerId} ${productId} ${prescriptionId}`;
+function refillOf(customerId: number, productId: number): string {
+  return `${customerId} ${productId}`;
 }
 
 /** Starts a scheduled campaign now. */
@@ -127,8 +134,7 @@ const NOISE_MS = DAY_MS;
 /** True when the look differs from the open renewal, and no `renewal.advance` is under way. */
 async function wantsLook(trx: Trx, renewal: Renewal, look: Look, now: Date): Promise<boolean> {
   if (look.finding === "PAUSED" || look.finding === "UNKNOWN_STATUS") return false;
-  const isSame = look.dueOn !== null && look.prescriptionId === renewal.prescription_id &&
-    look.productId === renewal.product_id &&
+  const isSame = look.dueOn !== null && look.productId === renewal.product_id &&
     Math.abs(look.dueOn.getTime() - renewal.due_on.getTime()) < NOISE_MS;
   const isLate = look.startOn !== null && look.startOn <= now && renewal.contacted_at === null;
   const isOver = renewal.state !== "LAPSED" && renewal.due_on <= now;
@@ -161,6 +167,7 @@ async function insertRenewal(
           and former.prescription_id = ${prescriptionId})`,
       cause: coverage && "cause" in coverage ? coverage.cause : "EXPIRES",
       opened_by: openedBy,
+      opened_under: look.limits,
       due_on: look.dueOn,
       start_on: startOn,
       next_on: startOn,

@@ -32,6 +32,8 @@ export interface PharmacyPrescription {
   /** The health record's id of the same prescription. */
   reference: string | null;
   active: boolean;
+  /** All fills, the first one included; null where it does not say. */
+  fillsAllowed: number | null;
   fillsRemaining: number | null;
   /** The last day on which the pharmacy fills it; null where it does not say. */
   lastDay: Day | null;

@@ -8,7 +8,7 @@ import type { DataOf } from "../../queue/step-data.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { decide, type Decision } from "../../renewals/decide.ts";
 import { lookAtRefills } from "../../renewals/look.ts";
-import { recordLooks } from "../../renewals/refills.ts";
+import { endMissingItems, recordLooks } from "../../renewals/refills.ts";
 import {
   endOfCampaign,
   isOpen,
@@ -40,8 +40,11 @@ export const renewalAdvance = defineOwnStep("renewal.advance", {
     const isForPerson = decision.kind === "lapse" && !(await isAskedElsewhere(ctx, renewalId));
     const commit = async (trx: Trx) => {
       await recordLooks(trx, looks);
+      await endMissingItems(trx, [subscription.id], looks);
       const current = await lockRenewal(trx, renewalId);
       if (!isOpen(current)) return [];
+      // Another run went on with another refill, whose look is on its way.
+      if (current.subscription_item_id !== renewal.subscription_item_id) return [];
       // Decided again from the locked row: another run may have asked or reminded the customer meanwhile.
       const decided = decide(current, look, remind_days_before, ctx.now(), pharmacy_time_zone);
       return await carryOut(trx, current, decided, subscription);
@@ -79,6 +82,13 @@ async function carryOut(
     if (await hasOpenTask(trx, { step, about: { renewal_id, fact } })) return [];
     return [{ step, data: { renewal_id, fact, reminder } }];
   };
+  if (decision.kind === "put off" || (decision.kind === "close" && decision.state === "CANCELLED")) {
+    const other = await otherRefill(trx, renewal, decision.kind === "put off");
+    if (other) {
+      await update({ ...other, next_on: sql<Date>`clockwork.now()` });
+      return [{ step: "renewal.advance", data: { renewal_id } }];
+    }
+  }
   switch (decision.kind) {
     case "close":
       await update({ state: decision.state, closed_because: decision.because });
@@ -89,11 +99,8 @@ async function carryOut(
       await update({ next_on: decision.nextOn });
       return [];
     case "lapse": {
-      const { dueOn, startOn } = decision.dates;
       await update({
-        due_on: dueOn,
-        start_on: startOn,
-        next_on: decision.nextOn,
+        ...columnsOf(decision),
         ...(renewal.state === "LAPSED" ? {} : { state: "LAPSED", lapsed_at: sql<Date>`clockwork.now()` }),
       });
       const followUps: FollowUp[] = [];
@@ -105,12 +112,48 @@ async function carryOut(
       return followUps;
     }
     case "go on": {
-      const { dueOn, startOn } = decision.dates;
-      await update({ due_on: dueOn, start_on: startOn, next_on: decision.nextOn });
-      if (decision.tell === "renewal_reminder") return await tell(decision.tell, renewal.reminders + 1);
-      return decision.tell ? await tell(decision.tell) : [];
+      const followUps: FollowUp[] = [];
+      const isLapseOver = renewal.state === "LAPSED";
+      await update({
+        ...columnsOf(decision),
+        ...(isLapseOver ? { state: renewal.contacted_at ? "CONTACTED" : "SCHEDULED" } : {}),
+      });
+      if (isLapseOver) {
+        await wakeRenewalTasks(trx, renewal_id);
+        followUps.push({ step: "renewal.resume_billing", data: { renewal_id } });
+      }
+      if (decision.tell === "renewal_reminder") {
+        followUps.push(...await tell(decision.tell, renewal.reminders + 1));
+      } else if (decision.tell) followUps.push(...await tell(decision.tell));
+      return followUps;
     }
   }
+}
+
+function columnsOf({ dates, nextOn }: Extract<Decision, { kind: "lapse" | "go on" }>) {
+  const { dueOn, startOn, remindersBefore } = dates;
+  return { due_on: dueOn, start_on: startOn, next_on: nextOn, reminders_before: remindersBefore };
+}
+
+/**
+ * Another refill of the customer for the same product: the cycle is about both, so the renewal goes on with the one that
+ * is still wanted. Closing it would ask the same customer again.
+ * @param isPaused the renewal's own one: it waits, unless the other one does not
+ */
+async function otherRefill(trx: Trx, renewal: Renewal, isPaused: boolean) {
+  const unwanted = isPaused
+    ? ["INACTIVE", "ENDING", "PAUSED", "UNKNOWN_STATUS"] as const
+    : ["INACTIVE", "ENDING"] as const;
+  return await trx
+    .selectFrom("tracker.refills")
+    .select(["subscription_id", "subscription_item_id"])
+    .where("customer_id", "=", renewal.customer_id)
+    .where("product_id", "=", renewal.product_id)
+    .where("subscription_item_id", "<>", renewal.subscription_item_id)
+    .where("finding", "not in", unwanted)
+    .orderBy("subscription_item_id")
+    .limit(1)
+    .executeTakeFirst();
 }
 
 function afterClosing(renewal: Renewal, state: "RENEWED" | "CANCELLED"): FollowUp[] {

@@ -4,7 +4,7 @@ import { type FollowUp, Permanent, Retryable } from "../../queue/reasons.ts";
 import { defineOwnStep, type StepContext } from "../../queue/step.ts";
 import { subscriptionsOf } from "../../subscriptions/read.ts";
 import { pausedBy } from "../../renewals/pauses.ts";
-import { isOpen, lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
+import { lockRenewal, type Renewal, renewalById } from "../../renewals/renewals.ts";
 import {
   isPausedForRenewal,
   PAUSED_FOR_RENEWAL,
@@ -23,7 +23,7 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
   async run(ctx, { renewal_id: renewalId }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
-    if (!isOpen(renewal) || renewal.state !== "LAPSED") return { kind: "done" };
+    if (renewal.state !== "LAPSED") return { kind: "done" };
     const all = await subscriptionsAbout(ctx, renewal);
     const ours = await pricesOf(ctx, renewal.product_id);
     const billed = all.filter((one) => isBilled(one) && one.items.some(({ priceId }) => ours.has(priceId)));
@@ -36,11 +36,15 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
       kind: "done",
       commit: async (trx): Promise<FollowUp[]> => {
         const current = await lockRenewal(trx, renewalId);
+        // A second lapse of one renewal is a second pause.
+        const isFirst = current.billing_paused_at === null || current.billing_resumed_at !== null;
         await trx.updateTable("tracker.renewals")
-          .set({ billing_paused_at: sql`coalesce(billing_paused_at, clockwork.now())` })
+          .set(isFirst ? { billing_paused_at: sql`clockwork.now()`, billing_resumed_at: null } : {})
           .where("id", "=", renewalId).execute();
-        // Closed during the pause, by a run that could not see the pause yet.
-        return isOpen(current) ? [] : [{ step: "renewal.resume_billing", data: { renewal_id: renewalId } }];
+        // The lapse ended during the pause, in a run that could not see the pause yet.
+        return current.state === "LAPSED"
+          ? []
+          : [{ step: "renewal.resume_billing", data: { renewal_id: renewalId } }];
       },
     };
   },
@@ -81,7 +85,7 @@ export const renewalResumeBilling = defineOwnStep("renewal.resume_billing", {
   async run(ctx, { renewal_id: renewalId }) {
     const renewal = await renewalById(ctx.deps.db, renewalId);
     ctx.about({ customerId: renewal.customer_id });
-    if (isOpen(renewal)) return { kind: "done" };
+    if (renewal.state === "LAPSED") return { kind: "done" };
     for (const subscription of await subscriptionsAbout(ctx, renewal)) {
       if (pausedBy(subscription) !== renewalId || standingOf(subscription).state === "ENDED") continue;
       const { stripe } = ctx.vendors;

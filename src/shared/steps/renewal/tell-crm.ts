@@ -96,10 +96,15 @@ async function whyNotAsked(
   const subscription = await ctx.vendors.stripe.getSubscription(renewal.subscription_id);
   const looks = await lookAtRefills(ctx, [subscription], true);
   const look = looks.find((one) => one.subscriptionItemId === renewal.subscription_item_id);
-  const { kind } = decide(renewal, look, [], ctx.now(), timeZone);
-  if (kind === "put off") return "CUSTOMER_ON_HOLD";
-  // After a lapse the customer hears of the lapse, which says more than a reminder.
-  return kind === "close" || (kind === "lapse" && fact === "renewal_reminder") ? "RENEWAL_NOT_NEEDED" : null;
+  const { remind_days_before } = await ctx.deps.db.selectFrom("clockwork.settings")
+    .select("remind_days_before").executeTakeFirstOrThrow();
+  const decision = decide(renewal, look, remind_days_before, ctx.now(), timeZone);
+  if (decision.kind === "put off") return "CUSTOMER_ON_HOLD";
+  const isStillDue = decision.kind === "lapse"
+    // After a lapse the customer hears of the lapse, which says more than a reminder.
+    ? fact !== "renewal_reminder"
+    : decision.kind === "go on" && decision.tell === fact;
+  return isStillDue ? null : "RENEWAL_NOT_NEEDED";
 }
 
 /** The CRM takes an event for anybody, and does nothing for a person that it does not know or cannot write to. */

@@ -35,6 +35,7 @@ const prescriptionNode = z.object({
   state: z.string(),
   writtenAt: z.string().nullish(),
   expirationDate: z.string().nullish(),
+  fillsAllowed: z.number().int().nullish(),
   fillsRemaining: z.number().int().nullish(),
 });
 export type PrescriptionNode = z.output<typeof prescriptionNode>;
@@ -80,7 +81,7 @@ export const LIST_ORDERS = {
 export const LIST_PRESCRIPTIONS = {
   name: "list prescriptions",
   query: `query Prescriptions($after: ID, $first: Int, $filter: PrescriptionFilter) {
-  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt expirationDate fillsRemaining }
+  prescriptions(after: $after, first: $first, filter: $filter) { id externalId state writtenAt expirationDate fillsAllowed fillsRemaining }
 }`,
   schema: z.object({ prescriptions: z.array(prescriptionNode.nullable()) }),
 };
@@ -109,6 +110,7 @@ export function toPrescription(node: PrescriptionNode): PharmacyPrescription {
     id: node.id,
     reference: node.externalId ?? null,
     active: node.state === "ACTIVE",
+    fillsAllowed: node.fillsAllowed ?? null,
     fillsRemaining: node.fillsRemaining ?? null,
     lastDay: node.expirationDate && isDay(node.expirationDate) ? node.expirationDate : null,
   };
