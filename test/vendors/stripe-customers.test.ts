@@ -160,6 +160,7 @@ describe("sign-up", () => {
       id: "price_quarter",
       active: true,
       amount: 12_900,
+      isMetered: false,
       currency: "usd",
       interval: "month",
       intervalCount: 3,
