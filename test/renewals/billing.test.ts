@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { PAUSED_FOR_RENEWAL } from "../../src/shared/subscriptions/standing.ts";
-import { heard, setStatus, stopped, tasksOf } from "../support/act.ts";
+import { addTask, heard, setStatus, stopped, tasksOf } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { atStripe, dayIn, inRecord, live, night, type Refiller, refiller, renewals } from "./support.ts";
 
@@ -97,6 +97,16 @@ test("fills added to a lapsed prescription let it ship again: billing goes on, a
   expect(await renewals(world)).toMatchObject([{ state: "RENEWED" }, { cycle: 2 }].slice(0, 1));
   expect([pauseOf(world, who), markOf(world, who)]).toEqual([null, undefined]);
   expect((await stopped(world)).filter(({ step }) => step.startsWith("renewal."))).toEqual([]);
+});
+
+test("a pause that is asked for again is made once, and keeps its time", { timeout: 60_000 }, async () => {
+  const { world } = await lapsed();
+  const [before] = await renewals(world);
+  const id = await addTask(world.db, "renewal.pause_billing", { renewal_id: before?.id ?? 0 }, "stripe");
+  await world.pass({ hours: 1 });
+  await world.drainAll();
+  expect(await world.task(id)).toMatchObject({ status: "DONE" });
+  expect((await renewals(world))[0]?.billing_paused_at).toEqual(before?.billing_paused_at);
 });
 
 test("both of two subscriptions for the product are paused and resumed", { timeout: 120_000 }, async () => {

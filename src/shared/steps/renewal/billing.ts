@@ -37,10 +37,11 @@ export const renewalPauseBilling = defineOwnStep("renewal.pause_billing", {
       commit: async (trx): Promise<FollowUp[]> => {
         const current = await lockRenewal(trx, renewalId);
         // A second lapse of one renewal is a second pause.
-        const isFirst = current.billing_paused_at === null || current.billing_resumed_at !== null;
-        await trx.updateTable("tracker.renewals")
-          .set(isFirst ? { billing_paused_at: sql`clockwork.now()`, billing_resumed_at: null } : {})
-          .where("id", "=", renewalId).execute();
+        if (current.billing_paused_at === null || current.billing_resumed_at !== null) {
+          await trx.updateTable("tracker.renewals")
+            .set({ billing_paused_at: sql`clockwork.now()`, billing_resumed_at: null })
+            .where("id", "=", renewalId).execute();
+        }
         // The lapse ended during the pause, in a run that could not see the pause yet.
         return current.state === "LAPSED"
           ? []
