@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { paidForBy, type PricedLine, type PriceKey } from "../../src/shared/orders/lines.ts";
+import { paidForBy, type PricedLine } from "../../src/shared/orders/lines.ts";
+import type { PriceKey } from "../../src/shared/registry/products.ts";
 import type { StripeInvoiceLine, StripePrice } from "../../src/shared/vendors/stripe/client.ts";
 import { invoice, line } from "./support.ts";
 

@@ -1,19 +1,8 @@
 import type { ReasonCode } from "../queue/reasons.ts";
+import type { PriceKey } from "../registry/products.ts";
 import type { StripeInvoice, StripeInvoiceLine, StripePrice } from "../vendors/stripe/client.ts";
+import { addIntervals } from "../vendors/stripe/intervals.ts";
 import { fillDays } from "./fills.ts";
-
-/** The registry's word about a Stripe price. */
-export interface PriceKey {
-  productId: number;
-  /** The fills that a charge of one unit pays for. 0: it is not shipped. */
-  fillsPerCharge: number;
-  /** Whether the price ships although it is free; null where nobody said. */
-  shipsFree: boolean | null;
-  /** A switch that pays for no whole fill. */
-  onSwitch: "ship_now" | "with_next" | "ask";
-  /** A line that no subscription asks for. */
-  oneOff: "ship" | "ask";
-}
 
 /** A line of a paid invoice with its price. */
 export interface PricedLine {
@@ -99,17 +88,9 @@ function onSwitch({ onSwitch }: PriceKey, { periodStart }: StripeInvoiceLine): P
   return onSwitch === "with_next" ? NOTHING : { case: "SWITCHED", days };
 }
 
-/** The begin of the price's whole period that ends then, in UTC as Stripe bills; null for a price without an interval. */
+/** The begin of the price's whole period that ends then; null for a price without an interval. */
 function startOfPeriod(end: Date, { interval, intervalCount }: StripePrice): Date | null {
-  if (interval === null || intervalCount === null) return null;
-  const start = new Date(end);
-  if (interval === "day" || interval === "week") {
-    start.setUTCDate(start.getUTCDate() - intervalCount * (interval === "week" ? 7 : 1));
-    return start;
-  }
-  start.setUTCDate(1);
-  start.setUTCMonth(start.getUTCMonth() - intervalCount * (interval === "year" ? 12 : 1));
-  const lastDay = new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 0)).getUTCDate();
-  start.setUTCDate(Math.min(end.getUTCDate(), lastDay));
-  return start;
+  return interval === null || intervalCount === null
+    ? null
+    : addIntervals(end, { interval, intervalCount }, -1);
 }

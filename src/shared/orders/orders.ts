@@ -188,7 +188,7 @@ export async function recordShipment(trx: Trx, orderId: number, order: PharmacyO
  */
 export async function releaseOrders(
   trx: Trx,
-  which: { customer_id: number } | { subscription_id: string } | { id: number },
+  which: { customer_id: number } | { id: number },
 ): Promise<void> {
   const orders = await trx
     .updateTable("tracker.orders")
@@ -205,6 +205,11 @@ export async function releaseOrders(
 /** Checks the customer's orders that stopped for want of an address, which may be there now. */
 export async function resumeAddressless(trx: Trx, customerId: number): Promise<void> {
   await wakeTasks(trx, { step: "order.place", customerId, reasonCode: "NO_SHIPPING_ADDRESS" });
+}
+
+/** The task that cancels one order. */
+export function cancelOf(order: Order, cause: CancelCause): FollowUp {
+  return { step: "order.cancel", data: { order_id: order.id, cause } };
 }
 
 /** The task that cancels a second order at the pharmacy for one of ours, unless it is open. */

@@ -1,9 +1,8 @@
-import type { Database, Trx } from "../db/database.ts";
-import { answerOf } from "../queue/answers.ts";
-import { type FollowUp, Permanent, type Reason, reason } from "../queue/reasons.ts";
+import { Permanent, reason } from "../queue/reasons.ts";
 import type { StepContext } from "../queue/step.ts";
 import { keysOfPrices } from "../registry/products.ts";
 import type { StripeInvoice, StripeInvoiceLine, StripePrice } from "../vendors/stripe/client.ts";
+import { decisionOn, type Question } from "./decisions.ts";
 import { formatMoney } from "./format-money.ts";
 import { LINE_QUESTIONS, type LineQuestion, paidForBy, type PricedLine } from "./lines.ts";
 
@@ -16,20 +15,14 @@ interface PaidLine {
   days: readonly Date[];
 }
 
-/** A question about a line: a task `order.decide` in front of a person. */
-interface AskedLine extends FollowUp<"order.decide"> {
-  person: Reason;
-  facts: string;
-}
-
 /** What the lines of a paid invoice pay for, and the questions that nobody has answered yet. */
 export async function readPaidFor(
   ctx: StepContext,
   invoice: StripeInvoice,
-): Promise<{ paid: PaidLine[]; asked: AskedLine[] }> {
+): Promise<{ paid: PaidLine[]; asked: Question[] }> {
   const priced = await priceLines(ctx, invoice);
   const paid: PaidLine[] = [];
-  const asked: AskedLine[] = [];
+  const asked: Question[] = [];
   for (const one of priced) {
     const { line, key: { productId } } = one;
     const found = paidForBy(one, invoice, priced);
@@ -39,7 +32,7 @@ export async function readPaidFor(
       continue;
     }
     const question = questionAbout(found, one, invoice);
-    const decision = await decisionOn(ctx.deps.db, question);
+    const decision = await decisionOn(ctx.deps.db, question, aboutLine(question.data));
     if (decision === undefined) asked.push(question);
     if (decision === "ship") paid.push({ line, productId, subscriptionId, days: found.days });
   }
@@ -72,7 +65,7 @@ function questionAbout(
   { case: found }: LineQuestion,
   { line, price }: PricedLine,
   invoice: StripeInvoice,
-): AskedLine {
+): Question {
   const { code, isOfPrice } = LINE_QUESTIONS[found];
   return {
     step: "order.decide",
@@ -88,20 +81,10 @@ function questionAbout(
 }
 
 /** By which an open question is the same, and an answer holds. */
-export function aboutLine({ case: found, line_id, price_id }: AskedLine["data"]) {
+export function aboutLine({ case: found, line_id, price_id }: Question["data"]) {
   return {
     case: found,
     ...(line_id === undefined ? {} : { line_id }),
     ...(price_id === undefined ? {} : { price_id }),
   };
-}
-
-/** To cancel the question is to send nothing: the word says so. */
-async function decisionOn(
-  db: Database | Trx,
-  { data, facts }: AskedLine,
-): Promise<"ship" | "call_off" | undefined> {
-  const answer = await answerOf(db, { step: "order.decide", about: aboutLine(data), facts });
-  if (answer === "ship") return "ship";
-  return answer === "call_off" || answer === "CANCELLED" ? "call_off" : undefined;
 }

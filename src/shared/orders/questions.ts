@@ -1,9 +1,7 @@
 import type { Database, Trx } from "../db/database.ts";
-import { answerOf } from "../queue/answers.ts";
-import { aboutOf } from "../queue/find.ts";
-import { type FollowUp, type Reason, reason, type ReasonCode } from "../queue/reasons.ts";
-import type { StepName } from "../queue/step-data.ts";
+import { reason, type ReasonCode } from "../queue/reasons.ts";
 import { type Case, type Treatment, TREATMENTS } from "./cases.ts";
+import { decisionOn, isSameQuestion, type Question } from "./decisions.ts";
 import { hasShipped, isWaiting, type Order } from "./orders.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -17,12 +15,6 @@ const QUESTIONS: Partial<Record<Case, { code: ReasonCode; isOfLine: boolean }>> 
   UNKNOWN_STATUS: { code: "SUBSCRIPTION_NOT_ACTIVE", isOfLine: true },
   PRODUCT_LEFT: { code: "PRODUCT_LEFT", isOfLine: true },
 };
-
-/** A question about held fills: a task `order.decide` in front of a person. */
-export interface Question extends FollowUp<"order.decide"> {
-  person: Reason;
-  facts: string;
-}
 
 /** The question about the order in this case; null for a case about which nobody is asked. */
 export function questionAbout(order: Order, verdict: Verdict): Question | null {
@@ -43,29 +35,21 @@ export function questionAbout(order: Order, verdict: Verdict): Question | null {
   };
 }
 
-/** True for two questions about the same thing, whatever its facts. */
-export function isSameQuestion(
-  one: Question["data"],
-  other: { [Key in keyof Question["data"]]?: unknown },
-): boolean {
-  return one.case === other.case && one.line_id === other.line_id;
-}
-
-/** To cancel the question without a choice is to call off: the word says so. */
-const DECIDED = new Map<string | undefined, Treatment>([
-  ["ship", TREATMENTS.FINE],
-  ["call_off", TREATMENTS.CALLED_OFF],
-  ["CANCELLED", TREATMENTS.CALLED_OFF],
-]);
-
 /** The treatment of an order: by its case, or by a person's answer about it, which holds until its facts change. */
 export async function treatmentOf(db: Database | Trx, order: Order, verdict: Verdict): Promise<Treatment> {
   const byCase = TREATMENTS[verdict.case];
   const question = questionAbout(order, verdict);
   if (!question) return byCase;
-  const { step, data, facts } = question;
-  const answer = await answerOf<StepName>(db, { step, about: aboutOf(data), facts });
-  return DECIDED.get(answer) ?? byCase;
+  const { invoice_id, line_id, case: found } = question.data;
+  const about = { invoice_id, case: found, ...(line_id === undefined ? {} : { line_id }) };
+  switch (await decisionOn(db, question, about)) {
+    case "ship":
+      return TREATMENTS.FINE;
+    case "call_off":
+      return TREATMENTS.CALLED_OFF;
+    default:
+      return byCase;
+  }
 }
 
 /** The treatment in the state of the order; null where nothing can change any more. */

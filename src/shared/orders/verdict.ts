@@ -38,18 +38,18 @@ export async function ordersOf(db: Database | Trx, invoiceId: string): Promise<O
 
 /**
  * Judges orders of one invoice, from Stripe alone. This is the one place that says whether a fill ships.
- * @param orders of the invoice; all where none is given
+ * @param all every order of the invoice
+ * @param orders the ones that are judged
  * @throws {Permanent} for an invoice, or a line of it, that Stripe does not have
  */
 export async function judgeOrders(
   ctx: StepContext,
-  invoiceId: string,
-  wanted?: readonly Order[],
+  all: readonly Order[],
+  orders: readonly Order[] = all,
 ): Promise<Map<number, Verdict>> {
-  const all = await ordersOf(ctx.deps.db, invoiceId);
-  const orders = wanted ?? all;
-  if (orders.length === 0) return new Map();
-  const facts = await readFacts(ctx, invoiceId, orders);
+  const [first] = orders;
+  if (!first) return new Map();
+  const facts = await readFacts(ctx, first.invoice_id, orders);
   return new Map(orders.map((order) => [order.id, judge(order, fillsOf(order, all), facts)]));
 }
 

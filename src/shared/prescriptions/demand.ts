@@ -1,5 +1,5 @@
-import { DAY_MS } from "../day.ts";
 import type { StripeSubscriptionItem } from "../vendors/stripe/client.ts";
+import { addIntervals } from "../vendors/stripe/intervals.ts";
 
 /** The fills that a subscription's item will ask for. */
 export interface Demand {
@@ -16,8 +16,8 @@ export function* fillDemand(demand: Demand, now: Date, until: Date): Generator<D
   const notBefore = (day: Date) => (day < now ? now : day);
   yield* demand.waiting.map(notBefore).toSorted((a, b) => a.getTime() - b.getTime());
   for (let charge = 0;; charge++) {
-    const start = addIntervals(demand, charge);
-    const length = addIntervals(demand, charge + 1).getTime() - start.getTime();
+    const start = addIntervals(demand.nextCharge, demand, charge);
+    const length = addIntervals(demand.nextCharge, demand, charge + 1).getTime() - start.getTime();
     for (let fill = 0; fill < demand.fillsPerCharge; fill++) {
       const day = new Date(start.getTime() + Math.round((length * fill) / demand.fillsPerCharge));
       if (day > until) return;
@@ -66,23 +66,5 @@ export function withFillsOn(day: Date, demand: Demand): Demand {
 
 /** The end of the period that the next charge pays for. */
 export function endOfNextPeriod(demand: Demand): Date {
-  return addIntervals(demand, 1);
-}
-
-/**
- * `count` billing intervals after the next charge. In UTC, as Stripe bills: a month that is too short ends on its last
- * day.
- */
-function addIntervals({ nextCharge, interval, intervalCount }: Demand, count: number): Date {
-  if (interval === "day" || interval === "week") {
-    const days = (interval === "week" ? 7 : 1) * intervalCount * count;
-    return new Date(nextCharge.getTime() + days * DAY_MS);
-  }
-  const months = (interval === "year" ? 12 : 1) * intervalCount * count;
-  const moved = new Date(nextCharge);
-  moved.setUTCDate(1);
-  moved.setUTCMonth(moved.getUTCMonth() + months);
-  const lastDay = new Date(Date.UTC(moved.getUTCFullYear(), moved.getUTCMonth() + 1, 0)).getUTCDate();
-  moved.setUTCDate(Math.min(nextCharge.getUTCDate(), lastDay));
-  return moved;
+  return addIntervals(demand.nextCharge, demand, 1);
 }

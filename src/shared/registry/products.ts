@@ -3,7 +3,7 @@ import type { Database, Trx } from "../db/database.ts";
 import type { RegistryOneOff, RegistryOnSwitch } from "../db/types.ts";
 
 /** What a Stripe price buys, as the registry has it. */
-interface PriceKey {
+export interface PriceKey {
   productId: number;
   /** The fills that a charge of one unit pays for; 0 for a product that is not shipped. */
   fillsPerCharge: number;

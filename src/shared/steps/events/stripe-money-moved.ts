@@ -1,4 +1,4 @@
-import type { FollowUp } from "../../queue/reasons.ts";
+import { reviewOf } from "../../orders/reviews.ts";
 import { defineStep } from "../../queue/step.ts";
 import { stripeHint } from "../../vendors/hints.ts";
 
@@ -26,7 +26,7 @@ export const moneyMoved = defineStep({
     const invoiceId = invoice_id ?? (await ctx.vendors.stripe.findInvoice(objectId));
     if (!invoiceId) return { kind: "done" };
     ctx.about({ invoiceId });
-    const review: FollowUp = { step: "order.review", data: { invoice_id: invoiceId } };
-    return { kind: "done", commit: () => [review] };
+    // One refund is two events: they ask for one review.
+    return { kind: "done", commit: (trx) => reviewOf(trx, invoiceId) };
   },
 });

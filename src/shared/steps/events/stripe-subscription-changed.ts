@@ -22,7 +22,7 @@ export const subscriptionChanged = defineStep({
     kind: "done",
     commit: async (trx) => {
       const followUps: FollowUp[] = [
-        ...await reviewsOf(trx, { subscription_id }),
+        ...await reviewsOf(trx, subscription_id),
         { step: "renewal.check", data: { subscription_id } },
         { step: "owner.propagate_plan", data: { subscription_id } },
       ];

@@ -1,11 +1,11 @@
 import { CREATE_VISIBLE_AFTER_SECONDS, createEffectOf, findAtPharmacy } from "../../orders/at-pharmacy.ts";
 import { judgePrescriptions } from "../../prescriptions/judge.ts";
 import { notDueYet } from "../../orders/fills.ts";
-import { cancelOf } from "../../orders/cancels.ts";
 import type { Case } from "../../orders/cases.ts";
 import {
   type CancelCause,
   cancelDuplicate,
+  cancelOf,
   checkAddress,
   claimPharmacyOrder,
   CREATE_ORDER,
@@ -18,7 +18,7 @@ import {
   requestCancel,
 } from "../../orders/orders.ts";
 import { questionAbout, treatmentOf } from "../../orders/questions.ts";
-import { judgeOrders } from "../../orders/verdict.ts";
+import { judgeOrders, ordersOf } from "../../orders/verdict.ts";
 import { type Customer, customerById, keyOf } from "../../registry/customers.ts";
 import { rxnormCodesOf } from "../../registry/products.ts";
 import type { Trx } from "../../db/database.ts";
@@ -110,7 +110,8 @@ async function prepare(
 
 /** Asks the one place whether the fill is still paid for and wanted. */
 async function refuseUnlessItShips(ctx: StepContext, order: Order): Promise<void> {
-  const verdict = (await judgeOrders(ctx, order.invoice_id, [order])).get(order.id);
+  const all = await ordersOf(ctx.deps.db, order.invoice_id);
+  const verdict = (await judgeOrders(ctx, all, [order])).get(order.id);
   if (!verdict) throw new Error("an order is judged");
   const treatment = await treatmentOf(ctx.deps.db, order, verdict);
   switch (treatment.notSent) {

@@ -1,14 +1,8 @@
 import type { Trx } from "../../db/database.ts";
 import type { Treatment } from "../../orders/cases.ts";
-import { cancelOf } from "../../orders/cancels.ts";
-import { lockOrder, type Order, releaseOrders, replacementOf } from "../../orders/orders.ts";
-import {
-  isSameQuestion,
-  openQuestions,
-  outcomeOf,
-  type Question,
-  treatmentOf,
-} from "../../orders/questions.ts";
+import { isSameQuestion, type Question } from "../../orders/decisions.ts";
+import { cancelOf, lockOrder, type Order, releaseOrders, replacementOf } from "../../orders/orders.ts";
+import { openQuestions, outcomeOf, treatmentOf } from "../../orders/questions.ts";
 import { judgeOrders, ordersOf, type Verdict } from "../../orders/verdict.ts";
 import { ask } from "../../queue/ask.ts";
 import { openTasks, unlessOpen } from "../../queue/open.ts";
@@ -24,10 +18,11 @@ export const orderReview = defineOwnStep("order.review", {
   queue: "stripe",
   async run(ctx, { invoice_id: invoiceId }) {
     ctx.about({ invoiceId });
-    const [first] = await ordersOf(ctx.deps.db, invoiceId);
+    const orders = await ordersOf(ctx.deps.db, invoiceId);
+    const [first] = orders;
     if (!first) return { kind: "done" };
     ctx.about({ customerId: first.customer_id });
-    const verdicts = await judgeOrders(ctx, invoiceId);
+    const verdicts = await judgeOrders(ctx, orders);
     return {
       kind: "done",
       commit: async (trx) => {
