@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Person, PriceId } from "../../scripts/sandbox/clinic.ts";
 import { dayIn, explained, night } from "../renewals/support.ts";
-import { answer, heard, orders, stopped } from "../support/act.ts";
+import { addTask, answer, heard, orders, stopped } from "../support/act.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 // Stories of money and wishes, from Stripe's events to the parcels. Each row of the policy by itself is in test/orders.
@@ -257,6 +257,22 @@ describe("lines that are no plain period", { timeout: 60_000 }, () => {
     expect(await reasons(world)).toEqual([]);
     await days(world, 3);
     expect((await orders(world)).filter(({ invoice_id }) => invoice_id === invoice.id)).toHaveLength(1);
+  });
+
+  test("a question about a line is left alone by a review of its invoice's fills", async () => {
+    const { world, invoiceId } = await paid("price_morning_month");
+    const { id } = await world.db.insertInto("clockwork.tasks").values({
+      step: "order.decide",
+      vendor: "stripe",
+      status: "MANUAL_INTERVENTION",
+      reason: "It was paid for, and no subscription asks for it.",
+      reason_code: "ONE_OFF_LINE",
+      invoice_id: invoiceId,
+      data: JSON.stringify({ invoice_id: invoiceId, line_id: "il_once", case: "ONE_OFF" }),
+    }).returning("id").executeTakeFirstOrThrow();
+    await addTask(world.db, "order.review", { invoice_id: invoiceId }, "stripe");
+    await world.drainAll();
+    expect(await world.task(id)).toMatchObject({ status: "MANUAL_INTERVENTION", attempts: 0 });
   });
 
   test("a fee that nobody registered is no question", async () => {

@@ -1,5 +1,5 @@
 import type { Trx } from "../../db/database.ts";
-import type { Treatment } from "../../orders/cases.ts";
+import { type Treatment, TREATMENTS } from "../../orders/cases.ts";
 import { isSameQuestion, type Question } from "../../orders/decisions.ts";
 import { cancelOf, lockOrder, type Order, releaseOrders, replacementOf } from "../../orders/orders.ts";
 import { openQuestions, outcomeOf, treatmentOf } from "../../orders/questions.ts";
@@ -78,13 +78,14 @@ async function askToShipAfterAll(trx: Trx, ctx: StepContext, order: Order): Prom
   });
 }
 
-/** Wakes the invoice's questions whose case is over: they end. */
+/** Wakes the invoice's questions about held fills whose case is over: they end. Those about lines are not of this place. */
 async function endOthers(trx: Trx, invoiceId: string, questions: readonly Question[]): Promise<void> {
   const open = await openTasks(trx, {
     step: "order.decide",
     invoiceId: [invoiceId],
     status: "MANUAL_INTERVENTION",
   });
-  const over = open.filter(({ data }) => !questions.some((one) => isSameQuestion(one.data, data)));
+  const ofFills = open.filter(({ data }) => String(data["case"]) in TREATMENTS);
+  const over = ofFills.filter(({ data }) => !questions.some((one) => isSameQuestion(one.data, data)));
   await wakeTasks(trx, { ids: over.map(({ id }) => id) });
 }
